@@ -1,0 +1,49 @@
+// Both YAML files to a Model: defaults, merging, units, places. Collects every error in one go.
+// Threading: thread-safe (no state). Reads files; opens nothing else.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/model/model.h"
+
+namespace headgate::config {
+
+enum class Severity { warning, error };
+
+struct Diagnostic {
+  std::string file;
+  int line = 0;    // 1-based; 0: the whole file
+  int column = 0;  // 1-based
+  Severity severity = Severity::error;
+  std::string message;  // names the key, what is wrong and the remedy
+  bool operator==(const Diagnostic&) const = default;
+};
+
+// "FILE:LINE:COLUMN: error: MESSAGE"
+std::string to_string(const Diagnostic& diagnostic);
+
+// A file that took part, with its text as read: apply stores these.
+struct SourceFile {
+  std::string path;  // absolute
+  std::string text;
+};
+
+struct LoadResult {
+  std::shared_ptr<const Model> model;  // null where there is an error
+  std::vector<Diagnostic> diagnostics;  // in order of file and place
+  std::vector<SourceFile> sources;      // node file first
+  // Read even from a broken file where these two keys alone are readable: the launcher needs them. "" otherwise.
+  std::string run_dir;
+  std::string data_dir;
+  bool ok() const { return model != nullptr; }
+};
+
+LoadResult load(const std::string& node_file);
+
+// JSON Schema (draft-07) of the two files, generated from the parser's own tables.
+std::string node_json_schema();
+std::string channels_json_schema();
+
+}  // namespace headgate::config

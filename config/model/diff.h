@@ -1,0 +1,33 @@
+// What changes between two models: the plan that `headgate plan` prints and `apply` carries out. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/model/model.h"
+
+namespace headgate::config {
+
+struct ChannelChange {
+  std::string id;
+  std::vector<std::string> keys;  // "name", "inputs", "push", "serve.hls", "enabled", ...
+  bool interrupts_media = false;  // multicast out of this channel pauses (its input changed)
+  bool interrupts_hls = false;    // HLS viewers of this channel see a break
+  bool operator==(const ChannelChange&) const = default;
+};
+
+struct Plan {
+  std::vector<std::string> added;
+  std::vector<ChannelChange> changed;
+  std::vector<std::string> removed;
+  std::vector<std::string> untouched;
+  std::vector<std::string> node_keys;        // changed node keys, dotted: "interfaces.cap0.mtu"
+  std::vector<std::string> restarts;         // processes that apply must restart: "fastpath", "bridge"
+  std::vector<std::string> refused;          // node keys that can't change at run time: "node", "run_dir", "data_dir"
+  bool empty() const { return added.empty() && changed.empty() && removed.empty() && node_keys.empty(); }
+  bool operator==(const Plan&) const = default;
+};
+
+Plan diff(const Model& running, const Model& wanted);
+
+}  // namespace headgate::config

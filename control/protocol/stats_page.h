@@ -1,0 +1,162 @@
+// The fast path's counters in shared memory (run_dir/fastpath/stats): written by its worker with relaxed stores, mapped
+// read-only by control, so that reading never disturbs a worker. Fixed layout, entries found by name.
+// An entry is in use while `in_use` is 1; its names are written before that (release) and don't change meanwhile.
+// Counters go on rising over an apply; they start at 0 with a new fast path process (epoch changes).
+// Threading: one writer process; any number of readers.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <tl/expected.hpp>
+
+#include "control/protocol/drop_reason.h"
+
+namespace headgate::protocol {
+
+inline constexpr std::uint64_t kStatsMagic = 0x3174617453676448;  // "HdgStat1"
+inline constexpr std::uint32_t kStatsVersion = 1;
+inline constexpr std::size_t kMaxPidStats = 128;
+inline constexpr std::size_t kMaxInputs = 2048;
+inline constexpr std::size_t kMaxOutputs = 4096;
+inline constexpr std::size_t kMaxInterfaces = 16;
+inline constexpr std::size_t kMaxNetworks = 64;  // interface x VLAN
+
+using Counter = std::atomic<std::uint64_t>;
+using Drops = std::array<Counter, kDropReasonCount>;
+
+struct PidStats {
+  std::atomic<std::uint16_t> pid;
+  std::atomic<std::uint8_t> has_pcr;
+  std::atomic<std::uint8_t> scrambled_now;
+  std::uint32_t reserved;
+  Counter packets;
+  Counter cc_errors;
+  Counter scrambled;
+  Counter bitrate_bps;  // over about the last second, 188-byte packets
+};
+
+struct alignas(64) InputStats {
+  std::atomic<std::uint32_t> in_use;
+  std::uint32_t number;  // 1 = primary
+  std::array<char, 72> channel;
+  std::array<char, 184> url;
+  Counter datagrams;
+  Counter bytes;  // of TS packets
+  Counter ts_packets;
+  Counter cc_errors;
+  Counter duplicates;
+  Counter transport_errors;  // TEI
+  Counter sync_errors;       // packets without 0x47
+  Counter scrambled;
+  Counter null_packets;
+  Counter rtp_lost;
+  Counter rtp_duplicates;
+  Counter rtp_reordered;
+  Counter pcr_count;
+  Counter pcr_discontinuities;
+  Counter pcr_interval_max_ns;  // over about the last second
+  Counter last_packet_unix_ns;
+  Counter first_packet_unix_ns;
+  Counter joined_unix_ns;  // first report sent
+  Counter bitrate_bps;     // over about the last second
+  Counter ring_slots;      // handed to the bridge
+  Counter service_state;   // ServiceFilter::State + 1, 0 without a program
+  Counter program_number;
+  Drops drops;
+  std::atomic<std::uint32_t> pid_count;
+  std::atomic<std::uint32_t> pids_beyond;  // PIDs seen that found no place in `pids`
+  std::array<PidStats, kMaxPidStats> pids;
+};
+
+struct alignas(64) OutputStats {
+  std::atomic<std::uint32_t> in_use;
+  std::uint32_t reserved;
+  std::array<char, 72> channel;
+  std::array<char, 184> url;
+  Counter datagrams;
+  Counter bytes;  // of TS packets
+  Counter ts_packets;
+  Counter last_packet_unix_ns;
+  Counter bitrate_bps;
+  Drops drops;
+};
+
+struct alignas(64) InterfaceStats {
+  std::atomic<std::uint32_t> in_use;
+  std::atomic<std::uint32_t> link_up;
+  std::array<char, 40> name;
+  std::array<char, 88> device;
+  std::array<std::uint8_t, 8> mac;
+  Counter rx_packets;
+  Counter rx_bytes;
+  Counter tx_packets;
+  Counter tx_bytes;
+  Drops drops;  // what belongs to no channel
+};
+
+// One interface and VLAN: the multicast host's view.
+struct alignas(64) NetworkStats {
+  std::atomic<std::uint32_t> in_use;
+  std::uint32_t vlan;
+  std::array<char, 40> interface;
+  Counter igmp_version;  // in force: 1, 2, 3
+  Counter last_query_unix_ns;
+  Counter queries;
+  Counter last_report_unix_ns;
+  Counter reports;
+  Counter groups;
+  Counter arp_replies;
+  Counter icmp_replies;
+};
+
+struct alignas(64) WorkerStats {
+  std::atomic<std::uint32_t> in_use;
+  std::uint32_t reserved;
+  Counter polls;
+  Counter packets;
+  Counter busy_cycles;   // spent in polls that had packets
+  Counter total_cycles;
+  Counter tsc_hz;
+  Counter bridge_ring_dropped;
+};
+
+struct StatsPage {
+  std::uint64_t magic;
+  std::uint32_t version;
+  std::uint32_t pid;
+  std::atomic<std::uint64_t> epoch;       // Unix ns at start
+  std::atomic<std::uint64_t> generation;  // of the applied state
+  std::atomic<std::uint64_t> heartbeat_unix_ns;
+  std::array<WorkerStats, 8> workers;
+  std::array<InterfaceStats, kMaxInterfaces> interfaces;
+  std::array<NetworkStats, kMaxNetworks> networks;
+  std::array<InputStats, kMaxInputs> inputs;
+  std::array<OutputStats, kMaxOutputs> outputs;
+};
+
+// A mapping of the page; unmapped on destruction. The file is sparse: unused entries take no memory.
+class StatsMapping {
+ public:
+  // Writer: makes a new file and renames it over an old one. Reader: fails where it is absent or of another version.
+  static tl::expected<StatsMapping, std::string> create(const std::string& path);
+  static tl::expected<StatsMapping, std::string> open_read_only(const std::string& path);
+  StatsMapping(StatsMapping&& other) noexcept;
+  StatsMapping& operator=(StatsMapping&& other) noexcept;
+  ~StatsMapping();
+  StatsPage* page() noexcept { return page_; }
+  const StatsPage* page() const noexcept { return page_; }
+  // Reader: the file was replaced by a new process; open again.
+  bool stale(const std::string& path) const noexcept;
+
+ private:
+  StatsMapping() = default;
+  StatsPage* page_ = nullptr;
+  std::uint64_t inode_ = 0;
+};
+
+}  // namespace headgate::protocol

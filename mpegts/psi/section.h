@@ -1,0 +1,49 @@
+// Sections: assembly from packets, CRC, and packing into packets (ISO/IEC 13818-1:2022 2.4.4.1, 2.4.4.11, Annex A).
+// Threading: owned by one thread. No allocation after construction: usable on the fast path's worker.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "mpegts/packet/ts_packet.h"
+
+namespace headgate::mpegts {
+
+inline constexpr std::size_t kMaxSectionSize = 4096;  // private sections; PSI is at most 1024 (2.4.4.1)
+
+// CRC_32 of Annex A over the bytes; 0 over a whole section whose CRC is right.
+std::uint32_t crc32_mpeg(std::span<const std::uint8_t> bytes) noexcept;
+
+// Where whole sections go. A section with section_syntax_indicator set has passed its CRC.
+class SectionSink {
+ public:
+  virtual ~SectionSink() = default;
+  virtual void on_section(Pid pid, std::span<const std::uint8_t> section) noexcept = 0;
+  virtual void on_crc_error(Pid pid) noexcept = 0;
+};
+
+// Puts the sections of one PID together. Drops a section on a continuity gap, a length that can't be, or a wrong CRC;
+// ignores duplicate packets (2.4.3.3) and scrambled ones.
+class SectionAssembler {
+ public:
+  explicit SectionAssembler(Pid pid) noexcept : pid_(pid) {}
+  void on_packet(const TsPacket& packet, SectionSink& sink) noexcept;
+  void reset() noexcept;
+
+ private:
+  void on_bytes(std::span<const std::uint8_t> bytes, SectionSink& sink) noexcept;
+
+  Pid pid_;
+  std::array<std::uint8_t, kMaxSectionSize> buffer_{};
+  std::size_t filled_ = 0;
+  bool in_section_ = false;
+  int last_continuity_ = -1;
+};
+
+// Packs one section (CRC included) into packets that begin with pointer_field 0 and are filled with 0xFF (2.4.4.1).
+// continuity_counter: the value for the first packet. Returns whole packets, 188 bytes each.
+std::vector<std::uint8_t> pack_section(Pid pid, std::span<const std::uint8_t> section, std::uint8_t continuity_counter);
+
+}  // namespace headgate::mpegts
