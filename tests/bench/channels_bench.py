@@ -55,7 +55,8 @@ class Network:
         for ns, dev, addr in ((ns1, if1, addr1), (ns2, if2, addr2)):
             run("ip", "-n", ns, "addr", "add", addr, "dev", dev)
             run("ip", "-n", ns, "link", "set", dev, "up")
-            run("ip", "-n", ns, "route", "add", "224.0.0.0/4", "dev", dev) if dev != "out0" else None
+            # multicat sends where the route points, whatever ifaddr says.
+            run("ip", "-n", ns, "route", "add", "239.78.0.0/16" if dev == "out0" else "224.0.0.0/4", "dev", dev)
 
     def __exit__(self, *_):
         for ns in (self.src, self.gw, self.sink):
@@ -178,7 +179,8 @@ def headgate(net, args, channels, hls):
         shutil.rmtree(work, ignore_errors=True)
         for dev, addr in (("in0", "10.77.1.2/24"), ("out0", "10.77.2.1/24")):
             subprocess.run(["ip", "-n", net.gw, "addr", "add", addr, "dev", dev], check=False)
-        subprocess.run(["ip", "-n", net.gw, "route", "add", "224.0.0.0/4", "dev", "in0"], check=False)
+        for to, dev in (("224.0.0.0/4", "in0"), ("239.78.0.0/16", "out0")):
+            subprocess.run(["ip", "-n", net.gw, "route", "add", to, "dev", dev], check=False)
 
 
 @contextlib.contextmanager
