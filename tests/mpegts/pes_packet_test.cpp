@@ -18,7 +18,8 @@ struct Collected final : PesSink {
   };
   std::vector<Item> items;
   void on_pes(Pid, const PesPacket& pes) override {
-    items.push_back({pes.header, Bytes(pes.payload.begin(), pes.payload.end()), pes.random_access, pes.damaged});
+    items.push_back(
+        {pes.header, Bytes(pes.payload.begin(), pes.payload.end()), pes.random_access, pes.damaged});
   }
 };
 
