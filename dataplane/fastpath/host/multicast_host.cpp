@@ -89,16 +89,17 @@ void MulticastHost::membership_changed(Group& group, bool was_member, bool was_e
   if (group.member() != was_member) {
     group.plain_reports = group.member() ? robustness_ : 0;
     group.plain_leave = was_member;
+    counters_.groups += was_member ? -1 : 1;
     changed = true;
   }
   if (!changed) return;
   group.announced = false;
   group.change_at = now;
-  counters_.groups = static_cast<std::uint64_t>(
-      std::count_if(groups_.begin(), groups_.end(), [](const auto& entry) { return entry.second.member(); }));
+  deadline_known_ = false;
 }
 
 void MulticastHost::refresh(Time now) {
+  deadline_known_ = false;
   if (counters_.version == 3) {
     general_at_ = now;
     return;
@@ -115,6 +116,7 @@ Time MulticastHost::random_delay(Time bound) {
 void MulticastHost::on_packet(const Ipv4View& packet, Time now) {
   const auto message = parse_igmp(packet.payload);
   if (!message) return;
+  deadline_known_ = false;
   if (const auto* query = std::get_if<IgmpQuery>(&*message)) {
     // RFC 3376 4.1.12: to all systems, to the group, or to an address of ours.
     const bool for_us = packet.destination == kAllSystems ||
@@ -260,6 +262,9 @@ void MulticastHost::send_records(std::vector<GroupRecord> records, Time now) {
 }
 
 void MulticastHost::on_timer(Time now) {
+  const auto deadline = next_deadline();
+  if (!deadline || now < *deadline) return;
+  deadline_known_ = false;
   update_version(now);
   send_changes(now);
   send_responses(now);
@@ -384,6 +389,14 @@ void MulticastHost::send_responses(Time now) {
 }
 
 std::optional<Time> MulticastHost::next_deadline() const {
+  if (!deadline_known_) {
+    deadline_ = find_deadline();
+    deadline_known_ = true;
+  }
+  return deadline_;
+}
+
+std::optional<Time> MulticastHost::find_deadline() const {
   std::optional<Time> deadline = general_at_;
   for (const auto& [address, group] : groups_) {
     earlier(deadline, group.change_at);

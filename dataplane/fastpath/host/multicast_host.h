@@ -52,7 +52,7 @@ class MulticastHost {
 
   void on_packet(const Ipv4View& packet, Time now);  // protocol 2
   void on_timer(Time now);
-  std::optional<Time> next_deadline() const;
+  std::optional<Time> next_deadline() const;  // cheap: found anew only after a change
 
   const Counters& counters() const noexcept { return counters_; }
 
@@ -93,6 +93,7 @@ class MulticastHost {
   static GroupRecord current_state(Ipv4 address, const Group& group);
   void send_records(std::vector<GroupRecord> records, Time now);
   void send(Bytes frame, Time now);
+  std::optional<Time> find_deadline() const;
   bool may_send(Time now);
   Time random_delay(Time bound);
   void drop_finished();
@@ -112,6 +113,8 @@ class MulticastHost {
   // Pacing: a bucket of frames, filled one a millisecond.
   unsigned tokens_;
   Time tokens_at_{};
+  mutable std::optional<Time> deadline_;
+  mutable bool deadline_known_ = false;
 };
 
 }  // namespace headgate::fastpath
