@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -124,7 +125,10 @@ struct Snapshot {
   std::vector<Route> routes;
   std::vector<OutputRuntime*> route_outputs;
   std::vector<InputRuntime*> inputs;    // all, for publishing
+  std::vector<Cut*> input_cuts;         // of inputs[i], nullptr where it is relayed whole
   std::vector<OutputRuntime*> outputs;  // all, for publishing
+  std::size_t bridge_channels = 0;
+  std::vector<std::uint32_t> forgotten_handles;  // channels that the bridge's ring may forget
 };
 
 }  // namespace headgate::fastpath

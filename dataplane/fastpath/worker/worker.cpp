@@ -74,6 +74,13 @@ void Worker::adopt(const Snapshot* snapshot) noexcept {
     drop_pending(*port, DropReason::output_queue_full);
   }
   current_ = snapshot;
+  if (parts_.bridge != nullptr) {
+    parts_.bridge->set_channel_count(snapshot->bridge_channels);
+    for (const std::uint32_t handle : snapshot->forgotten_handles) parts_.bridge->forget_channel(handle);
+  }
+  for (const Route& route : snapshot->routes) {
+    if (route.cut == nullptr) route.input->inspector.set_timeline_pid(std::nullopt);
+  }
   publisher_.adopt(snapshot);
   adopted_.store(snapshot, std::memory_order_release);
 }
