@@ -23,7 +23,8 @@ tl::expected<std::unique_ptr<Endpoint>, std::string> Endpoint::open(const std::s
     return tl::unexpected<std::string>(fmt::format("the path of the control socket is too long: {}", path));
   path.copy(address.sun_path, path.size());
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return tl::unexpected<std::string>(fmt::format("can't make a socket: {}", std::strerror(errno)));
+  if (fd < 0)
+    return tl::unexpected<std::string>(fmt::format("can't make a socket: {}", std::strerror(errno)));
   std::unique_ptr<Endpoint> endpoint(new Endpoint(fd, epoll_fd, path, std::move(handler)));
   ::unlink(path.c_str());  // of a killed predecessor: the process lock says that none lives
   if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||

@@ -17,8 +17,8 @@ class Endpoint {
   // A whole request line without its newline; returns the answer's line.
   using Handler = std::function<std::string(const std::string& line)>;
 
-  // Replaces a stale socket file. The caller adds the descriptors to its epoll set: EPOLLIN (and EPOLLOUT where
-  // wants_write()) with the descriptor as data.
+  // Replaces a stale socket file. The caller adds the descriptors to its epoll set: EPOLLIN (and EPOLLOUT
+  // where wants_write()) with the descriptor as data.
   static tl::expected<std::unique_ptr<Endpoint>, std::string> open(const std::string& path, int epoll_fd,
                                                                    Handler handler);
   ~Endpoint();

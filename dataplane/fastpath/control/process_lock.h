@@ -1,5 +1,5 @@
-// run_dir/fastpath.lock: held while this process lives, with its pid inside, so that the launcher finds and adopts it.
-// Threading: main thread.
+// run_dir/fastpath.lock: held while this process lives, with its pid inside, so that the launcher finds and
+// adopts it. Threading: main thread.
 #pragma once
 
 #include <string>

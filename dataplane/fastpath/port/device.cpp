@@ -67,19 +67,23 @@ Result parse_pcap(const std::string& text, const std::string& rest, std::size_t 
     }
     return device;
   }
-  if (rest.find(',') != std::string::npos) return refuse(text, "a comma can't stand in the name of a pcap file");
+  if (rest.find(',') != std::string::npos)
+    return refuse(text, "a comma can't stand in the name of a pcap file");
   device.arguments = fmt::format("rx_pcap={0},tx_pcap={0}.out.pcap", rest);
   return device;
 }
 
-Result parse_kernel_device(const std::string& text, DeviceKind kind, const std::string& interface, std::size_t index) {
-  if (!good_interface_name(interface)) return refuse(text, "needs the name of a kernel interface after the colon");
+Result parse_kernel_device(const std::string& text, DeviceKind kind, const std::string& interface,
+                           std::size_t index) {
+  if (!good_interface_name(interface))
+    return refuse(text, "needs the name of a kernel interface after the colon");
   Device device{kind, "", "", interface, "", false};
   switch (kind) {
     case DeviceKind::af_packet:
       // 512 frames, the default, lose packets at 300,000 a second.
       device.name = fmt::format("net_af_packet{}", index);
-      device.arguments = fmt::format("iface={},framecnt=8192,framesz=2048,blocksz=262144,qdisc_bypass=1", interface);
+      device.arguments =
+          fmt::format("iface={},framecnt=8192,framesz=2048,blocksz=262144,qdisc_bypass=1", interface);
       break;
     case DeviceKind::af_xdp:
       device.name = fmt::format("net_af_xdp{}", index);
@@ -110,7 +114,8 @@ tl::expected<Device, std::string> parse_device(const std::string& text, std::siz
   if (name.empty()) return refuse(text, "names no device after the colon");
   if (kind == "pci") return Device{DeviceKind::pci, name, arguments, "", "", true};
   // A name with a colon is an address on the PCI bus, anything else a virtual device.
-  if (kind == "dpdk") return Device{DeviceKind::dpdk, name, arguments, "", "", name.find(':') != std::string::npos};
+  if (kind == "dpdk")
+    return Device{DeviceKind::dpdk, name, arguments, "", "", name.find(':') != std::string::npos};
   return refuse(text, "begins with none of af_packet: af_xdp: tap: memif: pcap: pci: dpdk:");
 }
 

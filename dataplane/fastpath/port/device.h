@@ -15,8 +15,8 @@ enum class DeviceKind : std::uint8_t { af_packet, af_xdp, memif, pcap, tap, pci,
 
 struct Device {
   DeviceKind kind = DeviceKind::af_packet;
-  std::string name;       // for rte_dev_probe and rte_eth_dev_get_port_by_name: "net_af_packet0", "0000:3b:00.0"
-  std::string arguments;  // devargs after the name, may be empty
+  std::string name;  // for rte_dev_probe and rte_eth_dev_get_port_by_name: "net_af_packet0", "0000:3b:00.0"
+  std::string arguments;         // devargs after the name, may be empty
   std::string kernel_interface;  // the kernel's interface behind it, "" where there is none
   std::string socket;            // memif: path of its socket when we are its server, to be removed before
   bool needs_pci_scan = false;

@@ -39,10 +39,12 @@ void redirect_log(const Log& log) {
   }
 }
 
-// A second rte_eal_init after a failed one is refused, so whether huge pages are free is tried out beforehand.
+// A second rte_eal_init after a failed one is refused, so whether huge pages are free is tried out
+// beforehand.
 bool hugepages_available(std::size_t mib) {
   const std::size_t bytes = mib * 1024 * 1024;
-  void* area = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+  void* area =
+      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
   if (area == MAP_FAILED) return false;
   ::munmap(area, bytes);
   return true;
@@ -98,9 +100,9 @@ tl::expected<EalInfo, std::string> start_eal(const EalOptions& options) {
   const int result = rte_eal_init(static_cast<int>(argv.size()), argv.data());
   ::pthread_setaffinity_np(::pthread_self(), sizeof affinity, &affinity);
   if (result < 0) {
-    return tl::unexpected<std::string>(
-        fmt::format("DPDK could not start with {} MiB of {}: {}", options.memory_mib,
-                    free ? "huge pages" : "ordinary pages", rte_strerror(rte_errno)));
+    return tl::unexpected<std::string>(fmt::format("DPDK could not start with {} MiB of {}: {}",
+                                                   options.memory_mib, free ? "huge pages" : "ordinary pages",
+                                                   rte_strerror(rte_errno)));
   }
   return EalInfo{free, options.memory_mib};
 }

@@ -1,6 +1,6 @@
-// DPDK's environment layer: started once a process, before any port. Reference: DPDK 22.11 EAL guide; the options are
-// explained in eal.cpp.
-// Threading: main thread. The caller's CPU affinity is as it was when start_eal() returns (EAL pins its caller).
+// DPDK's environment layer: started once a process, before any port. Reference: DPDK 22.11 EAL guide; the
+// options are explained in eal.cpp. Threading: main thread. The caller's CPU affinity is as it was when
+// start_eal() returns (EAL pins its caller).
 #pragma once
 
 #include <cstddef>
@@ -29,7 +29,8 @@ struct EalInfo {
 
 tl::expected<EalInfo, std::string> start_eal(const EalOptions& options);
 
-// Runs f on EAL's own interrupt thread and waits until it has: for settings that a thread can only change for itself.
+// Runs f on EAL's own interrupt thread and waits until it has: for settings that a thread can only change for
+// itself.
 void run_on_interrupt_thread(std::function<void()> f);
 
 }  // namespace headgate::fastpath

@@ -1,5 +1,6 @@
 #include "dataplane/fastpath/worker/datagram.h"
 
+#include "dataplane/fastpath/host/frame.h"
 #include "mpegts/packet/types.h"
 
 namespace headgate::fastpath {
@@ -8,7 +9,9 @@ namespace {
 using protocol::DropReason;
 constexpr std::size_t kMaxPackets = 7;
 
-constexpr std::uint16_t get16(const std::uint8_t* b) noexcept { return static_cast<std::uint16_t>(b[0] << 8 | b[1]); }
+constexpr std::uint16_t get16(const std::uint8_t* b) noexcept {
+  return static_cast<std::uint16_t>(b[0] << 8 | b[1]);
+}
 constexpr std::uint32_t get32(const std::uint8_t* b) noexcept {
   return std::uint32_t{b[0]} << 24 | std::uint32_t{b[1]} << 16 | std::uint32_t{b[2]} << 8 | b[3];
 }
@@ -39,7 +42,8 @@ Frame parse_ipv4(Frame result, std::span<const std::uint8_t> frame, std::size_t 
   if (total < header + kUdpHeader) return dropped(result, DropReason::malformed_ip);
   const std::uint8_t* udp = ip + header;
   const std::size_t udp_length = get16(udp + 4);
-  if (udp_length < kUdpHeader || udp_length > total - header) return dropped(result, DropReason::malformed_ip);
+  if (udp_length < kUdpHeader || udp_length > total - header)
+    return dropped(result, DropReason::malformed_ip);
   result.kind = Frame::Kind::udp;
   result.port = get16(udp + 2);
   result.payload_offset = static_cast<std::uint16_t>(at + header + kUdpHeader);
@@ -73,7 +77,8 @@ Frame parse_frame(std::span<const std::uint8_t> frame, std::uint16_t stripped_vl
 namespace {
 
 // Where the RTP payload lies: offset and size. False: not a well-formed header.
-bool parse_rtp(std::span<const std::uint8_t> p, Payload& result, std::size_t& offset, std::size_t& size) noexcept {
+bool parse_rtp(std::span<const std::uint8_t> p, Payload& result, std::size_t& offset,
+               std::size_t& size) noexcept {
   if (p.size() < kRtpHeader || p[0] >> 6 != 2) return false;
   offset = kRtpHeader + std::size_t{4} * (p[0] & 0x0F);  // CSRC list
   if ((p[0] & 0x10) != 0) {                              // extension
@@ -107,7 +112,8 @@ Payload parse_payload(std::span<const std::uint8_t> udp_payload, bool rtp) noexc
   }
   const std::uint8_t* first = udp_payload.data() + offset;
   if (size == 0 || size % mpegts::kPacketSize != 0 || size > kMaxPackets * mpegts::kPacketSize) {
-    const bool packets_of_204 = size != 0 && size % 204 == 0 && size <= kMaxPackets * 204 && *first == mpegts::kSyncByte;
+    const bool packets_of_204 =
+        size != 0 && size % 204 == 0 && size <= kMaxPackets * 204 && *first == mpegts::kSyncByte;
     result.reason = packets_of_204 ? DropReason::packet_size_204 : DropReason::not_ts_size;
     return result;
   }

@@ -1,7 +1,7 @@
 // From an Ethernet frame to its transport packets: pure parsing, no DPDK types, never trusts a length.
 // References: IEEE 802.3 / 802.1Q (one tag, in the frame or already taken off by the card), RFC 791, RFC 768,
-// RFC 3550 5.1 and 5.3.1 (RTP header, CSRC list, extension, padding), RFC 2250 2 (payload type 33: whole TS packets).
-// Threading: pure functions.
+// RFC 3550 5.1 and 5.3.1 (RTP header, CSRC list, extension, padding), RFC 2250 2 (payload type 33: whole TS
+// packets). Threading: pure functions.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +15,6 @@ inline constexpr std::size_t kEthernetHeader = 14;
 inline constexpr std::size_t kVlanTag = 4;
 inline constexpr std::size_t kUdpHeader = 8;
 inline constexpr std::size_t kRtpHeader = 12;
-inline constexpr std::uint16_t kEtherTypeIpv4 = 0x0800;
-inline constexpr std::uint16_t kEtherTypeArp = 0x0806;
-inline constexpr std::uint16_t kEtherTypeVlan = 0x8100;  // IEEE 802.1Q 9.6
-inline constexpr std::uint8_t kProtocolIcmp = 1;
-inline constexpr std::uint8_t kProtocolIgmp = 2;
 inline constexpr std::uint8_t kProtocolUdp = 17;
 
 struct Frame {

@@ -15,7 +15,8 @@ constexpr std::uint16_t kFree = 0xFFFF;
 constexpr std::int64_t kPcrPidSilenceNs = 2'000'000'000;
 
 // The index of `pid` among the 32, or 32.
-std::size_t index_of(const std::array<std::uint16_t, Inspector::kCompactPids>& pids, std::uint16_t pid) noexcept {
+std::size_t index_of(const std::array<std::uint16_t, Inspector::kCompactPids>& pids,
+                     std::uint16_t pid) noexcept {
 #if defined(__SSE2__)
   const __m128i wanted = _mm_set1_epi16(static_cast<short>(pid));
   const auto* lanes = reinterpret_cast<const __m128i*>(pids.data());
@@ -147,7 +148,8 @@ void Inspector::on_packet(const mpegts::TsPacket& packet, std::int64_t arrival_u
 
 bool Inspector::drives_timeline(mpegts::Pid pid, std::int64_t arrival_unix_ns) noexcept {
   if (wanted_pcr_pid_) return pid == *wanted_pcr_pid_;
-  if (!pcr_pid_ || (pid != *pcr_pid_ && arrival_unix_ns - pcr_pid_seen_ns_ > kPcrPidSilenceNs)) pcr_pid_ = pid;
+  if (!pcr_pid_ || (pid != *pcr_pid_ && arrival_unix_ns - pcr_pid_seen_ns_ > kPcrPidSilenceNs))
+    pcr_pid_ = pid;
   if (pid != *pcr_pid_) return false;
   pcr_pid_seen_ns_ = arrival_unix_ns;
   return true;

@@ -1,8 +1,10 @@
-// What the fast path looks at in every transport packet of an input: sync, TEI, continuity, scrambling, null packets, PCR,
-// per PID. References: ISO/IEC 13818-1:2022 2.4.3.2, 2.4.3.3, 2.4.3.5; ETSI TR 101 290 5.2 for what is counted.
+// What the fast path looks at in every transport packet of an input: sync, TEI, continuity, scrambling, null
+// packets, PCR, per PID. References: ISO/IEC 13818-1:2022 2.4.3.2, 2.4.3.3, 2.4.3.5; ETSI TR 101 290 5.2 for
+// what is counted.
 //
-// Up to 32 PIDs lie in a compact block (one cache line of PIDs, eight bytes a PID that every packet touches); an input with
-// more gets a flat table of all 8,192, which another thread allocates and offers, since a worker never allocates.
+// Up to 32 PIDs lie in a compact block (one cache line of PIDs, eight bytes a PID that every packet touches);
+// an input with more gets a flat table of all 8,192, which another thread allocates and offers, since a
+// worker never allocates.
 //
 // Threading: owned by the worker thread, but for wants_wide() and offer_wide(), which the main thread calls.
 #pragma once
@@ -72,7 +74,9 @@ class Inspector {
   void on_packets(std::span<const std::uint8_t> packets, std::int64_t arrival_unix_ns) noexcept;
   // The PCR PID of the service that the channel carries; without one, the first PID with PCR counts.
   void set_timeline_pid(std::optional<mpegts::Pid> pid) noexcept { wanted_pcr_pid_ = pid; }
-  void restore_timeline(const mpegts::Timeline::State& state) noexcept { timeline_ = mpegts::Timeline(state); }
+  void restore_timeline(const mpegts::Timeline::State& state) noexcept {
+    timeline_ = mpegts::Timeline(state);
+  }
 
   const Totals& totals() const noexcept { return totals_; }
   const mpegts::Timeline& timeline() const noexcept { return timeline_; }

@@ -19,9 +19,12 @@ void put32(std::uint8_t* at, std::uint32_t value) noexcept {
 OutputHeader::OutputHeader(const Address& address) noexcept : rtp_(address.rtp) {
   std::uint8_t* at = bytes_.data();
   // RFC 1112 6.4: 01-00-5E and the group's low 23 bits.
-  const std::array<std::uint8_t, 6> destination{
-      0x01, 0x00, 0x5E, static_cast<std::uint8_t>(address.group >> 16 & 0x7F),
-      static_cast<std::uint8_t>(address.group >> 8), static_cast<std::uint8_t>(address.group)};
+  const std::array<std::uint8_t, 6> destination{0x01,
+                                                0x00,
+                                                0x5E,
+                                                static_cast<std::uint8_t>(address.group >> 16 & 0x7F),
+                                                static_cast<std::uint8_t>(address.group >> 8),
+                                                static_cast<std::uint8_t>(address.group)};
   std::memcpy(at, destination.data(), 6);
   std::memcpy(at + 6, address.source_mac.data(), 6);
   at += 12;
@@ -39,7 +42,8 @@ OutputHeader::OutputHeader(const Address& address) noexcept : rtp_(address.rtp) 
   at[9] = 17;
   put32(at + 12, address.source);
   put32(at + 16, address.group);
-  for (std::size_t i = 0; i < 20; i += 2) checksum_base_ += static_cast<std::uint32_t>(at[i] << 8 | at[i + 1]);
+  for (std::size_t i = 0; i < 20; i += 2)
+    checksum_base_ += static_cast<std::uint32_t>(at[i] << 8 | at[i + 1]);
   at += 20;
   put16(at, address.port);
   put16(at + 2, address.port);
@@ -53,8 +57,8 @@ OutputHeader::OutputHeader(const Address& address) noexcept : rtp_(address.rtp) 
   size_ = static_cast<std::size_t>(at - bytes_.data());
 }
 
-void OutputHeader::write(std::uint8_t* at, std::uint8_t packets, std::uint16_t ip_id, std::uint16_t rtp_sequence,
-                         std::uint32_t rtp_timestamp) const noexcept {
+void OutputHeader::write(std::uint8_t* at, std::uint8_t packets, std::uint16_t ip_id,
+                         std::uint16_t rtp_sequence, std::uint32_t rtp_timestamp) const noexcept {
   std::memcpy(at, bytes_.data(), size_);
   const auto udp_length = static_cast<std::uint32_t>(8 + (rtp_ ? 12 : 0) + packets * 188);
   std::uint8_t* ip = at + ip_;

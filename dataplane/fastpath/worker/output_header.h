@@ -1,7 +1,7 @@
-// The headers of an output's datagrams, built once and stored with a few patched fields: Ethernet, 802.1Q, IPv4, UDP and
-// optionally RTP. References: RFC 1112 6.4 (group to MAC address), RFC 791 3.1, RFC 1071 and RFC 1624 (checksum),
-// RFC 768 (UDP checksum 0: none), RFC 3550 5.1, RFC 3551 6 (payload type 33), RFC 2474 (DSCP).
-// Threading: immutable after construction; write() is pure.
+// The headers of an output's datagrams, built once and stored with a few patched fields: Ethernet, 802.1Q,
+// IPv4, UDP and optionally RTP. References: RFC 1112 6.4 (group to MAC address), RFC 791 3.1, RFC 1071 and
+// RFC 1624 (checksum), RFC 768 (UDP checksum 0: none), RFC 3550 5.1, RFC 3551 6 (payload type 33), RFC 2474
+// (DSCP). Threading: immutable after construction; write() is pure.
 #pragma once
 
 #include <array>

@@ -11,8 +11,12 @@ constexpr std::int64_t kRoundNs = 200'000'000;  // every entry once in this time
 constexpr std::int64_t kMinStepNs = 1'000'000;
 constexpr std::int64_t kRateNs = 1'000'000'000;
 
-void set(protocol::Counter& counter, std::uint64_t value) noexcept { counter.store(value, std::memory_order_relaxed); }
-void set_time(protocol::Counter& counter, std::int64_t value) noexcept { set(counter, static_cast<std::uint64_t>(value)); }
+void set(protocol::Counter& counter, std::uint64_t value) noexcept {
+  counter.store(value, std::memory_order_relaxed);
+}
+void set_time(protocol::Counter& counter, std::int64_t value) noexcept {
+  set(counter, static_cast<std::uint64_t>(value));
+}
 
 void set_drops(protocol::Drops& drops, const PlainDrops& values) noexcept {
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -26,7 +30,8 @@ std::uint64_t rate_of(std::uint64_t packets, std::int64_t ns) noexcept {
 }
 
 // When a window has passed: its length, and it begins anew. 0 otherwise.
-std::int64_t close_window(RateWindow& window, std::uint64_t total, std::int64_t now, std::uint64_t& bps) noexcept {
+std::int64_t close_window(RateWindow& window, std::uint64_t total, std::int64_t now,
+                          std::uint64_t& bps) noexcept {
   if (window.mark_ns == 0 || now < window.mark_ns) {
     window = {total, now};
     return 0;
@@ -40,7 +45,8 @@ std::int64_t close_window(RateWindow& window, std::uint64_t total, std::int64_t 
 
 }  // namespace
 
-Publisher::Publisher(protocol::StatsPage* page, TimelineStore* timelines, const std::vector<PortRuntime*>& ports)
+Publisher::Publisher(protocol::StatsPage* page, TimelineStore* timelines,
+                     const std::vector<PortRuntime*>& ports)
     : page_(page), timelines_(timelines), ports_(ports), step_ns_(kRoundNs) {}
 
 void Publisher::adopt(const Snapshot* snapshot) noexcept {
@@ -50,7 +56,8 @@ void Publisher::adopt(const Snapshot* snapshot) noexcept {
 
 void Publisher::turn(std::int64_t now) noexcept {
   if (now < next_ns_ && next_ns_ - now <= kRoundNs) return;
-  const std::size_t entries = 1 + (snapshot_ != nullptr ? snapshot_->inputs.size() + snapshot_->outputs.size() : 0);
+  const std::size_t entries =
+      1 + (snapshot_ != nullptr ? snapshot_->inputs.size() + snapshot_->outputs.size() : 0);
   const std::int64_t step = std::max(kMinStepNs, kRoundNs / static_cast<std::int64_t>(entries));
   next_ns_ = now + step;
   const std::size_t batch = 1 + entries * static_cast<std::size_t>(step) / static_cast<std::size_t>(kRoundNs);
@@ -113,7 +120,8 @@ void Publisher::publish(InputRuntime& input, const Cut* cut, std::int64_t now) n
   publish_pids(input, stats, window);
 }
 
-void Publisher::publish_pids(InputRuntime& input, protocol::InputStats& stats, std::int64_t window_ns) noexcept {
+void Publisher::publish_pids(InputRuntime& input, protocol::InputStats& stats,
+                             std::int64_t window_ns) noexcept {
   const std::size_t known = input.inspector.pid_count();
   const std::size_t shown = std::min(known, protocol::kMaxPidStats);
   for (std::size_t i = 0; i < known; ++i) {
@@ -121,7 +129,8 @@ void Publisher::publish_pids(InputRuntime& input, protocol::InputStats& stats, s
     if (window_ns > 0) {
       const std::uint32_t came = view.hot->packets - view.cold->packets_at_mark;
       view.cold->packets_at_mark = view.hot->packets;
-      view.cold->bitrate_bps = static_cast<std::uint32_t>(std::min<std::uint64_t>(rate_of(came, window_ns), 0xFFFFFFFF));
+      view.cold->bitrate_bps =
+          static_cast<std::uint32_t>(std::min<std::uint64_t>(rate_of(came, window_ns), 0xFFFFFFFF));
     }
     if (i >= shown) continue;
     protocol::PidStats& pid = stats.pids[i];

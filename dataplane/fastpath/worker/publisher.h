@@ -1,6 +1,6 @@
-// Carries the worker's plain counters into the shared page, some inputs and outputs a turn, each about every 200 ms, with
-// relaxed stores; computes the rates; saves the timelines once a second.
-// Threading: worker thread.
+// Carries the worker's plain counters into the shared page, some inputs and outputs a turn, each about every
+// 200 ms, with relaxed stores; computes the rates; saves the timelines once a second. Threading: worker
+// thread.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// The worker's outgoing half: relay in place, copies to further outputs, the cut of a service, the bridge's ring, the
-// transmit queues.
+// The worker's outgoing half: relay in place, copies to further outputs, the cut of a service, the bridge's
+// ring, the transmit queues.
 #include <rte_mbuf.h>
 
 #include <cstring>
@@ -11,7 +11,7 @@ namespace {
 
 using protocol::DropReason;
 
-constexpr std::int64_t kCutWaitNs = 20'000'000;      // a part-filled datagram leaves at this age
+constexpr std::int64_t kCutWaitNs = 20'000'000;  // a part-filled datagram leaves at this age
 constexpr std::int64_t kCutCheckNs = 5'000'000;
 constexpr std::int64_t kStuckNs = 5'000'000;  // a transmit queue that took nothing for so long is given up
 
@@ -25,8 +25,10 @@ struct RtpFields {
   std::uint32_t timestamp = 0;
 };
 
-// RTP to RTP keeps the input's distances between sequence numbers, so that what was lost before us is seen after us.
-RtpFields next_rtp(OutputRuntime& output, const InputRuntime& input, const Payload* payload, std::int64_t now) noexcept {
+// RTP to RTP keeps the input's distances between sequence numbers, so that what was lost before us is seen
+// after us.
+RtpFields next_rtp(OutputRuntime& output, const InputRuntime& input, const Payload* payload,
+                   std::int64_t now) noexcept {
   RtpFields fields{output.rtp_sequence, rtp_stamp(now)};
   if (payload != nullptr && payload->rtp) {
     if (output.rtp_restarts != input.rtp_tracker.restarts()) {
@@ -42,12 +44,12 @@ RtpFields next_rtp(OutputRuntime& output, const InputRuntime& input, const Paylo
 
 }  // namespace
 
-void Worker::relay(const Flow& flow, const Payload& payload, std::span<const std::uint8_t> packets,
+void Worker::relay(const RouteRange& range, const Payload& payload, std::span<const std::uint8_t> packets,
                    rte_mbuf* frame) noexcept {
   OutputRuntime* last = nullptr;  // gets the frame itself
   const InputRuntime* last_input = nullptr;
-  for (std::uint32_t r = 0; r < flow.route_count; ++r) {
-    const Route& route = current_->routes[flow.first_route + r];
+  for (std::uint32_t r = 0; r < range.count; ++r) {
+    const Route& route = current_->routes[range.first + r];
     if (route.cut != nullptr) {
       cut(route, packets);
       continue;
@@ -63,8 +65,10 @@ void Worker::relay(const Flow& flow, const Payload& payload, std::span<const std
     rte_pktmbuf_free(frame);
     return;
   }
-  // Cut the frame down to its transport packets: what stood before and after them (padding of a short frame) goes.
-  const auto before = static_cast<std::uint16_t>(packets.data() - rte_pktmbuf_mtod(frame, const std::uint8_t*));
+  // Cut the frame down to its transport packets: what stood before and after them (padding of a short frame)
+  // goes.
+  const auto before =
+      static_cast<std::uint16_t>(packets.data() - rte_pktmbuf_mtod(frame, const std::uint8_t*));
   frame->data_off = static_cast<std::uint16_t>(frame->data_off + before);
   frame->data_len = static_cast<std::uint16_t>(packets.size());
   frame->pkt_len = frame->data_len;
@@ -87,8 +91,8 @@ void Worker::send(OutputRuntime& output, rte_mbuf* frame, std::uint8_t packets, 
   enqueue(*output.port, frame, &output);
 }
 
-void Worker::send_copy(OutputRuntime& output, std::span<const std::uint8_t> packets, const InputRuntime& input,
-                       const Payload* payload) noexcept {
+void Worker::send_copy(OutputRuntime& output, std::span<const std::uint8_t> packets,
+                       const InputRuntime& input, const Payload* payload) noexcept {
   rte_mbuf* copy = rte_pktmbuf_alloc(output.port->port->pool());
   if (copy == nullptr) [[unlikely]] {
     count(output.drops, DropReason::output_no_buffer);
@@ -123,7 +127,8 @@ void Worker::append(const Route& route, std::span<const std::uint8_t> packets) n
   Cut& cut = *route.cut;
   for (std::size_t at = 0; at + mpegts::kPacketSize <= packets.size(); at += mpegts::kPacketSize) {
     if (cut.packets == 0) cut.first_ns = now_ns_;
-    std::memcpy(cut.buffer.data() + cut.packets * mpegts::kPacketSize, packets.data() + at, mpegts::kPacketSize);
+    std::memcpy(cut.buffer.data() + cut.packets * mpegts::kPacketSize, packets.data() + at,
+                mpegts::kPacketSize);
     if (++cut.packets == ring::kMaxPacketsPerSlot) finish_cut(route);
   }
 }
@@ -141,7 +146,8 @@ void Worker::finish_cut(const Route& route) noexcept {
 void Worker::flush_old_cuts() noexcept {
   next_cut_check_ns_ = now_ns_ + kCutCheckNs;
   for (const Route& route : current_->routes) {
-    if (route.cut != nullptr && route.cut->packets > 0 && now_ns_ - route.cut->first_ns >= kCutWaitNs) finish_cut(route);
+    if (route.cut != nullptr && route.cut->packets > 0 && now_ns_ - route.cut->first_ns >= kCutWaitNs)
+      finish_cut(route);
   }
 }
 
@@ -188,7 +194,8 @@ void Worker::flush(PortRuntime& port) noexcept {
     const std::size_t chunk = std::min<std::size_t>(port.pending_count - done, kBurst);
     std::array<std::uint32_t, kBurst> lengths;
     for (std::size_t i = 0; i < chunk; ++i) lengths[i] = port.pending[done + i]->pkt_len;
-    const std::size_t sent = port.port->transmit(port.pending.data() + done, static_cast<std::uint16_t>(chunk));
+    const std::size_t sent =
+        port.port->transmit(port.pending.data() + done, static_cast<std::uint16_t>(chunk));
     for (std::size_t i = 0; i < sent; ++i) {
       ++port.tx_packets;
       port.tx_bytes += lengths[i];
@@ -203,7 +210,8 @@ void Worker::flush(PortRuntime& port) noexcept {
   }
   const std::size_t left = port.pending_count - done;
   std::memmove(port.pending.data(), port.pending.data() + done, left * sizeof port.pending[0]);
-  std::memmove(port.pending_output.data(), port.pending_output.data() + done, left * sizeof port.pending_output[0]);
+  std::memmove(port.pending_output.data(), port.pending_output.data() + done,
+               left * sizeof port.pending_output[0]);
   port.pending_count = left;
   if (left == 0 || done > 0) {
     port.stuck_since_ns = now_ns_;

@@ -1,5 +1,5 @@
-// Counts what an RTP input lost, got twice or out of order, by sequence numbers (RFC 3550 6.4.1 and A.1 as the model).
-// Threading: owned by one thread.
+// Counts what an RTP input lost, got twice or out of order, by sequence numbers (RFC 3550 6.4.1 and A.1 as
+// the model). Threading: owned by one thread.
 #pragma once
 
 #include <cstdint>

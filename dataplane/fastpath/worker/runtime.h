@@ -1,7 +1,8 @@
-// What the worker works on. A Snapshot is immutable and published by one release store; it points at runtime objects
-// (inputs, outputs, cuts, ports) whose counters and state outlive it, so that an apply costs an unchanged channel nothing.
-// Threading: identity members are written before the object is first published; all else belongs to the worker.
-// Ownership: Gateway (control/) owns the runtime objects and frees them after the worker has left their last snapshot.
+// What the worker works on. A Snapshot is immutable and published by one release store; it points at runtime
+// objects (inputs, outputs, cuts, ports) whose counters and state outlive it, so that an apply costs an
+// unchanged channel nothing. Threading: identity members are written before the object is first published;
+// all else belongs to the worker. Ownership: Gateway (control/) owns the runtime objects and frees them after
+// the worker has left their last snapshot.
 #pragma once
 
 #include <array>
@@ -66,9 +67,9 @@ struct OutputRuntime {
   OutputHeader header;
 
   std::uint16_t ip_id = 0;
-  std::uint16_t rtp_sequence = 0;    // of the next datagram
-  std::uint16_t rtp_delta = 0;       // RTP to RTP: ours minus the input's, so that a loss before us stays visible
-  std::uint32_t rtp_restarts = 0;    // RtpTracker::restarts() that rtp_delta belongs to
+  std::uint16_t rtp_sequence = 0;  // of the next datagram
+  std::uint16_t rtp_delta = 0;  // RTP to RTP: ours minus the input's, so that a loss before us stays visible
+  std::uint32_t rtp_restarts = 0;  // RtpTracker::restarts() that rtp_delta belongs to
   std::uint64_t datagrams = 0;
   std::uint64_t ts_packets = 0;
   std::int64_t last_packet_ns = 0;
@@ -113,15 +114,16 @@ struct Route {
   bool to_bridge = false;
 };
 
-struct Flow {
-  std::uint32_t first_route = 0;
-  std::uint32_t route_count = 0;
+// A flow's routes, by the number that the flow table holds.
+struct RouteRange {
+  std::uint32_t first = 0;
+  std::uint32_t count = 0;
 };
 
 struct Snapshot {
   std::uint64_t generation = 0;
   FlowTable flow_table;
-  std::vector<Flow> flows;
+  std::vector<RouteRange> flows;
   std::vector<Route> routes;
   std::vector<OutputRuntime*> route_outputs;
   std::vector<InputRuntime*> inputs;    // all, for publishing

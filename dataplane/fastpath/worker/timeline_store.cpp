@@ -42,7 +42,7 @@ tl::expected<TimelineStore, std::string> TimelineStore::open(const std::string& 
   };
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
   if (fd < 0) return failure("open");
-  struct stat info{};
+  struct stat info {};
   const bool sized = ::fstat(fd, &info) == 0 && info.st_size == static_cast<off_t>(sizeof(File));
   // Of another size or version: begun anew.
   if (!sized && (::ftruncate(fd, 0) != 0 || ::ftruncate(fd, sizeof(File)) != 0)) {
@@ -78,7 +78,9 @@ std::size_t TimelineStore::find_or_add(const std::string& channel) {
       oldest = i;
       break;
     }
-    const auto age = [](const Place& p) { return p.copies[p.writes.load(std::memory_order_acquire) & 1].arrival_ns; };
+    const auto age = [](const Place& p) {
+      return p.copies[p.writes.load(std::memory_order_acquire) & 1].arrival_ns;
+    };
     if (age(place) < age(file_->places[oldest])) oldest = i;
   }
   Place& place = file_->places[oldest];

@@ -151,33 +151,36 @@ void Worker::on_frame(PortRuntime& port, std::size_t index, rte_mbuf* frame) noe
   if (parsed.kind == Frame::Kind::udp) {
     reason = DropReason::no_flow;
     if (current_ != nullptr) {
-      const FlowKey key{static_cast<std::uint16_t>(index), parsed.vlan, parsed.destination, parsed.port, parsed.source};
-      const auto found = current_->flow_table.find(key);
-      if (found.flow != FlowTable::kNone) return on_datagram(port, current_->flows[found.flow], parsed, frame);
-      if (found.wrong_source) reason = DropReason::wrong_source;
+      const FlowKey key{parsed.destination, parsed.port, parsed.vlan, static_cast<std::uint8_t>(index)};
+      const std::uint32_t flow = current_->flow_table.find(key, parsed.source);
+      if (flow < FlowTable::kWrongSource) return on_datagram(port, current_->flows[flow], parsed, frame);
+      if (flow == FlowTable::kWrongSource) reason = DropReason::wrong_source;
     }
   }
   count(port.drops, reason);
   rte_pktmbuf_free(frame);
 }
 
-void Worker::on_datagram(PortRuntime& port, const Flow& flow, const Frame& parsed, rte_mbuf* frame) noexcept {
-  const std::span<const std::uint8_t> udp = bytes_of(frame).subspan(parsed.payload_offset, parsed.payload_size);
-  const Route* routes = current_->routes.data() + flow.first_route;
+void Worker::on_datagram(PortRuntime& port, const RouteRange& range, const Frame& parsed,
+                         rte_mbuf* frame) noexcept {
+  const std::span<const std::uint8_t> udp =
+      bytes_of(frame).subspan(parsed.payload_offset, parsed.payload_size);
+  const Route* routes = current_->routes.data() + range.first;
   // One group and port carries one protocol: the map refuses a flow that is UDP here and RTP there.
   const Payload payload = parse_payload(udp, routes[0].input->rtp);
   if (!payload.good) {
-    for (std::uint32_t i = 0; i < flow.route_count; ++i) count(routes[i].input->drops, payload.reason);
-    if (flow.route_count == 0) count(port.drops, payload.reason);
+    for (std::uint32_t i = 0; i < range.count; ++i) count(routes[i].input->drops, payload.reason);
+    if (range.count == 0) count(port.drops, payload.reason);
     rte_pktmbuf_free(frame);
     return;
   }
   const auto packets = udp.subspan(payload.offset, payload.packets * mpegts::kPacketSize);
-  for (std::uint32_t i = 0; i < flow.route_count; ++i) take_in(*routes[i].input, payload, packets);
-  relay(flow, payload, packets, frame);
+  for (std::uint32_t i = 0; i < range.count; ++i) take_in(*routes[i].input, payload, packets);
+  relay(range, payload, packets, frame);
 }
 
-void Worker::take_in(InputRuntime& input, const Payload& payload, std::span<const std::uint8_t> packets) noexcept {
+void Worker::take_in(InputRuntime& input, const Payload& payload,
+                     std::span<const std::uint8_t> packets) noexcept {
   ++input.datagrams;
   input.bytes += packets.size();
   if (input.first_packet_ns == 0) input.first_packet_ns = now_ns_;

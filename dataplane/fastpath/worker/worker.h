@@ -1,8 +1,8 @@
-// The polling thread: receives bursts, looks up the flow, inspects, relays, cuts, copies to the bridge's ring. One thread
-// on one core; no allocation, lock or system call per packet. docs/life-of-a-packet.md tells the story.
-// Threading: poll() and what it calls belong to the worker thread (or to a test). publish() and wait_for() belong to the
-// main thread; the two meet in two atomics.
-// Ownership: everything pointed at belongs to others and outlives the worker.
+// The polling thread: receives bursts, looks up the flow, inspects, relays, cuts, copies to the bridge's
+// ring. One thread on one core; no allocation, lock or system call per packet. docs/life-of-a-packet.md tells
+// the story. Threading: poll() and what it calls belong to the worker thread (or to a test). publish() and
+// wait_for() belong to the main thread; the two meet in two atomics. Ownership: everything pointed at belongs
+// to others and outlives the worker.
 #pragma once
 
 #include <atomic>
@@ -54,13 +54,14 @@ class Worker {
   void adopt(const Snapshot* snapshot) noexcept;
   std::size_t receive(PortRuntime& port, std::size_t index) noexcept;
   void on_frame(PortRuntime& port, std::size_t index, rte_mbuf* frame) noexcept;
-  void on_datagram(PortRuntime& port, const Flow& flow, const Frame& parsed, rte_mbuf* frame) noexcept;
+  void on_datagram(PortRuntime& port, const RouteRange& range, const Frame& parsed, rte_mbuf* frame) noexcept;
   void take_in(InputRuntime& input, const Payload& payload, std::span<const std::uint8_t> packets) noexcept;
   void to_host(PortRuntime& port, std::size_t index, rte_mbuf* frame) noexcept;
   std::size_t from_host() noexcept;
 
   // relay.cpp
-  void relay(const Flow& flow, const Payload& payload, std::span<const std::uint8_t> packets, rte_mbuf* frame) noexcept;
+  void relay(const RouteRange& range, const Payload& payload, std::span<const std::uint8_t> packets,
+             rte_mbuf* frame) noexcept;
   void send(OutputRuntime& output, rte_mbuf* frame, std::uint8_t packets, const InputRuntime& input,
             const Payload* payload) noexcept;
   void send_copy(OutputRuntime& output, std::span<const std::uint8_t> packets, const InputRuntime& input,
