@@ -31,10 +31,11 @@ struct SourceFile {
 };
 
 struct LoadResult {
-  std::shared_ptr<const Model> model;  // null where there is an error
+  std::shared_ptr<const Model> model;   // null where there is an error
   std::vector<Diagnostic> diagnostics;  // in order of file and place
   std::vector<SourceFile> sources;      // node file first
-  // Read even from a broken file where these two keys alone are readable: the launcher needs them. "" otherwise.
+  // Read even from a broken file where these two keys alone are readable: the launcher needs them. ""
+  // otherwise.
   std::string run_dir;
   std::string data_dir;
   bool ok() const { return model != nullptr; }

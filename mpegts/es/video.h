@@ -1,6 +1,7 @@
-// Access units and random access points of MPEG-2 video, H.264 and HEVC, as they lie in PES payloads (byte stream format).
-// References: ISO/IEC 13818-2 6.2.2; ITU-T H.264 7.3.1, 7.4.1.2.3, Annex B; ITU-T H.265 7.3.1, 7.4.2.4.4, Annex B.
-// Threading: owned by one thread per PID. Remembers parameter sets (bounded).
+// Access units and random access points of MPEG-2 video, H.264 and HEVC, as they lie in PES payloads (byte
+// stream format). References: ISO/IEC 13818-2 6.2.2; ITU-T H.264 7.3.1, 7.4.1.2.3, Annex B; ITU-T
+// H.265 7.3.1, 7.4.2.4.4, Annex B. Threading: owned by one thread per PID. Remembers parameter sets
+// (bounded).
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,7 @@ namespace headgate::mpegts::es {
 // What the parameter sets say, enough for CODECS, RESOLUTION and FRAME-RATE of a playlist.
 struct VideoFormat {
   StreamKind kind = StreamKind::unknown;
-  std::uint32_t width = 0;   // after cropping
+  std::uint32_t width = 0;  // after cropping
   std::uint32_t height = 0;
   std::uint32_t frame_rate_num = 0;  // 0/0 where the stream does not say
   std::uint32_t frame_rate_den = 0;
@@ -50,8 +51,9 @@ class VideoParser {
   // Updates format() when parameter sets come by.
   RandomAccess inspect_start(std::span<const std::uint8_t> payload);
 
-  // All access units of the payload, in order; bytes before the first start code belong to the unit before (continuation:
-  // the first entry then has offset 0 and continues the previous payload's last unit: `continues` true).
+  // All access units of the payload, in order; bytes before the first start code belong to the unit before
+  // (continuation: the first entry then has offset 0 and continues the previous payload's last unit:
+  // `continues` true).
   struct Split {
     bool continues = false;
     std::vector<AccessUnit> units;

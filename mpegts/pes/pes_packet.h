@@ -28,8 +28,8 @@ struct PesHeader {
 struct PesPacket {
   PesHeader header;
   std::span<const std::uint8_t> payload;  // valid during the call
-  bool random_access = false;  // random_access_indicator of its first transport packet
-  bool damaged = false;        // a continuity gap, TEI or scrambling inside, or PES_packet_length not met
+  bool random_access = false;             // random_access_indicator of its first transport packet
+  bool damaged = false;  // a continuity gap, TEI or scrambling inside, or PES_packet_length not met
 };
 
 class PesSink {
@@ -38,7 +38,8 @@ class PesSink {
   virtual void on_pes(Pid pid, const PesPacket& pes) = 0;
 };
 
-// Puts together the PES packets of one PID. A bounded PES is delivered when complete, an unbounded one at the next start.
+// Puts together the PES packets of one PID. A bounded PES is delivered when complete, an unbounded one at the
+// next start.
 class PesAssembler {
  public:
   explicit PesAssembler(Pid pid, std::size_t max_size = 4 * 1024 * 1024) : pid_(pid), max_size_(max_size) {}

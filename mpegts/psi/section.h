@@ -1,5 +1,6 @@
-// Sections: assembly from packets, CRC, and packing into packets (ISO/IEC 13818-1:2022 2.4.4.1, 2.4.4.11, Annex A).
-// Threading: owned by one thread. No allocation after construction: usable on the fast path's worker.
+// Sections: assembly from packets, CRC, and packing into packets (ISO/IEC 13818-1:2022 2.4.4.1, 2.4.4.11,
+// Annex A). Threading: owned by one thread. No allocation after construction: usable on the fast path's
+// worker.
 #pragma once
 
 #include <array>
@@ -24,8 +25,8 @@ class SectionSink {
   virtual void on_crc_error(Pid pid) noexcept = 0;
 };
 
-// Puts the sections of one PID together. Drops a section on a continuity gap, a length that can't be, or a wrong CRC;
-// ignores duplicate packets (2.4.3.3) and scrambled ones.
+// Puts the sections of one PID together. Drops a section on a continuity gap, a length that can't be, or a
+// wrong CRC; ignores duplicate packets (2.4.3.3) and scrambled ones.
 class SectionAssembler {
  public:
   explicit SectionAssembler(Pid pid) noexcept : pid_(pid) {}
@@ -42,8 +43,9 @@ class SectionAssembler {
   int last_continuity_ = -1;
 };
 
-// Packs one section (CRC included) into packets that begin with pointer_field 0 and are filled with 0xFF (2.4.4.1).
-// continuity_counter: the value for the first packet. Returns whole packets, 188 bytes each.
-std::vector<std::uint8_t> pack_section(Pid pid, std::span<const std::uint8_t> section, std::uint8_t continuity_counter);
+// Packs one section (CRC included) into packets that begin with pointer_field 0 and are filled with 0xFF
+// (2.4.4.1). continuity_counter: the value for the first packet. Returns whole packets, 188 bytes each.
+std::vector<std::uint8_t> pack_section(Pid pid, std::span<const std::uint8_t> section,
+                                       std::uint8_t continuity_counter);
 
 }  // namespace headgate::mpegts

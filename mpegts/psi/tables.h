@@ -61,8 +61,23 @@ struct Pmt {
 
 // What a stream is, from stream_type and descriptors (EN 300 468 Annex D, ATSC A/52, SCTE 35).
 enum class StreamKind : std::uint8_t {
-  unknown, mpeg2_video, h264, hevc, mpeg_audio /* layer I, II, III */, aac_adts, aac_latm, ac3, eac3, dts, opus,
-  teletext, dvb_subtitles, scte35, private_sections, id3, other
+  unknown,
+  mpeg2_video,
+  h264,
+  hevc,
+  mpeg_audio /* layer I, II, III */,
+  aac_adts,
+  aac_latm,
+  ac3,
+  eac3,
+  dts,
+  opus,
+  teletext,
+  dvb_subtitles,
+  scte35,
+  private_sections,
+  id3,
+  other
 };
 StreamKind stream_kind(const PmtStream& stream) noexcept;
 const char* to_string(StreamKind kind) noexcept;
@@ -70,8 +85,8 @@ constexpr bool is_video(StreamKind k) noexcept {
   return k == StreamKind::mpeg2_video || k == StreamKind::h264 || k == StreamKind::hevc;
 }
 constexpr bool is_audio(StreamKind k) noexcept {
-  return k == StreamKind::mpeg_audio || k == StreamKind::aac_adts || k == StreamKind::aac_latm || k == StreamKind::ac3 ||
-         k == StreamKind::eac3 || k == StreamKind::dts || k == StreamKind::opus;
+  return k == StreamKind::mpeg_audio || k == StreamKind::aac_adts || k == StreamKind::aac_latm ||
+         k == StreamKind::ac3 || k == StreamKind::eac3 || k == StreamKind::dts || k == StreamKind::opus;
 }
 // ISO_639_language_descriptor (2.6.18), "" without.
 std::string language(const PmtStream& stream);
