@@ -8,7 +8,6 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from support import media, netns  # noqa: E402
-from support.gateway import HEADGATE  # noqa: E402
 from support.rig import Rig  # noqa: E402
 
 
@@ -31,9 +30,3 @@ def pytest_collection_modifyitems(config, items):
 def rig():
     with Rig() as made:
         yield made
-
-
-@pytest.fixture(scope="session", autouse=True)
-def programs():
-    if not HEADGATE.exists() and "HEADGATE_BIN" not in os.environ:
-        pytest.fail(f"{HEADGATE} is not built; run scripts/build", pytrace=False)

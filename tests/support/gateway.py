@@ -27,6 +27,8 @@ class Gateway:
     """channels: the map under `channels:`; node: keys that replace those of the node file made here."""
 
     def __init__(self, rig, channels, node=None, defaults=None, device="af_packet:cap0", address=GATEWAY, name="gw"):
+        if not HEADGATE.exists():
+            raise RuntimeError(f"{HEADGATE} is not built; run scripts/build")
         self.rig = rig
         shm = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.folder = Path(tempfile.mkdtemp(prefix="hg-e2e-", dir=shm))
