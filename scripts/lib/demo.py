@@ -31,18 +31,18 @@ LOOP_SECONDS = 60
 CHANNELS = [
     {"id": "clock", "name": "Test picture and counter", "file": "clock", "group": "239.213.1.1", "program": None,
      "push": "udp://239.213.2.1:5000"},
-    {"id": "fractal", "name": "Fractal", "file": "fractal", "group": "239.213.1.2", "program": None,
+    {"id": "colours", "name": "Moving colours", "file": "colours", "group": "239.213.1.2", "program": None,
      "push": "rtp://239.213.2.2:5000"},
     {"id": "bars", "name": "Bars, service 102 of two", "file": "two-services", "group": "239.213.1.3", "program": 102,
      "push": "udp://239.213.2.3:5000"},
 ]
 
 SIZE = "size=640x360:rate=25"
-PICTURES = {"clock": f"testsrc2={SIZE}", "fractal": f"mandelbrot={SIZE}:end_scale=0.05",
+PICTURES = {"clock": f"testsrc2={SIZE}", "colours": f"gradients={SIZE}:speed=0.05:nb_colors=5",
             "bars": f"smptehdbars={SIZE},hue=H=2*PI*t/10", "other": f"testsrc={SIZE}"}
-SOUNDS = {"clock": "sine=frequency=330:beep_factor=4:sample_rate=48000", "fractal": "sine=frequency=523:sample_rate=48000",
+SOUNDS = {"clock": "sine=frequency=330:beep_factor=4:sample_rate=48000", "colours": "sine=frequency=523:sample_rate=48000",
           "bars": "sine=frequency=1000:sample_rate=48000", "other": "sine=frequency=220:sample_rate=48000"}
-VIDEO = ["-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "50", "-keyint_min", "50", "-sc_threshold", "0",
+VIDEO = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "50", "-keyint_min", "50", "-sc_threshold", "0",
          "-b:v", "1200k", "-maxrate", "1200k", "-bufsize", "1200k", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "128k"]
 
 
@@ -159,7 +159,7 @@ def encode():
     title = lambda name: ["-metadata", f"service_name={name}", "-metadata", "service_provider=Headgate demo"]
     recipes = {
         "clock": [*inputs("clock"), *VIDEO, *title("Clock"), *mux, "-muxrate", "1700k"],
-        "fractal": [*inputs("fractal"), *VIDEO, *title("Fractal"), *mux, "-muxrate", "1700k"],
+        "colours": [*inputs("colours"), *VIDEO, *title("Colours"), *mux, "-muxrate", "1700k"],
         "two-services": [*inputs("other"), *inputs("bars"), "-map", "0:v", "-map", "1:a", "-map", "2:v", "-map", "3:a", *VIDEO,
                          "-program", "program_num=101:title=Other:st=0:st=1", "-program",
                          "program_num=102:title=Bars:st=2:st=3", *mux, "-muxrate", "3400k"],
@@ -257,7 +257,9 @@ def host_addresses():
     found = []
     for link in json.loads(run("ip", "-j", "addr", "show", "scope", "global", check=False) or "[]"):
         for address in link.get("addr_info", []):
-            local = address.get("local", "")
+            local = address.get("local")
+            if not local:
+                continue
             found.append(f"[{local}]" if ":" in local else local)
     return found or ["127.0.0.1"]
 
