@@ -46,8 +46,16 @@ class PesAssembler {
   void on_packet(const TsPacket& packet, PesSink& sink);
   void flush(PesSink& sink);  // end of stream: deliver what is there
   void reset();
+  // Packets whose payload reached no PES: transport errors, scrambled, beyond max_size, outside a PES or
+  // without a header that can be read (counted once per PES).
+  std::uint64_t discarded() const { return discarded_; }
 
  private:
+  void begin(const TsPacket& packet);
+  void append(const TsPacket& packet);
+  void deliver_if_complete(PesSink& sink);
+  void finish(PesSink& sink);
+
   Pid pid_;
   std::size_t max_size_;
   std::vector<std::uint8_t> buffer_;
@@ -56,6 +64,7 @@ class PesAssembler {
   bool random_access_ = false;
   bool duplicate_seen_ = false;
   int last_continuity_ = -1;
+  std::uint64_t discarded_ = 0;
 };
 
 }  // namespace headgate::mpegts

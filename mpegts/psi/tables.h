@@ -1,5 +1,7 @@
 // PAT and PMT as values (ISO/IEC 13818-1:2022 2.4.4.3, 2.4.4.8), parsed from and written to sections.
-// Parsing never trusts a length; unknown descriptors are kept byte for byte. Threading: values.
+// Parsing never trusts a length; unknown descriptors are kept byte for byte. parse() takes one whole section
+// whose CRC the SectionAssembler has checked; to_section() is empty where the table exceeds one PSI section
+// (1024 bytes). Threading: values.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,265 @@
+#include "control/protocol/state.h"
+
+#include "control/protocol/json_members.h"
+
+namespace headgate::protocol {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::pair<DatagramProtocol, std::string_view> kProtocols[] = {{DatagramProtocol::udp, "udp"},
+                                                                        {DatagramProtocol::rtp, "rtp"}};
+constexpr std::pair<IgmpMode, std::string_view> kIgmpModes[] = {
+    {IgmpMode::automatic, "automatic"}, {IgmpMode::v1, "v1"}, {IgmpMode::v2, "v2"}, {IgmpMode::v3, "v3"}};
+constexpr std::pair<HugepageMode, std::string_view> kHugepageModes[] = {
+    {HugepageMode::automatic, "automatic"},
+    {HugepageMode::required, "required"},
+    {HugepageMode::never, "never"}};
+constexpr std::pair<IdleMode, std::string_view> kIdleModes[] = {{IdleMode::adaptive, "adaptive"},
+                                                                {IdleMode::poll, "poll"}};
+constexpr std::uint16_t kMaxVlan = 4094;
+constexpr std::uint8_t kMaxDscp = 63;
+
+template <typename T>
+std::string name_of(T value, std::type_identity_t<EnumNames<T>> names) {
+  for (const auto& [candidate, label] : names) {
+    if (candidate == value) return std::string(label);
+  }
+  return {};
+}
+
+json program_json(const std::optional<Program>& program) {
+  if (!program) return nullptr;
+  return std::visit([](const auto& value) { return json(value); }, *program);
+}
+
+std::optional<Program> read_program(const Members& members) {
+  const json& value = members.get("program");
+  if (value.is_null()) return std::nullopt;
+  if (value.is_string()) return Program(value.get<std::string>());
+  if (!value.is_number()) fail(members.at("program"), "must be a service's number, its name, or null");
+  return Program(Members::number<std::uint16_t>(value, members.at("program")));
+}
+
+json write(const VlanState& s) { return {{"id", s.id}, {"addresses", s.addresses}}; }
+
+json write(const InterfaceState& s) {
+  json vlans = json::array();
+  for (const VlanState& vlan : s.vlans) vlans.push_back(write(vlan));
+  return {{"name", s.name}, {"device", s.device},      {"mtu", s.mtu}, {"igmp", name_of(s.igmp, kIgmpModes)},
+          {"vlans", vlans}, {"addresses", s.addresses}};
+}
+
+json write(const InputState& s) {
+  return {{"number", s.number},       {"url", s.url},   {"protocol", name_of(s.protocol, kProtocols)},
+          {"interface", s.interface}, {"vlan", s.vlan}, {"group", s.group},
+          {"source", s.source},       {"port", s.port}};
+}
+
+json write(const OutputState& s) {
+  return {{"url", s.url},   {"protocol", name_of(s.protocol, kProtocols)},
+          {"vlan", s.vlan}, {"interface", s.interface},
+          {"ttl", s.ttl},   {"group", s.group},
+          {"port", s.port}, {"dscp", s.dscp}};
+}
+
+json write(const FastpathChannel& s) {
+  json inputs = json::array();
+  for (const InputState& input : s.inputs) inputs.push_back(write(input));
+  json outputs = json::array();
+  for (const OutputState& output : s.outputs) outputs.push_back(write(output));
+  return {{"id", s.id},
+          {"handle", s.handle},
+          {"program", program_json(s.program)},
+          {"to_bridge", s.to_bridge},
+          {"inputs", inputs},
+          {"outputs", outputs}};
+}
+
+json write(const BridgeChannel& s) {
+  json hls = nullptr;
+  if (s.hls) hls = {{"segment_ms", s.hls->segment_ms}, {"window", s.hls->window}};
+  return {{"id", s.id},
+          {"handle", s.handle},
+          {"name", s.name},
+          {"program", program_json(s.program)},
+          {"hls", hls}};
+}
+
+VlanState read_vlan(const json& value, const std::string& path) {
+  const Members members(value, path, {"id", "addresses"});
+  VlanState s;
+  members.read("id", s.id, kMaxVlan);
+  members.read_list("addresses", s.addresses, Members::string);
+  return s;
+}
+
+InterfaceState read_interface(const json& value, const std::string& path) {
+  const Members members(value, path, {"name", "device", "mtu", "igmp", "vlans", "addresses"});
+  InterfaceState s;
+  members.read("name", s.name);
+  members.read("device", s.device);
+  members.read("mtu", s.mtu);
+  members.read("igmp", s.igmp, kIgmpModes);
+  members.read_list("vlans", s.vlans, read_vlan);
+  members.read_list("addresses", s.addresses, Members::string);
+  return s;
+}
+
+InputState read_input(const json& value, const std::string& path) {
+  const Members members(value, path,
+                        {"number", "url", "protocol", "interface", "vlan", "group", "source", "port"});
+  InputState s;
+  members.read("number", s.number);
+  members.read("url", s.url);
+  members.read("protocol", s.protocol, kProtocols);
+  members.read("interface", s.interface);
+  members.read("vlan", s.vlan, kMaxVlan);
+  members.read("group", s.group);
+  members.read("source", s.source);
+  members.read("port", s.port);
+  return s;
+}
+
+OutputState read_output(const json& value, const std::string& path) {
+  const Members members(value, path,
+                        {"url", "protocol", "interface", "vlan", "group", "port", "ttl", "dscp"});
+  OutputState s;
+  members.read("url", s.url);
+  members.read("protocol", s.protocol, kProtocols);
+  members.read("interface", s.interface);
+  members.read("vlan", s.vlan, kMaxVlan);
+  members.read("group", s.group);
+  members.read("port", s.port);
+  members.read("ttl", s.ttl);
+  members.read("dscp", s.dscp, kMaxDscp);
+  return s;
+}
+
+FastpathChannel read_fastpath_channel(const json& value, const std::string& path) {
+  const Members members(value, path, {"id", "handle", "program", "to_bridge", "inputs", "outputs"});
+  FastpathChannel s;
+  members.read("id", s.id);
+  members.read("handle", s.handle);
+  s.program = read_program(members);
+  members.read("to_bridge", s.to_bridge);
+  members.read_list("inputs", s.inputs, read_input);
+  members.read_list("outputs", s.outputs, read_output);
+  return s;
+}
+
+BridgeChannel read_bridge_channel(const json& value, const std::string& path) {
+  const Members members(value, path, {"id", "handle", "name", "program", "hls"});
+  BridgeChannel s;
+  members.read("id", s.id);
+  members.read("handle", s.handle);
+  members.read("name", s.name);
+  s.program = read_program(members);
+  if (!members.null("hls")) {
+    const Members hls(members.get("hls"), members.at("hls"), {"segment_ms", "window"});
+    s.hls.emplace();
+    hls.read("segment_ms", s.hls->segment_ms);
+    hls.read("window", s.hls->window);
+  }
+  return s;
+}
+
+void check_version(const json& value) {
+  // Before the strict reading of members: a newer version may have members of its own.
+  if (!value.is_object()) fail("", "must be an object");
+  const auto version = value.find("version");
+  if (version == value.end()) fail("version", "missing");
+  if (!version->is_number_unsigned() || version->get<std::uint64_t>() != kStateVersion) {
+    fail("version", "is " + dump(*version) + ", this program reads " + std::to_string(kStateVersion));
+  }
+}
+
+FastpathState read_fastpath(const json& value) {
+  const Members members(value, "",
+                        {"version", "generation", "node", "hugepages", "idle", "cores", "log_level",
+                         "log_format", "interfaces", "channels"});
+  FastpathState s;
+  members.read("generation", s.generation);
+  members.read("node", s.node);
+  members.read("hugepages", s.hugepages, kHugepageModes);
+  members.read("idle", s.idle, kIdleModes);
+  members.read_list("cores", s.cores, [](const json& core, const std::string& path) {
+    return Members::number<std::uint32_t>(core, path);
+  });
+  members.read("log_level", s.log_level);
+  members.read("log_format", s.log_format);
+  members.read_list("interfaces", s.interfaces, read_interface);
+  members.read_list("channels", s.channels, read_fastpath_channel);
+  return s;
+}
+
+BridgeState read_bridge(const json& value) {
+  const Members members(
+      value, "", {"version", "generation", "node", "log_level", "log_format", "http_listen", "channels"});
+  BridgeState s;
+  members.read("generation", s.generation);
+  members.read("node", s.node);
+  members.read("log_level", s.log_level);
+  members.read("log_format", s.log_format);
+  members.read_list("http_listen", s.http_listen, Members::string);
+  members.read_list("channels", s.channels, read_bridge_channel);
+  return s;
+}
+
+template <typename State>
+tl::expected<State, std::string> parse(const std::string& text, State (*read)(const json&)) {
+  try {
+    const json value = json::parse(text);
+    check_version(value);
+    return read(value);
+  } catch (const MemberError& error) {
+    return tl::unexpected<std::string>(error.what());
+  } catch (const json::exception& error) {
+    return tl::unexpected<std::string>(std::string("not JSON: ") + error.what());
+  }
+}
+
+}  // namespace
+
+std::string to_json(const FastpathState& s) {
+  json interfaces = json::array();
+  for (const InterfaceState& interface : s.interfaces) interfaces.push_back(write(interface));
+  json channels = json::array();
+  for (const FastpathChannel& channel : s.channels) channels.push_back(write(channel));
+  return dump({{"version", kStateVersion},
+               {"generation", s.generation},
+               {"node", s.node},
+               {"hugepages", name_of(s.hugepages, kHugepageModes)},
+               {"idle", name_of(s.idle, kIdleModes)},
+               {"cores", s.cores},
+               {"log_level", s.log_level},
+               {"log_format", s.log_format},
+               {"interfaces", interfaces},
+               {"channels", channels}},
+              1) +
+         "\n";
+}
+
+std::string to_json(const BridgeState& s) {
+  json channels = json::array();
+  for (const BridgeChannel& channel : s.channels) channels.push_back(write(channel));
+  return dump({{"version", kStateVersion},
+               {"generation", s.generation},
+               {"node", s.node},
+               {"log_level", s.log_level},
+               {"log_format", s.log_format},
+               {"http_listen", s.http_listen},
+               {"channels", channels}},
+              1) +
+         "\n";
+}
+
+tl::expected<FastpathState, std::string> parse_fastpath_state(const std::string& text) {
+  return parse<FastpathState>(text, read_fastpath);
+}
+
+tl::expected<BridgeState, std::string> parse_bridge_state(const std::string& text) {
+  return parse<BridgeState>(text, read_bridge);
+}
+
+}  // namespace headgate::protocol
