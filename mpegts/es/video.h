@@ -1,6 +1,7 @@
-// Access units and random access points of MPEG-2 video, H.264 and HEVC, as they lie in PES payloads (byte stream format).
-// References: ISO/IEC 13818-2 6.2.2; ITU-T H.264 7.3.1, 7.4.1.2.3, Annex B; ITU-T H.265 7.3.1, 7.4.2.4.4, Annex B.
-// Threading: owned by one thread per PID. Remembers parameter sets (bounded).
+// Access units and random access points of MPEG-2 video, H.264 and HEVC, as they lie in PES payloads (byte
+// stream format). References: ISO/IEC 13818-2 6.2.2; ITU-T H.264 7.3.1, 7.4.1.2.3, Annex B; ITU-T
+// H.265 7.3.1, 7.4.2.4.4, Annex B. Threading: owned by one thread per PID. Remembers parameter sets
+// (bounded).
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,7 @@ namespace headgate::mpegts::es {
 // What the parameter sets say, enough for CODECS, RESOLUTION and FRAME-RATE of a playlist.
 struct VideoFormat {
   StreamKind kind = StreamKind::unknown;
-  std::uint32_t width = 0;   // after cropping
+  std::uint32_t width = 0;  // after cropping
   std::uint32_t height = 0;
   std::uint32_t frame_rate_num = 0;  // 0/0 where the stream does not say
   std::uint32_t frame_rate_den = 0;
@@ -28,15 +29,24 @@ struct VideoFormat {
 
 enum class RandomAccess : std::uint8_t {
   none,
-  recovery_point,  // H.264 I picture with recovery point SEI; MPEG-2 I with open GOP
-  clean,           // IDR; HEVC IRAP; MPEG-2 sequence header with I of a closed GOP
+  recovery_point,  // H.264 picture with recovery point SEI; MPEG-2 sequence header with I of an open GOP
+  // IDR; HEVC IRAP (16..21: BLA, IDR, CRA, whose RASL pictures a joining decoder drops by itself,
+  // H.265 8.1.3); MPEG-2 sequence header with I of a GOP with closed_gop or broken_link.
+  clean,
 };
 
-// One access unit in a PES payload.
+// One access unit in a PES payload. A coded field is a picture and so a unit of its own (H.264 7.4.1.2, 3.1;
+// ISO/IEC 13818-1 2.1.1): a frame sent as two fields gives two units, the later one marked. A unit's
+// random_access is known with its first slice: where that lies in the next payload, the unit's entry here
+// says none and the entry that continues it there says what it is.
 struct AccessUnit {
   std::size_t offset = 0;  // in the payload
   std::size_t size = 0;
   RandomAccess random_access = RandomAccess::none;
+  bool second_field = false;  // of the frame that the unit before began
+  // nal_unit_type of the first slice (H.264: 5 IDR; HEVC: 16..18 BLA, 19..20 IDR, 21 CRA), MPEG-2:
+  // picture_coding_type.
+  std::uint8_t nal_type = 0;
 };
 
 // Looks at the PES payloads of one video PID.
@@ -46,12 +56,14 @@ class VideoParser {
   ~VideoParser();
   VideoParser(VideoParser&&) noexcept;
 
-  // What begins this payload: reads only as far as the first coded slice (or I/P decision), so it is cheap.
-  // Updates format() when parameter sets come by.
+  // What begins this payload (of the first unit that STARTS in it, where the payload opens with the tail of
+  // another): reads only as far as that unit's first coded slice or picture header, so it is cheap. Updates
+  // format() when parameter sets come by.
   RandomAccess inspect_start(std::span<const std::uint8_t> payload);
 
-  // All access units of the payload, in order; bytes before the first start code belong to the unit before (continuation:
-  // the first entry then has offset 0 and continues the previous payload's last unit: `continues` true).
+  // All access units of the payload, in order; bytes before the first start code belong to the unit before
+  // (continuation: the first entry then has offset 0 and continues the previous payload's last unit:
+  // `continues` true).
   struct Split {
     bool continues = false;
     std::vector<AccessUnit> units;

@@ -28,8 +28,8 @@ struct PesHeader {
 struct PesPacket {
   PesHeader header;
   std::span<const std::uint8_t> payload;  // valid during the call
-  bool random_access = false;  // random_access_indicator of its first transport packet
-  bool damaged = false;        // a continuity gap, TEI or scrambling inside, or PES_packet_length not met
+  bool random_access = false;             // random_access_indicator of its first transport packet
+  bool damaged = false;  // a continuity gap, TEI or scrambling inside, or PES_packet_length not met
 };
 
 class PesSink {
@@ -38,15 +38,24 @@ class PesSink {
   virtual void on_pes(Pid pid, const PesPacket& pes) = 0;
 };
 
-// Puts together the PES packets of one PID. A bounded PES is delivered when complete, an unbounded one at the next start.
+// Puts together the PES packets of one PID. A bounded PES is delivered when complete, an unbounded one at the
+// next start.
 class PesAssembler {
  public:
   explicit PesAssembler(Pid pid, std::size_t max_size = 4 * 1024 * 1024) : pid_(pid), max_size_(max_size) {}
   void on_packet(const TsPacket& packet, PesSink& sink);
   void flush(PesSink& sink);  // end of stream: deliver what is there
   void reset();
+  // Packets whose payload reached no PES: transport errors, scrambled, beyond max_size, outside a PES or
+  // without a header that can be read (counted once per PES).
+  std::uint64_t discarded() const { return discarded_; }
 
  private:
+  void begin(const TsPacket& packet);
+  void append(const TsPacket& packet);
+  void deliver_if_complete(PesSink& sink);
+  void finish(PesSink& sink);
+
   Pid pid_;
   std::size_t max_size_;
   std::vector<std::uint8_t> buffer_;
@@ -55,6 +64,7 @@ class PesAssembler {
   bool random_access_ = false;
   bool duplicate_seen_ = false;
   int last_continuity_ = -1;
+  std::uint64_t discarded_ = 0;
 };
 
 }  // namespace headgate::mpegts

@@ -1,5 +1,6 @@
-// Sections: assembly from packets, CRC, and packing into packets (ISO/IEC 13818-1:2022 2.4.4.1, 2.4.4.11, Annex A).
-// Threading: owned by one thread. No allocation after construction: usable on the fast path's worker.
+// Sections: assembly from packets, CRC, and packing into packets (ISO/IEC 13818-1:2022 2.4.4.1, 2.4.4.11,
+// Annex A). Threading: owned by one thread. No allocation after construction: usable on the fast path's
+// worker.
 #pragma once
 
 #include <array>
@@ -24,8 +25,8 @@ class SectionSink {
   virtual void on_crc_error(Pid pid) noexcept = 0;
 };
 
-// Puts the sections of one PID together. Drops a section on a continuity gap, a length that can't be, or a wrong CRC;
-// ignores duplicate packets (2.4.3.3) and scrambled ones.
+// Puts the sections of one PID together. Drops a section on a continuity gap, a length that can't be, or a
+// wrong CRC; ignores duplicate packets (2.4.3.3) and scrambled ones.
 class SectionAssembler {
  public:
   explicit SectionAssembler(Pid pid) noexcept : pid_(pid) {}
@@ -33,17 +34,30 @@ class SectionAssembler {
   void reset() noexcept;
 
  private:
-  void on_bytes(std::span<const std::uint8_t> bytes, SectionSink& sink) noexcept;
+  void on_bytes(std::span<const std::uint8_t> bytes, bool may_start, SectionSink& sink) noexcept;
+  void deliver(SectionSink& sink) noexcept;
 
   Pid pid_;
   std::array<std::uint8_t, kMaxSectionSize> buffer_{};
   std::size_t filled_ = 0;
   bool in_section_ = false;
   int last_continuity_ = -1;
+  bool duplicate_seen_ = false;
+  std::array<std::uint8_t, kPacketSize> last_packet_{};
 };
 
-// Packs one section (CRC included) into packets that begin with pointer_field 0 and are filled with 0xFF (2.4.4.1).
-// continuity_counter: the value for the first packet. Returns whole packets, 188 bytes each.
-std::vector<std::uint8_t> pack_section(Pid pid, std::span<const std::uint8_t> section, std::uint8_t continuity_counter);
+// Packs one section (CRC included) into packets that begin with pointer_field 0 and are filled with 0xFF
+// (2.4.4.1). continuity_counter: the value for the first packet. Returns whole packets, 188 bytes each. An
+// empty section gives none.
+std::vector<std::uint8_t> pack_section(Pid pid, std::span<const std::uint8_t> section,
+                                       std::uint8_t continuity_counter);
+
+// How many packets a section of this size takes; the first carries the pointer_field.
+constexpr std::size_t packed_packets(std::size_t section_size) noexcept {
+  return (section_size + 1 + kPacketSize - 5) / (kPacketSize - 4);
+}
+// The same without allocating: into `out`; the bytes written, 0 where the packets don't fit.
+std::size_t pack_section_into(Pid pid, std::span<const std::uint8_t> section, std::uint8_t continuity_counter,
+                              std::span<std::uint8_t> out) noexcept;
 
 }  // namespace headgate::mpegts

@@ -1,5 +1,7 @@
 // PAT and PMT as values (ISO/IEC 13818-1:2022 2.4.4.3, 2.4.4.8), parsed from and written to sections.
-// Parsing never trusts a length; unknown descriptors are kept byte for byte. Threading: values.
+// Parsing never trusts a length; unknown descriptors are kept byte for byte. parse() takes one whole section
+// whose CRC the SectionAssembler has checked; to_section() is empty where the table exceeds one PSI section
+// (1024 bytes). Threading: values.
 #pragma once
 
 #include <cstdint>
@@ -61,8 +63,23 @@ struct Pmt {
 
 // What a stream is, from stream_type and descriptors (EN 300 468 Annex D, ATSC A/52, SCTE 35).
 enum class StreamKind : std::uint8_t {
-  unknown, mpeg2_video, h264, hevc, mpeg_audio /* layer I, II, III */, aac_adts, aac_latm, ac3, eac3, dts, opus,
-  teletext, dvb_subtitles, scte35, private_sections, id3, other
+  unknown,
+  mpeg2_video,
+  h264,
+  hevc,
+  mpeg_audio /* layer I, II, III */,
+  aac_adts,
+  aac_latm,
+  ac3,
+  eac3,
+  dts,
+  opus,
+  teletext,
+  dvb_subtitles,
+  scte35,
+  private_sections,
+  id3,
+  other
 };
 StreamKind stream_kind(const PmtStream& stream) noexcept;
 const char* to_string(StreamKind kind) noexcept;
@@ -70,8 +87,8 @@ constexpr bool is_video(StreamKind k) noexcept {
   return k == StreamKind::mpeg2_video || k == StreamKind::h264 || k == StreamKind::hevc;
 }
 constexpr bool is_audio(StreamKind k) noexcept {
-  return k == StreamKind::mpeg_audio || k == StreamKind::aac_adts || k == StreamKind::aac_latm || k == StreamKind::ac3 ||
-         k == StreamKind::eac3 || k == StreamKind::dts || k == StreamKind::opus;
+  return k == StreamKind::mpeg_audio || k == StreamKind::aac_adts || k == StreamKind::aac_latm ||
+         k == StreamKind::ac3 || k == StreamKind::eac3 || k == StreamKind::dts || k == StreamKind::opus;
 }
 // ISO_639_language_descriptor (2.6.18), "" without.
 std::string language(const PmtStream& stream);

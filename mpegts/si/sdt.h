@@ -1,5 +1,5 @@
-// Service description table (EN 300 468 V1.17.1 5.2.3) and the service descriptor (6.2.33), with DVB text to UTF-8
-// (Annex A). Threading: values.
+// Service description table (EN 300 468 V1.17.1 5.2.3) and the service descriptor (6.2.33), with DVB text to
+// UTF-8 (Annex A). Threading: values.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,129 @@
+#include <string>
+
+#include "mpegts/si/charset.h"
+#include "mpegts/si/sdt.h"
+
+namespace headgate::mpegts {
+namespace {
+
+constexpr std::uint32_t kReplacement = 0xFFFD;
+
+void append_utf8(std::string& out, std::uint32_t code) {
+  const auto put = [&](std::uint32_t byte) { out.push_back(static_cast<char>(byte & 0xFF)); };
+  if (code < 0x80) return put(code);
+  if (code < 0x800) {
+    put(0xC0 | code >> 6);
+  } else {
+    if (code < 0x10000) {
+      put(0xE0 | code >> 12);
+    } else {
+      put(0xF0 | code >> 18);
+      put(0x80 | (code >> 12 & 0x3F));
+    }
+    put(0x80 | (code >> 6 & 0x3F));
+  }
+  put(0x80 | (code & 0x3F));
+}
+
+// A.1: emphasis marks vanish, CR/LF becomes a line feed, other controls vanish; in two-byte and UTF-8 text
+// the same codes stand at U+E080.. (tables A.1 and A.2).
+void append_character(std::string& out, std::uint32_t code) {
+  if (code >= 0xE080 && code <= 0xE09F) code -= 0xE000;
+  if (code == 0x8A || code == 0x0A || code == 0x0D) return out.push_back('\n');
+  if (code < 0x20 || (code >= 0x7F && code < 0xA0)) return;
+  append_utf8(out, code);
+}
+
+void decode_table00(std::string& out, std::span<const std::uint8_t> text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (const std::uint16_t mark = detail::table00_mark(text[i]); mark != 0 && i + 1 < text.size()) {
+      const std::uint8_t letter = text[++i];
+      if (const std::uint16_t whole = detail::compose(mark, letter); whole != 0) {
+        append_utf8(out, whole);
+      } else {
+        const std::uint16_t base = detail::table00_code_point(letter);
+        append_character(out, base != 0 ? base : kReplacement);
+        append_utf8(out, mark);
+      }
+      continue;
+    }
+    const std::uint16_t code = detail::table00_code_point(text[i]);
+    append_character(out, code != 0 || text[i] == 0 ? code : kReplacement);
+  }
+}
+
+void decode_8859(std::string& out, std::span<const std::uint8_t> text, unsigned part) {
+  for (const std::uint8_t byte : text) {
+    // Parts 1 to 4 can only be selected by the three-byte form; part 1 is Unicode's own order.
+    const std::uint16_t code = part == 1 ? byte : detail::iso8859_code_point(part, byte);
+    append_character(out, code != 0 || byte == 0 ? code : kReplacement);
+  }
+}
+
+void decode_ucs2(std::string& out, std::span<const std::uint8_t> text) {
+  for (std::size_t i = 0; i + 2 <= text.size(); i += 2) {
+    const auto code = static_cast<std::uint32_t>(text[i] << 8 | text[i + 1]);
+    append_character(out, code >= 0xD800 && code <= 0xDFFF ? kReplacement : code);
+  }
+  if (text.size() % 2 != 0) append_utf8(out, kReplacement);
+}
+
+void decode_utf8(std::string& out, std::span<const std::uint8_t> text) {
+  std::size_t i = 0;
+  while (i < text.size()) {
+    const std::uint8_t first = text[i];
+    std::size_t more = 0;
+    if (first >= 0xC2 && first <= 0xDF) more = 1;
+    if (first >= 0xE0 && first <= 0xEF) more = 2;
+    if (first >= 0xF0 && first <= 0xF4) more = 3;
+    std::uint32_t code = more == 0 ? first : first & (0x3FU >> more);
+    std::size_t have = 0;
+    while (have < more && i + 1 + have < text.size() && (text[i + 1 + have] & 0xC0) == 0x80) {
+      code = code << 6 | (text[i + 1 + have] & 0x3FU);
+      ++have;
+    }
+    constexpr std::uint32_t kSmallest[] = {0, 0x80, 0x800, 0x10000};
+    const bool good = have == more && (more != 0 || first < 0x80) && code >= kSmallest[more] &&
+                      code <= 0x10FFFF && !(code >= 0xD800 && code <= 0xDFFF);
+    append_character(out, good ? code : kReplacement);
+    i += 1 + have;
+  }
+}
+
+// Text in a table that is not carried here: one replacement for the whole, so that a name shows that it is
+// there.
+void undecodable(std::string& out, std::span<const std::uint8_t> text) {
+  if (!text.empty()) append_utf8(out, kReplacement);
+}
+
+}  // namespace
+
+std::string dvb_text_to_utf8(std::span<const std::uint8_t> text) {
+  std::string out;
+  if (text.empty()) return out;
+  const std::uint8_t selector = text[0];
+  const auto after = [&](std::size_t count) {
+    return text.size() > count ? text.subspan(count) : text.first(0);
+  };
+  if (selector >= 0x20) {
+    decode_table00(out, text);
+  } else if (selector >= 0x01 && selector <= 0x0B && selector != 0x08) {  // table A.3
+    decode_8859(out, after(1), selector + 4U);
+  } else if (selector == 0x10) {  // table A.4: two more bytes, the part
+    const unsigned part = text.size() >= 3 ? static_cast<unsigned>(text[1] << 8 | text[2]) : 0;
+    if (part == 1 || (part >= 5 && part <= 15 && part != 12)) {
+      decode_8859(out, after(3), part);
+    } else {
+      undecodable(out, after(3));
+    }
+  } else if (selector == 0x11) {
+    decode_ucs2(out, after(1));
+  } else if (selector == 0x15) {
+    decode_utf8(out, after(1));
+  } else {  // 0x12 KS X 1001, 0x13 GB 2312, 0x14 Big5, 0x1F another encoding, the rest reserved
+    undecodable(out, after(1));
+  }
+  return out;
+}
+
+}  // namespace headgate::mpegts
