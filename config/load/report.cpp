@@ -38,14 +38,18 @@ int Report::add_file(std::string shown_name) {
   return static_cast<int>(files_.size()) - 1;
 }
 
-void Report::error(Place place, std::string message) {
-  has_errors_ = true;
-  if (entries_.size() < kMaxEntries) entries_.push_back({place, Severity::error, std::move(message)});
+void Report::add(Place place, Severity severity, std::string message) {
+  if (entries_.size() >= kMaxEntries) return;
+  if (!known_.emplace(place.file, place.line, place.column, message).second) return;
+  entries_.push_back({place, severity, std::move(message)});
 }
 
-void Report::warning(Place place, std::string message) {
-  if (entries_.size() < kMaxEntries) entries_.push_back({place, Severity::warning, std::move(message)});
+void Report::error(Place place, std::string message) {
+  has_errors_ = true;
+  add(place, Severity::error, std::move(message));
 }
+
+void Report::warning(Place place, std::string message) { add(place, Severity::warning, std::move(message)); }
 
 std::string Report::where(Place place) const {
   return fmt::format("{}:{}", file_name(place.file), place.line);
@@ -53,24 +57,13 @@ std::string Report::where(Place place) const {
 
 std::vector<Diagnostic> Report::take() const {
   std::vector<Entry> sorted = entries_;
-  const auto key = [](const Entry& e) {
-    return std::tie(e.place.file, e.place.line, e.place.column, e.message);
-  };
   std::stable_sort(sorted.begin(), sorted.end(), [](const Entry& a, const Entry& b) {
     return std::tie(a.place.file, a.place.line, a.place.column) <
            std::tie(b.place.file, b.place.line, b.place.column);
   });
   std::vector<Diagnostic> out;
-  for (std::size_t i = 0; i < sorted.size(); ++i) {
-    const Entry& entry = sorted[i];
-    bool repeated = false;
-    for (std::size_t j = i; j-- > 0 && sorted[j].place.line == entry.place.line &&
-                            sorted[j].place.column == entry.place.column &&
-                            sorted[j].place.file == entry.place.file;) {
-      repeated = repeated || key(sorted[j]) == key(entry);
-      if (repeated) break;
-    }
-    if (repeated) continue;
+  out.reserve(sorted.size());
+  for (const Entry& entry : sorted) {
     out.push_back(
         {file_name(entry.place.file), entry.place.line, entry.place.column, entry.severity, entry.message});
   }

@@ -2,8 +2,10 @@
 // Threading: owned by one thread.
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "config/load/load.h"
@@ -37,7 +39,9 @@ class Report {
     std::string message;
   };
   std::vector<std::string> files_;
+  void add(Place place, Severity severity, std::string message);
   std::vector<Entry> entries_;
+  std::set<std::tuple<int, int, int, std::string>> known_;
   bool has_errors_ = false;
 };
 

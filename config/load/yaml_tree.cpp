@@ -250,6 +250,17 @@ std::optional<Place> tab_indent(const std::string& text, int last, int file) {
   return {};
 }
 
+// "[::]:8080" without its quotes opens a list: the trap of listen addresses.
+std::optional<Place> unquoted_address(const std::string& text, int last, int file) {
+  std::istringstream lines(text);
+  std::string line;
+  for (int number = 1; number <= last && std::getline(lines, line); ++number) {
+    const std::size_t at = line.find(": [::");
+    if (at != std::string::npos) return Place{file, number, static_cast<int>(at) + 3};
+  }
+  return {};
+}
+
 bool check_text(const std::string& text, int file, Report& report) {
   if (text.size() > kMaxFileBytes) {
     report.error({file, 1, 1}, fmt::format("the file has {} bytes, more than {} MiB: split it", text.size(),
@@ -258,9 +269,10 @@ bool check_text(const std::string& text, int file, Report& report) {
   }
   const std::size_t bad = first_bad_byte(text);
   if (bad != std::string::npos) {
+    const auto byte = static_cast<unsigned char>(text[bad]);
     report.error(place_of(text, bad, file),
-                 fmt::format("byte 0x{:02x} is not UTF-8 text: save the file as UTF-8",
-                             static_cast<unsigned char>(text[bad])));
+                 byte < 0x80 ? fmt::format("control character 0x{:02x}: remove it", byte)
+                             : fmt::format("byte 0x{:02x} is not UTF-8 text: save the file as UTF-8", byte));
     return false;
   }
   return true;
@@ -313,6 +325,8 @@ ValuePtr parse_yaml(const std::string& text, int file, Report& report) {
     const Place at{file, std::max(e.mark.line + 1, 1), std::max(e.mark.column + 1, 1)};
     if (const auto tab = tab_indent(text, at.line, file)) {
       report.error(*tab, "a tab indents this line: YAML indents by spaces only");
+    } else if (const auto address = unquoted_address(text, at.line, file)) {
+      report.error(*address, "quote this address: [ opens a list in YAML, write \"[::]:8080\"");
     } else {
       report.error(at, fmt::format("not valid YAML: {}", shown(e.msg)));
     }

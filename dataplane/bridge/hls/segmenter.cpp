@@ -1,0 +1,402 @@
+#include "dataplane/bridge/hls/segmenter.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "dataplane/bridge/hls/segment_psi.h"
+
+namespace headgate::bridge::hls {
+
+using hub::kPcrTrack;
+using mpegts::es::RandomAccess;
+
+namespace {
+
+constexpr std::int64_t floor_div(std::int64_t a, std::int64_t b) {
+  const std::int64_t q = a / b;
+  return a % b < 0 ? q - 1 : q;
+}
+
+// A break may leave the next unit this many slots behind; farther back the timeline began anew.
+constexpr std::int64_t kStepBack = 2;
+// A preroll (what is kept while no segment is open) is cut back to its last access unit at this size.
+constexpr std::size_t kPrerollBytes = 4 * 1024 * 1024;
+
+}  // namespace
+
+struct Segmenter::Open {
+  enum class Kind : std::uint8_t { media, preroll, gap };
+  Kind kind = Kind::preroll;
+  std::int64_t k = 0;
+  std::int64_t start = 0;
+  std::int64_t start_pts = 0;
+  bool independent = true;
+  bool discontinuity = false;
+  bool ended = false;
+  bool forced = false;  // nothing more belongs to it
+  std::int64_t end = 0;
+  std::int64_t end_pts = 0;
+  std::shared_ptr<const hub::Configuration> configuration;
+  std::vector<std::uint8_t> bytes;
+  std::vector<Item> items;
+  std::vector<TrackFormat> formats;
+  std::uint32_t present = 0;  // bit per track that has a unit here
+};
+
+Segmenter::Segmenter(const SegmenterOptions& options, SegmentSink& sink) : options_(options), sink_(sink) {}
+Segmenter::~Segmenter() = default;
+
+std::int64_t Segmenter::slot_of(std::int64_t dts) const { return floor_div(dts, options_.segment); }
+
+void Segmenter::resume(std::int64_t next_k, std::int64_t next_start) {
+  next_k_ = next_k;
+  next_start_ = next_start;
+}
+
+void Segmenter::on_configuration(std::shared_ptr<const hub::Configuration> configuration) {
+  const bool same = configuration_ != nullptr && configuration_->same_media(*configuration);
+  if (configuration_ != nullptr && !same) break_here(natural_end());
+  configuration_ = std::move(configuration);
+  if (!same) {
+    tracks_.assign(configuration_->carried.size(), TrackState{});
+    any_master_ = false;
+  }
+}
+
+void Segmenter::on_discontinuity() {
+  if (any_master_) break_here(natural_end());
+}
+
+void Segmenter::on_loss() { lost_ = true; }
+
+void Segmenter::finish() {
+  if (any_master_) break_here(natural_end());
+}
+
+std::int64_t Segmenter::natural_end() const { return last_dts_ + last_interval_; }
+
+void Segmenter::on_unit(const hub::Unit& unit) {
+  if (configuration_ == nullptr) return;
+  if (unit.track == kPcrTrack) {
+    if (any_master_ && !open_.empty()) append(*open_.back(), unit);
+    return;
+  }
+  if (unit.track >= tracks_.size()) return;
+  TrackState& state = tracks_[unit.track];
+  if (unit.video != nullptr && state.video != *unit.video) state.video = *unit.video;
+  if (unit.audio != nullptr && state.audio != *unit.audio) state.audio = *unit.audio;
+  if (unit.track == 0 && unit.timed) {
+    on_master(unit);
+  } else if (any_master_ && (unit.timed || state.seen)) {
+    append(home_of(unit), unit);
+  } else {
+    ++counters_.unlisted_units;
+    return;
+  }
+  flush(false);
+}
+
+void Segmenter::on_master(const hub::Unit& unit) {
+  if (!any_master_) {
+    // The first segment listed is the first whose beginning is seen: not the one under way.
+    any_master_ = true;
+    last_slot_ = slot_of(unit.dts);
+    last_dts_ = unit.dts;
+    if (last_slot_ < min_slot_ - kStepBack) min_slot_ = last_slot_;  // the timeline itself began anew
+    min_slot_ = std::max(min_slot_, last_slot_ + (pending_discontinuity_ ? 0 : 1));
+    last_interval_ = 0;
+    push_preroll();
+  } else if (unit.dts > last_dts_) {
+    last_interval_ = std::min(unit.dts - last_dts_, options_.segment);
+  }
+  const std::int64_t slot = std::max(slot_of(unit.dts), last_slot_);
+  if (slot != last_slot_) cross_slot(slot);
+  lost_ = false;
+  Open& current = *open_.back();
+  const bool ready = current.kind == Open::Kind::preroll ? may_start(slot) : current.k < slot;
+  if (unit.random_access != RandomAccess::none && ready) start(slot, unit.dts, unit.pts, true);
+  if (open_.back()->kind == Open::Kind::preroll) trim_preroll();
+  append(*open_.back(), unit);
+  last_dts_ = std::max(unit.dts, last_dts_);
+}
+
+// The master enters `slot`: what became of the slot before, and of those between.
+void Segmenter::cross_slot(std::int64_t slot) {
+  Open& current = *open_.back();
+  const bool preroll = current.kind == Open::Kind::preroll;
+  const bool without_start = preroll ? may_start(last_slot_) : current.k < last_slot_;
+  if (without_start) {
+    const auto last = std::find_if(current.items.rbegin(), current.items.rend(),
+                                   [](const Item& i) { return i.track == 0 && i.timed; });
+    if (last != current.items.rend() && slot_of(last->dts) == last_slot_) {
+      ++counters_.gop_too_long;
+      start(last_slot_, last->dts, last->pts, false);
+    }
+  }
+  if (slot > last_slot_ + 1) {
+    const std::int64_t edge = (last_slot_ + 1) * options_.segment;
+    if (open_.back()->kind == Open::Kind::media) {
+      Open& silent = *open_.back();
+      silent.ended = true;
+      silent.forced = true;
+      silent.end = edge;
+      next_k_ = silent.k + 1;
+      next_start_ = edge;
+      push_preroll();
+    }
+    // Where packets were lost on the way here the slot's first random access point may be among them.
+    min_slot_ = std::max(min_slot_, lost_ ? slot + 1 : slot);
+  }
+  last_slot_ = slot;
+}
+
+bool Segmenter::may_start(std::int64_t k) {
+  if (k < min_slot_) return false;
+  if (!next_k_ || k >= *next_k_) return true;
+  // A little behind: a break within its slot. Far behind: the timeline itself began anew.
+  if (*next_k_ - k <= kStepBack) return false;
+  ++counters_.restarts;
+  next_k_.reset();
+  pending_discontinuity_ = true;
+  return true;
+}
+
+void Segmenter::list_gaps(std::int64_t k, std::int64_t start) {
+  if (!next_k_ || *next_k_ >= k) return;
+  std::int64_t from = next_start_;
+  std::int64_t number = *next_k_;
+  if (k - number > options_.max_gaps) {
+    number = k - options_.max_gaps;
+    from = number * options_.segment;
+  }
+  for (; number < k; ++number) {
+    const std::int64_t to = number + 1 == k ? start : (number + 1) * options_.segment;
+    auto gap = make_open();
+    gap->kind = Open::Kind::gap;
+    gap->k = number;
+    gap->start = from;
+    gap->end = std::max(to, from);
+    gap->ended = true;
+    open_.push_back(std::move(gap));
+    from = to;
+  }
+}
+
+void Segmenter::start(std::int64_t k, std::int64_t dts, std::int64_t pts, bool independent) {
+  std::unique_ptr<Open> fresh = make_open();
+  fresh->kind = Open::Kind::media;
+  fresh->k = k;
+  fresh->start = dts;
+  fresh->start_pts = pts;
+  fresh->independent = independent;
+  fresh->configuration = configuration_;
+  fresh->formats.clear();
+  for (std::size_t t = 0; t < tracks_.size(); ++t) {
+    fresh->formats.push_back({configuration_->carried[t], tracks_[t].video, tracks_[t].audio});
+  }
+  fresh->discontinuity = std::exchange(pending_discontinuity_, false);
+  Open& old = *open_.back();
+  take_over(old, *fresh, pts, !independent);
+  if (old.kind == Open::Kind::preroll) {
+    std::unique_ptr<Open> preroll = std::move(open_.back());
+    open_.pop_back();
+    counters_.unlisted_units += preroll->items.size();
+    recycle(std::move(preroll));
+    list_gaps(k, dts);
+  } else {
+    old.ended = true;
+    old.end = dts;
+    old.end_pts = pts;
+  }
+  open_.push_back(std::move(fresh));
+  next_k_ = k + 1;
+}
+
+// Moves what belongs behind the boundary: of each audio everything from the first PES packet at or after its PTS on; of
+// the master its last access unit where the new segment begins with that.
+void Segmenter::take_over(Open& from, Open& to, std::int64_t pts, bool last_master) {
+  std::vector<bool> moving(tracks_.size(), false);
+  std::size_t master_from = from.items.size();
+  if (last_master) {
+    while (master_from > 0) {
+      --master_from;
+      if (from.items[master_from].track == 0 && from.items[master_from].timed) break;
+    }
+  }
+  std::vector<Item> kept;
+  kept.reserve(from.items.size());
+  for (std::size_t i = 0; i < from.items.size(); ++i) {
+    const Item item = from.items[i];
+    bool move = false;
+    if (item.track == 0 || item.track == kPcrTrack) {
+      move = i >= master_from;
+    } else {
+      if (item.timed && item.pts >= pts) moving[item.track] = true;
+      move = moving[item.track];
+    }
+    if (!move) {
+      kept.push_back(item);
+      continue;
+    }
+    Item moved = item;
+    moved.offset = to.bytes.size();
+    const auto begin = from.bytes.begin() + static_cast<std::ptrdiff_t>(item.offset);
+    to.bytes.insert(to.bytes.end(), begin, begin + static_cast<std::ptrdiff_t>(item.size));
+    to.items.push_back(moved);
+    if (item.track != kPcrTrack) to.present |= 1U << item.track;
+  }
+  from.items = std::move(kept);
+}
+
+Segmenter::Open& Segmenter::home_of(const hub::Unit& unit) {
+  if (unit.track == 0) return *open_.back();
+  const std::int64_t pts = unit.timed ? unit.pts : tracks_[unit.track].last_pts;
+  for (auto& segment : open_) {
+    if (segment->kind == Open::Kind::gap || segment->forced) continue;
+    if (!segment->ended || pts < segment->end_pts) {
+      if (segment->kind == Open::Kind::media && pts < segment->start_pts) ++counters_.late_units;
+      return *segment;
+    }
+  }
+  return *open_.back();
+}
+
+void Segmenter::append(Open& segment, const hub::Unit& unit) {
+  const bool pcr = unit.track == kPcrTrack;
+  std::int64_t key = last_dts_;
+  std::int64_t pts = 0;
+  if (!pcr) {
+    TrackState& state = tracks_[unit.track];
+    key = unit.timed ? unit.dts : state.last_key;
+    pts = unit.timed ? unit.pts : state.last_pts;
+    if (state.seen) key = std::max(key, state.last_key);
+    state.seen = true;
+    state.last_key = key;
+    state.last_pts = pts;
+  }
+  if (segment.bytes.size() + unit.packets.size() > options_.max_bytes) {
+    ++counters_.dropped_units;
+    return;
+  }
+  if (!pcr) segment.present |= 1U << unit.track;
+  segment.items.push_back({key, unit.timed ? unit.dts : key, pts, segment.bytes.size(), unit.packets.size(),
+                           unit.track, unit.timed});
+  segment.bytes.insert(segment.bytes.end(), unit.packets.begin(), unit.packets.end());
+}
+
+void Segmenter::trim_preroll() {
+  Open& preroll = *open_.back();
+  if (preroll.bytes.size() < std::min(kPrerollBytes, options_.max_bytes / 2)) return;
+  std::unique_ptr<Open> fresh = make_open();
+  fresh->kind = Open::Kind::preroll;
+  take_over(preroll, *fresh, last_dts_, true);
+  counters_.unlisted_units += preroll.items.size();
+  std::swap(open_.back(), fresh);
+  recycle(std::move(fresh));
+}
+
+void Segmenter::push_preroll() {
+  if (!open_.empty() && open_.back()->kind == Open::Kind::preroll) return;
+  auto preroll = make_open();
+  preroll->kind = Open::Kind::preroll;
+  open_.push_back(std::move(preroll));
+}
+
+// What comes next does not join what was: the open segment ends with its last unit, and the next begins in a later slot.
+void Segmenter::break_here(std::int64_t end) {
+  if (!open_.empty() && open_.back()->kind == Open::Kind::media) {
+    Open& current = *open_.back();
+    current.ended = true;
+    current.end = std::max(end, current.start);
+    next_k_ = current.k + 1;
+    next_start_ = current.end;
+    min_slot_ = current.k + 1;
+    ++counters_.discontinuities;
+  } else if (!open_.empty() && open_.back()->kind == Open::Kind::preroll) {
+    counters_.unlisted_units += open_.back()->items.size();
+    recycle(std::move(open_.back()));
+    open_.pop_back();
+  }
+  for (auto& segment : open_) segment->forced = true;
+  flush(true);
+  for (TrackState& state : tracks_) state.seen = false;
+  pending_discontinuity_ = next_k_.has_value();
+  any_master_ = false;
+}
+
+bool Segmenter::audio_complete(const Open& segment) const {
+  if (segment.forced || last_dts_ >= segment.end + kAudioPatience) return true;
+  for (std::size_t t = 1; t < tracks_.size(); ++t) {
+    const bool present = (segment.present >> t & 1U) != 0;
+    if (present && tracks_[t].last_pts < segment.end_pts) return false;
+  }
+  return true;
+}
+
+void Segmenter::flush(bool all) {
+  while (!open_.empty() && open_.front()->ended) {
+    Open& front = *open_.front();
+    if (front.kind == Open::Kind::gap) {
+      ++counters_.gaps;
+      sink_.on_gap(front.k, front.start, front.end - front.start);
+    } else {
+      if (!all && !audio_complete(front)) return;
+      publish(front);
+    }
+    recycle(std::move(open_.front()));
+    open_.pop_front();
+  }
+}
+
+void Segmenter::publish(Open& segment) {
+  std::stable_sort(segment.items.begin(), segment.items.end(),
+                   [](const Item& a, const Item& b) { return a.key < b.key; });
+  psi_ = make_psi(*segment.configuration, segment.k);
+  finished_.k = segment.k;
+  finished_.start = segment.start;
+  finished_.duration = segment.end - segment.start;
+  finished_.independent = segment.independent;
+  finished_.discontinuity = segment.discontinuity;
+  finished_.pieces.clear();
+  finished_.pieces.push_back(psi_);
+  finished_.size = psi_.size();
+  const std::span<const std::uint8_t> bytes(segment.bytes);
+  for (const Item& item : segment.items) {
+    const auto piece = bytes.subspan(item.offset, item.size);
+    auto& last = finished_.pieces.back();
+    const bool joins = finished_.pieces.size() > 1 && last.data() + last.size() == piece.data();
+    if (joins) {
+      last = {last.data(), last.size() + piece.size()};
+    } else {
+      finished_.pieces.push_back(piece);
+    }
+    finished_.size += piece.size();
+  }
+  finished_.formats = std::move(segment.formats);
+  for (std::size_t t = 0; t < finished_.formats.size() && t < tracks_.size(); ++t) {
+    // Sound comes behind the picture: the first segment begins before its format is known.
+    if (!finished_.formats[t].audio) finished_.formats[t].audio = tracks_[t].audio;
+  }
+  ++counters_.segments;
+  sink_.on_segment(finished_);
+}
+
+std::unique_ptr<Segmenter::Open> Segmenter::make_open() {
+  if (spare_ == nullptr) return std::make_unique<Open>();
+  std::unique_ptr<Open> segment = std::move(spare_);
+  std::vector<std::uint8_t> bytes = std::move(segment->bytes);
+  std::vector<Item> items = std::move(segment->items);
+  *segment = Open{};
+  bytes.clear();
+  items.clear();
+  segment->bytes = std::move(bytes);
+  segment->items = std::move(items);
+  return segment;
+}
+
+// One spare keeps its memory, so that a steady channel allocates nothing.
+void Segmenter::recycle(std::unique_ptr<Open> segment) {
+  if (spare_ == nullptr || spare_->bytes.capacity() < segment->bytes.capacity()) spare_ = std::move(segment);
+}
+
+}  // namespace headgate::bridge::hls

@@ -1,0 +1,108 @@
+// A channel's finished segments: files in run_dir/bridge/hls/CHANNEL/, the sliding window, the playlists made from it, and
+// the journal from which a restarted bridge goes on. A segment stays on disk one window and one segment longer than in the
+// playlist (RFC 8216 6.2.2).
+// Threading: owned by one thread; playlists and mappings are immutable and may be held longer than the store.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include <tl/expected.hpp>
+
+#include "dataplane/bridge/hls/journal.h"
+#include "dataplane/bridge/hls/playlist.h"
+#include "dataplane/bridge/hls/segmenter.h"
+
+namespace headgate::bridge::hls {
+
+// A segment's file, mapped read-only.
+class MappedFile {
+ public:
+  static std::shared_ptr<const MappedFile> open(const std::string& path);
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  ~MappedFile();
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+ private:
+  MappedFile(const std::byte* data, std::size_t size) : data_(data), size_(size) {}
+  const std::byte* data_;
+  std::size_t size_;
+};
+
+class SegmentStore : public SegmentSink {
+ public:
+  using Text = std::shared_ptr<const std::string>;
+
+  // Creates the folder, reads a journal there and keeps what it names; everything else in the folder is removed.
+  SegmentStore(std::string directory, std::uint32_t segment_ms, std::uint32_t window);
+
+  // The clock of the packets under way: fixes Unix time against the timeline when the first segment is finished.
+  void set_arrival(std::int64_t unix_ns, std::int64_t timeline);
+  void set_window(std::uint32_t window);
+
+  void on_segment(const FinishedSegment& segment) override;
+  void on_gap(std::int64_t k, std::int64_t start, std::int64_t duration) override;
+
+  // Null before the first segment.
+  Text media_text() const { return media_text_; }
+  Text multivariant_text() const { return multivariant_text_; }
+  // A segment that is listed or still kept; null otherwise.
+  std::shared_ptr<const MappedFile> find(std::int64_t k, std::string_view media);
+
+  // For Segmenter::resume.
+  struct Resume {
+    std::int64_t next_k;
+    std::int64_t next_start;
+  };
+  std::optional<Resume> resume() const;
+  const std::deque<Entry>& entries() const { return entries_; }
+  std::size_t listed() const;
+  std::uint64_t bytes_on_disk() const;
+  std::uint64_t write_errors() const { return write_errors_; }
+  std::uint32_t window() const { return window_; }
+  const Variant& variant() const { return variant_; }
+  const std::string& last_error() const { return last_error_; }
+
+  static void remove(const std::string& directory);
+
+ private:
+  std::string path_of(const Entry& entry) const;
+  void load();
+  void clean_folder() const;
+  bool write_file(const std::string& path, const FinishedSegment& segment);
+  void push(Entry entry);
+  void publish();
+  std::uint64_t listed_discontinuity_sequence() const;
+
+  std::string directory_;
+  std::uint32_t segment_ms_;
+  std::uint32_t window_;
+  std::deque<Entry> entries_;
+  struct Cached {
+    std::int64_t k;
+    std::weak_ptr<const MappedFile> file;
+  };
+  std::deque<Cached> cache_;
+  std::uint64_t discontinuity_sequence_ = 0;  // of entries_.front()
+  std::string last_media_;
+  std::optional<std::int64_t> pdt_offset_s_;
+  std::int64_t arrival_ns_ = 0;
+  std::int64_t timeline_ = 0;
+  Variant variant_;
+  Text media_text_;
+  Text multivariant_text_;
+  std::uint64_t write_errors_ = 0;
+  std::string last_error_;
+};
+
+// The media path's hash and the playlist's attributes from what a segment carries.
+std::string media_hash(const std::vector<TrackFormat>& formats);
+Variant describe(const std::vector<TrackFormat>& formats);
+
+}  // namespace headgate::bridge::hls

@@ -1,0 +1,404 @@
+#include "dataplane/bridge/hub/channel_hub.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "mpegts/clock/timeline.h"
+
+namespace headgate::bridge::hub {
+
+using mpegts::Pid;
+using mpegts::StreamKind;
+using mpegts::TsPacket;
+
+namespace {
+
+// Parameter sets and SEI before the first slice lie in the first few packets; more is not looked at.
+constexpr std::size_t kInspectVideo = 8 * 1024;
+constexpr std::size_t kInspectMarkedVideo = 128 * 1024;  // random_access_indicator set
+constexpr std::size_t kInspectAudio = 16 * 1024;
+
+// Gathers PES bytes from transport packets, up to `limit`. A legal duplicate (2.4.3.3) counts once.
+void gather(std::span<const std::uint8_t> packets, std::size_t limit, std::vector<std::uint8_t>& out) {
+  out.clear();
+  int last = -1;
+  for (std::size_t at = 0; at + mpegts::kPacketSize <= packets.size() && out.size() < limit; at += mpegts::kPacketSize) {
+    const TsPacket packet(packets.subspan(at).first<mpegts::kPacketSize>());
+    if (!packet.has_payload() || packet.continuity_counter() == last) continue;
+    last = packet.continuity_counter();
+    const auto payload = packet.payload();
+    out.insert(out.end(), payload.begin(), payload.end());
+  }
+}
+
+// What HLS with MPEG-TS segments carries: what at least one class of players decodes.
+const char* refusal(StreamKind kind) {
+  switch (kind) {
+    case StreamKind::h264:
+    case StreamKind::hevc:
+    case StreamKind::mpeg2_video:
+    case StreamKind::mpeg_audio:
+    case StreamKind::aac_adts:
+    case StreamKind::aac_latm:
+    case StreamKind::ac3:
+    case StreamKind::eac3:
+      return nullptr;
+    case StreamKind::dts:
+      return "DTS audio: no HLS player decodes it";
+    case StreamKind::opus:
+      return "Opus audio: HLS carries it in fMP4 only";
+    case StreamKind::teletext:
+      return "teletext: no HLS player shows it";
+    case StreamKind::dvb_subtitles:
+      return "DVB subtitles: no HLS player shows them";
+    case StreamKind::scte35:
+      return "SCTE-35 splice information: not part of the media";
+    case StreamKind::id3:
+      return "timed ID3 metadata is not passed on";
+    case StreamKind::private_sections:
+      return "private sections: no media";
+    case StreamKind::unknown:
+    case StreamKind::other:
+      break;
+  }
+  return "stream type that HLS players don't know";
+}
+
+}  // namespace
+
+bool Configuration::same_media(const Configuration& other) const {
+  return carried == other.carried && pmt_pid == other.pmt_pid && pmt.program_number == other.pmt.program_number &&
+         pmt.pcr_pid == other.pmt.pcr_pid;
+}
+
+struct ChannelHub::Stream {
+  explicit Stream(const Track& t) : track(t) {
+    if (mpegts::is_video(t.kind)) {
+      video.emplace(t.kind);
+    } else {
+      audio.emplace(t.kind);
+    }
+  }
+  Track track;
+  std::uint8_t index = 0;
+  bool open = false;
+  bool damaged = false;
+  bool scrambled = false;
+  bool oversized = false;
+  bool marked = false;  // random_access_indicator
+  bool duplicate_seen = false;
+  int last_continuity = -1;
+  std::size_t payload_bytes = 0;
+  std::vector<std::uint8_t> pes;
+  // The clock in force when the PES packet began.
+  bool has_timeline = false;
+  std::int64_t offset = 0;
+  std::int64_t reference = 0;
+  std::optional<mpegts::es::VideoParser> video;
+  std::optional<mpegts::es::AudioParser> audio;
+  std::optional<mpegts::es::AudioFormat> audio_format;
+  std::int64_t probed_second = std::numeric_limits<std::int64_t>::min();
+};
+
+ChannelHub::ChannelHub(UnitSink& sink) : sink_(sink), stream_of_pid_(mpegts::kPidCount, 0) {}
+ChannelHub::~ChannelHub() = default;
+
+std::optional<std::uint16_t> ChannelHub::program_number() const {
+  if (picker_.pmt() == nullptr) return std::nullopt;
+  return picker_.pmt()->program_number;
+}
+
+const mpegts::es::VideoFormat* ChannelHub::video_format(Pid pid) const {
+  const std::uint8_t at = stream_of_pid_[pid.value & 0x1FFF];
+  if (at == 0 || !streams_[at - 1U]->video) return nullptr;
+  const auto& format = streams_[at - 1U]->video->format();
+  return format ? &*format : nullptr;
+}
+
+const mpegts::es::AudioFormat* ChannelHub::audio_format(Pid pid) const {
+  const std::uint8_t at = stream_of_pid_[pid.value & 0x1FFF];
+  if (at == 0 || !streams_[at - 1U]->audio_format) return nullptr;
+  return &*streams_[at - 1U]->audio_format;
+}
+
+void ChannelHub::on_slot(const ring::Slot& slot) {
+  const bool lost =
+      (slot.flags & ring::kSlotGap) != 0 || (expected_sequence_ && *expected_sequence_ != slot.sequence);
+  expected_sequence_ = slot.sequence + 1;
+  arrival_ns_ = slot.arrival_ns;
+  if (lost) {
+    ++counters_.gaps;
+    picker_.on_gap();
+    sink_.on_loss();
+  }
+  if ((slot.flags & ring::kSlotDiscontinuity) != 0) {
+    ++counters_.discontinuities;
+    flush();
+    sink_.on_discontinuity();
+  }
+  if ((slot.flags & ring::kSlotTimeline) != 0) {
+    timeline_ = slot.timeline;
+    if ((slot.flags & ring::kSlotDiscontinuity) != 0) has_own_clock_ = false;
+    if (!has_own_clock_) reference_ = slot.timeline;
+    offset_ = slot.offset;
+    has_timeline_ = true;
+  }
+  const std::size_t count = std::min<std::size_t>(slot.packet_count, ring::kMaxPacketsPerSlot);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::span<const std::uint8_t, mpegts::kPacketSize> bytes(slot.packets.data() + i * mpegts::kPacketSize,
+                                                                   mpegts::kPacketSize);
+    const TsPacket packet(bytes);
+    if (packet.has_sync()) on_packet(packet);
+  }
+  watch_video();
+  if (std::exchange(reconfigure_, false)) configure();
+}
+
+void ChannelHub::on_gap() {
+  ++counters_.gaps;
+  expected_sequence_.reset();
+  picker_.on_gap();
+  for (auto& stream : streams_) stream->damaged = stream->damaged || stream->open;
+  sink_.on_loss();
+}
+
+void ChannelHub::flush() {
+  for (auto& stream : streams_) finish_pes(*stream);
+}
+
+void ChannelHub::on_packet(const TsPacket& packet) {
+  ++counters_.packets;
+  const Pid pid = packet.pid();
+  if (pid == mpegts::kNullPid) return;
+  const std::uint8_t at = stream_of_pid_[pid.value];
+  if (configuration_ != nullptr && pid == configuration_->pmt.pcr_pid && has_timeline_) {
+    if (const auto pcr = packet.pcr(); pcr && !packet.transport_error()) {
+      reference_ = mpegts::unroll_near(mpegts::Pts90kHz{pcr->ticks / 300}, offset_, {timeline_}).ticks;
+      has_own_clock_ = true;
+    }
+  }
+  if (at != 0) {
+    on_stream_packet(*streams_[at - 1U], packet);
+    return;
+  }
+  if (!packet.transport_error() && picker_.on_packet(packet, arrival_ns_)) configure();
+  if (pid == lone_pcr_pid_) publish_pcr_packet(packet);
+}
+
+bool ChannelHub::check_continuity(Stream& stream, const TsPacket& packet) {
+  const std::uint8_t now = packet.continuity_counter();
+  mpegts::Continuity verdict = mpegts::Continuity::ok;
+  if (stream.last_continuity >= 0) {
+    verdict = mpegts::check_continuity(static_cast<std::uint8_t>(stream.last_continuity), now, packet.has_payload(),
+                                       packet.discontinuity(), stream.duplicate_seen);
+  }
+  stream.last_continuity = now;
+  stream.duplicate_seen = verdict == mpegts::Continuity::duplicate;
+  if (verdict == mpegts::Continuity::error) {
+    ++counters_.cc_errors;
+    stream.damaged = true;
+  }
+  return verdict != mpegts::Continuity::duplicate;
+}
+
+void ChannelHub::on_stream_packet(Stream& stream, const TsPacket& packet) {
+  if (packet.transport_error() || !packet.valid()) {
+    stream.damaged = true;
+    return;
+  }
+  const bool counts = check_continuity(stream, packet);
+  if (packet.payload_unit_start() && packet.has_payload() && counts) {
+    finish_pes(stream);
+    stream.damaged = false;  // a gap before this start harmed the PES packet before, not this one
+    stream.open = true;
+    stream.scrambled = false;
+    stream.oversized = false;
+    stream.payload_bytes = 0;
+    stream.marked = packet.random_access();
+    stream.has_timeline = has_timeline_;
+    stream.offset = offset_;
+    stream.reference = reference_;
+  }
+  if (!stream.open) return;
+  if (packet.has_payload() && packet.scrambling_control() != 0) stream.scrambled = true;
+  if (stream.scrambled || stream.oversized) return;
+  if (stream.pes.size() + mpegts::kPacketSize > kMaxPes) {
+    stream.oversized = true;
+    return;
+  }
+  const auto bytes = packet.bytes();
+  stream.pes.insert(stream.pes.end(), bytes.begin(), bytes.end());
+  if (counts) stream.payload_bytes += packet.payload().size();
+}
+
+void ChannelHub::finish_pes(Stream& stream) {
+  if (!stream.open) return;
+  stream.open = false;
+  if (stream.scrambled) {
+    ++counters_.scrambled_pes;
+  } else if (stream.oversized) {
+    ++counters_.oversized_pes;
+  } else if (stream.damaged) {
+    ++counters_.damaged_pes;
+  } else {
+    Unit unit;
+    unit.track = stream.index;
+    unit.packets = stream.pes;
+    if (inspect(stream, unit)) {
+      if (stream.video && unit.timed) {
+        watch_since_ = timeline_;
+        if (video_given_up_) {
+          video_given_up_ = false;
+          reconfigure_ = true;
+          stream.pes.clear();
+          return;  // the next random access point begins the media with video
+        }
+      }
+      const bool carried = configuration_ != nullptr && stream.index < configuration_->carried.size();
+      if (carried) sink_.on_unit(unit);
+    }
+  }
+  stream.pes.clear();
+}
+
+bool ChannelHub::stamp(Stream& stream, const mpegts::PesHeader& header, Unit& unit) {
+  if (!stream.has_timeline) {
+    ++counters_.untimed_pes;
+    return false;
+  }
+  if (!header.pts) return true;
+  const mpegts::TimelineTicks reference{stream.reference};
+  unit.dts = mpegts::unroll_near(header.dts.value_or(*header.pts), stream.offset, reference).ticks;
+  // PTS lies within a second or so of DTS: unrolled near it, so that both fall on the same side of a wrap.
+  unit.pts = mpegts::unroll_near(*header.pts, stream.offset, {unit.dts}).ticks;
+  const bool near = unit.dts > stream.reference - kMaxLead && unit.dts < stream.reference + kMaxLead &&
+                    unit.pts > unit.dts - kMaxLead && unit.pts < unit.dts + kMaxLead;
+  if (!near) {
+    ++counters_.bad_timestamp_pes;
+    return false;
+  }
+  unit.timed = true;
+  return true;
+}
+
+bool ChannelHub::inspect(Stream& stream, Unit& unit) {
+  std::size_t limit = kInspectAudio;
+  if (stream.video) limit = stream.marked ? kInspectMarkedVideo : kInspectVideo;
+  gather(stream.pes, limit, scratch_);
+  const auto header = mpegts::PesHeader::parse(scratch_);
+  if (!header || header->payload_offset > scratch_.size() ||
+      (header->packet_length != 0 && stream.payload_bytes < header->packet_length + 6)) {
+    ++counters_.damaged_pes;
+    return false;
+  }
+  if (header->scrambled) {
+    ++counters_.scrambled_pes;
+    return false;
+  }
+  if (!stamp(stream, *header, unit)) return false;
+  const auto payload = std::span<const std::uint8_t>(scratch_).subspan(header->payload_offset);
+  if (stream.video) {
+    unit.random_access = stream.video->inspect_start(payload);
+    const auto& format = stream.video->format();
+    unit.video = format ? &*format : nullptr;
+  } else {
+    unit.random_access = mpegts::es::RandomAccess::clean;
+    inspect_audio(stream, payload, unit.dts);
+    unit.audio = stream.audio_format ? &*stream.audio_format : nullptr;
+  }
+  return true;
+}
+
+// The format is looked at once a second of the timeline: cheap, and at the same frames on every node.
+void ChannelHub::inspect_audio(Stream& stream, std::span<const std::uint8_t> payload, std::int64_t dts) {
+  const std::int64_t second = dts / mpegts::kTicksPerSecond;
+  if (stream.audio_format && second == stream.probed_second) return;
+  stream.probed_second = second;
+  stream.audio->reset();
+  stream.audio->on_payload(payload);
+  if (stream.audio->format()) stream.audio_format = stream.audio->format();
+}
+
+void ChannelHub::publish_pcr_packet(const TsPacket& packet) {
+  if (!packet.has_pcr() || packet.has_payload() || packet.transport_error()) return;
+  Unit unit;
+  unit.track = kPcrTrack;
+  unit.packets = packet.bytes();
+  sink_.on_unit(unit);
+}
+
+// A video PID that the PMT names but that brings nothing usable must not silence the sound.
+void ChannelHub::watch_video() {
+  if (configuration_ == nullptr || video_given_up_ || configuration_->carried.size() < 2 ||
+      !mpegts::is_video(configuration_->carried[0].kind)) {
+    return;
+  }
+  if (timeline_ < watch_since_) watch_since_ = timeline_;
+  if (timeline_ - watch_since_ < kVideoPatience) return;
+  video_given_up_ = true;
+  reconfigure_ = true;
+}
+
+void ChannelHub::configure() {
+  const mpegts::Pmt* pmt = picker_.pmt();
+  tracks_.clear();
+  if (pmt == nullptr) return;
+  auto next = std::make_shared<Configuration>();
+  next->transport_stream_id = picker_.transport_stream_id();
+  next->pmt_pid = picker_.pmt_pid();
+  next->pmt = *pmt;
+  next->pmt.streams.clear();
+  std::vector<Track> watched;  // parsed although not carried: the video that was given up
+  bool has_video = false;
+  for (const mpegts::PmtStream& s : pmt->streams) {
+    Track track{s.pid, s.stream_type, mpegts::stream_kind(s), mpegts::language(s), false, ""};
+    const char* reason = refusal(track.kind);
+    if (reason != nullptr) track.reason = reason;
+    const bool repeated = std::any_of(tracks_.begin(), tracks_.end(), [&](const Track& t) { return t.pid == s.pid; });
+    if (repeated || s.pid == mpegts::kNullPid) track.reason = "its PID is not its own";
+    if (track.reason.empty() && mpegts::is_video(track.kind)) {
+      if (has_video) track.reason = "a further video: one is carried";
+      has_video = true;
+      if (track.reason.empty() && video_given_up_) {
+        track.reason = "no usable video packet for 5 s (silent or scrambled)";
+        watched.push_back(track);
+      }
+    }
+    if (track.reason.empty() && next->carried.size() == kMaxStreams) track.reason = "one stream too many";
+    track.carried = track.reason.empty();
+    tracks_.push_back(track);
+    if (!track.carried) continue;
+    next->pmt.streams.push_back(s);
+    const bool first = mpegts::is_video(track.kind);
+    next->carried.insert(first ? next->carried.begin() : next->carried.end(), track);
+  }
+  std::vector<std::unique_ptr<Stream>> streams;
+  std::fill(stream_of_pid_.begin(), stream_of_pid_.end(), std::uint8_t{0});
+  std::vector<Track> wanted = next->carried;
+  wanted.insert(wanted.end(), watched.begin(), watched.end());
+  for (const Track& track : wanted) {
+    const auto old = std::find_if(streams_.begin(), streams_.end(), [&](const auto& s) {
+      return s && s->track.pid == track.pid && s->track.kind == track.kind;
+    });
+    auto stream = old != streams_.end() ? std::move(*old) : std::make_unique<Stream>(track);
+    stream->track = track;
+    stream->index = static_cast<std::uint8_t>(streams.size());
+    streams.push_back(std::move(stream));
+    stream_of_pid_[track.pid.value] = static_cast<std::uint8_t>(streams.size());
+  }
+  streams_ = std::move(streams);
+  const bool own = next->pmt.pcr_pid.value < mpegts::kNullPid.value && stream_of_pid_[next->pmt.pcr_pid.value] == 0;
+  lone_pcr_pid_ = own ? next->pmt.pcr_pid : mpegts::kNullPid;
+  const bool same = configuration_ != nullptr && configuration_->same_media(*next);
+  configuration_ = std::move(next);
+  if (!same) {
+    has_own_clock_ = false;
+    ++counters_.configurations;
+    watch_since_ = timeline_;
+  }
+  sink_.on_configuration(configuration_);
+}
+
+}  // namespace headgate::bridge::hub

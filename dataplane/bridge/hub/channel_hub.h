@@ -1,0 +1,95 @@
+// Demultiplexes one channel once for all outputs: takes the ring's slots, follows PAT and PMT, and hands on whole PES
+// packets with their times on the channel's timeline. A damaged or scrambled PES packet is dropped and counted, never more.
+// References: ISO/IEC 13818-1:2022 2.4.3.3 (continuity), 2.4.3.6 (PES), 2.4.4 (PSI).
+// Threading: owned by one thread. Memory: one open PES packet per carried PID (at most kMaxPes bytes each).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dataplane/bridge/hub/program_picker.h"
+#include "dataplane/bridge/hub/track.h"
+#include "dataplane/ring/ring.h"
+#include "mpegts/monitor/continuity.h"
+#include "mpegts/pes/pes_packet.h"
+
+namespace headgate::bridge::hub {
+
+struct HubCounters {
+  std::uint64_t packets = 0;
+  std::uint64_t gaps = 0;             // slots lost before they came here
+  std::uint64_t cc_errors = 0;        // of carried PIDs
+  std::uint64_t damaged_pes = 0;      // lost packets, TEI, a wrong length, no PES header
+  std::uint64_t scrambled_pes = 0;
+  std::uint64_t oversized_pes = 0;
+  std::uint64_t untimed_pes = 0;      // came before the channel had a timeline
+  std::uint64_t bad_timestamp_pes = 0;  // farther from the PCR than kMaxLead
+  std::uint64_t discontinuities = 0;
+  std::uint64_t configurations = 0;
+};
+
+class ChannelHub {
+ public:
+  static constexpr std::size_t kMaxPes = 4 * 1024 * 1024;
+  static constexpr std::size_t kMaxStreams = 32;
+  static constexpr std::int64_t kMaxLead = 20 * mpegts::kTicksPerSecond;
+  // Without a usable video unit for so long the audio alone is carried.
+  static constexpr std::int64_t kVideoPatience = 5 * mpegts::kTicksPerSecond;
+
+  explicit ChannelHub(UnitSink& sink);
+  ~ChannelHub();
+
+  void on_slot(const ring::Slot& slot);
+  // Every channel has a gap: the ring began anew.
+  void on_gap();
+  // The end of the stream (tests, files): delivers what is open.
+  void flush();
+
+  const HubCounters& counters() const { return counters_; }
+  const std::vector<Track>& tracks() const { return tracks_; }
+  std::optional<std::uint16_t> program_number() const;
+  // Several services and nobody chose one.
+  bool program_unset() const { return picker_.service_count() > 1; }
+  const mpegts::es::VideoFormat* video_format(mpegts::Pid pid) const;
+  const mpegts::es::AudioFormat* audio_format(mpegts::Pid pid) const;
+  std::int64_t last_arrival_ns() const { return arrival_ns_; }
+
+ private:
+  struct Stream;  // one carried PID
+
+  void on_packet(const mpegts::TsPacket& packet);
+  void on_stream_packet(Stream& stream, const mpegts::TsPacket& packet);
+  bool check_continuity(Stream& stream, const mpegts::TsPacket& packet);
+  void finish_pes(Stream& stream);
+  bool inspect(Stream& stream, Unit& unit);
+  void inspect_audio(Stream& stream, std::span<const std::uint8_t> payload, std::int64_t dts);
+  void configure();
+  void watch_video();
+  void publish_pcr_packet(const mpegts::TsPacket& packet);
+  bool stamp(Stream& stream, const mpegts::PesHeader& header, Unit& unit);
+
+  UnitSink& sink_;
+  ProgramPicker picker_;
+  HubCounters counters_;
+  std::vector<Track> tracks_;
+  std::shared_ptr<const Configuration> configuration_;
+  std::vector<std::unique_ptr<Stream>> streams_;
+  std::vector<std::uint8_t> stream_of_pid_;  // index + 1 in streams_, 0: none
+  std::vector<std::uint8_t> scratch_;
+  mpegts::Pid lone_pcr_pid_ = mpegts::kNullPid;  // a PCR PID that is no carried stream
+  std::int64_t arrival_ns_ = 0;
+  std::int64_t timeline_ = 0;
+  std::int64_t offset_ = 0;
+  std::int64_t reference_ = 0;  // the chosen service's own clock on the timeline
+  bool has_timeline_ = false;
+  bool has_own_clock_ = false;  // reference_ comes from the service's own PCR
+  bool reconfigure_ = false;    // once the slot is done
+  bool video_given_up_ = false;
+  std::int64_t watch_since_ = 0;  // timeline at which the watch over the video began
+  std::optional<std::uint32_t> expected_sequence_;
+};
+
+}  // namespace headgate::bridge::hub

@@ -1,0 +1,95 @@
+#include <unistd.h>
+
+#include <utility>
+
+#include "dataplane/ring/layout.h"
+
+namespace headgate::ring {
+
+struct Consumer::Impl {
+  explicit Impl(Mapping mapped) : mapping(std::move(mapped)) {}
+
+  // False when the producer's position can't be true; the ring is then given up.
+  bool take_tail() noexcept {
+    const std::uint64_t reported = mapping.header().tail.load(std::memory_order_acquire);
+    if (reported - tail > mapping.slot_count() || !mapping.plausible(head, reported)) corrupt = true;
+    if (!corrupt) tail = reported;
+    return !corrupt;
+  }
+
+  Mapping mapping;
+  std::uint64_t head = 0;
+  std::uint64_t released = 0;
+  std::uint64_t tail = 0;  // the producer's, as last believed
+  std::uint32_t producer_epoch = 0;
+  bool corrupt = false;
+};
+
+Consumer::Consumer() = default;
+Consumer::~Consumer() = default;
+
+tl::expected<std::unique_ptr<Consumer>, std::string> Consumer::open(const std::string& path) {
+  auto mapping = Mapping::open(path, Role::consumer);
+  if (!mapping) return tl::unexpected<std::string>(mapping.error());
+  std::unique_ptr<Consumer> consumer(new Consumer());
+  consumer->impl_ = std::make_unique<Impl>(std::move(*mapping));
+  Impl& impl = *consumer->impl_;
+  Header& header = impl.mapping.header();
+  impl.producer_epoch = header.producer_epoch.load(std::memory_order_acquire);
+  impl.tail = header.tail.load(std::memory_order_acquire);
+  impl.head = impl.tail;
+  impl.released = impl.tail;
+  header.wake.store(0);
+  header.head.store(impl.head, std::memory_order_release);
+  header.consumer_epoch.fetch_add(1, std::memory_order_release);
+  return consumer;
+}
+
+const Slot* Consumer::front() noexcept {
+  Impl& impl = *impl_;
+  for (;;) {
+    if (impl.head == impl.tail && (impl.corrupt || !impl.take_tail() || impl.head == impl.tail))
+      return nullptr;
+    const Slot& slot = impl.mapping.slot(impl.head);
+    if (slot.packet_count >= 1 && slot.packet_count <= kMaxPacketsPerSlot) return &slot;
+    ++impl.head;  // no producer of ours writes such a slot: skip it rather than read past the packets
+  }
+}
+
+void Consumer::pop() noexcept { ++impl_->head; }
+
+void Consumer::release() noexcept {
+  if (impl_->head == impl_->released) return;
+  impl_->mapping.header().head.store(impl_->head, std::memory_order_release);
+  impl_->released = impl_->head;
+}
+
+bool Consumer::producer_restarted() noexcept {
+  const std::uint32_t epoch = impl_->mapping.header().producer_epoch.load(std::memory_order_acquire);
+  return std::exchange(impl_->producer_epoch, epoch) != epoch;
+}
+
+bool Consumer::prepare_sleep() noexcept {
+  Impl& impl = *impl_;
+  Header& header = impl.mapping.header();
+  header.wake.store(1, std::memory_order_relaxed);
+  // Pairs with the fence in Producer::flush.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (impl.head == impl.tail && (impl.corrupt || header.tail.load(std::memory_order_acquire) == impl.head))
+    return true;
+  header.wake.store(0, std::memory_order_relaxed);
+  return false;
+}
+
+void Consumer::awake() noexcept {
+  impl_->mapping.header().wake.store(0, std::memory_order_relaxed);
+  std::array<char, 64> bytes;
+  while (::read(impl_->mapping.wake_fd(), bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size())) {
+  }
+}
+
+int Consumer::wake_fd() const noexcept { return impl_->mapping.wake_fd(); }
+
+bool Consumer::stale() const noexcept { return impl_->corrupt || impl_->mapping.stale(); }
+
+}  // namespace headgate::ring
