@@ -2,9 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
-// nlohmann finds these by argument-dependent lookup, so they stand beside the types.
+// nlohmann finds these by argument-dependent lookup, which looks beside the types, not into an unnamed namespace.
 namespace headgate::config {
-namespace {
 
 using nlohmann::json;
 
@@ -26,24 +25,24 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AdminToken, role, token)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AdminServer, listen, tokens_file, tokens)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Push, url, protocol, interface, vlan, group, port, ttl, dscp, enabled)
 
-json program_to_json(const std::optional<Program>& program) {
+static json program_to_json(const std::optional<Program>& program) {
   if (!program) return nullptr;
   return std::visit([](const auto& value) { return json(value); }, *program);
 }
 
-std::optional<Program> program_from_json(const json& value) {
+static std::optional<Program> program_from_json(const json& value) {
   if (value.is_null()) return std::nullopt;
   if (value.is_string()) return Program(value.get<std::string>());
   return Program(value.get<std::uint16_t>());
 }
 
-void to_json(json& to, const Input& from) {
+static void to_json(json& to, const Input& from) {
   to = {{"number", from.number}, {"url", from.url},     {"protocol", from.protocol}, {"interface", from.interface},
         {"vlan", from.vlan},     {"group", from.group}, {"source", from.source},     {"port", from.port},
         {"program", program_to_json(from.program)}};
 }
 
-void from_json(const json& from, Input& to) {
+static void from_json(const json& from, Input& to) {
   from.at("number").get_to(to.number);
   from.at("url").get_to(to.url);
   from.at("protocol").get_to(to.protocol);
@@ -55,14 +54,14 @@ void from_json(const json& from, Input& to) {
   to.program = program_from_json(from.at("program"));
 }
 
-void to_json(json& to, const Channel& from) {
+static void to_json(json& to, const Channel& from) {
   to = {{"id", from.id},           {"name", from.name},     {"tags", from.tags}, {"enabled", from.enabled},
         {"inputs", from.inputs},   {"push", from.push},     {"number", nullptr}, {"hls", nullptr}};
   if (from.number) to["number"] = *from.number;
   if (from.hls) to["hls"] = {{"segment_ms", from.hls->segment.count()}, {"window", from.hls->window}};
 }
 
-void from_json(const json& from, Channel& to) {
+static void from_json(const json& from, Channel& to) {
   from.at("id").get_to(to.id);
   from.at("name").get_to(to.name);
   from.at("tags").get_to(to.tags);
@@ -75,14 +74,14 @@ void from_json(const json& from, Channel& to) {
                         hls.at("window").get<std::uint32_t>()};
 }
 
-void to_json(json& to, const Node& from) {
+static void to_json(json& to, const Node& from) {
   to = {{"node", from.node},           {"run_dir", from.run_dir},       {"data_dir", from.data_dir},
         {"log_level", from.log_level}, {"log_format", from.log_format}, {"interfaces", from.interfaces},
         {"fastpath", from.fastpath},   {"http", from.http},             {"admin", nullptr}};
   if (from.admin) to["admin"] = *from.admin;
 }
 
-void from_json(const json& from, Node& to) {
+static void from_json(const json& from, Node& to) {
   from.at("node").get_to(to.node);
   from.at("run_dir").get_to(to.run_dir);
   from.at("data_dir").get_to(to.data_dir);
@@ -96,7 +95,6 @@ void from_json(const json& from, Node& to) {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Model, node, channels)
 
-}  // namespace
 }  // namespace headgate::config
 
 namespace headgate::control {
