@@ -75,7 +75,9 @@ unsigned pool_buffers(DeviceKind kind) { return kind == DeviceKind::af_xdp ? kXd
 }  // namespace
 
 std::size_t pool_memory_mib(DeviceKind kind) {
-  return (pool_buffers(kind) + 1) * (std::size_t{kBufferBytes} + 320) / (1024 * 1024) + 4;
+  const std::size_t pool = (pool_buffers(kind) + 1) * (std::size_t{kBufferBytes} + 384) / (1024 * 1024);
+  // The pool wants one piece, which a heap of the exact sum doesn't have after other allocations.
+  return pool + pool / 4 + 4;
 }
 
 tl::expected<std::unique_ptr<Port>, std::string> Port::open(const std::string& interface,
