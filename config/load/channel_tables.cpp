@@ -1,6 +1,5 @@
 // The tables of the channel map, and how `defaults` lie under each channel.
 #include <algorithm>
-#include <unordered_map>
 
 #include "config/load/draft.h"
 
@@ -239,6 +238,7 @@ void read_channels(Report& report, const Value& file, std::vector<ChannelDraft>&
     return;
   }
   for (const Entry& entry : draft.channels->entries) {
+    if (channels.size() > kMaxChannels) return;  // one too many is enough for the error
     ChannelDraft channel;
     channel.id = entry.key;
     channel.place = entry.place;

@@ -12,6 +12,9 @@
 
 namespace headgate::config {
 
+// What the fast path's statistics page has room for (control/protocol/stats_page.h).
+inline constexpr std::size_t kMaxChannels = 2000;
+
 struct InterfaceDraft {
   Interface interface;
   Place place;

@@ -279,6 +279,11 @@ void read_end(Report& report, const Value& value, const Table<EndDraft>& table, 
     return;
   }
   if (!check_scheme(report, url, scheme, input)) return;
+  constexpr std::size_t kMaxUrl = 1024;
+  if (url.text.size() > kMaxUrl) {
+    report.error(url.place, fmt::format("the URL has more than {} characters", kMaxUrl));
+    return;
+  }
   auto map = std::make_shared<Value>(*split_url(report, url, key != nullptr ? &value : nullptr));
   refuse_foreign_options(report, *map, scheme, input);
   read_table(report, *map, table, out);

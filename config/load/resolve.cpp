@@ -10,7 +10,6 @@ namespace headgate::config {
 namespace {
 
 // What the fast path's statistics page has room for (control/protocol/stats_page.h).
-constexpr std::size_t kMaxChannels = 2000;
 constexpr std::size_t kMaxPushes = 4096;
 constexpr std::size_t kMaxInterfaces = 16;
 constexpr std::size_t kMaxNetworks = 64;

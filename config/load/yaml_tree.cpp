@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <optional>
 #include <sstream>
-#include <unordered_set>
+#include <unordered_map>
 
 namespace headgate::config {
 namespace {
@@ -79,8 +79,8 @@ class Builder : public YAML::EventHandler {
     YAML::anchor_t anchor = 0;
     std::size_t nodes = 1;
     int depth = 1;
-    std::optional<Entry> key;  // read, its value comes next
-    std::unordered_set<std::string> seen;
+    std::optional<Entry> key;                   // read, its value comes next
+    std::unordered_map<std::string, int> seen;  // key to its line
     std::vector<std::pair<Place, ValuePtr>> merges;
   };
 
@@ -127,7 +127,7 @@ class Builder : public YAML::EventHandler {
           continue;
         }
         for (const Entry& entry : map->entries) {
-          if (level.seen.insert(entry.key).second) level.value->entries.push_back(entry);
+          if (level.seen.emplace(entry.key, entry.place.line).second) level.value->entries.push_back(entry);
         }
       }
     }
@@ -179,10 +179,10 @@ class Builder : public YAML::EventHandler {
       parent.merges.emplace_back(entry.place, value);
       return;
     }
-    if (!parent.seen.insert(entry.key).second) {
-      const Entry* first = parent.value->find(entry.key);
+    const auto [first, fresh] = parent.seen.emplace(entry.key, entry.place.line);
+    if (!fresh) {
       report_.error(entry.place, fmt::format("duplicate key '{}': it stands in line {} already",
-                                             shown(entry.key), first != nullptr ? first->place.line : 0));
+                                             shown(entry.key), first->second));
       return;
     }
     entry.value = value;

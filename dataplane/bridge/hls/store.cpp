@@ -245,6 +245,12 @@ std::uint64_t SegmentStore::bytes_on_disk() const {
   return bytes;
 }
 
+std::optional<double> SegmentStore::last_segment_unix() const {
+  if (entries_.empty() || !pdt_offset_s_) return std::nullopt;
+  const std::int64_t end = entries_.back().start + entries_.back().duration;
+  return static_cast<double>(end) / static_cast<double>(mpegts::kTicksPerSecond) + static_cast<double>(*pdt_offset_s_);
+}
+
 std::string media_hash(const std::vector<TrackFormat>& formats) {
   std::string key;
   for (const TrackFormat& f : formats) {

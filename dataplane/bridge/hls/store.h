@@ -68,6 +68,8 @@ class SegmentStore : public SegmentSink {
   std::uint32_t window() const { return window_; }
   const Variant& variant() const { return variant_; }
   const std::string& last_error() const { return last_error_; }
+  // Unix time at which the last segment ended, by PROGRAM-DATE-TIME.
+  std::optional<double> last_segment_unix() const;
 
   static void remove(const std::string& directory);
 

@@ -1,0 +1,56 @@
+#include "dataplane/bridge/app/bridge.h"
+
+#include <spdlog/spdlog.h>
+
+#include <filesystem>
+#include <set>
+
+namespace headgate::bridge::app {
+
+namespace fs = std::filesystem;
+
+void Bridge::apply(const protocol::BridgeState& state) {
+  by_handle_.clear();
+  std::set<std::string> wanted;
+  for (const protocol::BridgeChannel& channel : state.channels) {
+    if (!channel.hls) continue;
+    wanted.insert(channel.id);
+    const std::string directory = hls_directory_ + "/" + channel.id;
+    auto& place = channels_[channel.id];
+    if (place != nullptr && place->can_become(channel)) {
+      if (!(place->state() == channel)) place->become(channel);
+    } else {
+      place.reset();  // the old one's files are read by the new one, which keeps what it can
+      place = std::make_unique<Channel>(channel, directory);
+      const std::string& error = place->store().last_error();
+      if (!error.empty()) spdlog::warn("channel {}: {}", channel.id, error);
+    }
+    by_handle_[channel.handle] = place.get();
+  }
+  std::erase_if(channels_, [&](const auto& item) { return !wanted.contains(item.first); });
+  std::error_code error;
+  for (const auto& item : fs::directory_iterator(hls_directory_, error)) {
+    if (!wanted.contains(item.path().filename().string())) hls::SegmentStore::remove(item.path().string());
+  }
+}
+
+void Bridge::on_slot(const ring::Slot& slot) {
+  ++slots_;
+  const auto found = by_handle_.find(slot.channel);
+  if (found == by_handle_.end()) {
+    ++unknown_slots_;
+    return;
+  }
+  found->second->on_slot(slot);
+}
+
+void Bridge::on_gap() {
+  for (auto& [id, channel] : channels_) channel->on_gap();
+}
+
+Channel* Bridge::find(std::string_view id) {
+  const auto found = channels_.find(id);
+  return found == channels_.end() ? nullptr : found->second.get();
+}
+
+}  // namespace headgate::bridge::app

@@ -1,0 +1,68 @@
+#include "dataplane/bridge/app/channel.h"
+
+#include <functional>
+
+namespace headgate::bridge::app {
+namespace {
+
+constexpr std::size_t kMaxViewers = 20'000;      // remembered; more are not counted
+constexpr std::uint64_t kMaxBitrate = 80'000'000;  // a segment's bound, bit/s
+
+hls::SegmenterOptions options_of(const protocol::HlsState& hls) {
+  hls::SegmenterOptions options;
+  options.segment = std::int64_t{hls.segment_ms} * (mpegts::kTicksPerSecond / 1000);
+  options.max_bytes = static_cast<std::size_t>(hls.segment_ms) * (kMaxBitrate / 8 / 1000);
+  options.max_gaps = hls.window;
+  return options;
+}
+
+}  // namespace
+
+Channel::Channel(const protocol::BridgeChannel& state, std::string directory)
+    : state_(state),
+      directory_(std::move(directory)),
+      store_(directory_, state.hls->segment_ms, state.hls->window),
+      segmenter_(options_of(*state.hls), store_),
+      hub_(segmenter_) {
+  if (const auto resume = store_.resume()) segmenter_.resume(resume->next_k, resume->next_start);
+}
+
+bool Channel::can_become(const protocol::BridgeChannel& state) const {
+  return state.id == state_.id && state.handle == state_.handle && state.hls &&
+         state.hls->segment_ms == state_.hls->segment_ms;
+}
+
+void Channel::become(const protocol::BridgeChannel& state) {
+  state_ = state;
+  store_.set_window(state.hls->window);
+}
+
+void Channel::on_slot(const ring::Slot& slot) {
+  if ((slot.flags & ring::kSlotTimeline) != 0) store_.set_arrival(slot.arrival_ns, slot.timeline);
+  hub_.on_slot(slot);
+}
+
+void Channel::on_viewer(std::string_view client, std::string_view user_agent) {
+  const std::size_t key = std::hash<std::string_view>{}(client) * 31 + std::hash<std::string_view>{}(user_agent);
+  const auto now = std::chrono::steady_clock::now();
+  const auto found = viewers_.find(key);
+  if (found != viewers_.end()) {
+    found->second = now;
+    return;
+  }
+  if (viewers_.size() >= kMaxViewers) forget_viewers();
+  if (viewers_.size() < kMaxViewers) viewers_.emplace(key, now);
+}
+
+void Channel::forget_viewers() {
+  const auto oldest = std::chrono::steady_clock::now() -
+                      3 * std::chrono::seconds(hls::target_duration(state_.hls->segment_ms));
+  std::erase_if(viewers_, [oldest](const auto& v) { return v.second < oldest; });
+}
+
+std::size_t Channel::viewers() {
+  forget_viewers();
+  return viewers_.size();
+}
+
+}  // namespace headgate::bridge::app

@@ -1,0 +1,109 @@
+#include "dataplane/bridge/app/control_endpoint.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/streambuf.hpp>
+#include <boost/asio/write.hpp>
+#include <istream>
+#include <nlohmann/json.hpp>
+
+#include "control/protocol/message.h"
+
+namespace headgate::bridge::app {
+
+namespace asio = boost::asio;
+using Socket = asio::local::stream_protocol;
+using boost::system::error_code;
+
+namespace {
+
+// Requests are short; the protocol's 16 MiB are for answers.
+constexpr std::size_t kMaxRequest = 64 * 1024;
+constexpr std::size_t kMaxConnections = 16;
+
+class Conversation : public std::enable_shared_from_this<Conversation> {
+ public:
+  Conversation(Socket::socket socket, std::shared_ptr<ControlEndpoint::Answer> answer, std::shared_ptr<std::size_t> count)
+      : socket_(std::move(socket)), answer_(std::move(answer)), count_(std::move(count)), buffer_(kMaxRequest) {
+    ++*count_;
+  }
+  ~Conversation() { --*count_; }
+  void read() {
+    asio::async_read_until(socket_, buffer_, '\n', [self = shared_from_this()](error_code error, std::size_t) {
+      if (!error) self->reply();
+    });
+  }
+
+ private:
+  void reply() {
+    std::istream in(&buffer_);
+    std::string line;
+    std::getline(in, line);
+    const auto request = protocol::parse_request(line);
+    if (!request) {
+      out_ = protocol::format_error(0, request.error());
+    } else {
+      const auto result = (*answer_)(request->method);
+      out_ = result ? protocol::format_result(request->id, *result) : protocol::format_error(request->id, result.error());
+    }
+    if (out_.empty() || out_.back() != '\n') out_ += '\n';
+    asio::async_write(socket_, asio::buffer(out_), [self = shared_from_this()](error_code error, std::size_t) {
+      if (!error) self->read();
+    });
+  }
+
+  Socket::socket socket_;
+  std::shared_ptr<ControlEndpoint::Answer> answer_;
+  std::shared_ptr<std::size_t> count_;
+  asio::streambuf buffer_;
+  std::string out_;
+};
+
+}  // namespace
+
+struct ControlEndpoint::Impl : std::enable_shared_from_this<ControlEndpoint::Impl> {
+  Impl(asio::io_context& c, Answer a) : acceptor(c), answer(std::make_shared<Answer>(std::move(a))) {}
+  void accept() {
+    acceptor.async_accept([self = shared_from_this()](error_code error, Socket::socket socket) {
+      if (!self->acceptor.is_open() || error == asio::error::operation_aborted) return;
+      if (!error && *self->count < kMaxConnections) {
+        std::make_shared<Conversation>(std::move(socket), self->answer, self->count)->read();
+      }
+      self->accept();
+    });
+  }
+  Socket::acceptor acceptor;
+  std::shared_ptr<Answer> answer;
+  std::shared_ptr<std::size_t> count = std::make_shared<std::size_t>(0);
+  std::string path;
+};
+
+ControlEndpoint::ControlEndpoint(asio::io_context& context, Answer answer)
+    : impl_(std::make_shared<Impl>(context, std::move(answer))) {}
+ControlEndpoint::~ControlEndpoint() { stop(); }
+
+tl::expected<void, std::string> ControlEndpoint::listen(const std::string& path) {
+  ::unlink(path.c_str());
+  error_code error;
+  const Socket::endpoint endpoint(path);
+  impl_->acceptor.open(endpoint.protocol(), error);
+  if (!error) impl_->acceptor.bind(endpoint, error);
+  if (!error) impl_->acceptor.listen(16, error);
+  if (error) return tl::unexpected<std::string>("control socket " + path + ": " + error.message());
+  ::chmod(path.c_str(), 0660);
+  impl_->path = path;
+  impl_->accept();
+  return {};
+}
+
+void ControlEndpoint::stop() {
+  error_code ignored;
+  impl_->acceptor.close(ignored);
+  if (!impl_->path.empty()) ::unlink(impl_->path.c_str());
+  impl_->path.clear();
+}
+
+}  // namespace headgate::bridge::app

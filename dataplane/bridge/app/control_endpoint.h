@@ -1,0 +1,32 @@
+// The control socket: one JSON object a line, as control/protocol/message.h says. A few connections at a time, each line
+// answered in turn. Threading: owned by the thread that runs the io_context.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+#include <tl/expected.hpp>
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace headgate::bridge::app {
+
+class ControlEndpoint {
+ public:
+  using Answer = std::function<tl::expected<nlohmann::json, std::string>(const std::string& method)>;
+  ControlEndpoint(boost::asio::io_context& context, Answer answer);
+  ~ControlEndpoint();
+  // Replaces a socket file that a dead process left.
+  tl::expected<void, std::string> listen(const std::string& path);
+  void stop();
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace headgate::bridge::app

@@ -1,0 +1,122 @@
+#include "dataplane/bridge/app/status.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "dataplane/bridge/app/bridge.h"
+#include "dataplane/bridge/app/ring_pump.h"
+#include "dataplane/bridge/http/server.h"
+
+namespace headgate::bridge::app {
+namespace {
+
+using nlohmann::json;
+
+json tracks_of(const hub::ChannelHub& hub) {
+  json tracks = json::array();
+  for (const hub::Track& t : hub.tracks()) {
+    json track = {{"pid", t.pid.value},           {"stream_type", t.stream_type}, {"kind", mpegts::to_string(t.kind)},
+                  {"language", t.language},       {"carried", t.carried},         {"reason", t.reason},
+                  {"codec", ""}};
+    if (const auto* video = t.carried ? hub.video_format(t.pid) : nullptr) {
+      track["codec"] = video->codec;
+      track["width"] = video->width;
+      track["height"] = video->height;
+      track["interlaced"] = video->interlaced;
+      if (video->frame_rate_den != 0) {
+        track["frame_rate"] = static_cast<double>(video->frame_rate_num) / video->frame_rate_den;
+      }
+    }
+    if (const auto* audio = t.carried ? hub.audio_format(t.pid) : nullptr) {
+      track["codec"] = audio->codec;
+      track["sample_rate"] = audio->sample_rate;
+      track["channels"] = audio->channels;
+    }
+    tracks.push_back(std::move(track));
+  }
+  return tracks;
+}
+
+json hls_of(Channel& channel) {
+  const hls::SegmentStore& store = channel.store();
+  const hls::SegmenterCounters& c = channel.segmenter_counters();
+  const auto& entries = store.entries();
+  json out = {{"media_sequence", nullptr},
+              {"last_segment", nullptr},
+              {"last_segment_unix", nullptr},
+              {"segment_count", store.listed()},
+              {"window_bytes", store.bytes_on_disk()},
+              {"bandwidth", store.variant().bandwidth},
+              {"average_bandwidth", store.variant().average_bandwidth},
+              {"codecs", store.variant().codecs},
+              {"segments_total", c.segments},
+              {"gaps", c.gaps},
+              {"discontinuities", c.discontinuities},
+              {"gop_too_long", c.gop_too_long},
+              {"dropped_units", c.dropped_units},
+              {"unlisted_units", c.unlisted_units},
+              {"late_units", c.late_units},
+              {"timeline_restarts", c.restarts},
+              {"write_errors", store.write_errors()},
+              {"last_error", store.last_error()},
+              {"viewers", channel.viewers()}};
+  if (!entries.empty()) {
+    out["media_sequence"] = entries[entries.size() - store.listed()].k;
+    out["last_segment"] = entries.back().k;
+    if (const auto when = store.last_segment_unix()) out["last_segment_unix"] = *when;
+  }
+  return out;
+}
+
+json channel_status(Channel& channel) {
+  const hub::ChannelHub& hub = channel.hub();
+  const hub::HubCounters& c = hub.counters();
+  json out = {{"name", channel.display_name()},
+              {"service", nullptr},
+              {"program_unset", hub.program_unset() && !channel.state().program},
+              {"tracks", tracks_of(hub)},
+              {"packets", c.packets},
+              {"ring_gaps", c.gaps},
+              {"cc_errors", c.cc_errors},
+              {"damaged_pes", c.damaged_pes},
+              {"scrambled_pes", c.scrambled_pes},
+              {"oversized_pes", c.oversized_pes},
+              {"untimed_pes", c.untimed_pes},
+              {"bad_timestamp_pes", c.bad_timestamp_pes},
+              {"last_packet_unix", static_cast<double>(hub.last_arrival_ns()) / 1e9},
+              {"hls", hls_of(channel)}};
+  if (const auto service = hub.program_number()) out["service"] = *service;
+  out["hls"]["damaged_pes"] = c.damaged_pes;
+  return out;
+}
+
+}  // namespace
+
+json status(Bridge& bridge, const http::Server& server, const RingPump& pump) {
+  json channels = json::object();
+  for (const auto& [id, channel] : bridge.channels()) channels[id] = channel_status(*channel);
+  const http::ServerCounters& c = server.counters();
+  return {{"channels", channels},
+          {"ring",
+           {{"attached", pump.attached()},
+            {"restarts", pump.restarts()},
+            {"slots_total", bridge.slots()},
+            {"unknown_channel_slots", bridge.unknown_slots()}}},
+          {"http",
+           {{"connections", server.connections()},
+            {"accepted_total", c.accepted},
+            {"requests_total", c.requests},
+            {"responses", {{"2xx", c.responses[2]}, {"3xx", c.responses[3]}, {"4xx", c.responses[4]}, {"5xx", c.responses[5]}}},
+            {"bytes_total", c.bytes},
+            {"refused",
+             {{"connections", c.refused_connections},
+              {"per_address", c.refused_per_address},
+              {"bad_request", c.bad_requests},
+              {"body", c.bodies},
+              {"header_timeout", c.header_timeouts},
+              {"idle_timeout", c.idle_timeouts},
+              {"slow_client", c.slow_clients},
+              {"accept_error", c.accept_errors}}}}}};
+}
+
+}  // namespace headgate::bridge::app

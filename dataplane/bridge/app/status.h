@@ -1,0 +1,17 @@
+// The answer to "status" on the control socket. Threading: pure but for forgetting old viewers.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace headgate::bridge::http {
+class Server;
+}
+
+namespace headgate::bridge::app {
+
+class Bridge;
+class RingPump;
+
+nlohmann::json status(Bridge& bridge, const http::Server& server, const RingPump& pump);
+
+}  // namespace headgate::bridge::app

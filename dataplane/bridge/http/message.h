@@ -1,0 +1,47 @@
+// A request as routing sees it and the answer that it gives: no socket, no Beast.
+// References: RFC 9110 (semantics), RFC 9111 (caching).
+// Threading: values; a body may outlive what made it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace headgate::bridge::http {
+
+enum class Method : std::uint8_t { get, head, options, other };
+
+struct Request {
+  Method method = Method::get;
+  std::string_view target;  // origin form, as sent
+  std::string_view range;
+  std::string_view if_none_match;
+  std::string_view user_agent;
+  std::string_view client;  // address
+};
+
+struct Response {
+  unsigned status = 200;
+  std::string headers;  // whole lines, each with CRLF; without Content-Length, Connection, Date, Server
+  std::shared_ptr<const void> owner;
+  std::span<const std::byte> body;  // lives as long as owner
+
+  void add(std::string_view name, std::string_view value);
+  void set_text(std::shared_ptr<const std::string> text);
+};
+
+// Answers requests. Called on one thread; must not block.
+class Handler {
+ public:
+  virtual ~Handler() = default;
+  virtual Response handle(const Request& request) = 0;
+};
+
+const char* reason_phrase(unsigned status);
+// A short plain-text answer that no cache keeps.
+Response plain(unsigned status, std::string text);
+
+}  // namespace headgate::bridge::http

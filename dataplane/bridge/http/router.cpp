@@ -1,0 +1,145 @@
+#include "dataplane/bridge/http/router.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "dataplane/bridge/http/target.h"
+
+namespace headgate::bridge::http {
+namespace {
+
+constexpr const char* kAllowed = "GET, HEAD, OPTIONS";
+
+void allow_any_origin(Response& response) {
+  response.add("Access-Control-Allow-Origin", "*");
+  response.add("Access-Control-Expose-Headers", "Content-Length, Content-Range, Date, ETag, Retry-After, Server");
+}
+
+Response preflight() {
+  Response response;
+  response.status = 204;
+  response.add("Access-Control-Allow-Origin", "*");
+  response.add("Access-Control-Allow-Methods", kAllowed);
+  response.add("Access-Control-Allow-Headers", "Range, Content-Type, If-None-Match, X-Requested-With");
+  response.add("Access-Control-Max-Age", "86400");
+  response.add("Allow", kAllowed);
+  return response;
+}
+
+Response playlist(hls::SegmentStore::Text text, std::uint32_t segment_ms, const char* cache) {
+  if (text == nullptr) {
+    Response response = plain(503, "The first segment of this channel is not finished yet.");
+    response.add("Retry-After", std::to_string(std::max<std::uint32_t>(1, segment_ms / 2000)));
+    return response;
+  }
+  Response response;
+  response.add("Content-Type", "application/vnd.apple.mpegurl");
+  response.add("Cache-Control", cache);
+  allow_any_origin(response);
+  response.set_text(std::move(text));
+  return response;
+}
+
+}  // namespace
+
+Response Router::handle(const Request& request) {
+  if (request.target.size() > kMaxTarget) return plain(414, "The address is too long.");
+  if (request.method == Method::options) return preflight();
+  if (request.method == Method::other) {
+    Response response = plain(405, "Only GET, HEAD and OPTIONS are answered here.");
+    response.add("Allow", kAllowed);
+    return response;
+  }
+  const auto target = parse_target(request.target);
+  if (!target) return plain(400, "The address is malformed.");
+  const auto& path = target->segments;
+  if (path[0] == "_") return path.size() == 2 ? asset_answer(request, path[1]) : plain(404, "Not found.");
+  ChannelView* channel = path[0].empty() ? nullptr : find_(path[0]);
+  if (channel == nullptr || !channel->serves_hls()) return plain(404, "No such channel.");
+  if (path.size() == 1) {
+    Response response = plain(301, "The player page is at the address with a slash at its end.");
+    response.add("Location", path[0] + "/");
+    return response;
+  }
+  return channel_answer(request, *channel, path);
+}
+
+Response Router::channel_answer(const Request& request, ChannelView& channel, const std::vector<std::string>& path) {
+  if (path.size() == 2) {
+    const std::string& file = path[1];
+    if (file.empty()) return page_answer(channel);
+    if (file == "index.m3u8") {
+      return playlist(channel.store().multivariant_text(), channel.segment_ms(), "public, max-age=2");
+    }
+    if (file == hls::kMediaPlaylistName) {
+      channel.on_viewer(request.client, request.user_agent);
+      return playlist(channel.store().media_text(), channel.segment_ms(), "public, max-age=1");
+    }
+  }
+  if (path.size() == 4 && path[1] == "media") return segment_answer(request, channel, path[2], path[3]);
+  return plain(404, "Not found.");
+}
+
+Response Router::page_answer(ChannelView& channel) {
+  if (assets_ == nullptr) return plain(404, "The player page is not installed.");
+  Response response;
+  response.add("Content-Type", "text/html; charset=utf-8");
+  response.add("Cache-Control", "no-cache");
+  // hls.js runs its demultiplexer in a worker made from a blob and feeds the video element by a blob URL.
+  response.add("Content-Security-Policy",
+               "default-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; object-src 'none'");
+  response.add("X-Content-Type-Options", "nosniff");
+  response.set_text(std::make_shared<const std::string>(assets_->player_page(channel.display_name())));
+  return response;
+}
+
+Response Router::asset_answer(const Request& request, const std::string& name) {
+  const Asset* asset = assets_ == nullptr ? nullptr : assets_->find(name);
+  if (asset == nullptr) return plain(404, "Not found.");
+  Response response;
+  response.add("Content-Type", asset->content_type);
+  response.add("Cache-Control", "public, max-age=3600");
+  response.add("ETag", asset->etag);
+  response.add("X-Content-Type-Options", "nosniff");
+  if (request.if_none_match == asset->etag) {
+    response.status = 304;
+    return response;
+  }
+  response.set_text(asset->content);
+  return response;
+}
+
+Response Router::segment_answer(const Request& request, ChannelView& channel, const std::string& hash,
+                                const std::string& file) {
+  constexpr std::string_view kSuffix = ".ts";
+  std::int64_t k = 0;
+  const auto [end, error] = std::from_chars(file.data(), file.data() + file.size(), k);
+  const std::string_view rest(end, static_cast<std::size_t>(file.data() + file.size() - end));
+  // One address a segment: no leading zeros, no sign but a minus.
+  const bool canonical = error == std::errc{} && rest == kSuffix && file == fmt::format("{}.ts", k);
+  const auto media = canonical ? channel.store().find(k, hash) : nullptr;
+  if (media == nullptr) return plain(404, "No such segment, or no longer kept.");
+  Response response;
+  response.add("Content-Type", "video/mp2t");
+  // Longer than anyone may ask for it: its bytes never change.
+  response.add("Cache-Control", "public, max-age=86400, immutable");
+  response.add("Accept-Ranges", "bytes");
+  allow_any_origin(response);
+  const ByteRange range = parse_range(request.range, media->bytes().size());
+  if (range.kind == ByteRange::Kind::unsatisfiable) {
+    Response refused = plain(416, "The range lies outside the segment.");
+    refused.add("Content-Range", fmt::format("bytes */{}", media->bytes().size()));
+    return refused;
+  }
+  response.body = media->bytes().subspan(range.first, range.length);
+  if (range.kind == ByteRange::Kind::part) {
+    response.status = 206;
+    response.add("Content-Range", fmt::format("bytes {}-{}/{}", range.first, range.first + range.length - 1,
+                                              media->bytes().size()));
+  }
+  response.owner = media;
+  return response;
+}
+
+}  // namespace headgate::bridge::http

@@ -1,0 +1,52 @@
+// Which address answers what (the addresses that players use):
+//   /CHANNEL/                      player page          /_/FILE   its scripts
+//   /CHANNEL/index.m3u8            multivariant playlist
+//   /CHANNEL/index.media.m3u8      media playlist
+//   /CHANNEL/media/HASH/K.ts       segment
+// A channel that has no segment yet answers 503 with Retry-After: hls.js gives up at a 404 at once and retries after a 5xx,
+// and a CDN does not keep a 503.
+// References: RFC 8216 4, RFC 9110, Fetch (CORS). Threading: owned by one thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "dataplane/bridge/hls/store.h"
+#include "dataplane/bridge/http/assets.h"
+#include "dataplane/bridge/http/message.h"
+
+namespace headgate::bridge::http {
+
+// What the router needs of a channel.
+class ChannelView {
+ public:
+  virtual ~ChannelView() = default;
+  virtual const std::string& display_name() const = 0;
+  virtual bool serves_hls() const = 0;
+  virtual std::uint32_t segment_ms() const = 0;
+  virtual hls::SegmentStore& store() = 0;
+  // Someone fetched the media playlist.
+  virtual void on_viewer(std::string_view client, std::string_view user_agent) = 0;
+};
+
+class Router : public Handler {
+ public:
+  using Find = std::function<ChannelView*(std::string_view id)>;
+  Router(Find find, const Assets* assets) : find_(std::move(find)), assets_(assets) {}
+  Response handle(const Request& request) override;
+
+ private:
+  Response channel_answer(const Request& request, ChannelView& channel, const std::vector<std::string>& path);
+  Response asset_answer(const Request& request, const std::string& name);
+  Response segment_answer(const Request& request, ChannelView& channel, const std::string& hash,
+                          const std::string& file);
+  Response page_answer(ChannelView& channel);
+
+  Find find_;
+  const Assets* assets_;  // null: no player page
+};
+
+}  // namespace headgate::bridge::http

@@ -1,0 +1,355 @@
+#include "dataplane/bridge/http/server.h"
+
+#include <algorithm>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+#include <unordered_map>
+
+#include "dataplane/bridge/http/connection.h"
+#include "dataplane/bridge/net/listen_address.h"
+
+namespace headgate::bridge::http {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::beast::error_code;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+class Connection;
+}
+
+struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
+  struct Listener {
+    explicit Listener(asio::io_context& c) : acceptor(c), retry(c) {}
+    std::string address;
+    tcp::acceptor acceptor;
+    asio::steady_timer retry;
+  };
+
+  Impl(asio::io_context& c, Handler& h, const ServerLimits& l) : context(c), handler(h), limits(l) {}
+
+  void accept(const std::shared_ptr<Listener>& listener);
+  void take(tcp::socket socket);
+  void leave(const std::string& address, Connection* connection);
+
+  asio::io_context& context;
+  Handler& handler;
+  ServerLimits limits;
+  ServerCounters counters;
+  std::vector<std::shared_ptr<Listener>> listeners;
+  std::unordered_map<std::string, std::size_t> per_address;
+  std::unordered_map<Connection*, std::weak_ptr<Connection>> open;
+};
+
+namespace {
+
+// One connection: reads a header, answers, writes, again. Its deadline is a point in time that moves; the timer looks at it
+// when it fires and is set anew, so that a request costs no timer operation.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(std::shared_ptr<Server::Impl> server, tcp::socket socket, std::string client)
+      : server_(std::move(server)), socket_(std::move(socket)), timer_(socket_.get_executor()),
+        client_(std::move(client)), buffer_(server_->limits.header_bytes + 4096) {}
+  ~Connection() { server_->leave(client_, this); }
+
+  void start() {
+    begin_request();
+    watch();
+  }
+  void close() {
+    error_code ignored;
+    closed_ = true;
+    timer_.cancel();
+    socket_.close(ignored);
+  }
+
+ private:
+  enum class Phase : std::uint8_t { idle, header, writing, draining };
+
+  void begin_request() {
+    parser_.emplace();
+    prepare(*parser_, server_->limits);
+    phase_ = Phase::idle;
+    deadline_ = Clock::now() + server_->limits.idle_time;
+    parse();
+  }
+
+  void parse() {
+    if (buffer_.size() > 0) {
+      if (phase_ == Phase::idle) {
+        phase_ = Phase::header;
+        deadline_ = Clock::now() + server_->limits.header_time;
+      }
+      error_code error;
+      const std::size_t used = parser_->put(buffer_.data(), error);
+      buffer_.consume(used);
+      if (error && error != boost::beast::http::error::need_more) return on_parse_error(error);
+      if (parser_->is_header_done()) return on_request();
+    }
+    read();
+  }
+
+  void read() {
+    constexpr std::size_t kRead = 4096;
+    if (buffer_.size() + kRead > buffer_.max_size()) return refuse(431, "The header is too long.");
+    socket_.async_read_some(buffer_.prepare(kRead), [self = shared_from_this()](error_code error, std::size_t n) {
+      if (self->closed_) return;
+      if (error) return self->on_read_error();
+      self->buffer_.commit(n);
+      self->parse();
+    });
+  }
+
+  void on_read_error() {
+    if (!timed_out_) return close();
+    timed_out_ = false;
+    refuse(408, "The request's header took too long.");
+  }
+
+  void on_parse_error(const error_code& error) {
+    const unsigned status = status_of(error);
+    if (status == 0) return close();
+    refuse(status, status == 431 ? "The header is too long." : "The request is malformed.");
+  }
+
+  void refuse(unsigned status, const char* text) {
+    if (status == 408) {
+      ++server_->counters.header_timeouts;
+    } else if (status == 413) {
+      ++server_->counters.bodies;
+    } else {
+      ++server_->counters.bad_requests;
+    }
+    ++server_->counters.requests;
+    send(answer_error(status, text));
+  }
+
+  void on_request() {
+    if (has_body(*parser_)) return refuse(413, "Requests with a body are not taken.");
+    ++server_->counters.requests;
+    Answer answer = answer_request(*parser_, client_, server_->handler);
+    if (answer.response.status == 400 || answer.response.status == 414) ++server_->counters.bad_requests;
+    if (++requests_ >= server_->limits.requests_per_connection) answer.keep_alive = false;
+    send(std::move(answer));
+  }
+
+  void send(Answer answer) {
+    answer_ = std::move(answer);
+    ++server_->counters.responses[std::min<unsigned>(answer_.response.status / 100, 5)];
+    body_ = answer_.with_body ? answer_.response.body : std::span<const std::byte>{};
+    head_left_ = answer_.head.size();
+    phase_ = Phase::writing;
+    write();
+  }
+
+  void write() {
+    if (head_left_ == 0 && body_.empty()) return on_sent();
+    deadline_ = Clock::now() + server_->limits.write_time;
+    const std::array<asio::const_buffer, 2> buffers{
+        asio::const_buffer(answer_.head.data() + (answer_.head.size() - head_left_), head_left_),
+        asio::const_buffer(body_.data(), std::min(body_.size(), server_->limits.write_slice))};
+    asio::async_write(socket_, buffers, [self = shared_from_this()](error_code error, std::size_t n) {
+      if (self->closed_) return;
+      self->server_->counters.bytes += n;
+      if (error) return self->close();
+      self->body_ = self->body_.subspan(n - self->head_left_);
+      self->head_left_ = 0;
+      self->write();
+    });
+  }
+
+  void on_sent() {
+    const bool keep = answer_.keep_alive;
+    answer_ = Answer{};
+    if (keep) return begin_request();
+    // What the peer still sends is read and thrown away for a moment: closing over unread bytes would reset the
+    // connection and may take the answer with it.
+    error_code ignored;
+    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    phase_ = Phase::draining;
+    deadline_ = Clock::now() + std::min<std::chrono::milliseconds>(server_->limits.write_time, std::chrono::seconds(2));
+    drain();
+  }
+
+  void drain() {
+    buffer_.clear();
+    socket_.async_read_some(buffer_.prepare(4096), [self = shared_from_this()](error_code error, std::size_t) {
+      if (self->closed_) return;
+      if (error) return self->close();
+      self->drain();
+    });
+  }
+
+  void watch() {
+    timer_.expires_at(deadline_);
+    timer_.async_wait([weak = weak_from_this()](error_code error) {
+      const auto self = weak.lock();
+      if (self == nullptr || self->closed_ || error) return;
+      if (Clock::now() >= self->deadline_) self->on_deadline();
+      if (!self->closed_) self->watch();
+    });
+  }
+
+  void on_deadline() {
+    switch (phase_) {
+      case Phase::header: {
+        timed_out_ = true;
+        deadline_ = Clock::now() + server_->limits.write_time;
+        error_code ignored;
+        socket_.cancel(ignored);
+        return;
+      }
+      case Phase::idle:
+        ++server_->counters.idle_timeouts;
+        return close();
+      case Phase::writing:
+        ++server_->counters.slow_clients;
+        return close();
+      case Phase::draining:
+        return close();
+    }
+  }
+
+  std::shared_ptr<Server::Impl> server_;
+  tcp::socket socket_;
+  asio::steady_timer timer_;
+  std::string client_;
+  boost::beast::flat_buffer buffer_;
+  std::optional<Parser> parser_;
+  Phase phase_ = Phase::idle;
+  Clock::time_point deadline_;
+  Answer answer_;
+  std::size_t head_left_ = 0;
+  std::span<const std::byte> body_;
+  std::size_t requests_ = 0;
+  bool timed_out_ = false;
+  bool closed_ = false;
+};
+
+std::string address_of(const tcp::socket& socket) {
+  error_code error;
+  const auto endpoint = socket.remote_endpoint(error);
+  if (error) return "";
+  auto address = endpoint.address();
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+  }
+  return address.to_string();
+}
+
+}  // namespace
+
+void Server::Impl::accept(const std::shared_ptr<Listener>& listener) {
+  listener->acceptor.async_accept([self = shared_from_this(), listener](error_code error, tcp::socket socket) {
+    if (!listener->acceptor.is_open()) return;
+    if (!error) {
+      self->take(std::move(socket));
+      return self->accept(listener);
+    }
+    ++self->counters.accept_errors;
+    // Out of descriptors, most likely: trying again at once would spin.
+    listener->retry.expires_after(std::chrono::milliseconds(100));
+    listener->retry.async_wait([self, listener](error_code cancelled) {
+      if (!cancelled && listener->acceptor.is_open()) self->accept(listener);
+    });
+  });
+}
+
+void Server::Impl::take(tcp::socket socket) {
+  std::string client = address_of(socket);
+  const std::size_t of_client = ++per_address[client];
+  ++counters.accepted;
+  const bool too_many = open.size() >= limits.connections;
+  const bool too_many_of_client = of_client > limits.connections_per_address;
+  if (too_many || too_many_of_client) {
+    ++(too_many ? counters.refused_connections : counters.refused_per_address);
+    // Best effort, without waiting: a flood must not hold memory here.
+    static const std::string kBusy =
+        "HTTP/1.1 503 Service Unavailable\r\nServer: headgate\r\nRetry-After: 5\r\nContent-Length: 0\r\n"
+        "Connection: close\r\n\r\n";
+    error_code ignored;
+    socket.non_blocking(true, ignored);
+    socket.write_some(asio::buffer(kBusy), ignored);
+    leave(client, nullptr);
+    return;
+  }
+  error_code ignored;
+  socket.set_option(tcp::no_delay(true), ignored);
+  auto connection = std::make_shared<Connection>(shared_from_this(), std::move(socket), std::move(client));
+  open.emplace(connection.get(), connection);
+  connection->start();
+}
+
+void Server::Impl::leave(const std::string& address, Connection* connection) {
+  open.erase(connection);
+  const auto found = per_address.find(address);
+  if (found != per_address.end() && --found->second == 0) per_address.erase(found);
+}
+
+Server::Server(asio::io_context& context, Handler& handler, const ServerLimits& limits)
+    : impl_(std::make_shared<Impl>(context, handler, limits)) {}
+Server::~Server() { stop(); }
+
+tl::expected<void, std::string> Server::listen(const std::vector<std::string>& addresses) {
+  std::vector<std::shared_ptr<Impl::Listener>> wanted;
+  std::vector<std::shared_ptr<Impl::Listener>> fresh;
+  for (const std::string& text : addresses) {
+    const auto old = std::find_if(impl_->listeners.begin(), impl_->listeners.end(),
+                                  [&](const auto& l) { return l->address == text; });
+    if (old != impl_->listeners.end()) {
+      wanted.push_back(*old);
+      continue;
+    }
+    const auto parsed = net::parse_listen_address(text);
+    if (!parsed) return tl::unexpected<std::string>(parsed.error());
+    auto listener = std::make_shared<Impl::Listener>(impl_->context);
+    listener->address = text;
+    error_code error;
+    const tcp::endpoint endpoint(asio::ip::make_address(parsed->host, error), parsed->port);
+    if (!error) listener->acceptor.open(endpoint.protocol(), error);
+    if (!error) listener->acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error && endpoint.address().is_v6()) {
+      listener->acceptor.set_option(asio::ip::v6_only(!endpoint.address().is_unspecified()), error);
+    }
+    if (!error) listener->acceptor.bind(endpoint, error);
+    if (!error) listener->acceptor.listen(1024, error);
+    if (error) return tl::unexpected<std::string>("can't listen on " + text + ": " + error.message());
+    fresh.push_back(listener);
+    wanted.push_back(listener);
+  }
+  for (const auto& old : impl_->listeners) {
+    if (std::find(wanted.begin(), wanted.end(), old) != wanted.end()) continue;
+    error_code ignored;
+    old->acceptor.close(ignored);
+    old->retry.cancel();
+  }
+  impl_->listeners = std::move(wanted);
+  for (const auto& listener : fresh) impl_->accept(listener);
+  return {};
+}
+
+std::vector<std::uint16_t> Server::ports() const {
+  std::vector<std::uint16_t> ports;
+  for (const auto& listener : impl_->listeners) {
+    error_code ignored;
+    ports.push_back(listener->acceptor.local_endpoint(ignored).port());
+  }
+  return ports;
+}
+
+std::size_t Server::connections() const { return impl_->open.size(); }
+const ServerCounters& Server::counters() const { return impl_->counters; }
+
+void Server::stop() {
+  static_cast<void>(listen({}));
+  std::vector<std::shared_ptr<Connection>> open;
+  for (const auto& [connection, weak] : impl_->open) {
+    if (auto held = weak.lock()) open.push_back(std::move(held));
+  }
+  for (const auto& connection : open) connection->close();
+}
+
+}  // namespace headgate::bridge::http

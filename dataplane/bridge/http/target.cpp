@@ -1,0 +1,90 @@
+#include "dataplane/bridge/http/target.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace headgate::bridge::http {
+namespace {
+
+int hex(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+bool decode(std::string_view text, std::string& out) {
+  out.clear();
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    auto c = static_cast<unsigned char>(text[i]);
+    if (c == '%') {
+      if (i + 2 >= text.size()) return false;
+      const int high = hex(text[i + 1]);
+      const int low = hex(text[i + 2]);
+      if (high < 0 || low < 0) return false;
+      c = static_cast<unsigned char>(high * 16 + low);
+      i += 2;
+    }
+    // A decoded slash or backslash would split a segment that routing takes for one.
+    if (c < 0x20 || c == 0x7F || c == '/' || c == '\\') return false;
+    out.push_back(static_cast<char>(c));
+  }
+  return out != "." && out != "..";
+}
+
+std::optional<std::size_t> number(std::string_view text) {
+  std::size_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+std::optional<Target> parse_target(std::string_view target) {
+  if (target.empty() || target[0] != '/' || target.size() > kMaxTarget) return std::nullopt;
+  const std::size_t end = target.find_first_of("?#");
+  if (end != std::string_view::npos && target[end] == '#') return std::nullopt;
+  std::string_view path = target.substr(1, end == std::string_view::npos ? end : end - 1);
+  Target parsed;
+  while (true) {
+    const std::size_t slash = path.find('/');
+    std::string segment;
+    if (!decode(path.substr(0, slash), segment)) return std::nullopt;
+    if (slash != std::string_view::npos && segment.empty()) return std::nullopt;
+    parsed.segments.push_back(std::move(segment));
+    if (slash == std::string_view::npos) return parsed;
+    path.remove_prefix(slash + 1);
+  }
+}
+
+ByteRange parse_range(std::string_view header, std::size_t size) {
+  ByteRange whole{ByteRange::Kind::whole, 0, size};
+  constexpr std::string_view kUnit = "bytes=";
+  if (!header.starts_with(kUnit) || header.find(',') != std::string_view::npos) return whole;
+  header.remove_prefix(kUnit.size());
+  const std::size_t dash = header.find('-');
+  if (dash == std::string_view::npos) return whole;
+  const std::string_view left = header.substr(0, dash);
+  const std::string_view right = header.substr(dash + 1);
+  const ByteRange nothing{ByteRange::Kind::unsatisfiable, 0, 0};
+  if (left.empty()) {  // the last N bytes
+    const auto last = number(right);
+    if (!last) return whole;
+    if (*last == 0 || size == 0) return nothing;
+    const std::size_t length = std::min(*last, size);
+    return {ByteRange::Kind::part, size - length, length};
+  }
+  const auto first = number(left);
+  if (!first) return whole;
+  std::size_t end = size == 0 ? 0 : size - 1;
+  if (!right.empty()) {
+    const auto last = number(right);
+    if (!last || *last < *first) return whole;
+    end = std::min(end, *last);
+  }
+  if (*first >= size) return nothing;
+  return {ByteRange::Kind::part, *first, end - *first + 1};
+}
+
+}  // namespace headgate::bridge::http

@@ -1,0 +1,166 @@
+// headgate-bridge --run-dir DIR: serves what state/bridge.json in run_dir wants, from the ring of the fast path.
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <chrono>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "control/protocol/run_dir.h"
+#include "control/protocol/state.h"
+#include "dataplane/bridge/app/bridge.h"
+#include "dataplane/bridge/app/control_endpoint.h"
+#include "dataplane/bridge/app/lock_file.h"
+#include "dataplane/bridge/app/ring_pump.h"
+#include "dataplane/bridge/app/sandbox.h"
+#include "dataplane/bridge/app/status.h"
+#include "dataplane/bridge/http/assets.h"
+#include "dataplane/bridge/http/router.h"
+#include "dataplane/bridge/http/server.h"
+
+namespace {
+
+using namespace headgate;
+using namespace headgate::bridge;
+
+#ifndef HEADGATE_VERSION
+#define HEADGATE_VERSION "0.1.0"
+#endif
+
+void set_up_log(const protocol::BridgeState& state) {
+  spdlog::set_level(spdlog::level::from_str(state.log_level == "warning" ? "warn" : state.log_level));
+  if (state.log_format == "json") {
+    spdlog::set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","process":"bridge","message":"%v"})");
+  } else {
+    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l bridge: %v");
+  }
+}
+
+class Application {
+ public:
+  explicit Application(std::string root)
+      : run_{std::move(root)},
+        bridge_(run_.hls_dir()),
+        router_([this](std::string_view id) -> http::ChannelView* { return bridge_.find(id); },
+                load_assets() ? &*assets_ : nullptr),
+        server_(context_, router_),
+        pump_(context_, run_.bridge_ring(), [this](const ring::Slot& slot) { bridge_.on_slot(slot); },
+              [this] { bridge_.on_gap(); }),
+        endpoint_(context_, [this](const std::string& method) { return answer(method); }),
+        signals_(context_, SIGTERM, SIGINT) {}
+
+  int run() {
+    std::error_code error;
+    std::filesystem::create_directories(run_.hls_dir(), error);
+    if (auto applied = apply(); !applied) {
+      // Without a state there is nothing to serve yet; control writes one and says so.
+      spdlog::warn("{}", applied.error());
+    }
+    if (auto listening = endpoint_.listen(run_.bridge_socket()); !listening) {
+      spdlog::error("{}", listening.error());
+      return 1;
+    }
+    if (auto sandboxed = app::enter_sandbox(); !sandboxed) {
+      spdlog::error("{}", sandboxed.error());
+      return 1;
+    }
+    signals_.async_wait([this](boost::system::error_code, int) { stop(); });
+    pump_.start();
+    context_.run();
+    return 0;
+  }
+
+ private:
+  bool load_assets() {
+    auto loaded = http::Assets::load(http::find_web_directory());
+    if (!loaded) {
+      spdlog::warn("no player page: {}", loaded.error());
+      return false;
+    }
+    assets_ = std::move(*loaded);
+    return true;
+  }
+
+  tl::expected<void, std::string> apply() {
+    const auto text = protocol::read_file(run_.bridge_state());
+    if (!text) return tl::unexpected<std::string>(text.error());
+    const auto state = protocol::parse_bridge_state(*text);
+    if (!state) return tl::unexpected<std::string>(run_.bridge_state() + ": " + state.error());
+    if (auto listening = server_.listen(state->http_listen); !listening) {
+      return tl::unexpected<std::string>(listening.error());
+    }
+    set_up_log(*state);
+    bridge_.apply(*state);
+    generation_ = state->generation;
+    spdlog::info("generation {} applied: {} channels", generation_, bridge_.channels().size());
+    return {};
+  }
+
+  tl::expected<nlohmann::json, std::string> answer(const std::string& method) {
+    if (method == "hello") {
+      return nlohmann::json{{"process", "bridge"},
+                            {"pid", ::getpid()},
+                            {"version", HEADGATE_VERSION},
+                            {"generation", generation_},
+                            {"started_unix_ns", started_ns_}};
+    }
+    if (method == "apply") {
+      if (auto applied = apply(); !applied) return tl::unexpected<std::string>(applied.error());
+      return nlohmann::json{{"generation", generation_}};
+    }
+    if (method == "status") return app::status(bridge_, server_, pump_);
+    return tl::unexpected<std::string>("unknown method \"" + method + "\"; known: hello, apply, status");
+  }
+
+  void stop() {
+    spdlog::info("stopping");
+    pump_.stop();
+    endpoint_.stop();
+    server_.stop();
+    context_.stop();
+  }
+
+  protocol::RunDir run_;
+  boost::asio::io_context context_{1};
+  app::Bridge bridge_;
+  std::optional<http::Assets> assets_;
+  http::Router router_;
+  http::Server server_;
+  app::RingPump pump_;
+  app::ControlEndpoint endpoint_;
+  boost::asio::signal_set signals_;
+  std::uint64_t generation_ = 0;
+  std::int64_t started_ns_ = std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                 std::chrono::system_clock::now().time_since_epoch())
+                                 .count();
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App cli("Headgate's bridge: serves channels to players. Started by `headgate run`.");
+  std::string run_dir;
+  cli.add_option("--run-dir", run_dir, "folder in which the processes meet")->required();
+  cli.set_version_flag("--version", HEADGATE_VERSION);
+  try {
+    cli.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return cli.exit(error) == 0 ? 0 : 2;
+  }
+  spdlog::set_default_logger(spdlog::stderr_logger_st("bridge"));
+  ::signal(SIGPIPE, SIG_IGN);
+  app::set_limits();
+  std::error_code ignored;
+  std::filesystem::create_directories(run_dir + "/bridge", ignored);
+  const auto lock = app::LockFile::take(protocol::RunDir{run_dir}.lock("bridge"));
+  if (!lock) {
+    spdlog::error("{}", lock.error());
+    return 1;
+  }
+  Application application(run_dir);
+  return application.run();
+}
