@@ -32,6 +32,7 @@ struct Segmenter::Open {
   std::int64_t start_pts = 0;
   bool independent = true;
   bool discontinuity = false;
+  bool first = false;  // follows no media: what belongs before it has no place
   bool ended = false;
   bool forced = false;  // nothing more belongs to it
   std::int64_t end = 0;
@@ -88,7 +89,12 @@ void Segmenter::on_unit(const hub::Unit& unit) {
   if (unit.track == 0 && unit.timed) {
     on_master(unit);
   } else if (any_master_ && (unit.timed || state.seen)) {
-    append(home_of(unit), unit);
+    Open& home = home_of(unit);
+    if (home.first && unit.timed && unit.track != 0 && unit.pts < home.start_pts) {
+      ++counters_.unlisted_units;
+      return;
+    }
+    append(home, unit);
   } else {
     ++counters_.unlisted_units;
     return;
@@ -198,6 +204,7 @@ void Segmenter::start(std::int64_t k, std::int64_t dts, std::int64_t pts, bool i
   Open& old = *open_.back();
   take_over(old, *fresh, pts, !independent);
   if (old.kind == Open::Kind::preroll) {
+    fresh->first = true;
     std::unique_ptr<Open> preroll = std::move(open_.back());
     open_.pop_back();
     counters_.unlisted_units += preroll->items.size();
@@ -254,7 +261,8 @@ Segmenter::Open& Segmenter::home_of(const hub::Unit& unit) {
   for (auto& segment : open_) {
     if (segment->kind == Open::Kind::gap || segment->forced) continue;
     if (!segment->ended || pts < segment->end_pts) {
-      if (segment->kind == Open::Kind::media && pts < segment->start_pts) ++counters_.late_units;
+      const bool late = segment->kind == Open::Kind::media && !segment->first && pts < segment->start_pts;
+      if (late) ++counters_.late_units;
       return *segment;
     }
   }
