@@ -65,8 +65,9 @@ TEST(Playlist, MultivariantNamesWhatIsKnown) {
             "#EXTM3U\n#EXT-X-VERSION:3\n"
             "#EXT-X-STREAM-INF:BANDWIDTH=4800000,AVERAGE-BANDWIDTH=3272727,CODECS=\"avc1.64001f,mp4a.40.2\","
             "RESOLUTION=1280x720,FRAME-RATE=29.970\nindex.media.m3u8\n");
-  EXPECT_EQ(multivariant_playlist(Variant{}),
-            "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-STREAM-INF:BANDWIDTH=0,AVERAGE-BANDWIDTH=0\nindex.media.m3u8\n");
+  EXPECT_EQ(
+      multivariant_playlist(Variant{}),
+      "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-STREAM-INF:BANDWIDTH=0,AVERAGE-BANDWIDTH=0\nindex.media.m3u8\n");
 }
 
 }  // namespace

@@ -60,14 +60,16 @@ class SegmenterTest : public testing::Test {
   explicit SegmenterTest(const SegmenterOptions& options = {}) : segmenter(options, out) {}
 
   // One packet that says which unit it is: PID, and a number in its payload.
-  void unit(std::uint8_t track, std::int64_t dts, RandomAccess access = RandomAccess::none, std::int64_t reorder = 0) {
+  void unit(std::uint8_t track, std::int64_t dts, RandomAccess access = RandomAccess::none,
+            std::int64_t reorder = 0) {
     std::vector<std::uint8_t> packet(mpegts::kPacketSize, 0);
     const std::uint16_t pid = current->carried[track].pid.value;
     packet[0] = mpegts::kSyncByte;
     packet[1] = static_cast<std::uint8_t>(0x40 | pid >> 8);
     packet[2] = static_cast<std::uint8_t>(pid);
     packet[3] = static_cast<std::uint8_t>(0x10 | (counters[pid]++ & 0x0F));
-    for (int i = 0; i < 8; ++i) packet[static_cast<std::size_t>(8 + i)] = static_cast<std::uint8_t>(dts >> 8 * i);
+    for (int i = 0; i < 8; ++i)
+      packet[static_cast<std::size_t>(8 + i)] = static_cast<std::uint8_t>(dts >> 8 * i);
     hub::Unit u;
     u.track = track;
     u.timed = true;

@@ -219,8 +219,8 @@ void Segmenter::start(std::int64_t k, std::int64_t dts, std::int64_t pts, bool i
   next_k_ = k + 1;
 }
 
-// Moves what belongs behind the boundary: of each audio everything from the first PES packet at or after its PTS on; of
-// the master its last access unit where the new segment begins with that.
+// Moves what belongs behind the boundary: of each audio everything from the first PES packet at or after its
+// PTS on; of the master its last access unit where the new segment begins with that.
 void Segmenter::take_over(Open& from, Open& to, std::int64_t pts, bool last_master) {
   std::vector<bool> moving(tracks_.size(), false);
   std::size_t master_from = from.items.size();
@@ -310,7 +310,8 @@ void Segmenter::push_preroll() {
   open_.push_back(std::move(preroll));
 }
 
-// What comes next does not join what was: the open segment ends with its last unit, and the next begins in a later slot.
+// What comes next does not join what was: the open segment ends with its last unit, and the next begins in a
+// later slot.
 void Segmenter::break_here(std::int64_t end) {
   if (!open_.empty() && open_.back()->kind == Open::Kind::media) {
     Open& current = *open_.back();

@@ -46,13 +46,16 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
 
 namespace {
 
-// One connection: reads a header, answers, writes, again. Its deadline is a point in time that moves; where it moves back
-// the timer only looks at it when it fires, so that most steps cost no timer operation.
+// One connection: reads a header, answers, writes, again. Its deadline is a point in time that moves; where
+// it moves back the timer only looks at it when it fires, so that most steps cost no timer operation.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(std::shared_ptr<Server::Impl> server, tcp::socket socket, std::string client)
-      : server_(std::move(server)), socket_(std::move(socket)), timer_(socket_.get_executor()),
-        client_(std::move(client)), buffer_(server_->limits.header_bytes + 4096) {}
+      : server_(std::move(server)),
+        socket_(std::move(socket)),
+        timer_(socket_.get_executor()),
+        client_(std::move(client)),
+        buffer_(server_->limits.header_bytes + 4096) {}
   ~Connection() { server_->leave(client_, this); }
 
   void start() { begin_request(); }
@@ -92,12 +95,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void read() {
     constexpr std::size_t kRead = 4096;
     if (buffer_.size() + kRead > buffer_.max_size()) return refuse(431, "The header is too long.");
-    socket_.async_read_some(buffer_.prepare(kRead), [self = shared_from_this()](error_code error, std::size_t n) {
-      if (self->closed_) return;
-      if (error) return self->on_read_error();
-      self->buffer_.commit(n);
-      self->parse();
-    });
+    socket_.async_read_some(buffer_.prepare(kRead),
+                            [self = shared_from_this()](error_code error, std::size_t n) {
+                              if (self->closed_) return;
+                              if (error) return self->on_read_error();
+                              self->buffer_.commit(n);
+                              self->parse();
+                            });
   }
 
   void on_read_error() {
@@ -162,8 +166,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     const bool keep = answer_.keep_alive;
     answer_ = Answer{};
     if (keep) return begin_request();
-    // What the peer still sends is read and thrown away for a moment: closing over unread bytes would reset the
-    // connection and may take the answer with it.
+    // What the peer still sends is read and thrown away for a moment: closing over unread bytes would reset
+    // the connection and may take the answer with it.
     error_code ignored;
     socket_.shutdown(tcp::socket::shutdown_send, ignored);
     phase_ = Phase::draining;
@@ -173,11 +177,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void drain() {
     buffer_.clear();
-    socket_.async_read_some(buffer_.prepare(4096), [self = shared_from_this()](error_code error, std::size_t) {
-      if (self->closed_) return;
-      if (error) return self->close();
-      self->drain();
-    });
+    socket_.async_read_some(buffer_.prepare(4096),
+                            [self = shared_from_this()](error_code error, std::size_t) {
+                              if (self->closed_) return;
+                              if (error) return self->close();
+                              self->drain();
+                            });
   }
 
   void set_deadline(std::chrono::milliseconds time) {
@@ -247,19 +252,20 @@ std::string address_of(const tcp::socket& socket) {
 }  // namespace
 
 void Server::Impl::accept(const std::shared_ptr<Listener>& listener) {
-  listener->acceptor.async_accept([self = shared_from_this(), listener](error_code error, tcp::socket socket) {
-    if (!listener->acceptor.is_open()) return;
-    if (!error) {
-      self->take(std::move(socket));
-      return self->accept(listener);
-    }
-    ++self->counters.accept_errors;
-    // Out of descriptors, most likely: trying again at once would spin.
-    listener->retry.expires_after(std::chrono::milliseconds(100));
-    listener->retry.async_wait([self, listener](error_code cancelled) {
-      if (!cancelled && listener->acceptor.is_open()) self->accept(listener);
-    });
-  });
+  listener->acceptor.async_accept(
+      [self = shared_from_this(), listener](error_code error, tcp::socket socket) {
+        if (!listener->acceptor.is_open()) return;
+        if (!error) {
+          self->take(std::move(socket));
+          return self->accept(listener);
+        }
+        ++self->counters.accept_errors;
+        // Out of descriptors, most likely: trying again at once would spin.
+        listener->retry.expires_after(std::chrono::milliseconds(100));
+        listener->retry.async_wait([self, listener](error_code cancelled) {
+          if (!cancelled && listener->acceptor.is_open()) self->accept(listener);
+        });
+      });
 }
 
 void Server::Impl::take(tcp::socket socket) {
