@@ -31,10 +31,11 @@ struct SourceFile {
 };
 
 struct LoadResult {
-  std::shared_ptr<const Model> model;  // null where there is an error
+  std::shared_ptr<const Model> model;   // null where there is an error
   std::vector<Diagnostic> diagnostics;  // in order of file and place
   std::vector<SourceFile> sources;      // node file first
-  // Read even from a broken file where these two keys alone are readable: the launcher needs them. "" otherwise.
+  // Read even from a broken file where these two keys alone are readable: the launcher needs them. ""
+  // otherwise.
   std::string run_dir;
   std::string data_dir;
   bool ok() const { return model != nullptr; }
@@ -42,8 +43,16 @@ struct LoadResult {
 
 LoadResult load(const std::string& node_file);
 
+// The same from texts, the node file first: an applied map, as LoadResult::sources gave it. Channel files are
+// only those given; secrets (tokens_file) are not among the sources and are read from disk, or not at all.
+enum class Secrets { from_disk, none };
+LoadResult load_texts(const std::vector<SourceFile>& texts, Secrets secrets = Secrets::from_disk);
+
 // JSON Schema (draft-07) of the two files, generated from the parser's own tables.
 std::string node_json_schema();
 std::string channels_json_schema();
+
+// Every key of both files with type, default and meaning, in Markdown, from the same tables.
+std::string reference();
 
 }  // namespace headgate::config

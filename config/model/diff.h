@@ -21,9 +21,9 @@ struct Plan {
   std::vector<ChannelChange> changed;
   std::vector<std::string> removed;
   std::vector<std::string> untouched;
-  std::vector<std::string> node_keys;        // changed node keys, dotted: "interfaces.cap0.mtu"
-  std::vector<std::string> restarts;         // processes that apply must restart: "fastpath", "bridge"
-  std::vector<std::string> refused;          // node keys that can't change at run time: "node", "run_dir", "data_dir"
+  std::vector<std::string> node_keys;  // changed node keys, dotted: "interfaces.cap0.mtu"
+  std::vector<std::string> restarts;   // processes that apply must restart: "fastpath", "bridge"
+  std::vector<std::string> refused;  // node keys that can't change at run time: "node", "run_dir", "data_dir"
   bool empty() const { return added.empty() && changed.empty() && removed.empty() && node_keys.empty(); }
   bool operator==(const Plan&) const = default;
 };

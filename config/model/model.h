@@ -1,6 +1,6 @@
-// Both YAML files as plain values, after defaults are merged, units parsed and names resolved. The loader fills it, control
-// compares two of it. Nothing here knows YAML.
-// Threading: values; shared as std::shared_ptr<const Model>.
+// Both YAML files as plain values, after defaults are merged, units parsed and names resolved. The loader
+// fills it, control compares two of it. Nothing here knows YAML. Threading: values; shared as
+// std::shared_ptr<const Model>.
 #pragma once
 
 #include <chrono>
@@ -57,8 +57,8 @@ struct AdminToken {
 
 struct AdminServer {
   std::string listen;
-  std::string tokens_file;          // as written
-  std::vector<AdminToken> tokens;   // read from it
+  std::string tokens_file;         // as written
+  std::vector<AdminToken> tokens;  // read from it
   bool operator==(const AdminServer&) const = default;
 };
 
@@ -70,7 +70,7 @@ struct Input {
   DatagramProtocol protocol = DatagramProtocol::udp;
   std::string interface;  // resolved: never empty
   std::uint16_t vlan = 0;
-  std::string group;   // udp://:PORT gives the interface's (or VLAN's) own address
+  std::string group;  // udp://:PORT gives the interface's (or VLAN's) own address
   std::string source;
   std::uint16_t port = 0;
   std::optional<Program> program;  // its own, else the channel's

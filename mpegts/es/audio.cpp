@@ -24,6 +24,7 @@ AudioParser::AudioParser(StreamKind kind) : kind_(kind) {}
 void AudioParser::reset() {
   skipped_ += carry_.size();
   carry_.clear();
+  carry_samples_ = 0;
   locked_ = false;
 }
 

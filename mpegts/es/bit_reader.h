@@ -36,7 +36,10 @@ class BasicBitReader {
   }
 
   void skip(std::size_t bits) noexcept {
-    for (; bits > 0 && ok_; --bits) u(1);
+    for (; bits > 0 && left_ > 0; --bits) --left_;
+    for (; bits >= 8 && ok_; bits -= 8)
+      ok_ = source_.next_byte(byte_);  // whole bytes: SEI messages may be long
+    if (ok_) u(static_cast<unsigned>(bits));
   }
 
   // Exp-Golomb codes of H.264 9.1 and H.265 9.2.

@@ -61,12 +61,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!before) corrupt(file, data + 1, size - 1);
   push();
   if (!consumer) return 0;
-  unsigned sum = 0;
+  volatile unsigned sum = 0;
   (*consumer)->poll(1000, [&](const Slot& slot) {
-    for (size_t i = 0; i < slot.packet_count * size_t{188}; ++i) sum += slot.packets[i];
+    for (size_t i = 0; i < slot.packet_count * size_t{188}; ++i) sum = sum + slot.packets[i];
   });
   (*consumer)->producer_restarted();
   (*consumer)->prepare_sleep();
   (*consumer)->awake();
-  return sum == 1 ? 1 : 0;
+  return 0;
 }

@@ -1,6 +1,7 @@
 // Transport packets for tests, made by hand so that no test depends on the code it tests.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdlib>

@@ -1,0 +1,42 @@
+// Where the loader's files come from: the disk, or texts held in memory (an applied map, a fuzzer).
+// Threading: owned by one thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "config/load/report.h"
+
+namespace headgate::config {
+
+struct FileText {
+  std::string text;
+  std::uint32_t mode = 0;  // permission bits; 0 where unknown
+};
+
+class Files {
+ public:
+  Files() = default;  // the disk
+  Files(const std::vector<SourceFile>& texts, bool disk_for_others);
+
+  // At most kMaxFileBytes + 1 of a regular file. The error says why not.
+  tl::expected<FileText, std::string> read(const std::string& path) const;
+  // Paths that match, sorted. A name without wildcards gives itself.
+  std::vector<std::string> match(const std::string& pattern) const;
+
+ private:
+  bool in_memory_ = false;
+  bool disk_ = true;
+  std::map<std::string, std::string> texts_;
+};
+
+std::string join_path(const std::string& naming_file, const std::string& path);
+
+// ROLE TOKEN lines of servers.admin.tokens_file. Errors go to the report under the name of that file.
+std::vector<AdminToken> read_tokens(Report& report, const std::string& text, int file);
+
+}  // namespace headgate::config

@@ -1,0 +1,161 @@
+#include "config/load/load.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <set>
+#include <sstream>
+
+#include "config/load/draft.h"
+#include "config/load/files.h"
+
+namespace headgate::config {
+namespace {
+
+std::string host_name() {
+  char name[65] = {};
+  if (::gethostname(name, sizeof name - 1) != 0) return "headgate";
+  const auto checked = check_node_name(name);
+  return checked ? *checked : "headgate";
+}
+
+std::string absolute(const std::string& path) {
+  std::error_code error;
+  const auto out = std::filesystem::absolute(path, error);
+  return error ? path : out.lexically_normal().string();
+}
+
+class Loader {
+ public:
+  explicit Loader(const Files& files) : files_(files) {}
+
+  LoadResult run(const std::string& node_file) {
+    load_node(node_file);
+    LoadResult result;
+    result.sources = std::move(sources_);
+    result.run_dir = std::move(run_dir_);
+    result.data_dir = std::move(data_dir_);
+    result.diagnostics = report_.take();
+    if (!report_.has_errors()) result.model = std::make_shared<const Model>(std::move(model_));
+    return result;
+  }
+
+ private:
+  void load_node(const std::string& node_file) {
+    const int file = report_.add_file(node_file);
+    const auto read = files_.read(node_file);
+    if (!read) {
+      report_.error({file, 0, 0}, fmt::format("can't read the node file: {}", read.error()));
+      return;
+    }
+    sources_.push_back({absolute(node_file), read->text});
+    const ValuePtr root = parse_yaml(read->text, file, report_);
+    read_dirs(root.get(), read->text);
+    if (!root) return;
+    node_.place = root->place;
+    read_table(report_, *root, node_table(), node_);
+    if (node_.node.node.empty()) node_.node.node = host_name();
+    std::vector<ChannelDraft> channels;
+    load_channels(node_file, channels);
+    resolve(report_, node_, channels, model_);
+    load_admin(node_file);
+  }
+
+  // The two keys the launcher can't do without, also out of a file that is broken elsewhere.
+  void read_dirs(const Value* root, const std::string& text) {
+    Report ignored;
+    ignored.add_file("");
+    ValuePtr salvaged;
+    if (root == nullptr) {
+      std::istringstream lines(text);
+      std::string line, found;
+      while (std::getline(lines, line)) {
+        if (line.rfind("run_dir:", 0) == 0 || line.rfind("data_dir:", 0) == 0) found += line + "\n";
+      }
+      salvaged = parse_yaml(found.empty() ? "{}" : found, 0, ignored);
+      root = salvaged.get();
+    }
+    if (root == nullptr || !root->is_map()) return;
+    for (const Key* key : node_table().keys()) {
+      if (key->name != "run_dir" && key->name != "data_dir") continue;
+      const Entry* entry = root->find(key->name);
+      const std::string written = entry == nullptr ? key->default_text : entry->value->text;
+      (key->name == "run_dir" ? run_dir_ : data_dir_) = check_absolute_path(written).value_or("");
+    }
+  }
+
+  void load_channels(const std::string& node_file, std::vector<ChannelDraft>& channels) {
+    std::set<std::string> seen;
+    for (const auto& name : node_.channel_files) {
+      const auto paths = files_.match(join_path(node_file, name.value));
+      if (paths.empty()) report_.error(name.place, fmt::format("no file matches '{}'", shown(name.value)));
+      for (const std::string& path : paths) {
+        if (!seen.insert(absolute(path)).second) {
+          report_.error(name.place, fmt::format("the file '{}' is named twice", shown(path)));
+          continue;
+        }
+        const auto read = files_.read(path);
+        if (!read) {
+          report_.error(name.place,
+                        fmt::format("can't read the channel map '{}': {}", shown(path), read.error()));
+          continue;
+        }
+        sources_.push_back({absolute(path), read->text});
+        const int file = report_.add_file(path);
+        const ValuePtr root = parse_yaml(read->text, file, report_);
+        if (root) read_channels(report_, *root, channels);
+      }
+    }
+  }
+
+  void load_admin(const std::string& node_file) {
+    if (!node_.admin) return;
+    AdminServer admin{node_.admin->listen.value, node_.admin->tokens_file.value, {}};
+    const Place place = node_.admin->tokens_file.place;
+    if (node_.admin->tokens_file.set) {
+      const std::string path = join_path(node_file, admin.tokens_file);
+      const auto read = files_.read(path);
+      if (!read) {
+        report_.error(place, fmt::format("can't read tokens_file '{}': {}", shown(path), read.error()));
+      } else if (read->text.size() > kMaxFileBytes) {
+        report_.error(place, fmt::format("tokens_file '{}' is too large", shown(path)));
+      } else {
+        if ((read->mode & 037U) != 0) {
+          report_.warning(place, fmt::format("others may read or change '{}' (mode {:03o}): chmod 640",
+                                             shown(path), read->mode));
+        }
+        admin.tokens = read_tokens(report_, read->text, report_.add_file(path));
+      }
+    } else if (node_.admin->listen.set && admin.listen.rfind("127.", 0) != 0 &&
+               admin.listen.rfind("[::1]", 0) != 0) {
+      report_.warning(
+          node_.admin->listen.place,
+          "the admin server listens beyond this host without tokens_file: anyone who reaches it is admin");
+    }
+    model_.node.admin = std::move(admin);
+  }
+
+  const Files& files_;
+  Report report_;
+  NodeDraft node_;
+  Model model_;
+  std::vector<SourceFile> sources_;
+  std::string run_dir_;
+  std::string data_dir_;
+};
+
+}  // namespace
+
+LoadResult load(const std::string& node_file) {
+  const Files files;
+  return Loader(files).run(node_file);
+}
+
+LoadResult load_texts(const std::vector<SourceFile>& texts, Secrets secrets) {
+  if (texts.empty()) return {};
+  const Files files(texts, secrets == Secrets::from_disk);
+  return Loader(files).run(texts.front().path);
+}
+
+}  // namespace headgate::config

@@ -1,0 +1,344 @@
+// Names to interfaces and addresses, and the checks that need both files.
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "config/load/draft.h"
+
+namespace headgate::config {
+namespace {
+
+// What the fast path's statistics page has room for (control/protocol/stats_page.h).
+constexpr std::size_t kMaxPushes = 4096;
+constexpr std::size_t kMaxInterfaces = 16;
+constexpr std::size_t kMaxNetworks = 64;
+
+class Resolver {
+ public:
+  Resolver(Report& report, const NodeDraft& node, const std::vector<ChannelDraft>& channels, Model& model)
+      : report_(report), node_(node), channels_(channels), model_(model) {}
+
+  void run() {
+    check_interfaces();
+    check_listeners();
+    model_.node = node_.node;
+    for (const auto& core : node_.cores) model_.node.fastpath.cores.push_back(core.value);
+    for (const auto& draft : node_.interfaces) model_.node.interfaces.push_back(draft.interface);
+    for (const auto& server : node_.http) model_.node.http.push_back({server.listen.value});
+    for (const ChannelDraft& channel : channels_) add(channel);
+    check_loops();
+  }
+
+ private:
+  // Interface, VLAN, group, port.
+  using Flow = std::tuple<std::string, std::uint16_t, std::string, std::uint16_t>;
+  struct Use {
+    std::string channel;
+    Place place;
+  };
+
+  void check_interfaces() {
+    std::map<std::string, Place> devices, addresses;
+    std::size_t networks = 0;
+    const InterfaceDraft* chosen = nullptr;
+    for (const InterfaceDraft& draft : node_.interfaces) {
+      networks += 1 + draft.interface.vlans.size();
+      const auto device = devices.emplace(draft.device.value, draft.device.place);
+      if (draft.device.set && !device.second) {
+        report_.error(draft.device.place,
+                      fmt::format("device {} belongs to another interface already ({})", draft.device.value,
+                                  report_.where(device.first->second)));
+      }
+      for (const auto& address : draft.addresses) {
+        const std::string host = address.value.substr(0, address.value.find('/'));
+        const auto known = addresses.emplace(host, address.place);
+        if (!known.second) {
+          report_.error(address.place, fmt::format("address {} is in use already ({})", host,
+                                                   report_.where(known.first->second)));
+        }
+      }
+      if (draft.interface.is_default && chosen != nullptr) {
+        report_.error(draft.place, fmt::format("'{}' and '{}' can't both be the default interface",
+                                               chosen->interface.name, draft.interface.name));
+      } else if (draft.interface.is_default) {
+        chosen = &draft;
+      }
+      // RTP: 20 bytes IPv4, 8 UDP, 12 RTP, 7 packets of 188.
+      if (draft.interface.mtu < 1356) {
+        report_.warning(draft.mtu_place,
+                        fmt::format("an mtu of {} does not hold 7 TS packets in UDP (1344 bytes) or RTP "
+                                    "(1356): such datagrams are dropped",
+                                    draft.interface.mtu));
+      }
+    }
+    if (node_.interfaces.size() > kMaxInterfaces) {
+      report_.error(node_.interfaces[kMaxInterfaces].place,
+                    fmt::format("more than {} interfaces", kMaxInterfaces));
+    } else if (networks > kMaxNetworks) {
+      report_.error(node_.interfaces.back().place,
+                    fmt::format("more than {} interfaces and VLANs", kMaxNetworks));
+    }
+    std::set<std::uint32_t> cores;
+    for (const auto& core : node_.cores) {
+      if (!cores.insert(core.value).second)
+        report_.error(core.place, fmt::format("core {} stands here twice", core.value));
+    }
+    if (cores.size() > node_.node.fastpath.workers) {
+      report_.error(node_.cores.back().place, fmt::format("cores names {} cores for {} worker: one a worker",
+                                                          cores.size(), node_.node.fastpath.workers));
+    }
+  }
+
+  void check_listeners() {
+    struct Listener {
+      std::string host, port;
+      Place place;
+    };
+    std::vector<Listener> known;
+    const auto any = [](const std::string& host) { return host == "[::]" || host == "0.0.0.0"; };
+    const auto check = [&](const Located<std::string>& listen) {
+      if (!listen.set) return;
+      const std::size_t colon = listen.value.rfind(':');
+      const Listener next{listen.value.substr(0, colon), listen.value.substr(colon + 1), listen.place};
+      for (const Listener& other : known) {
+        if (other.port != next.port) continue;
+        if (other.host != next.host && !any(other.host) && !any(next.host)) continue;
+        report_.error(next.place, fmt::format("port {} is taken by another server already ({})", next.port,
+                                              report_.where(other.place)));
+        return;
+      }
+      known.push_back(next);
+    };
+    for (const HttpDraft& server : node_.http) check(server.listen);
+    if (node_.admin) check(node_.admin->listen);
+  }
+
+  std::vector<std::string> interface_names() const {
+    std::vector<std::string> names;
+    for (const auto& draft : node_.interfaces) names.push_back(draft.interface.name);
+    return names;
+  }
+
+  static std::string joined(const std::vector<std::string>& words) {
+    std::string out;
+    for (const std::string& word : words) out += (out.empty() ? "" : ", ") + word;
+    return out;
+  }
+
+  const Interface* default_interface() const {
+    if (node_.interfaces.size() == 1) return &node_.interfaces[0].interface;
+    for (const auto& draft : node_.interfaces) {
+      if (draft.interface.is_default) return &draft.interface;
+    }
+    return nullptr;
+  }
+
+  const Interface* find_interface(const EndDraft& end) {
+    const std::vector<std::string> names = interface_names();
+    if (names.empty()) {
+      if (!no_interface_said_)
+        report_.error(end.place, "the node file has no interface for this: add one under 'interfaces'");
+      no_interface_said_ = true;
+      return nullptr;
+    }
+    if (!end.interface.set) {
+      const Interface* chosen = default_interface();
+      if (chosen == nullptr) {
+        report_.error(end.place,
+                      fmt::format("which interface? Name one ({}), or set default: true on one in the node "
+                                  "file",
+                                  joined(names)));
+      }
+      return chosen;
+    }
+    for (const auto& draft : node_.interfaces) {
+      if (draft.interface.name == end.interface.value) return &draft.interface;
+    }
+    report_.error(end.interface.place,
+                  fmt::format("unknown interface '{}'{}: the node file has {}", end.interface.value,
+                              suggestion(end.interface.value, names), joined(names)));
+    return nullptr;
+  }
+
+  // The addresses of the end's network, or null where the VLAN is unknown.
+  const std::vector<std::string>* find_addresses(const EndDraft& end, const Interface& interface) {
+    if (!end.vlan.set) return &interface.addresses;
+    std::vector<std::string> ids;
+    for (const Vlan& vlan : interface.vlans) {
+      if (vlan.id == end.vlan.value) return &vlan.addresses;
+      ids.push_back(std::to_string(vlan.id));
+    }
+    const std::string wanted = std::to_string(end.vlan.value);
+    report_.error(
+        end.vlan.place,
+        fmt::format("unknown VLAN {}{}: {}", wanted, suggestion(wanted, ids),
+                    ids.empty() ? fmt::format("interface '{}' has no VLANs", interface.name)
+                                : fmt::format("interface '{}' has {}", interface.name, joined(ids))));
+    return nullptr;
+  }
+
+  static std::string host_of(const std::string& prefix) { return prefix.substr(0, prefix.find('/')); }
+
+  // "?interface=cap1&vlan=130" where the default network is not meant: URLs stay distinct.
+  std::string network_query(const Interface& interface, std::uint16_t vlan) const {
+    std::string out;
+    if (default_interface() != &interface) out += "?interface=" + interface.name;
+    if (vlan != 0) out += fmt::format("{}vlan={}", out.empty() ? '?' : '&', vlan);
+    return out;
+  }
+
+  static const char* scheme(DatagramProtocol protocol) {
+    return protocol == DatagramProtocol::rtp ? "rtp" : "udp";
+  }
+
+  void add_input(const ChannelDraft& channel, const EndDraft& end, std::uint32_t number, Channel& out) {
+    const Interface* interface = find_interface(end);
+    const auto* addresses = interface != nullptr ? find_addresses(end, *interface) : nullptr;
+    if (addresses == nullptr || end.port == 0) return;
+    Input input;
+    input.number = number;
+    input.protocol = end.protocol;
+    input.interface = interface->name;
+    input.vlan = end.vlan.value;
+    input.port = end.port;
+    input.program = end.program ? end.program : channel.program;
+    if (end.source) input.source = format_ipv4(*end.source);
+    if (end.group) input.group = format_ipv4(*end.group);
+    const bool multicast = end.group && is_multicast(*end.group);
+    if (!end.group && addresses->empty()) {
+      report_.error(
+          end.place,
+          fmt::format("unicast needs an address on interface '{}'{}: set 'address' in the node file",
+                      interface->name, vlan_text(end)));
+      return;
+    }
+    if (!end.group) input.group = host_of(addresses->front());
+    const bool own = std::any_of(addresses->begin(), addresses->end(),
+                                 [&](const std::string& address) { return host_of(address) == input.group; });
+    if (!multicast && !own) {
+      report_.error(end.place,
+                    fmt::format("{} is neither a multicast group nor an address of interface '{}'{}",
+                                input.group, interface->name, vlan_text(end)));
+      return;
+    }
+    // RFC 4607 clause 1: 232/8 is for source-specific multicast.
+    if (multicast && (*end.group >> 24) == 232 && !end.source) {
+      report_.warning(end.place,
+                      fmt::format("{} is for source-specific multicast: name the source, {}://SOURCE@{}:{}",
+                                  input.group, scheme(end.protocol), input.group, end.port));
+    }
+    input.url = fmt::format("{}://{}{}{}:{}{}", scheme(input.protocol), input.source,
+                            input.source.empty() ? "" : "@", multicast || end.group ? input.group : "",
+                            input.port, network_query(*interface, input.vlan));
+    if (channel.enabled)
+      taken_[{input.interface, input.vlan, input.group, input.port}] = {channel.id, end.place};
+    out.inputs.push_back(std::move(input));
+  }
+
+  static std::string vlan_text(const EndDraft& end) {
+    return end.vlan.set ? fmt::format(" VLAN {}", end.vlan.value) : std::string();
+  }
+
+  void add_push(const ChannelDraft& channel, const EndDraft& end, Channel& out) {
+    const Interface* interface = find_interface(end);
+    const auto* addresses = interface != nullptr ? find_addresses(end, *interface) : nullptr;
+    if (addresses == nullptr || end.port == 0 || !end.group) return;
+    if (addresses->empty()) {
+      report_.error(end.place,
+                    fmt::format("a push leaves from its interface's address, and '{}'{} has none: set "
+                                "'address' in the node file",
+                                interface->name, vlan_text(end)));
+      return;
+    }
+    Push push;
+    push.protocol = end.protocol;
+    push.interface = interface->name;
+    push.vlan = end.vlan.value;
+    push.group = format_ipv4(*end.group);
+    push.port = end.port;
+    push.ttl = end.ttl;
+    push.dscp = end.dscp;
+    push.enabled = end.enabled;
+    push.url = fmt::format("{}://{}:{}{}", scheme(push.protocol), push.group, push.port,
+                           network_query(*interface, push.vlan));
+    if (channel.enabled && push.enabled) {
+      const auto [known, fresh] =
+          sent_.emplace(Flow{push.interface, push.vlan, push.group, push.port}, Use{channel.id, end.place});
+      if (!fresh) {
+        report_.error(
+            end.place,
+            fmt::format("two pushes to {}:{} on interface '{}': channel '{}' sends there already ({})",
+                        push.group, push.port, push.interface, known->second.channel,
+                        report_.where(known->second.place)));
+      }
+    }
+    if (++pushes_ == kMaxPushes + 1)
+      report_.error(end.place, fmt::format("more than {} pushes in all", kMaxPushes));
+    out.push.push_back(std::move(push));
+  }
+
+  void add(const ChannelDraft& draft) {
+    const auto [known, fresh] = ids_.emplace(draft.id, draft.place);
+    if (!fresh) {
+      report_.error(draft.place, fmt::format("duplicate channel '{}': it stands in {} already",
+                                             shown(draft.id), report_.where(known->second)));
+      return;
+    }
+    if (ids_.size() == kMaxChannels + 1)
+      report_.error(draft.place, fmt::format("more than {} channels", kMaxChannels));
+    Channel channel;
+    channel.id = draft.id;
+    channel.name = draft.name.set ? draft.name.value : draft.id;
+    if (draft.number.set) {
+      channel.number = draft.number.value;
+      const auto [same, first] = numbers_.emplace(draft.number.value, draft.id);
+      if (!first) {
+        report_.warning(draft.number.place,
+                        fmt::format("channel '{}' has the number {} too", same->second, draft.number.value));
+      }
+    }
+    channel.tags = draft.tags;
+    channel.enabled = draft.enabled;
+    for (const EndDraft& end : draft.inputs) {
+      add_input(draft, end, static_cast<std::uint32_t>(channel.inputs.size()) + 1, channel);
+    }
+    for (const EndDraft& end : draft.push) add_push(draft, end, channel);
+    if (draft.serve.hls) {
+      if (node_.http.empty()) {
+        report_.error(draft.serve.hls->place, "hls needs an HTTP server: add servers.http to the node file");
+      }
+      channel.hls = draft.serve.hls->options;
+    }
+    model_.channels.push_back(std::move(channel));
+  }
+
+  void check_loops() {
+    for (const auto& [flow, push] : sent_) {
+      const auto input = taken_.find(flow);
+      if (input == taken_.end()) continue;
+      report_.error(push.place, fmt::format("loop: channel '{}' takes in {}:{} on interface '{}' ({})",
+                                            input->second.channel, std::get<2>(flow), std::get<3>(flow),
+                                            std::get<0>(flow), report_.where(input->second.place)));
+    }
+  }
+
+  Report& report_;
+  const NodeDraft& node_;
+  const std::vector<ChannelDraft>& channels_;
+  Model& model_;
+  bool no_interface_said_ = false;
+  std::size_t pushes_ = 0;
+  std::map<Flow, Use> taken_;
+  std::map<Flow, Use> sent_;
+  std::map<std::string, Place> ids_;
+  std::map<std::uint32_t, std::string> numbers_;
+};
+
+}  // namespace
+
+void resolve(Report& report, const NodeDraft& node, const std::vector<ChannelDraft>& channels, Model& model) {
+  Resolver(report, node, channels, model).run();
+}
+
+}  // namespace headgate::config

@@ -1,0 +1,37 @@
+// What each command does once its arguments are known. All return the exit status: 0 done, 1 failed, 2 usage.
+// Threading: main thread.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+namespace headgate::control {
+
+struct CommonOptions {
+  std::string socket = "/run/headgate/control.sock";
+  bool json = false;
+};
+
+int check_command(const std::string& config, bool json);
+int plan_command(const CommonOptions& common);
+int apply_command(const CommonOptions& common, bool rollback);
+int history_command(const CommonOptions& common);
+int status_command(const CommonOptions& common, const std::string& channel);
+int events_command(const CommonOptions& common, bool follow);
+
+struct ProbeOptions {
+  std::string source;
+  std::string interface;
+  std::chrono::milliseconds time{10'000};
+};
+int probe_command(const CommonOptions& common, const ProbeOptions& options);
+
+struct SendOptions {
+  std::string file;
+  std::string url;
+  bool raw = false;
+  bool once = false;
+};
+int send_command(const CommonOptions& common, const SendOptions& options);
+
+}  // namespace headgate::control

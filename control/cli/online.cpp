@@ -1,0 +1,189 @@
+#include <fmt/core.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "config/load/load.h"
+#include "control/cli/commands.h"
+#include "control/cli/render.h"
+#include "control/launcher/unique_fd.h"
+#include "control/protocol/message.h"
+
+namespace headgate::control {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::chrono::seconds kShort{10};
+constexpr std::chrono::seconds kApply{120};  // waits for one under way, and for processes that start again
+
+void print(const json& value) {
+  fmt::print("{}\n", value.dump(2, ' ', false, json::error_handler_t::replace));
+}
+
+bool colour() { return ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr; }
+
+int fail(const CommonOptions& common, const std::string& message) {
+  if (common.json) print({{"ok", false}, {"error", message}});
+  fmt::print(stderr, "headgate: {}\n", message);
+  return 1;
+}
+
+std::string not_running(const CommonOptions& common) {
+  const int error = errno;
+  if (error == EACCES) return "may not use " + common.socket + ": run as root or as a member of its group";
+  return "the gateway is not running (nothing answers at " + common.socket +
+         "); start it with headgate run --config FILE, or name its socket with --socket";
+}
+
+UniqueFd connect_to(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    errno = ENAMETOOLONG;
+    return {};
+  }
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (fd && ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return {};
+  return fd;
+}
+
+tl::expected<json, std::string> ask(const CommonOptions& common, const char* method, const json& params,
+                                    std::chrono::milliseconds timeout) {
+  if (!connect_to(common.socket)) return tl::unexpected(not_running(common));
+  return protocol::call(common.socket, method, params, timeout);
+}
+
+void print_diagnostics(const json& answer) {
+  if (!answer.contains("diagnostics")) return;
+  for (const json& entry : answer["diagnostics"]) fmt::print(stderr, "{}\n", entry.at("text").get<std::string>());
+}
+
+void show_event(const CommonOptions& common, const json& event) {
+  if (common.json) fmt::print("{}\n", event.dump());
+  else fmt::print("{}", render_event(event, colour()));
+  std::fflush(stdout);
+}
+
+// One JSON object a line: the answer first, then an event a line.
+int follow_events(const CommonOptions& common) {
+  const UniqueFd fd = connect_to(common.socket);
+  if (!fd) return fail(common, not_running(common));
+  protocol::Request request;
+  request.id = 1;
+  request.method = "events";
+  request.params = {{"follow", true}};
+  const std::string line = protocol::format_request(request) + "\n";
+  if (::send(fd.get(), line.data(), line.size(), MSG_NOSIGNAL) < 0) return fail(common, std::strerror(errno));
+  std::string input;
+  char buffer[16384];
+  for (;;) {
+    const ssize_t n = ::recv(fd.get(), buffer, sizeof buffer, 0);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return fail(common, "the gateway's control ended; media goes on, try again");
+    input.append(buffer, static_cast<std::size_t>(n));
+    if (input.size() > protocol::kMaxLine) return fail(common, "answer too long");
+    for (auto end = input.find('\n'); end != std::string::npos; end = input.find('\n')) {
+      const json message = json::parse(input.substr(0, end), nullptr, false);
+      input.erase(0, end + 1);
+      if (!message.is_object()) return fail(common, "answer is not JSON");
+      if (message.contains("error")) return fail(common, message["error"].value("message", "refused"));
+      if (message.contains("event")) show_event(common, message["event"]);
+      else if (message.contains("result"))
+        for (const json& event : message["result"].at("events")) show_event(common, event);
+    }
+  }
+}
+
+}  // namespace
+
+int check_command(const std::string& config, bool as_json) {
+  const auto result = config::load(config);
+  std::size_t errors = 0, warnings = 0;
+  json list = json::array();
+  for (const auto& entry : result.diagnostics) {
+    const bool error = entry.severity == config::Severity::error;
+    ++(error ? errors : warnings);
+    if (as_json)
+      list.push_back({{"file", entry.file}, {"line", entry.line}, {"column", entry.column},
+                      {"severity", error ? "error" : "warning"}, {"message", entry.message}});
+    else fmt::print("{}\n", config::to_string(entry));
+  }
+  const std::size_t channels = result.model ? result.model->channels.size() : 0;
+  if (as_json) {
+    print({{"ok", result.ok()}, {"errors", errors}, {"warnings", warnings}, {"channels", channels}, {"diagnostics", list}});
+  } else if (result.ok()) {
+    fmt::print("ok: {} channel{}{}\n", channels, channels == 1 ? "" : "s",
+               warnings == 0 ? "" : fmt::format(", {} warning{}", warnings, warnings == 1 ? "" : "s"));
+  } else {
+    fmt::print("not valid: {} error{}, {} warning{}\n", errors, errors == 1 ? "" : "s", warnings, warnings == 1 ? "" : "s");
+  }
+  return result.ok() ? 0 : 1;
+}
+
+int plan_command(const CommonOptions& common) {
+  const auto answer = ask(common, "plan", json::object(), kShort);
+  if (!answer) return fail(common, answer.error());
+  const bool ok = answer->value("ok", false);
+  if (common.json) {
+    print(*answer);
+    return ok ? 0 : 1;
+  }
+  print_diagnostics(*answer);
+  if (!ok) return fail(common, answer->value("error", "refused"));
+  fmt::print("{}", render_plan(*answer, false));
+  return 0;
+}
+
+int apply_command(const CommonOptions& common, bool rollback) {
+  const auto answer = ask(common, "apply", {{"rollback", rollback}}, kApply);
+  if (!answer) return fail(common, answer.error());
+  const bool ok = answer->value("ok", false);
+  if (common.json) {
+    print(*answer);
+    return ok ? 0 : 1;
+  }
+  print_diagnostics(*answer);
+  if (!ok) return fail(common, answer->value("error", "refused"));
+  fmt::print("{}", render_plan(*answer, true));
+  if (answer->contains("warning") && (*answer)["warning"].is_string())
+    fmt::print(stderr, "headgate: {}\n", (*answer)["warning"].get<std::string>());
+  if (answer->contains("number") && (*answer)["number"].is_number())
+    fmt::print("applied as map {}\n", (*answer)["number"].get<std::uint32_t>());
+  return 0;
+}
+
+int history_command(const CommonOptions& common) {
+  const auto answer = ask(common, "history", json::object(), kShort);
+  if (!answer) return fail(common, answer.error());
+  if (common.json) print(*answer);
+  else fmt::print("{}", render_history(*answer));
+  return 0;
+}
+
+int status_command(const CommonOptions& common, const std::string& channel) {
+  json params = json::object();
+  if (!channel.empty()) params["channel"] = channel;
+  const auto answer = ask(common, "status", params, kShort);
+  if (!answer) return fail(common, answer.error());
+  if (common.json) print(*answer);
+  else fmt::print("{}", channel.empty() ? render_status(*answer, colour()) : render_channel(*answer, colour()));
+  return 0;
+}
+
+int events_command(const CommonOptions& common, bool follow) {
+  if (follow) return follow_events(common);
+  const auto answer = ask(common, "events", json::object(), kShort);
+  if (!answer) return fail(common, answer.error());
+  if (common.json) print(*answer);
+  else
+    for (const json& event : answer->at("events")) show_event(common, event);
+  return 0;
+}
+
+}  // namespace headgate::control

@@ -1,0 +1,275 @@
+#include "control/cli/render.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <ctime>
+#include <vector>
+
+namespace headgate::control {
+namespace {
+
+using nlohmann::json;
+
+const char* colour_of(const std::string& state) {
+  if (state == "down" || state == "critical") return "\033[1;31m";
+  if (state == "degraded" || state == "warning" || state == "backup") return "\033[33m";
+  if (state == "ok") return "\033[32m";
+  return "\033[2m";
+}
+
+std::string painted(const std::string& text, const std::string& state, bool colour) {
+  return colour ? colour_of(state) + text + "\033[0m" : text;
+}
+
+// Bytes of UTF-8 that begin a character.
+std::size_t width(const std::string& text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+std::string padded(const std::string& text, std::size_t to, bool right = false) {
+  const std::string space(to > width(text) ? to - width(text) : 0, ' ');
+  return right ? space + text : text + space;
+}
+
+std::string number_or_dash(const json& value) { return value.is_number() ? std::to_string(value.get<std::uint64_t>()) : "-"; }
+
+std::string strip_end(std::string line) {
+  while (!line.empty() && line.back() == ' ') line.pop_back();
+  return line + "\n";
+}
+
+std::uint64_t count(const json& object, const char* name) {
+  const auto value = object.find(name);
+  return value != object.end() && value->is_number() ? value->get<std::uint64_t>() : 0;
+}
+
+std::string text_of(const json& object, const char* name) {
+  const auto value = object.find(name);
+  return value != object.end() && value->is_string() ? value->get<std::string>() : "";
+}
+
+std::string drops_line(const json& drops) {
+  std::string text;
+  for (const json& drop : drops)
+    text += fmt::format("    dropped {} {} ({}): {}\n", count(drop, "count"), text_of(drop, "reason"), text_of(drop, "where"),
+                        text_of(drop, "sentence"));
+  return text;
+}
+
+std::string processes_line(const json& processes) {
+  std::string text;
+  for (const json& process : processes) {
+    const std::string state = text_of(process, "state");
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", text_of(process, "name"),
+                        state == "running" || state == "unknown" ? "pid " + std::to_string(count(process, "pid")) : state);
+    if (process.value("crash_loop", false)) text += " CRASH LOOP";
+    else if (const auto deaths = count(process, "deaths"); deaths != 0) text += fmt::format(" (died {}x)", deaths);
+  }
+  return text;
+}
+
+std::string map_line(const json& status) {
+  const json& map = status.at("map");
+  std::string text = fmt::format("{}  {}  map {}", text_of(status, "node"), status.value("ready", false) ? "ready" : "NOT READY",
+                                 number_or_dash(map.at("number")));
+  if (map.at("applied_unix_ns").is_number())
+    text += fmt::format(", applied {} by {}", local_time(map["applied_unix_ns"].get<std::int64_t>()), text_of(map, "applied_by"));
+  text += "\n";
+  if (!map.value("files_valid", true)) text += "! the files have errors: headgate check --config FILE\n";
+  else if (map.value("differs", false)) text += "! the files differ from the running map: headgate plan, headgate apply\n";
+  return text;
+}
+
+std::string service_name(std::uint64_t number) { return number == 0 ? "" : fmt::format("program {}", number); }
+
+std::string input_block(const json& input, std::int64_t now) {
+  std::string text = fmt::format("input {}  {}\n", count(input, "number"), text_of(input, "url"));
+  text += fmt::format("    {} bit/s, {} datagrams, {} packets, last {} ago, joined {} ago {}\n",
+                      human_bitrate(static_cast<double>(count(input, "bitrate_bps"))), count(input, "datagrams"),
+                      count(input, "ts_packets"),
+                      human_age(static_cast<std::int64_t>(count(input, "last_packet_unix_ns")), now),
+                      human_age(static_cast<std::int64_t>(count(input, "joined_unix_ns")), now),
+                      service_name(count(input, "program_number")));
+  text += fmt::format("    CC errors {}, TEI {}, no sync {}, scrambled {}, duplicates {}, null {}\n", count(input, "cc_errors"),
+                      count(input, "transport_errors"), count(input, "sync_errors"), count(input, "scrambled"),
+                      count(input, "duplicates"), count(input, "null_packets"));
+  if (text_of(input, "url").starts_with("rtp"))
+    text += fmt::format("    RTP lost {}, duplicates {}, out of order {}\n", count(input, "rtp_lost"),
+                        count(input, "rtp_duplicates"), count(input, "rtp_reordered"));
+  text += fmt::format("    PCR {}, jumps {}, longest interval {:.1f} ms\n", count(input, "pcr_count"),
+                      count(input, "pcr_discontinuities"), static_cast<double>(count(input, "pcr_interval_max_ns")) / 1e6);
+  text += drops_line(input.at("drops"));
+  if (!input.at("pids").empty()) text += "    PID       bit/s    packets  CC errors  scrambled\n";
+  for (const json& pid : input.at("pids"))
+    text += strip_end(fmt::format("    0x{:04x}  {:>6}  {:>9}  {:>9}  {:>9}  {}", count(pid, "pid"),
+                                  human_bitrate(static_cast<double>(count(pid, "bitrate_bps"))), count(pid, "packets"),
+                                  count(pid, "cc_errors"), count(pid, "scrambled"), pid.value("has_pcr", false) ? "PCR" : ""));
+  if (const auto beyond = count(input, "pids_beyond"); beyond != 0) text += fmt::format("    and {} PIDs more\n", beyond);
+  return text;
+}
+
+std::string plain(const json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+
+// What the bridge tells of a channel, without knowing every member: new ones show by themselves.
+std::string hls_block(const json& hls) {
+  std::string text = "hls\n";
+  for (const auto& [key, value] : hls.items()) {
+    if (key == "id" || key == "name") continue;
+    if (value.is_array()) {
+      for (const json& entry : value) {
+        std::string line;
+        if (!entry.is_object()) line = plain(entry);
+        else
+          for (const auto& [name, member] : entry.items()) line += fmt::format("{}{} {}", line.empty() ? "" : ", ", name, plain(member));
+        text += fmt::format("    {}: {}\n", key, line);
+      }
+    } else if (value.is_object()) {
+      std::string line;
+      for (const auto& [name, member] : value.items()) line += fmt::format("{}{} {}", line.empty() ? "" : ", ", name, plain(member));
+      text += fmt::format("    {}: {}\n", key, line);
+    } else {
+      text += fmt::format("    {} {}\n", key, plain(value));
+    }
+  }
+  return text;
+}
+
+std::string join(const json& words) {
+  std::string text;
+  for (const json& word : words) text += (text.empty() ? "" : ", ") + word.get<std::string>();
+  return text;
+}
+
+}  // namespace
+
+std::string human_bitrate(double bits) {
+  if (bits <= 0) return "-";
+  if (bits >= 999.5e6) return fmt::format("{:.2f}G", bits / 1e9);
+  if (bits >= 999.5e3) return fmt::format("{:.2f}M", bits / 1e6);
+  return fmt::format("{:.0f}k", bits / 1e3);
+}
+
+std::string human_age(std::int64_t then, std::int64_t now) {
+  if (then == 0) return "-";
+  const std::int64_t seconds = std::max<std::int64_t>(0, (now - then) / 1'000'000'000);
+  if (seconds < 60) return fmt::format("{}s", seconds);
+  if (seconds < 3600) return fmt::format("{}m{:02}s", seconds / 60, seconds % 60);
+  if (seconds < 86400) return fmt::format("{}h{:02}m", seconds / 3600, seconds / 60 % 60);
+  return fmt::format("{}d{:02}h", seconds / 86400, seconds / 3600 % 24);
+}
+
+std::string local_time(std::int64_t unix_ns) {
+  const std::time_t seconds = unix_ns / 1'000'000'000;
+  std::tm parts{};
+  ::localtime_r(&seconds, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts);
+  return text;
+}
+
+std::string render_status(const json& status, bool colour) {
+  const std::int64_t now = status.at("now_unix_ns").get<std::int64_t>();
+  std::string text = map_line(status);
+  for (const json& alarm : status.at("alarms"))
+    text += painted(fmt::format("! {}: {} {}\n", text_of(alarm, "kind"), text_of(alarm, "subject"), text_of(alarm, "message")),
+                    text_of(alarm, "severity"), colour);
+  text += "\n";
+  std::size_t id_width = 7;
+  for (const json& channel : status.at("channels")) id_width = std::max(id_width, std::min<std::size_t>(24, width(text_of(channel, "id"))));
+  text += strip_end(padded("CHANNEL", id_width) + "  STATE     IN  BITRATE  CC ERR  DROPS  OUT  VIEWERS  SINCE");
+  for (const json& channel : status.at("channels")) {
+    const std::string state = text_of(channel, "state");
+    std::string line = padded(text_of(channel, "id"), id_width) + "  " + painted(padded(state, 8), state, colour);
+    line += padded(number_or_dash(channel.at("input")), 4, true);
+    line += padded(human_bitrate(static_cast<double>(count(channel, "bitrate_bps"))), 9, true);
+    line += padded(std::to_string(count(channel, "cc_errors")), 8, true) + padded(std::to_string(count(channel, "drops")), 7, true);
+    line += padded(std::to_string(count(channel, "outputs")), 5, true) + padded(number_or_dash(channel.at("viewers")), 9, true);
+    line += "  " + human_age(channel.at("since_unix_ns").get<std::int64_t>(), now);
+    text += strip_end(line);
+    if (const std::string reason = text_of(channel, "reason"); state == "degraded" && !reason.empty()) text += "  " + reason + "\n";
+  }
+  if (status.at("channels").empty()) text += "(no channels)\n";
+  return text + "\n" + processes_line(status.at("processes")) + "\n";
+}
+
+std::string render_channel(const json& channel, bool colour) {
+  const std::int64_t now = channel.at("now_unix_ns").get<std::int64_t>();
+  const std::string state = text_of(channel, "state");
+  std::string text = text_of(channel, "id");
+  if (channel.at("number").is_number()) text += fmt::format(" ({})", count(channel, "number"));
+  if (text_of(channel, "name") != text_of(channel, "id")) text += "  " + text_of(channel, "name");
+  if (!channel.at("tags").empty()) text += "  [" + join(channel["tags"]) + "]";
+  const std::string reason = text_of(channel, "reason");
+  text += fmt::format("\n{} since {}{}{}\n\n", painted(state, state, colour), human_age(channel.at("since_unix_ns").get<std::int64_t>(), now),
+                      reason.empty() ? "" : ": ", reason);
+  for (const json& input : channel.at("inputs")) text += input_block(input, now);
+  if (channel.at("inputs").empty()) text += "input: the fast path has none (disabled, or not running)\n";
+  for (const json& network : channel.at("networks")) {
+    const auto version = count(network, "igmp_version");
+    text += fmt::format("membership on {}{}: {}, last query {} ago, last report {} ago, {} groups\n",
+                        text_of(network, "interface"), count(network, "vlan") == 0 ? "" : fmt::format(" VLAN {}", count(network, "vlan")),
+                        version == 0 ? "IGMP" : fmt::format("IGMPv{}", version),
+                        human_age(static_cast<std::int64_t>(count(network, "last_query_unix_ns")), now),
+                        human_age(static_cast<std::int64_t>(count(network, "last_report_unix_ns")), now), count(network, "groups"));
+  }
+  for (const json& output : channel.at("push")) {
+    text += fmt::format("output  {}\n    {} bit/s, {} datagrams, {} packets, last {} ago\n", text_of(output, "url"),
+                        human_bitrate(static_cast<double>(count(output, "bitrate_bps"))), count(output, "datagrams"),
+                        count(output, "ts_packets"), human_age(static_cast<std::int64_t>(count(output, "last_packet_unix_ns")), now));
+    text += drops_line(output.at("drops"));
+  }
+  if (channel.at("hls").is_object()) text += hls_block(channel["hls"]);
+  return text + "\nprocesses: " + processes_line(channel.at("processes")) + "\n";
+}
+
+std::string render_plan(const json& answer, bool done) {
+  const json& plan = answer.at("plan");
+  std::string text;
+  const auto viewers = [&](const std::string& id) -> std::string {
+    if (!answer.contains("viewers") || !answer["viewers"].contains(id)) return "HLS viewers";
+    return fmt::format("{} HLS viewers", answer["viewers"][id].get<std::uint64_t>());
+  };
+  for (const json& id : plan.at("added")) text += fmt::format("+ {}\n", id.get<std::string>());
+  for (const json& change : plan.at("changed")) {
+    std::string broken;
+    if (change.value("interrupts_media", false)) broken = "multicast out";
+    if (change.value("interrupts_hls", false)) broken += (broken.empty() ? "" : " and ") + viewers(text_of(change, "id"));
+    text += fmt::format("~ {}: {}{}\n", text_of(change, "id"), join(change.at("keys")),
+                        broken.empty() ? " (nobody is interrupted)" : (done ? " (interrupted " : " (interrupts ") + broken + ")");
+  }
+  for (const json& id : plan.at("removed")) text += fmt::format("- {}\n", id.get<std::string>());
+  for (const json& key : plan.at("node_keys")) text += fmt::format("~ node file: {}\n", key.get<std::string>());
+  for (const json& process : plan.at("restarts")) {
+    const bool fastpath = process.get<std::string>() == "fastpath";
+    text += fmt::format("! {} the {}: {}\n", done ? "restarted" : "restarts", fastpath ? "fast path" : "bridge",
+                        fastpath ? "every channel pauses for about a second" : "HLS viewers wait up to 2 s, multicast goes on");
+  }
+  if (!plan.at("refused").empty())
+    text += fmt::format("! refused: {} can't change while the gateway runs\n", join(plan["refused"]));
+  text += fmt::format("{} added, {} changed, {} removed, {} untouched\n", plan.at("added").size(), plan.at("changed").size(),
+                      plan.at("removed").size(), plan.at("untouched").size());
+  return text;
+}
+
+std::string render_history(const json& answer) {
+  std::string text = "   MAP  APPLIED              BY                CHANGES\n";
+  const json& entries = answer.at("history");
+  for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
+    std::string changes = text_of(*entry, "summary");
+    if (entry->at("restores").is_number()) changes += fmt::format(" (rollback to {})", count(*entry, "restores"));
+    text += fmt::format("{} {:>4}  {}  {}  {}\n", entry->value("applied", false) ? "*" : " ", count(*entry, "number"),
+                        local_time(entry->at("unix_ns").get<std::int64_t>()), padded(text_of(*entry, "who"), 16), changes);
+  }
+  return text;
+}
+
+std::string render_event(const json& event, bool colour) {
+  const std::string severity = text_of(event, "severity");
+  const std::string subject = text_of(event, "subject");
+  return fmt::format("{}  {}  {}{}{}\n", local_time(event.at("unix_ns").get<std::int64_t>()),
+                     painted(padded(severity, 8), severity == "info" ? "ok" : severity, colour), subject,
+                     subject.empty() ? "" : ": ", text_of(event, "message"));
+}
+
+}  // namespace headgate::control

@@ -1,0 +1,264 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+
+#include "control/daemon/daemon.h"
+
+namespace headgate::control {
+namespace {
+
+constexpr std::size_t kMaxWaiting = 4;
+
+nlohmann::json diagnostics_json(const std::vector<config::Diagnostic>& diagnostics) {
+  nlohmann::json result = nlohmann::json::array();
+  for (const config::Diagnostic& entry : diagnostics)
+    result.push_back({{"file", entry.file}, {"line", entry.line}, {"column", entry.column},
+                      {"severity", entry.severity == config::Severity::error ? "error" : "warning"},
+                      {"message", entry.message}, {"text", config::to_string(entry)}});
+  return result;
+}
+
+nlohmann::json plan_json(const config::Plan& plan) {
+  nlohmann::json changed = nlohmann::json::array();
+  for (const config::ChannelChange& change : plan.changed)
+    changed.push_back({{"id", change.id}, {"keys", change.keys}, {"interrupts_media", change.interrupts_media},
+                       {"interrupts_hls", change.interrupts_hls}});
+  return {{"added", plan.added}, {"changed", changed}, {"removed", plan.removed}, {"untouched", plan.untouched},
+          {"node_keys", plan.node_keys}, {"restarts", plan.restarts}, {"refused", plan.refused}, {"empty", plan.empty()}};
+}
+
+std::string summary(const config::Plan& plan) {
+  if (plan.empty()) return "no change in effect";
+  std::string text;
+  const auto add = [&](std::size_t count, const char* what) {
+    if (count != 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, what);
+  };
+  add(plan.added.size(), "added");
+  add(plan.changed.size(), "changed");
+  add(plan.removed.size(), "removed");
+  add(plan.node_keys.size(), "node keys");
+  return text;
+}
+
+std::string join(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+nlohmann::json failure(const std::string& error) { return {{"ok", false}, {"error", error}}; }
+
+}  // namespace
+
+struct Daemon::PreparedApply {
+  ApplyJob job;
+  std::shared_ptr<const config::Model> model;
+  std::vector<config::SourceFile> sources;
+  std::optional<std::uint32_t> restores;
+  nlohmann::json diagnostics = nlohmann::json::array();
+  config::Plan plan;
+  Handles handles;
+  DesiredStates before;
+  DesiredStates wanted;
+  std::unique_ptr<AdminHttp> admin;
+  std::string admin_address;
+};
+
+nlohmann::json Daemon::plan() const {
+  const auto files = config::load(options_.config);
+  nlohmann::json result = {{"ok", files.ok()}, {"diagnostics", diagnostics_json(files.diagnostics)}};
+  if (!files.ok()) {
+    result["error"] = "the files have errors; the running map stays";
+    return result;
+  }
+  const auto difference = config::diff(*model_, *files.model);
+  result["plan"] = plan_json(difference);
+  nlohmann::json viewers = nlohmann::json::object();
+  const GatewayView now = view();
+  for (const auto& change : difference.changed) {
+    if (const auto sessions = sessions_of(now, change.id)) viewers[change.id] = *sessions;
+  }
+  for (const auto& id : difference.removed) {
+    if (const auto sessions = sessions_of(now, id)) viewers[id] = *sessions;
+  }
+  result["viewers"] = viewers;
+  return result;
+}
+
+void Daemon::request_apply(ApplyJob job) {
+  if (!applying_) return start_apply(std::move(job));
+  if (queue_.size() >= kMaxWaiting) {
+    if (job.reply) job.reply(tl::unexpected(fmt::format("busy: an apply by {} is under way and {} wait", applying_who_, queue_.size())));
+    return;
+  }
+  queue_.push_back(std::move(job));
+}
+
+bool Daemon::wanted_map(const ApplyJob& job, PreparedApply& prepared, nlohmann::json& result) {
+  if (job.rollback) {
+    const auto target = history_->before_applied();
+    if (!target) {
+      result = failure("no map was applied before this one");
+      return false;
+    }
+    const auto model = history_->model(target->number);
+    if (!model) {
+      result = failure(fmt::format("can't read map {}: {}", target->number, model.error()));
+      return false;
+    }
+    prepared.model = *model;
+    prepared.sources = history_->sources(target->number);
+    prepared.restores = target->number;
+    return true;
+  }
+  auto files = config::load(options_.config);
+  prepared.diagnostics = diagnostics_json(files.diagnostics);
+  files_valid_ = files.ok();
+  if (!files.ok()) {
+    const auto errors = std::count_if(files.diagnostics.begin(), files.diagnostics.end(),
+                                      [](const auto& entry) { return entry.severity == config::Severity::error; });
+    result = failure(fmt::format("the files have {} error{}; the running map stays", errors, errors == 1 ? "" : "s"));
+    result["diagnostics"] = prepared.diagnostics;
+    std::string first;
+    if (!files.diagnostics.empty()) first = ": " + config::to_string(files.diagnostics.front());
+    add_event("warning", "map_rejected", "", fmt::format("apply by {}: {} errors{}", job.who, errors, first));
+    if (job.by_signal) {
+      for (const auto& entry : files.diagnostics) fmt::print(stderr, "{}\n", config::to_string(entry));
+    }
+    return false;
+  }
+  prepared.model = files.model;
+  prepared.sources = std::move(files.sources);
+  return true;
+}
+
+tl::expected<std::unique_ptr<AdminHttp>, std::string> Daemon::open_admin(const std::string& address) {
+  AdminContent content;
+  content.ready = [this] { return ready(); };
+  content.metrics = [this] { return metrics_text(view()); };
+  content.tokens = [this] {
+    std::vector<std::string> tokens;
+    if (!model_->node.admin) return tokens;
+    for (const auto& entry : model_->node.admin->tokens) tokens.push_back(entry.token);
+    // A tokens_file without a token closes the page, it does not open it.
+    if (tokens.empty() && !model_->node.admin->tokens_file.empty()) tokens.emplace_back("\n");
+    return tokens;
+  };
+  return AdminHttp::listen(io_, address, std::move(content));
+}
+
+void Daemon::start_apply(ApplyJob job) {
+  applying_ = true;
+  applying_who_ = job.who;
+  auto prepared = std::make_shared<PreparedApply>();
+  prepared->job = std::move(job);
+  nlohmann::json result;
+  if (!wanted_map(prepared->job, *prepared, result)) return end_apply(prepared->job, result);
+  prepared->plan = config::diff(*model_, *prepared->model);
+  if (!prepared->plan.refused.empty()) {
+    result = failure(fmt::format("{} can't change while the gateway runs; put it back, or stop and start the gateway",
+                                 join(prepared->plan.refused)));
+    result["plan"] = plan_json(prepared->plan);
+    add_event("warning", "map_rejected", "", result["error"].get<std::string>());
+    return end_apply(prepared->job, result);
+  }
+  // The listener first: an address that can't be had must refuse the map before anything has changed.
+  const auto& admin = prepared->model->node.admin;
+  prepared->admin_address = admin ? admin->listen : "";
+  if (!prepared->admin_address.empty() && prepared->admin_address != admin_address_) {
+    auto opened = open_admin(prepared->admin_address);
+    if (!opened) return end_apply(prepared->job, failure(opened.error()));
+    prepared->admin = std::move(*opened);
+  }
+  perform(std::move(prepared));
+}
+
+void Daemon::perform(std::shared_ptr<PreparedApply> prepared) {
+  prepared->handles = handles_;
+  prepared->before = states_;
+  prepared->wanted = build_states(*prepared->model, prepared->handles, states_.fastpath.generation + 1);
+  handles_.next = prepared->handles.next;  // spent, whatever becomes of it
+  if (same_content(prepared->wanted, states_) && prepared->plan.restarts.empty()) {
+    prepared->wanted = states_;
+    return finish_apply(std::move(prepared), {});
+  }
+  (void)protocol::write_file_atomically(run_dir_.root + "/state/handles.json", to_json(handles_));
+  boost::asio::post(apply_thread_, [this, prepared]() mutable {
+    auto outcome = carry_out_or_roll_back(*plane_, prepared->before, prepared->wanted, prepared->plan.restarts);
+    boost::asio::post(io_, [this, prepared = std::move(prepared), outcome = std::move(outcome)]() mutable {
+      finish_apply(std::move(prepared), std::move(outcome));
+    });
+  });
+}
+
+void Daemon::finish_apply(std::shared_ptr<PreparedApply> prepared, tl::expected<void, ApplyFailure> outcome) {
+  const ApplyJob& job = prepared->job;
+  if (!outcome) {
+    states_.fastpath.generation = states_.bridge.generation = prepared->wanted.fastpath.generation + 1;
+    const ApplyFailure& why = outcome.error();
+    auto result = failure(why.reason + (why.rolled_back ? "; everything was put back"
+                                                        : "; putting back failed too: " + why.rollback_reason));
+    result["rolled_back"] = why.rolled_back;
+    result["plan"] = plan_json(prepared->plan);
+    add_event(why.rolled_back ? "warning" : "critical", "apply_failed", "",
+              fmt::format("apply by {}: {}", job.who, result["error"].get<std::string>()));
+    return end_apply(job, result);
+  }
+  model_ = prepared->model;
+  states_ = prepared->wanted;
+  handles_ = prepared->handles;
+  (void)protocol::write_file_atomically(run_dir_.root + "/state/handles.json", to_json(handles_));
+  applied_sources_ = prepared->sources;
+  applied_digest_ = digest(applied_sources_);
+  if (prepared->admin || prepared->admin_address.empty()) {
+    admin_ = std::move(prepared->admin);
+    admin_address_ = prepared->admin_address;
+  }
+  HistoryEntry entry;
+  entry.unix_ns = unix_now_ns();
+  entry.who = job.who;
+  entry.summary = summary(prepared->plan);
+  entry.restores = prepared->restores;
+  nlohmann::json result = {{"ok", true}, {"plan", plan_json(prepared->plan)}, {"diagnostics", prepared->diagnostics},
+                           {"generation", states_.fastpath.generation}, {"number", nullptr}, {"warning", nullptr}};
+  if (const auto kept = history_->add(entry, *model_, applied_sources_)) result["number"] = kept->number;
+  else result["warning"] = "applied, but not kept in the history: " + kept.error();
+  set_alarm(false, "map_rejected", "critical", "", "");
+  add_event("info", job.rollback ? "rollback" : "apply", "", fmt::format("{} by {}: {}", job.rollback ? "rollback" : "apply", job.who, entry.summary));
+  files_signature_.clear();
+  end_apply(job, result);
+}
+
+void Daemon::end_apply(const ApplyJob& job, const nlohmann::json& result) {
+  if (job.by_signal) {
+    if (!result["ok"].get<bool>()) fmt::print(stderr, "headgate-control: apply: {}\n", result["error"].get<std::string>());
+    announced_ = false;  // the launcher said RELOADING: tell it when that is over
+  }
+  if (job.reply) job.reply(result);
+  next_job();
+  observe_later();
+}
+
+void Daemon::next_job() {
+  applying_ = false;
+  if (queue_.empty()) return;
+  ApplyJob job = std::move(queue_.front());
+  queue_.pop_front();
+  start_apply(std::move(job));
+}
+
+// A process runs another generation than it should: it was started while nobody could tell it, or refused before.
+void Daemon::reapply() {
+  applying_ = true;
+  applying_who_ = "control";
+  boost::asio::post(apply_thread_, [this, states = states_] {
+    const auto done = carry_out(*plane_, states, {});
+    boost::asio::post(io_, [this, done] {
+      set_alarm(!done, "apply_pending", "critical", "", done ? "" : done.error());
+      next_job();
+    });
+  });
+}
+
+}  // namespace headgate::control

@@ -1,0 +1,164 @@
+#include "control/daemon/control_server.h"
+
+#include <pwd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/write.hpp>
+#include <deque>
+#include <set>
+
+namespace headgate::control {
+namespace asio = boost::asio;
+using Socket = asio::local::stream_protocol::socket;
+using Error = boost::system::error_code;
+
+namespace {
+
+class Client;
+using Clients = std::set<std::shared_ptr<Client>>;
+
+std::string peer_name(Socket& socket) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return "unknown";
+  const passwd* user = ::getpwuid(peer.uid);
+  return (user != nullptr ? std::string(user->pw_name) : "uid") + " (" + std::to_string(peer.uid) + ")";
+}
+
+class Client : public std::enable_shared_from_this<Client> {
+ public:
+  // `owner` keeps the handler and the set of clients.
+  Client(Socket socket, const RequestHandler& handler, Clients& clients, std::shared_ptr<void> owner)
+      : socket_(std::move(socket)),
+        handler_(handler),
+        clients_(clients),
+        owner_(std::move(owner)),
+        who_(peer_name(socket_)) {}
+
+  void read() {
+    asio::async_read_until(socket_, asio::dynamic_buffer(input_, ControlServer::kMaxRequest), '\n',
+                           [self = shared_from_this()](Error error, std::size_t size) {
+                             if (error) return self->close();
+                             self->on_line(self->input_.substr(0, size - 1));
+                             self->input_.erase(0, size);
+                             self->read();
+                           });
+  }
+
+  void publish(const nlohmann::json& event) {
+    if (!follows_) return;
+    send(nlohmann::json{{"v", protocol::kProtocolVersion}, {"id", follow_id_}, {"event", event}}.dump());
+  }
+
+  void close() {
+    Error ignored;
+    socket_.close(ignored);
+    clients_.erase(shared_from_this());
+  }
+
+ private:
+  void on_line(const std::string& line) {
+    const auto request = protocol::parse_request(line);
+    if (!request) return send(protocol::format_error(0, request.error()));
+    const bool follows = request->method == "events" && request->params.contains("follow") &&
+                         request->params["follow"].is_boolean() && request->params["follow"].get<bool>();
+    const auto id = request->id;
+    std::weak_ptr<Client> weak = weak_from_this();
+    handler_(*request, who_, [weak, id, follows](tl::expected<nlohmann::json, std::string> result) {
+      const auto self = weak.lock();
+      if (!self) return;
+      self->send(result ? protocol::format_result(id, *result) : protocol::format_error(id, result.error()));
+      if (follows && result) {
+        self->follows_ = true;
+        self->follow_id_ = id;
+      }
+    });
+  }
+
+  void send(std::string line) {
+    unsent_size_ += line.size() + 1;
+    unsent_.push_back(std::move(line) + "\n");
+    if (unsent_size_ > ControlServer::kMaxUnsent && unsent_.size() > 1) return close();
+    if (unsent_.size() == 1) write();
+  }
+
+  void write() {
+    asio::async_write(socket_, asio::buffer(unsent_.front()), [self = shared_from_this()](Error error, std::size_t) {
+      if (error) return self->close();
+      self->unsent_size_ -= self->unsent_.front().size();
+      self->unsent_.pop_front();
+      if (!self->unsent_.empty()) self->write();
+    });
+  }
+
+  Socket socket_;
+  const RequestHandler& handler_;
+  Clients& clients_;
+  std::shared_ptr<void> owner_;
+  std::string who_;
+  std::string input_;
+  std::deque<std::string> unsent_;
+  std::size_t unsent_size_ = 0;
+  bool follows_ = false;
+  std::uint64_t follow_id_ = 0;
+};
+
+}  // namespace
+
+struct ControlServer::Impl {
+  Impl(asio::io_context& io, std::string path_in, RequestHandler handler_in)
+      : acceptor(io), path(std::move(path_in)), handler(std::move(handler_in)) {}
+
+  void accept(const std::shared_ptr<Impl>& self) {
+    acceptor.async_accept([self](Error error, Socket socket) {
+      if (error == asio::error::operation_aborted) return;
+      if (!error && self->clients.size() < kMaxClients) {
+        const auto client = std::make_shared<Client>(std::move(socket), self->handler, self->clients, self);
+        self->clients.insert(client);
+        client->read();
+      }
+      self->accept(self);
+    });
+  }
+
+  asio::local::stream_protocol::acceptor acceptor;
+  std::string path;
+  RequestHandler handler;
+  Clients clients;
+};
+
+tl::expected<std::unique_ptr<ControlServer>, std::string> ControlServer::listen(asio::io_context& io,
+                                                                                const std::string& path,
+                                                                                RequestHandler handler) {
+  auto impl = std::make_shared<Impl>(io, path, std::move(handler));
+  if (path.size() >= sizeof(sockaddr_un::sun_path)) return tl::unexpected("socket path too long: " + path);
+  ::unlink(path.c_str());
+  Error error;
+  const asio::local::stream_protocol::endpoint endpoint(path);
+  if (!impl->acceptor.open(endpoint.protocol(), error) && !impl->acceptor.bind(endpoint, error))
+    impl->acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (error) return tl::unexpected("can't listen on " + path + ": " + error.message());
+  ::chmod(path.c_str(), 0660);
+  impl->accept(impl);
+  return std::unique_ptr<ControlServer>(new ControlServer(std::move(impl)));
+}
+
+ControlServer::~ControlServer() {
+  Error ignored;
+  impl_->acceptor.close(ignored);
+  const Clients clients = impl_->clients;
+  for (const auto& client : clients) client->close();
+  ::unlink(impl_->path.c_str());
+}
+
+void ControlServer::publish(const nlohmann::json& event) {
+  const Clients clients = impl_->clients;
+  for (const auto& client : clients) client->publish(event);
+}
+
+}  // namespace headgate::control

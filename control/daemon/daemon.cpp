@@ -1,0 +1,312 @@
+#include "control/daemon/daemon.h"
+
+#include <fmt/core.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <ctime>
+#include <filesystem>
+
+#include "control/launcher/launcher.h"
+#include "control/launcher/launcher_client.h"
+
+#ifndef HEADGATE_VERSION
+#define HEADGATE_VERSION "0.1.0"
+#endif
+
+namespace headgate::control {
+namespace {
+
+constexpr std::chrono::milliseconds kSamplePeriod{500};
+constexpr std::chrono::milliseconds kObservePeriod{1000};
+constexpr std::chrono::milliseconds kFilesPeriod{2000};
+
+// Changes when a file or a folder that globs look into changes.
+std::string signature(const std::vector<config::SourceFile>& sources) {
+  std::set<std::string> paths;
+  for (const config::SourceFile& source : sources) {
+    paths.insert(source.path);
+    paths.insert(std::filesystem::path(source.path).parent_path().string());
+  }
+  std::string text;
+  for (const std::string& path : paths) {
+    struct stat about {};
+    const bool there = ::stat(path.c_str(), &about) == 0;
+    text += fmt::format("{}:{}:{}:{}.{}\n", path, there ? about.st_ino : 0, there ? about.st_size : -1,
+                        there ? about.st_mtim.tv_sec : 0, there ? about.st_mtim.tv_nsec : 0);
+  }
+  return text;
+}
+
+nlohmann::json history_json(const History& history) {
+  const auto applied = history.applied();
+  nlohmann::json entries = nlohmann::json::array();
+  for (const HistoryEntry& entry : history.list()) {
+    nlohmann::json line = {{"number", entry.number}, {"unix_ns", entry.unix_ns}, {"who", entry.who},
+                           {"summary", entry.summary}, {"restores", nullptr},
+                           {"applied", applied && applied->number == entry.number}};
+    if (entry.restores) line["restores"] = *entry.restores;
+    entries.push_back(line);
+  }
+  return {{"history", entries}};
+}
+
+}  // namespace
+
+std::int64_t unix_now_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+Daemon::Daemon(DaemonOptions options) : options_(std::move(options)) {}
+Daemon::~Daemon() = default;
+
+void Daemon::add_event(const char* severity, const char* kind, const std::string& subject, const std::string& message) {
+  fmt::print(stderr, "headgate-control: {}: {}{}{}\n", severity, subject, subject.empty() ? "" : ": ", message);
+  events_->add({0, unix_now_ns(), severity, kind, subject, message});
+}
+
+void Daemon::set_alarm(bool active, const char* kind, const char* severity, const std::string& subject,
+                       const std::string& message) {
+  const auto found = std::find_if(alarms_.begin(), alarms_.end(),
+                                  [&](const Alarm& alarm) { return alarm.kind == kind && alarm.subject == subject; });
+  if (active && found == alarms_.end()) {
+    alarms_.push_back({kind, severity, subject, message, unix_now_ns()});
+    add_event(severity, kind, subject, message);
+  } else if (!active && found != alarms_.end()) {
+    alarms_.erase(found);
+  }
+}
+
+void Daemon::tell_launcher(const std::string& line) {
+  if (const auto done = launcher_call(run_dir_.launcher_socket(), line); !done)
+    fmt::print(stderr, "headgate-control: {}\n", done.error());
+}
+
+void Daemon::every(boost::asio::steady_timer& timer, std::chrono::milliseconds period, void (Daemon::*action)()) {
+  timer.expires_after(period);
+  timer.async_wait([this, &timer, period, action](boost::system::error_code error) {
+    if (error) return;
+    (this->*action)();
+    every(timer, period, action);
+  });
+}
+
+void Daemon::sample() {
+  if (mapping_ && mapping_->stale(run_dir_.fastpath_stats())) mapping_.reset();
+  if (!mapping_) {
+    if (auto opened = protocol::StatsMapping::open_read_only(run_dir_.fastpath_stats())) mapping_.emplace(std::move(*opened));
+  }
+  Snapshot now = mapping_ ? take(*mapping_->page()) : Snapshot{};
+  for (const InterfaceSnapshot& interface : now.interfaces) {
+    for (const InterfaceSnapshot& old : snapshot_.interfaces) {
+      if (old.name == interface.name && old.link_up != interface.link_up)
+        add_event(interface.link_up ? "info" : "critical", interface.link_up ? "link_up" : "link_down", interface.name,
+                  interface.link_up ? "link is up" : "link is down");
+    }
+  }
+  snapshot_ = std::move(now);
+  monitor_.update(*model_, snapshot_, unix_now_ns(),
+                  [this](const std::string& channel, const ChannelHealth& before, const ChannelHealth& health) {
+                    const char* severity = health.state == ChannelState::down       ? "critical"
+                                           : health.state == ChannelState::degraded ? "warning"
+                                                                                    : "info";
+                    add_event(severity, "channel_state", channel,
+                              fmt::format("{} -> {}{}{}", to_string(before.state), to_string(health.state),
+                                          health.reason.empty() ? "" : ": ", health.reason));
+                  });
+}
+
+void Daemon::observe_later() {
+  if (observing_) return;
+  observing_ = true;
+  boost::asio::post(observe_thread_, [this] {
+    auto now = observe(run_dir_);
+    boost::asio::post(io_, [this, now = std::move(now)]() mutable { on_observation(std::move(now)); });
+  });
+}
+
+void Daemon::on_observation(Observation now) {
+  observing_ = false;
+  for (Event& event : compare(observation_, now, unix_now_ns()))
+    add_event(event.severity.c_str(), event.kind.c_str(), event.subject, event.message);
+  observation_ = std::move(now);
+  if (observation_.launcher_answers) {
+    for (const ProcessView& entry : observation_.processes)
+      set_alarm(entry.process.crash_loop, "crash_loop", "critical", entry.process.name,
+                entry.process.name + " dies again and again");
+  }
+  const bool behind = std::any_of(observation_.processes.begin(), observation_.processes.end(), [this](const auto& entry) {
+    return entry.process.name != "control" && entry.answers && entry.generation != states_.fastpath.generation;
+  });
+  settle_failures_ = behind && !applying_ ? settle_failures_ + 1 : 0;
+  if (settle_failures_ >= 2) {
+    settle_failures_ = 0;
+    reapply();
+  } else if (!behind && !applying_) {
+    set_alarm(false, "apply_pending", "critical", "", "");
+  }
+  announce();
+}
+
+bool Daemon::ready() const {
+  int serving = 0;
+  for (const ProcessView& entry : observation_.processes) {
+    if (entry.process.name != "control" && entry.answers && entry.generation == states_.fastpath.generation) ++serving;
+  }
+  return serving == 2 && !applying_;
+}
+
+void Daemon::announce() {
+  if (!observation_.launcher_answers) {
+    announced_ = false;  // a new launcher has yet to hear it
+    return;
+  }
+  int counts[4] = {0, 0, 0, 0};
+  for (const auto& channel : model_->channels) {
+    if (const auto* health = monitor_.find(channel.id)) ++counts[static_cast<int>(health->state)];
+  }
+  const auto text = fmt::format("{} channels: {} ok, {} degraded, {} down, {} disabled", model_->channels.size(), counts[0],
+                                counts[1], counts[2], counts[3]);
+  if (!announced_ && ready()) {
+    tell_launcher("ready " + text);
+    announced_ = true;
+    announced_text_ = text;
+  } else if (announced_ && text != announced_text_) {
+    tell_launcher("text " + text);
+    announced_text_ = text;
+  }
+}
+
+void Daemon::check_files() {
+  const auto now = signature(applied_sources_);
+  if (now == files_signature_) return;
+  files_signature_ = now;
+  const auto files = config::load(options_.config);
+  files_valid_ = files.ok();
+  map_differs_ = digest(files.sources) != applied_digest_;
+}
+
+GatewayView Daemon::view() const {
+  GatewayView now;
+  now.version = HEADGATE_VERSION;
+  now.now_unix_ns = unix_now_ns();
+  now.model = model_;
+  now.snapshot = snapshot_;
+  now.monitor = monitor_;
+  now.processes = observation_.processes;
+  for (ProcessView& entry : now.processes) {
+    if (entry.process.name != "control") continue;
+    entry.process.pid = ::getpid();
+    entry.answers = true;
+    entry.generation = states_.fastpath.generation;
+    entry.version = HEADGATE_VERSION;
+  }
+  now.fastpath_status = observation_.fastpath_status;
+  now.bridge_status = observation_.bridge_status;
+  now.generation = states_.fastpath.generation;
+  now.applied = history_->applied();
+  now.map_differs = map_differs_;
+  now.files_valid = files_valid_;
+  now.ready = ready();
+  now.alarms = alarms_;
+  return now;
+}
+
+void Daemon::handle(const protocol::Request& request, const std::string& who, Reply reply) {
+  const auto& method = request.method;
+  const auto text_param = [&](const char* name) {
+    const auto value = request.params.find(name);
+    return value != request.params.end() && value->is_string() ? value->get<std::string>() : std::string();
+  };
+  if (method == "hello") {
+    reply(nlohmann::json{{"process", "control"}, {"pid", ::getpid()}, {"version", HEADGATE_VERSION},
+                         {"generation", states_.fastpath.generation}});
+  } else if (method == "status") {
+    const std::string channel = text_param("channel");
+    if (channel.empty()) return reply(gateway_status(view()));
+    auto status = channel_status(view(), channel);
+    if (status.is_null()) return reply(tl::unexpected("no channel " + channel + " in the running map"));
+    reply(std::move(status));
+  } else if (method == "plan") {
+    reply(plan());
+  } else if (method == "apply") {
+    const auto rollback = request.params.find("rollback");
+    ApplyJob job;
+    job.who = who;
+    job.rollback = rollback != request.params.end() && rollback->is_boolean() && rollback->get<bool>();
+    job.reply = std::move(reply);
+    request_apply(std::move(job));
+  } else if (method == "history") {
+    reply(history_json(*history_));
+  } else if (method == "events") {
+    nlohmann::json events = nlohmann::json::array();
+    for (const Event& event : events_->recent()) events.push_back(nlohmann::json::parse(event_to_json(event)));
+    reply(nlohmann::json{{"events", events}});
+  } else {
+    reply(tl::unexpected("unknown method " + method));
+  }
+}
+
+int Daemon::run() {
+  const auto files = config::load(options_.config);
+  for (const auto& entry : files.diagnostics) fmt::print(stderr, "{}\n", config::to_string(entry));
+  if (files.run_dir.empty() || files.data_dir.empty()) return 1;
+  run_dir_.root = files.run_dir;
+  data_dir_ = files.data_dir;
+  const auto lock = ProcessLock::acquire(run_dir_.lock("control"));
+  if (!lock) {
+    fmt::print(stderr, "headgate-control: {}\n", lock.error());
+    return 1;
+  }
+  history_ = std::make_unique<History>(data_dir_);
+  events_ = std::make_unique<EventLog>(data_dir_);
+  if (!choose_map(files)) {
+    fmt::print(stderr, "headgate-control: no map was applied before: mend the files and start again\n");
+    return kExitNothingToServe;
+  }
+  if (!prepare_states()) return 1;
+  plane_ = std::make_unique<LiveDataPlane>(run_dir_);
+  auto server = ControlServer::listen(
+      io_, options_.socket.empty() ? run_dir_.control_socket() : options_.socket,
+      [this](const protocol::Request& request, const std::string& who, Reply reply) { handle(request, who, std::move(reply)); });
+  if (!server) {
+    fmt::print(stderr, "headgate-control: {}\n", server.error());
+    return 1;
+  }
+  server_ = std::move(*server);
+  events_->on_event([this](const Event& event) { server_->publish(nlohmann::json::parse(event_to_json(event))); });
+  if (const auto& admin = model_->node.admin) {
+    auto opened = open_admin(admin->listen);
+    if (opened) admin_ = std::move(*opened), admin_address_ = admin->listen;
+    else set_alarm(true, "admin_server", "critical", "", opened.error());
+  }
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
+  std::function<void()> wait = [&] {
+    signals_.async_wait([&](boost::system::error_code error, int signal) {
+      if (error) return;
+      if (signal != SIGHUP) return io_.stop();
+      request_apply({"SIGHUP", false, true, nullptr});
+      wait();
+    });
+  };
+  wait();
+  check_files();
+  start_media();
+  sample();
+  every(sample_timer_, kSamplePeriod, &Daemon::sample);
+  every(observe_timer_, kObservePeriod, &Daemon::observe_later);
+  every(files_timer_, kFilesPeriod, &Daemon::check_files);
+  io_.run();
+  plane_->cancel();
+  apply_thread_.join();
+  observe_thread_.join();
+  server_.reset();
+  return 0;
+}
+
+}  // namespace headgate::control

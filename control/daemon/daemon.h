@@ -1,0 +1,127 @@
+// headgate-control: the applied map, plan and apply, states of channels, events, the control socket and the admin server.
+// Media never passes here: when it dies, everything goes on, and on return it adopts what runs.
+// Threading: one thread runs the io_context and owns everything; applies and observations, which block, run on one thread
+// each and hand their results back to it.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include "config/load/load.h"
+#include "config/model/diff.h"
+#include "control/daemon/admin_http.h"
+#include "control/daemon/control_server.h"
+#include "control/daemon/event_log.h"
+#include "control/daemon/history.h"
+#include "control/daemon/live_data_plane.h"
+#include "control/daemon/view.h"
+#include "control/daemon/watch.h"
+
+namespace headgate::control {
+
+struct DaemonOptions {
+  std::string config;  // node file, absolute
+  std::string socket;  // "" = run_dir/control.sock
+};
+
+class Daemon {
+ public:
+  explicit Daemon(DaemonOptions options);
+  ~Daemon();
+  // Exit status.
+  int run();
+
+ private:
+  struct ApplyJob {
+    std::string who;
+    bool rollback = false;
+    bool by_signal = false;
+    Reply reply;
+  };
+  struct PreparedApply;
+
+  // start.cpp
+  bool choose_map(const config::LoadResult& files);
+  bool adopt(const HistoryEntry& entry);
+  bool media_runs() const;
+  void load_handles();
+  bool prepare_states();
+  void start_media();
+  // apply.cpp
+  void request_apply(ApplyJob job);
+  void start_apply(ApplyJob job);
+  void perform(std::shared_ptr<PreparedApply> prepared);
+  void finish_apply(std::shared_ptr<PreparedApply> prepared, tl::expected<void, ApplyFailure> outcome);
+  void end_apply(const ApplyJob& job, const nlohmann::json& result);
+  void next_job();
+  void reapply();
+  bool wanted_map(const ApplyJob& job, PreparedApply& prepared, nlohmann::json& result);
+  nlohmann::json plan() const;
+  tl::expected<std::unique_ptr<AdminHttp>, std::string> open_admin(const std::string& address);
+  // daemon.cpp
+  void handle(const protocol::Request& request, const std::string& who, Reply reply);
+  void sample();
+  void observe_later();
+  void on_observation(Observation observation);
+  void check_files();
+  void announce();
+  void add_event(const char* severity, const char* kind, const std::string& subject, const std::string& message);
+  void set_alarm(bool active, const char* kind, const char* severity, const std::string& subject, const std::string& message);
+  void every(boost::asio::steady_timer& timer, std::chrono::milliseconds period, void (Daemon::*action)());
+  void tell_launcher(const std::string& line);
+  GatewayView view() const;
+  bool ready() const;
+
+  DaemonOptions options_;
+  protocol::RunDir run_dir_;
+  std::string data_dir_;
+  std::unique_ptr<History> history_;
+  std::unique_ptr<EventLog> events_;
+  std::shared_ptr<const config::Model> model_;
+  std::vector<config::SourceFile> applied_sources_;
+  std::string applied_digest_;
+  Handles handles_;
+  DesiredStates states_;
+
+  boost::asio::io_context io_;
+  boost::asio::thread_pool apply_thread_{1};
+  boost::asio::thread_pool observe_thread_{1};
+  boost::asio::signal_set signals_{io_};
+  boost::asio::steady_timer sample_timer_{io_};
+  boost::asio::steady_timer observe_timer_{io_};
+  boost::asio::steady_timer files_timer_{io_};
+  std::unique_ptr<ControlServer> server_;
+  std::unique_ptr<AdminHttp> admin_;
+  std::string admin_address_;
+  std::unique_ptr<LiveDataPlane> plane_;
+
+  std::optional<protocol::StatsMapping> mapping_;
+  Snapshot snapshot_;
+  ChannelMonitor monitor_;
+  Observation observation_;
+  bool observing_ = false;
+  std::vector<Alarm> alarms_;
+  std::string files_signature_;
+  bool map_differs_ = false;
+  bool files_valid_ = true;
+  bool applying_ = false;
+  std::string applying_who_;
+  std::deque<ApplyJob> queue_;
+  bool announced_ = false;
+  std::string announced_text_;
+  int settle_failures_ = 0;
+};
+
+std::int64_t unix_now_ns();
+
+}  // namespace headgate::control

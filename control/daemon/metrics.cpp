@@ -1,0 +1,229 @@
+#include <fmt/core.h>
+
+#include <set>
+
+#include "control/daemon/view.h"
+
+namespace headgate::control {
+namespace {
+
+using Labels = std::vector<std::pair<std::string, std::string>>;
+
+// The text format of Prometheus, version 0.0.4: HELP and TYPE once, then all samples of a name together.
+class Writer {
+ public:
+  void family(const std::string& name, const char* type, const char* help) {
+    name_ = name;
+    text_ += fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
+  }
+  template <typename Value>
+  void sample(const Labels& labels, Value value) {
+    text_ += name_;
+    for (std::size_t i = 0; i < labels.size(); ++i)
+      text_ += fmt::format("{}{}=\"{}\"", i == 0 ? "{" : ",", labels[i].first, escaped(labels[i].second));
+    if (!labels.empty()) text_ += "}";
+    text_ += fmt::format(" {}\n", value);
+  }
+  std::string take() { return std::move(text_); }
+
+ private:
+  static std::string escaped(const std::string& from) {
+    std::string to;
+    for (const char c : from) {
+      if (c == '\\' || c == '"') to += '\\';
+      if (c == '\n') to += "\\n";
+      else to += c;
+    }
+    return to;
+  }
+  std::string name_;
+  std::string text_;
+};
+
+double seconds(std::uint64_t unix_ns) { return static_cast<double>(unix_ns) / 1e9; }
+
+void about_gateway(Writer& out, const GatewayView& view) {
+  out.family("headgate_build_info", "gauge", "Version of the gateway; always 1.");
+  out.sample({{"version", view.version}, {"node", view.model->node.node}}, 1);
+  out.family("headgate_map_differs", "gauge", "1 while the files differ from the running channel map.");
+  out.sample({}, view.map_differs ? 1 : 0);
+  out.family("headgate_map_files_valid", "gauge", "0 while the files on disk have errors.");
+  out.sample({}, view.files_valid ? 1 : 0);
+  out.family("headgate_ready", "gauge", "1 when control, fast path and bridge run the applied map.");
+  out.sample({}, view.ready ? 1 : 0);
+  out.family("headgate_alarms", "gauge", "Active alarms by severity.");
+  for (const char* severity : {"warning", "critical"}) {
+    int count = 0;
+    for (const Alarm& alarm : view.alarms) count += alarm.severity == severity ? 1 : 0;
+    out.sample({{"severity", severity}}, count);
+  }
+  out.family("headgate_process_up", "gauge", "1 while the process runs and answers.");
+  for (const ProcessView& entry : view.processes) out.sample({{"process", entry.process.name}}, entry.answers ? 1 : 0);
+  out.family("headgate_process_deaths_total", "counter", "Unexpected ends of a process that the launcher saw.");
+  for (const ProcessView& entry : view.processes) out.sample({{"process", entry.process.name}}, entry.process.deaths);
+  out.family("headgate_process_crash_loop", "gauge", "1 while the launcher pauses between the starts of a process.");
+  for (const ProcessView& entry : view.processes)
+    out.sample({{"process", entry.process.name}}, entry.process.crash_loop ? 1 : 0);
+  out.family("headgate_process_start_timestamp_seconds", "gauge", "Start or adoption of a process that runs.");
+  for (const ProcessView& entry : view.processes) {
+    if (entry.process.pid != 0)
+      out.sample({{"process", entry.process.name}}, seconds(static_cast<std::uint64_t>(entry.process.started_unix_ns)));
+  }
+}
+
+void about_channels(Writer& out, const GatewayView& view) {
+  const ChannelState states[] = {ChannelState::ok, ChannelState::degraded, ChannelState::down, ChannelState::disabled};
+  out.family("headgate_channel_state", "gauge", "1 for the state that the channel is in, 0 for the others.");
+  for (const config::Channel& channel : view.model->channels) {
+    const ChannelHealth* health = view.monitor.find(channel.id);
+    for (const ChannelState state : states)
+      out.sample({{"channel", channel.id}, {"state", to_string(state)}}, health != nullptr && health->state == state ? 1 : 0);
+  }
+  out.family("headgate_input_active", "gauge", "1 for the input in use.");
+  for (const config::Channel& channel : view.model->channels) {
+    const ChannelHealth* health = view.monitor.find(channel.id);
+    for (const config::Input& input : channel.inputs)
+      out.sample({{"channel", channel.id}, {"input", std::to_string(input.number)}},
+                 health != nullptr && health->active_input == input.number ? 1 : 0);
+  }
+  out.family("headgate_sessions", "gauge", "Players connected, by channel and protocol.");
+  for (const config::Channel& channel : view.model->channels) {
+    if (const auto sessions = sessions_of(view, channel.id); sessions && channel.hls)
+      out.sample({{"channel", channel.id}, {"protocol", "hls"}}, *sessions);
+  }
+}
+
+Labels labels_of(const InputSnapshot& input) { return {{"channel", input.channel}, {"input", std::to_string(input.number)}}; }
+
+struct InputCounter {
+  const char* name;
+  const char* help;
+  std::uint64_t InputSnapshot::*value;
+};
+
+constexpr InputCounter kInputCounters[] = {
+    {"headgate_input_datagrams_total", "Datagrams received.", &InputSnapshot::datagrams},
+    {"headgate_input_ts_packets_total", "Transport packets received.", &InputSnapshot::ts_packets},
+    {"headgate_input_bytes_total", "Bytes of transport packets received.", &InputSnapshot::bytes},
+    {"headgate_input_cc_errors_total", "Continuity errors, ISO/IEC 13818-1 2.4.3.3.", &InputSnapshot::cc_errors},
+    {"headgate_input_duplicates_total", "Legal duplicate packets.", &InputSnapshot::duplicates},
+    {"headgate_input_transport_errors_total", "Packets with transport_error_indicator.", &InputSnapshot::transport_errors},
+    {"headgate_input_sync_errors_total", "Packets that begin without 0x47.", &InputSnapshot::sync_errors},
+    {"headgate_input_scrambled_packets_total", "Scrambled packets.", &InputSnapshot::scrambled},
+    {"headgate_input_null_packets_total", "Null packets.", &InputSnapshot::null_packets},
+    {"headgate_input_rtp_lost_total", "RTP datagrams missing by sequence number.", &InputSnapshot::rtp_lost},
+    {"headgate_input_rtp_duplicates_total", "RTP datagrams received twice.", &InputSnapshot::rtp_duplicates},
+    {"headgate_input_rtp_reordered_total", "RTP datagrams out of order.", &InputSnapshot::rtp_reordered},
+    {"headgate_input_pcr_discontinuities_total", "PCR jumps without an indicator.", &InputSnapshot::pcr_discontinuities},
+};
+
+void about_inputs(Writer& out, const Snapshot& snapshot) {
+  for (const InputCounter& counter : kInputCounters) {
+    out.family(counter.name, "counter", counter.help);
+    for (const InputSnapshot& input : snapshot.inputs) out.sample(labels_of(input), input.*counter.value);
+  }
+  out.family("headgate_input_bitrate_bits_per_second", "gauge", "Rate of 188-byte packets over the last second.");
+  for (const InputSnapshot& input : snapshot.inputs) out.sample(labels_of(input), input.bitrate_bps);
+  out.family("headgate_input_last_packet_timestamp_seconds", "gauge", "When the last datagram came; 0 before the first.");
+  for (const InputSnapshot& input : snapshot.inputs)
+    out.sample(labels_of(input), seconds(input.last_packet_unix_ns));
+  out.family("headgate_input_pid_cc_errors_total", "counter", "Continuity errors by PID, for PIDs that had any.");
+  for (const InputSnapshot& input : snapshot.inputs) {
+    for (const PidSnapshot& pid : input.pids) {
+      if (pid.cc_errors == 0) continue;
+      Labels labels = labels_of(input);
+      labels.emplace_back("pid", fmt::format("0x{:04x}", pid.pid));
+      out.sample(labels, pid.cc_errors);
+    }
+  }
+}
+
+void about_outputs(Writer& out, const Snapshot& snapshot) {
+  out.family("headgate_output_bytes_total", "counter", "Bytes of transport packets sent.");
+  for (const OutputSnapshot& output : snapshot.outputs)
+    out.sample({{"channel", output.channel}, {"output", output.url}}, output.bytes);
+  out.family("headgate_output_datagrams_total", "counter", "Datagrams sent.");
+  for (const OutputSnapshot& output : snapshot.outputs)
+    out.sample({{"channel", output.channel}, {"output", output.url}}, output.datagrams);
+}
+
+// Zeros too, for each reason once a place, so that a rate is defined before the first drop; of inputs and outputs only what
+// has happened, to keep the page small with hundreds of channels.
+void add_drops(Writer& out, const DropCounts& drops, const Labels& labels, bool zeros) {
+  for (std::size_t i = 0; i < drops.size(); ++i) {
+    if (drops[i] == 0 && !zeros) continue;
+    Labels all = labels;
+    all.emplace_back("where", std::string(protocol::kDropReasons[i].where));
+    all.emplace_back("reason", std::string(protocol::kDropReasons[i].name));
+    out.sample(all, drops[i]);
+  }
+}
+
+void about_drops(Writer& out, const Snapshot& snapshot) {
+  out.family("headgate_drops_total", "counter", "Datagrams and packets discarded, by place and reason.");
+  for (const InterfaceSnapshot& interface : snapshot.interfaces)
+    add_drops(out, interface.drops, {{"interface", interface.name}}, true);
+  for (const InputSnapshot& input : snapshot.inputs) add_drops(out, input.drops, labels_of(input), false);
+  for (const OutputSnapshot& output : snapshot.outputs)
+    add_drops(out, output.drops, {{"channel", output.channel}, {"output", output.url}}, false);
+}
+
+void about_interfaces(Writer& out, const Snapshot& snapshot) {
+  out.family("headgate_interface_up", "gauge", "1 while the link is up.");
+  for (const auto& interface : snapshot.interfaces) out.sample({{"interface", interface.name}}, interface.link_up ? 1 : 0);
+  out.family("headgate_interface_packets_total", "counter", "Frames by direction.");
+  for (const auto& interface : snapshot.interfaces) {
+    out.sample({{"interface", interface.name}, {"direction", "rx"}}, interface.rx_packets);
+    out.sample({{"interface", interface.name}, {"direction", "tx"}}, interface.tx_packets);
+  }
+  out.family("headgate_interface_bytes_total", "counter", "Bytes of frames by direction.");
+  for (const auto& interface : snapshot.interfaces) {
+    out.sample({{"interface", interface.name}, {"direction", "rx"}}, interface.rx_bytes);
+    out.sample({{"interface", interface.name}, {"direction", "tx"}}, interface.tx_bytes);
+  }
+  const auto labels = [](const NetworkSnapshot& network) {
+    return Labels{{"interface", network.interface}, {"vlan", std::to_string(network.vlan)}};
+  };
+  out.family("headgate_igmp_last_query_timestamp_seconds", "gauge", "When a querier was last heard; 0: never.");
+  for (const auto& network : snapshot.networks) out.sample(labels(network), seconds(network.last_query_unix_ns));
+  out.family("headgate_igmp_groups", "gauge", "Groups that this host is a member of.");
+  for (const auto& network : snapshot.networks) out.sample(labels(network), network.groups);
+  out.family("headgate_igmp_version", "gauge", "IGMP version in force.");
+  for (const auto& network : snapshot.networks) out.sample(labels(network), network.igmp_version);
+}
+
+void about_workers(Writer& out, const Snapshot& snapshot) {
+  out.family("headgate_fastpath_cycles_per_packet", "gauge", "Cycles of polls that had packets, a packet, since the start.");
+  for (std::size_t i = 0; i < snapshot.workers.size(); ++i) {
+    const WorkerSnapshot& worker = snapshot.workers[i];
+    if (worker.packets != 0)
+      out.sample({{"worker", std::to_string(i)}},
+                 static_cast<double>(worker.busy_cycles) / static_cast<double>(worker.packets));
+  }
+  out.family("headgate_fastpath_busy_ratio", "gauge", "Share of time spent in polls that had packets, since the start.");
+  for (std::size_t i = 0; i < snapshot.workers.size(); ++i) {
+    const WorkerSnapshot& worker = snapshot.workers[i];
+    if (worker.total_cycles != 0)
+      out.sample({{"worker", std::to_string(i)}},
+                 static_cast<double>(worker.busy_cycles) / static_cast<double>(worker.total_cycles));
+  }
+  out.family("headgate_fastpath_packets_total", "counter", "Frames that a worker took in.");
+  for (std::size_t i = 0; i < snapshot.workers.size(); ++i)
+    out.sample({{"worker", std::to_string(i)}}, snapshot.workers[i].packets);
+}
+
+}  // namespace
+
+std::string metrics_text(const GatewayView& view) {
+  Writer out;
+  about_gateway(out, view);
+  about_channels(out, view);
+  about_inputs(out, view.snapshot);
+  about_outputs(out, view.snapshot);
+  about_drops(out, view.snapshot);
+  about_interfaces(out, view.snapshot);
+  about_workers(out, view.snapshot);
+  return out.take();
+}
+
+}  // namespace headgate::control

@@ -1,0 +1,123 @@
+#include "control/daemon/snapshot.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace headgate::control {
+namespace {
+
+std::uint64_t get(const protocol::Counter& counter) { return counter.load(std::memory_order_relaxed); }
+
+template <std::size_t N>
+std::string text(const std::array<char, N>& from) {
+  return {from.data(), ::strnlen(from.data(), N)};
+}
+
+DropCounts copy(const protocol::Drops& from) {
+  DropCounts to;
+  for (std::size_t i = 0; i < to.size(); ++i) to[i] = get(from[i]);
+  return to;
+}
+
+template <typename Entry>
+bool used(const Entry& entry) {
+  return entry.in_use.load(std::memory_order_acquire) == 1;
+}
+
+void copy_pids(const protocol::InputStats& from, InputSnapshot& to) {
+  const std::size_t count = std::min<std::size_t>(from.pid_count.load(std::memory_order_acquire), from.pids.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    const protocol::PidStats& pid = from.pids[i];
+    to.pids.push_back({pid.pid.load(std::memory_order_relaxed), pid.has_pcr.load(std::memory_order_relaxed) != 0,
+                       pid.scrambled_now.load(std::memory_order_relaxed) != 0, get(pid.packets), get(pid.cc_errors),
+                       get(pid.scrambled), get(pid.bitrate_bps)});
+  }
+  std::sort(to.pids.begin(), to.pids.end(), [](const auto& a, const auto& b) { return a.pid < b.pid; });
+}
+
+InputSnapshot copy(const protocol::InputStats& from) {
+  InputSnapshot to;
+  to.number = from.number;
+  to.channel = text(from.channel);
+  to.url = text(from.url);
+  to.datagrams = get(from.datagrams);
+  to.bytes = get(from.bytes);
+  to.ts_packets = get(from.ts_packets);
+  to.cc_errors = get(from.cc_errors);
+  to.duplicates = get(from.duplicates);
+  to.transport_errors = get(from.transport_errors);
+  to.sync_errors = get(from.sync_errors);
+  to.scrambled = get(from.scrambled);
+  to.null_packets = get(from.null_packets);
+  to.rtp_lost = get(from.rtp_lost);
+  to.rtp_duplicates = get(from.rtp_duplicates);
+  to.rtp_reordered = get(from.rtp_reordered);
+  to.pcr_count = get(from.pcr_count);
+  to.pcr_discontinuities = get(from.pcr_discontinuities);
+  to.pcr_interval_max_ns = get(from.pcr_interval_max_ns);
+  to.last_packet_unix_ns = get(from.last_packet_unix_ns);
+  to.first_packet_unix_ns = get(from.first_packet_unix_ns);
+  to.joined_unix_ns = get(from.joined_unix_ns);
+  to.bitrate_bps = get(from.bitrate_bps);
+  to.ring_slots = get(from.ring_slots);
+  to.service_state = get(from.service_state);
+  to.program_number = get(from.program_number);
+  to.drops = copy(from.drops);
+  to.pids_beyond = from.pids_beyond.load(std::memory_order_relaxed);
+  copy_pids(from, to);
+  return to;
+}
+
+OutputSnapshot copy(const protocol::OutputStats& from) {
+  return {text(from.channel), text(from.url),     get(from.datagrams),           get(from.bytes),
+          get(from.ts_packets), get(from.last_packet_unix_ns), get(from.bitrate_bps), copy(from.drops)};
+}
+
+InterfaceSnapshot copy(const protocol::InterfaceStats& from) {
+  const auto& m = from.mac;
+  return {text(from.name),
+          text(from.device),
+          fmt::format("{:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", m[0], m[1], m[2], m[3], m[4], m[5]),
+          from.link_up.load(std::memory_order_relaxed) != 0,
+          get(from.rx_packets),
+          get(from.rx_bytes),
+          get(from.tx_packets),
+          get(from.tx_bytes),
+          copy(from.drops)};
+}
+
+NetworkSnapshot copy(const protocol::NetworkStats& from) {
+  return {text(from.interface),  from.vlan,        get(from.igmp_version), get(from.last_query_unix_ns), get(from.queries),
+          get(from.last_report_unix_ns), get(from.reports), get(from.groups)};
+}
+
+WorkerSnapshot copy(const protocol::WorkerStats& from) {
+  return {get(from.polls),        get(from.packets), get(from.busy_cycles),
+          get(from.total_cycles), get(from.tsc_hz),  get(from.bridge_ring_dropped)};
+}
+
+template <typename From, typename To>
+void copy_used(const From& from, std::vector<To>& to) {
+  for (const auto& entry : from) {
+    if (used(entry)) to.push_back(copy(entry));
+  }
+}
+
+}  // namespace
+
+Snapshot take(const protocol::StatsPage& page) {
+  Snapshot snapshot;
+  snapshot.epoch = page.epoch.load(std::memory_order_relaxed);
+  snapshot.generation = page.generation.load(std::memory_order_relaxed);
+  snapshot.heartbeat_unix_ns = page.heartbeat_unix_ns.load(std::memory_order_relaxed);
+  copy_used(page.workers, snapshot.workers);
+  copy_used(page.interfaces, snapshot.interfaces);
+  copy_used(page.networks, snapshot.networks);
+  copy_used(page.inputs, snapshot.inputs);
+  copy_used(page.outputs, snapshot.outputs);
+  return snapshot;
+}
+
+}  // namespace headgate::control

@@ -1,0 +1,108 @@
+#include <fmt/core.h>
+
+#include <boost/asio/post.hpp>
+
+#include "control/daemon/daemon.h"
+#include "control/launcher/process_lock.h"
+
+namespace headgate::control {
+
+bool Daemon::media_runs() const {
+  const bool fastpath = protocol::read_file(run_dir_.fastpath_state()) && find_running(run_dir_.lock("fastpath"));
+  const bool bridge = protocol::read_file(run_dir_.bridge_state()) && find_running(run_dir_.lock("bridge"));
+  return fastpath || bridge;
+}
+
+bool Daemon::adopt(const HistoryEntry& entry) {
+  auto model = history_->model(entry.number);
+  if (!model) {
+    fmt::print(stderr, "headgate-control: can't read applied map {}: {}\n", entry.number, model.error());
+    return false;
+  }
+  model_ = *model;
+  applied_sources_ = history_->sources(entry.number);
+  applied_digest_ = entry.sources_digest;
+  return true;
+}
+
+// While media runs, the map that it runs; else the files, else the last applied one.
+bool Daemon::choose_map(const config::LoadResult& files) {
+  const auto applied = history_->applied();
+  if (media_runs() && applied && adopt(*applied)) {
+    add_event("info", "adopted", "", fmt::format("media runs: adopted applied map {}", applied->number));
+    return true;
+  }
+  if (files.ok()) {
+    model_ = files.model;
+    applied_sources_ = files.sources;
+    applied_digest_ = digest(files.sources);
+    if (!applied || applied->sources_digest != applied_digest_) {
+      HistoryEntry entry;
+      entry.unix_ns = unix_now_ns();
+      entry.who = "start";
+      entry.summary = fmt::format("{} channels", files.model->channels.size());
+      if (const auto kept = history_->add(entry, *model_, applied_sources_); !kept)
+        add_event("warning", "history", "", kept.error());
+    }
+    add_event("info", "start", "", fmt::format("started with {} channels", model_->channels.size()));
+    return true;
+  }
+  if (!applied || !adopt(*applied)) return false;
+  files_valid_ = false;
+  set_alarm(true, "map_rejected", "critical", "",
+            fmt::format("the files have errors; running the map applied before ({})", applied->number));
+  return true;
+}
+
+void Daemon::load_handles() {
+  if (const auto text = protocol::read_file(run_dir_.root + "/state/handles.json")) {
+    if (const auto handles = parse_handles(*text)) handles_ = *handles;
+  }
+}
+
+bool Daemon::prepare_states() {
+  load_handles();
+  DesiredStates old;
+  const auto fastpath = protocol::read_file(run_dir_.fastpath_state());
+  const auto bridge = protocol::read_file(run_dir_.bridge_state());
+  const auto old_fastpath = fastpath ? protocol::parse_fastpath_state(*fastpath) : tl::unexpected(std::string());
+  const auto old_bridge = bridge ? protocol::parse_bridge_state(*bridge) : tl::unexpected(std::string());
+  if (old_fastpath) {
+    old.fastpath = *old_fastpath;
+    // A run_dir whose handles were lost: what the fast path runs tells them.
+    for (const auto& channel : old.fastpath.channels) {
+      handles_.by_id.try_emplace(channel.id, channel.handle);
+      handles_.next = std::max(handles_.next, channel.handle + 1);
+    }
+  }
+  if (old_bridge) old.bridge = *old_bridge;
+  const auto generation = std::max(old.fastpath.generation, old.bridge.generation);
+  states_ = build_states(*model_, handles_, generation);
+  const bool same = old_fastpath && old_bridge && old.fastpath.generation == old.bridge.generation &&
+                    same_content(states_, old) && generation != 0;
+  if (!same) states_.fastpath.generation = states_.bridge.generation = generation + 1;
+  const auto kept = protocol::write_file_atomically(run_dir_.root + "/state/handles.json", to_json(handles_));
+  if (!kept) fmt::print(stderr, "headgate-control: {}\n", kept.error());
+  return kept.has_value();
+}
+
+// The state files first, so that the media processes find them; then they may start, and take it over.
+void Daemon::start_media() {
+  applying_ = true;
+  applying_who_ = "start";
+  for (const auto& [process, text] : {std::pair{"fastpath", protocol::to_json(states_.fastpath)},
+                                      std::pair{"bridge", protocol::to_json(states_.bridge)}}) {
+    if (const auto done = plane_->write_state(process, text); !done) add_event("critical", "state", process, done.error());
+  }
+  tell_launcher("start");
+  boost::asio::post(apply_thread_, [this, states = states_] {
+    const auto done = carry_out(*plane_, states, {});
+    boost::asio::post(io_, [this, done] {
+      if (!done) add_event("critical", "start", "", done.error());
+      next_job();
+      observe_later();
+    });
+  });
+}
+
+}  // namespace headgate::control

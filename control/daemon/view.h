@@ -1,0 +1,61 @@
+// What control knows about the running gateway at one moment, and its three renderings: JSON for status, Prometheus text.
+// Threading: values; the renderings are pure.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "config/model/model.h"
+#include "control/daemon/channel_monitor.h"
+#include "control/daemon/history.h"
+#include "control/daemon/snapshot.h"
+#include "control/launcher/launcher_client.h"
+
+namespace headgate::control {
+
+struct ProcessView {
+  ProcessStatus process;
+  bool answers = false;
+  std::uint64_t generation = 0;
+  std::string version;
+};
+
+struct Alarm {
+  std::string kind;
+  std::string severity;  // warning | critical
+  std::string subject;
+  std::string message;
+  std::int64_t since_unix_ns = 0;
+};
+
+struct GatewayView {
+  std::string version;
+  std::int64_t now_unix_ns = 0;
+  std::shared_ptr<const config::Model> model;
+  Snapshot snapshot;
+  ChannelMonitor monitor;
+  std::vector<ProcessView> processes;
+  nlohmann::json fastpath_status = nlohmann::json::object();  // as it answers to `status`
+  nlohmann::json bridge_status = nlohmann::json::object();
+  std::uint64_t generation = 0;
+  std::optional<HistoryEntry> applied;
+  bool map_differs = false;
+  bool files_valid = true;
+  bool ready = false;
+  std::vector<Alarm> alarms;
+};
+
+nlohmann::json gateway_status(const GatewayView& view);
+// Null for an unknown channel.
+nlohmann::json channel_status(const GatewayView& view, const std::string& channel);
+std::string metrics_text(const GatewayView& view);
+
+// Sessions of a channel that the bridge reports; nothing while it doesn't.
+std::optional<std::uint64_t> sessions_of(const GatewayView& view, const std::string& channel);
+
+}  // namespace headgate::control

@@ -1,0 +1,86 @@
+#include "control/daemon/watch.h"
+
+#include <fmt/core.h>
+
+#include "control/protocol/message.h"
+
+namespace headgate::control {
+namespace {
+
+constexpr std::chrono::milliseconds kBound{1000};
+
+void ask(const std::string& socket, ProcessView& process, nlohmann::json& status) {
+  const auto hello = protocol::call(socket, "hello", nlohmann::json::object(), kBound);
+  if (!hello || !hello->is_object()) return;
+  process.answers = true;
+  if (hello->contains("generation") && (*hello)["generation"].is_number_unsigned())
+    process.generation = (*hello)["generation"].get<std::uint64_t>();
+  if (hello->contains("version") && (*hello)["version"].is_string()) process.version = (*hello)["version"].get<std::string>();
+  if (hello->contains("pid") && (*hello)["pid"].is_number_integer()) process.process.pid = (*hello)["pid"].get<int>();
+  auto answer = protocol::call(socket, "status", nlohmann::json::object(), kBound);
+  if (answer && answer->is_object()) status = std::move(*answer);
+}
+
+const ProcessView* find(const Observation& observation, const std::string& name) {
+  for (const ProcessView& entry : observation.processes) {
+    if (entry.process.name == name) return &entry;
+  }
+  return nullptr;
+}
+
+Event event(std::int64_t at, const char* severity, const char* kind, const std::string& subject, std::string message) {
+  return {0, at, severity, kind, subject, std::move(message)};
+}
+
+}  // namespace
+
+Observation observe(const protocol::RunDir& run_dir) {
+  Observation now;
+  if (const auto text = launcher_call(run_dir.launcher_socket(), "status")) {
+    now.launcher_answers = true;
+    for (ProcessStatus& status : parse_launcher_status(*text)) {
+      now.processes.emplace_back();
+      now.processes.back().process = std::move(status);
+    }
+  }
+  for (const char* name : {"fastpath", "bridge"}) {
+    if (find(now, name) != nullptr) continue;
+    now.processes.emplace_back();  // the launcher is away: the process may run all the same
+    now.processes.back().process.name = name;
+    now.processes.back().process.state = "unknown";
+  }
+  for (ProcessView& entry : now.processes) {
+    if (entry.process.name == "fastpath") ask(run_dir.fastpath_socket(), entry, now.fastpath_status);
+    if (entry.process.name == "bridge") ask(run_dir.bridge_socket(), entry, now.bridge_status);
+  }
+  return now;
+}
+
+std::vector<Event> compare(const Observation& before, const Observation& now, std::int64_t at) {
+  std::vector<Event> events;
+  if (before.launcher_answers && !now.launcher_answers)
+    events.push_back(event(at, "critical", "launcher_lost", "launcher", "the launcher does not answer; media goes on"));
+  if (!before.launcher_answers && now.launcher_answers && !before.processes.empty())
+    events.push_back(event(at, "info", "launcher_back", "launcher", "the launcher answers"));
+  for (const ProcessView& entry : now.processes) {
+    const ProcessView* old = find(before, entry.process.name);
+    if (old == nullptr) continue;
+    const std::string& name = entry.process.name;
+    // A launcher that was started again counts from 0.
+    const bool same_count = before.launcher_answers && now.launcher_answers && entry.process.deaths >= old->process.deaths;
+    if (same_count && entry.process.deaths > old->process.deaths)
+      events.push_back(event(at, "critical", "process_died", name,
+                             fmt::format("{} ended unexpectedly (pid {}), {} times so far", name, old->process.pid,
+                                         entry.process.deaths)));
+    if (old->process.pid != entry.process.pid && entry.process.pid != 0 && (old->process.pid != 0 || old->process.deaths != 0))
+      events.push_back(event(at, "warning", "process_restarted", name, fmt::format("{} runs again, pid {}", name, entry.process.pid)));
+    if (entry.process.crash_loop && !old->process.crash_loop)
+      events.push_back(event(at, "critical", "crash_loop", name,
+                             fmt::format("{} dies again and again; the launcher pauses between its starts", name)));
+    if (!entry.process.crash_loop && old->process.crash_loop && now.launcher_answers)
+      events.push_back(event(at, "info", "crash_loop_over", name, fmt::format("{} keeps running", name)));
+  }
+  return events;
+}
+
+}  // namespace headgate::control

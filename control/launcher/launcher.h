@@ -1,0 +1,91 @@
+// `headgate run`: starts, watches and stops control, the fast path and the bridge. It parses no configuration and moves no
+// media; what it must not do is die with them or take them along, so it does little.
+//
+// Processes are watched by pidfd. One that runs already (NAME.lock held) is adopted instead of started. Text protocol on
+// run_dir/launcher.sock, one line a connection, answered by lines and closed:
+//   start               control: the state files are written; the media processes may start      -> ok
+//   ready TEXT          control: all serve the applied map                                        -> ok
+//   text TEXT           control: one line for the service manager                                 -> ok
+//   restart NAME        stops and starts one process                                              -> ok | error: ...
+//   status              a line a process: NAME STATE PID DEATHS STARTED_UNIX_NS CRASH_LOOP        -> lines
+// Threading: one thread, run() returns when everything has stopped.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "control/launcher/notify.h"
+#include "control/launcher/process_lock.h"
+#include "control/launcher/restart_policy.h"
+#include "control/launcher/spawn.h"
+#include "control/protocol/run_dir.h"
+
+namespace headgate::control {
+
+// Control ends with this when there is nothing to serve: no valid file and no map applied before.
+inline constexpr int kExitNothingToServe = 78;  // EX_CONFIG of sysexits.h
+
+struct ProcessSpec {
+  std::string name;
+  std::vector<std::string> command;
+  Privileges privileges;
+  bool waits_for_control = true;  // starts on control's word
+};
+
+struct LauncherOptions {
+  protocol::RunDir run_dir;
+  std::vector<ProcessSpec> processes;  // in the order of starting; the first is control
+  std::chrono::milliseconds stop_bound{5000};
+};
+
+class Launcher {
+ public:
+  Launcher(LauncherOptions options, ServiceManager manager);
+  // Until SIGTERM or SIGINT. Returns the exit status.
+  int run();
+
+ private:
+  using Clock = RestartPolicy::Clock;
+  enum class State { waiting, running, backing_off };
+  struct Process {
+    ProcessSpec spec;
+    State state = State::waiting;
+    pid_t pid = 0;
+    UniqueFd pidfd;
+    RestartPolicy policy;
+    Clock::time_point start_at{};
+    Clock::time_point kill_at = Clock::time_point::max();  // a restart was asked for
+    long long started_unix_ns = 0;
+    bool adopted = false;
+    bool restarting = false;
+    bool in_crash_loop = false;
+  };
+
+  bool set_up();
+  void adopt_all();
+  void start_due();
+  void start(Process& process);
+  void on_exit(Process& process);
+  void on_signal();
+  void on_connection();
+  std::string answer(const std::string& line);
+  std::string restart(const std::string& name);
+  std::string status();
+  void notice_crash_loops();
+  void stop_all();
+  bool wait_for_exit(const Process& process, std::chrono::milliseconds bound) const;
+  int poll_timeout() const;
+
+  LauncherOptions options_;
+  ServiceManager manager_;
+  std::vector<Process> processes_;
+  UniqueFd signals_;
+  UniqueFd listener_;
+  bool media_allowed_ = false;
+  bool stopping_ = false;
+  int exit_status_ = 0;
+  Clock::time_point alive_due_{};
+};
+
+}  // namespace headgate::control

@@ -1,0 +1,26 @@
+// Control's side of the launcher's text protocol (launcher.h). Blocks for at most about a second.
+// Threading: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+namespace headgate::control {
+
+struct ProcessStatus {
+  std::string name;
+  std::string state;  // running | waiting | backing_off
+  int pid = 0;
+  std::uint64_t deaths = 0;
+  std::int64_t started_unix_ns = 0;
+  bool crash_loop = false;
+  bool operator==(const ProcessStatus&) const = default;
+};
+
+tl::expected<std::string, std::string> launcher_call(const std::string& socket_path, const std::string& line);
+std::vector<ProcessStatus> parse_launcher_status(const std::string& text);
+
+}  // namespace headgate::control

@@ -1,0 +1,61 @@
+#include "control/launcher/process_lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/pidfd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <thread>
+
+namespace headgate::control {
+namespace {
+
+pid_t read_pid(int fd) {
+  char text[32];
+  const ssize_t n = ::pread(fd, text, sizeof text, 0);
+  pid_t pid = 0;
+  if (n > 0) std::from_chars(text, text + n, pid);
+  return pid > 0 ? pid : 0;
+}
+
+bool held(int fd) {
+  if (::flock(fd, LOCK_SH | LOCK_NB) == 0) {
+    ::flock(fd, LOCK_UN);
+    return false;
+  }
+  return errno == EWOULDBLOCK;
+}
+
+}  // namespace
+
+tl::expected<ProcessLock, std::string> ProcessLock::acquire(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (!fd) return tl::unexpected("can't open " + path + ": " + std::strerror(errno));
+  // Somebody who looks whether the lock is held holds it for a moment himself: try a few times before believing it.
+  for (int attempt = 0; ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0; ++attempt) {
+    if (errno != EWOULDBLOCK && errno != EINTR) return tl::unexpected("can't lock " + path + ": " + std::strerror(errno));
+    if (attempt >= 10) return tl::unexpected("already running, pid " + std::to_string(read_pid(fd.get())) + " (" + path + ")");
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  const std::string pid = std::to_string(::getpid()) + "\n";
+  if (::ftruncate(fd.get(), 0) != 0 || ::pwrite(fd.get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size()))
+    return tl::unexpected("can't write " + path + ": " + std::strerror(errno));
+  return ProcessLock(std::move(fd));
+}
+
+std::optional<RunningProcess> find_running(const std::string& lock_path) {
+  UniqueFd fd(::open(lock_path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return std::nullopt;
+  const pid_t pid = read_pid(fd.get());
+  // A dead pid is told without touching the lock, so that a process just starting never finds it taken.
+  if (pid == 0 || (::kill(pid, 0) != 0 && errno == ESRCH)) return std::nullopt;
+  RunningProcess running{pid, UniqueFd(::pidfd_open(pid, 0))};
+  if (!running.pidfd || !held(fd.get()) || read_pid(fd.get()) != pid) return std::nullopt;
+  return running;
+}
+
+}  // namespace headgate::control

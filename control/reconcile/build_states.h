@@ -1,0 +1,40 @@
+// From the channel map to what the fast path and the bridge are told: pure.
+// Threading: values.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include <tl/expected.hpp>
+
+#include "config/model/model.h"
+#include "control/protocol/state.h"
+
+namespace headgate::control {
+
+// Handles of channels: a channel keeps its handle for as long as it is in the map, enabled or not; none is ever given twice
+// in the life of run_dir, so that a late packet in the ring can't be taken for another channel's.
+struct Handles {
+  std::uint32_t next = 1;
+  std::map<std::string, std::uint32_t> by_id;
+  bool operator==(const Handles&) const = default;
+};
+std::string to_json(const Handles& handles);
+tl::expected<Handles, std::string> parse_handles(const std::string& json);
+
+struct DesiredStates {
+  protocol::FastpathState fastpath;
+  protocol::BridgeState bridge;
+  bool operator==(const DesiredStates&) const = default;
+};
+
+// Enabled channels and pushes only. Updates `handles`.
+DesiredStates build_states(const config::Model& model, Handles& handles, std::uint64_t generation);
+
+// Equal but for the generation.
+bool same_content(DesiredStates a, const DesiredStates& b);
+
+std::string to_string(config::LogLevel level);
+
+}  // namespace headgate::control

@@ -1,0 +1,118 @@
+#include "control/reconcile/model_json.h"
+
+#include <nlohmann/json.hpp>
+
+// nlohmann finds these by argument-dependent lookup, which looks beside the types, not into an unnamed namespace.
+namespace headgate::config {
+
+using nlohmann::json;
+
+NLOHMANN_JSON_SERIALIZE_ENUM(LogLevel, {{LogLevel::trace, "trace"}, {LogLevel::debug, "debug"}, {LogLevel::info, "info"},
+                                        {LogLevel::warning, "warning"}, {LogLevel::error, "error"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(LogFormat, {{LogFormat::text, "text"}, {LogFormat::json, "json"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(Igmp,
+                             {{Igmp::automatic, "auto"}, {Igmp::v1, "v1"}, {Igmp::v2, "v2"}, {Igmp::v3, "v3"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(Hugepages, {{Hugepages::automatic, "auto"}, {Hugepages::required, "required"},
+                                         {Hugepages::never, "never"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(Idle, {{Idle::adaptive, "adaptive"}, {Idle::poll, "poll"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(DatagramProtocol, {{DatagramProtocol::udp, "udp"}, {DatagramProtocol::rtp, "rtp"}})
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Vlan, id, addresses)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Interface, name, device, addresses, is_default, mtu, igmp, vlans)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Fastpath, workers, cores, hugepages, idle)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(HttpServer, listen)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AdminToken, role, token)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AdminServer, listen, tokens_file, tokens)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Push, url, protocol, interface, vlan, group, port, ttl, dscp, enabled)
+
+static json program_to_json(const std::optional<Program>& program) {
+  if (!program) return nullptr;
+  return std::visit([](const auto& value) { return json(value); }, *program);
+}
+
+static std::optional<Program> program_from_json(const json& value) {
+  if (value.is_null()) return std::nullopt;
+  if (value.is_string()) return Program(value.get<std::string>());
+  return Program(value.get<std::uint16_t>());
+}
+
+static void to_json(json& to, const Input& from) {
+  to = {{"number", from.number}, {"url", from.url},     {"protocol", from.protocol}, {"interface", from.interface},
+        {"vlan", from.vlan},     {"group", from.group}, {"source", from.source},     {"port", from.port},
+        {"program", program_to_json(from.program)}};
+}
+
+static void from_json(const json& from, Input& to) {
+  from.at("number").get_to(to.number);
+  from.at("url").get_to(to.url);
+  from.at("protocol").get_to(to.protocol);
+  from.at("interface").get_to(to.interface);
+  from.at("vlan").get_to(to.vlan);
+  from.at("group").get_to(to.group);
+  from.at("source").get_to(to.source);
+  from.at("port").get_to(to.port);
+  to.program = program_from_json(from.at("program"));
+}
+
+static void to_json(json& to, const Channel& from) {
+  to = {{"id", from.id},           {"name", from.name},     {"tags", from.tags}, {"enabled", from.enabled},
+        {"inputs", from.inputs},   {"push", from.push},     {"number", nullptr}, {"hls", nullptr}};
+  if (from.number) to["number"] = *from.number;
+  if (from.hls) to["hls"] = {{"segment_ms", from.hls->segment.count()}, {"window", from.hls->window}};
+}
+
+static void from_json(const json& from, Channel& to) {
+  from.at("id").get_to(to.id);
+  from.at("name").get_to(to.name);
+  from.at("tags").get_to(to.tags);
+  from.at("enabled").get_to(to.enabled);
+  from.at("inputs").get_to(to.inputs);
+  from.at("push").get_to(to.push);
+  if (const json& number = from.at("number"); !number.is_null()) to.number = number.get<std::uint32_t>();
+  if (const json& hls = from.at("hls"); !hls.is_null())
+    to.hls = HlsOptions{std::chrono::milliseconds(hls.at("segment_ms").get<std::int64_t>()),
+                        hls.at("window").get<std::uint32_t>()};
+}
+
+static void to_json(json& to, const Node& from) {
+  to = {{"node", from.node},           {"run_dir", from.run_dir},       {"data_dir", from.data_dir},
+        {"log_level", from.log_level}, {"log_format", from.log_format}, {"interfaces", from.interfaces},
+        {"fastpath", from.fastpath},   {"http", from.http},             {"admin", nullptr}};
+  if (from.admin) to["admin"] = *from.admin;
+}
+
+static void from_json(const json& from, Node& to) {
+  from.at("node").get_to(to.node);
+  from.at("run_dir").get_to(to.run_dir);
+  from.at("data_dir").get_to(to.data_dir);
+  from.at("log_level").get_to(to.log_level);
+  from.at("log_format").get_to(to.log_format);
+  from.at("interfaces").get_to(to.interfaces);
+  from.at("fastpath").get_to(to.fastpath);
+  from.at("http").get_to(to.http);
+  if (const json& admin = from.at("admin"); !admin.is_null()) to.admin = admin.get<AdminServer>();
+}
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Model, node, channels)
+
+}  // namespace headgate::config
+
+namespace headgate::control {
+
+inline constexpr int kModelVersion = 1;
+
+std::string model_to_json(const config::Model& model) {
+  return nlohmann::json{{"version", kModelVersion}, {"model", model}}.dump(1) + "\n";
+}
+
+tl::expected<std::shared_ptr<const config::Model>, std::string> parse_model(const std::string& text) {
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  try {
+    if (json.at("version").get<int>() != kModelVersion) return tl::unexpected(std::string("stored by another version"));
+    return std::make_shared<const config::Model>(json.at("model").get<config::Model>());
+  } catch (const nlohmann::json::exception& error) {
+    return tl::unexpected(std::string(error.what()));
+  }
+}
+
+}  // namespace headgate::control

@@ -1,0 +1,51 @@
+// The control endpoint: a Unix stream socket that answers the control protocol (control/protocol/message.h).
+// Threading: main thread; on_readable() never blocks.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include <tl/expected.hpp>
+
+namespace headgate::fastpath {
+
+class Endpoint {
+ public:
+  // A whole request line without its newline; returns the answer's line.
+  using Handler = std::function<std::string(const std::string& line)>;
+
+  // Replaces a stale socket file. The caller adds the descriptors to its epoll set: EPOLLIN (and EPOLLOUT
+  // where wants_write()) with the descriptor as data.
+  static tl::expected<std::unique_ptr<Endpoint>, std::string> open(const std::string& path, int epoll_fd,
+                                                                   Handler handler);
+  ~Endpoint();
+  Endpoint(const Endpoint&) = delete;
+  Endpoint& operator=(const Endpoint&) = delete;
+
+  // True when the descriptor was one of ours and is dealt with.
+  bool on_event(int fd, std::uint32_t events);
+
+ private:
+  struct Client {
+    std::string in;
+    std::string out;
+  };
+  Endpoint(int listen_fd, int epoll_fd, std::string path, Handler handler)
+      : listen_fd_(listen_fd), epoll_fd_(epoll_fd), path_(std::move(path)), handler_(std::move(handler)) {}
+  void accept_all();
+  bool read_from(int fd, Client& client);
+  bool write_to(int fd, Client& client);
+  void watch(int fd, bool write, bool add) const;
+
+  static constexpr std::size_t kMaxClients = 32;
+  int listen_fd_;
+  int epoll_fd_;
+  std::string path_;
+  Handler handler_;
+  std::map<int, Client> clients_;
+};
+
+}  // namespace headgate::fastpath

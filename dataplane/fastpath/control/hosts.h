@@ -1,0 +1,51 @@
+// The IGMP, ARP and ICMP hosts of all interfaces, between the worker's exception queues and the state
+// machines of host/. Threading: main thread. Ownership: the ports outlive it.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "dataplane/fastpath/control/registry.h"
+#include "dataplane/fastpath/host/interface_host.h"
+#include "dataplane/fastpath/worker/worker.h"
+
+namespace headgate::fastpath {
+
+class Hosts {
+ public:
+  Hosts(const std::vector<Registry::Interface>& interfaces, HostQueues queues, protocol::StatsPage* stats);
+  ~Hosts();
+
+  void announce();
+  // Joins what is new; the frames go out with the next turn().
+  void join(const std::set<Membership>& wanted);
+  // Leaves what is not wanted any more.
+  void leave(const std::set<Membership>& wanted);
+  void leave_all() { leave({}); }
+  // Handles waiting frames and timers that are due.
+  void turn();
+  // Until the next timer, at most `limit`.
+  std::chrono::milliseconds next_wait(std::chrono::milliseconds limit) const;
+  void publish(std::int64_t steady_to_unix_ns);
+  const std::set<Membership>& memberships() const noexcept { return joined_; }
+
+ private:
+  class Sink;
+  struct Interface {
+    std::string name;
+    std::vector<std::uint16_t> vlans;
+    std::unique_ptr<Sink> sink;
+    std::unique_ptr<InterfaceHost> host;
+  };
+  static Time now();
+  void publish_network(const Interface& interface, std::uint16_t vlan, protocol::NetworkStats& stats,
+                       std::int64_t steady_to_unix_ns);
+
+  HostQueues queues_;
+  protocol::StatsPage* stats_;
+  std::vector<Interface> interfaces_;
+  std::set<Membership> joined_;
+};
+
+}  // namespace headgate::fastpath

@@ -1,0 +1,79 @@
+// From a desired state to a Snapshot. Owns the runtime objects of inputs, outputs and cuts, and their places
+// in the counter page: what is the same in two states keeps its object, so that an apply costs it no packet
+// and no counter. Threading: main thread. Ownership: objects are freed by release_unused(), once the worker
+// has left their snapshots.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "control/protocol/state.h"
+#include "control/protocol/stats_page.h"
+#include "dataplane/fastpath/worker/runtime.h"
+#include "dataplane/fastpath/worker/timeline_store.h"
+
+namespace headgate::fastpath {
+
+// A group to be joined on a port and VLAN; source 0 = any.
+struct Membership {
+  std::size_t interface = 0;
+  std::uint16_t vlan = 0;
+  std::uint32_t group = 0;
+  std::uint32_t source = 0;
+  auto operator<=>(const Membership&) const = default;
+};
+
+class Registry {
+ public:
+  // One of FastpathState::interfaces, in the same order as the worker's ports.
+  struct Interface {
+    protocol::InterfaceState state;
+    PortRuntime* port = nullptr;
+  };
+  Registry(std::vector<Interface> interfaces, protocol::StatsPage* stats, TimelineStore* timelines);
+  ~Registry();
+
+  struct Built {
+    std::unique_ptr<Snapshot> snapshot;
+    std::set<Membership> memberships;
+  };
+  // An error names the channel and changes nothing.
+  tl::expected<Built, std::string> build(const protocol::FastpathState& state);
+  // Frees what `current` doesn't use.
+  void release_unused(const Snapshot& current);
+  // Gives inputs that outgrew their compact tables a wide one.
+  void serve_wide_tables();
+  void note_join(const Membership& membership, std::int64_t unix_ns);
+
+ private:
+  using InputKey = std::string;
+  struct InputHolder {
+    std::unique_ptr<InputRuntime> runtime;
+    Membership membership;
+  };
+  struct Endpoints;  // an input's or output's addresses, parsed
+
+  tl::expected<std::size_t, std::string> find_interface(const std::string& name, std::uint16_t vlan) const;
+  std::uint32_t source_address(std::size_t interface, std::uint16_t vlan) const;
+  tl::expected<void, std::string> validate(const protocol::FastpathState& state) const;
+  InputHolder& input_for(const protocol::FastpathChannel& channel, const protocol::InputState& input,
+                         bool primary);
+  OutputRuntime* output_for(const protocol::FastpathChannel& channel, const protocol::OutputState& output);
+  Cut* cut_for(const protocol::FastpathChannel& channel, const InputKey& input_key);
+
+  std::vector<Interface> interfaces_;
+  protocol::StatsPage* stats_;
+  TimelineStore* timelines_;
+  std::map<InputKey, InputHolder> inputs_;
+  std::map<std::string, std::unique_ptr<OutputRuntime>> outputs_;
+  std::map<std::string, std::unique_ptr<Cut>> cuts_;
+  std::set<std::uint32_t> bridge_handles_;
+};
+
+}  // namespace headgate::fastpath

@@ -1,0 +1,137 @@
+// What the fast path looks at in every transport packet of an input: sync, TEI, continuity, scrambling, null
+// packets, PCR, per PID. References: ISO/IEC 13818-1:2022 2.4.3.2, 2.4.3.3, 2.4.3.5; ETSI TR 101 290 5.2 for
+// what is counted.
+//
+// Up to 32 PIDs lie in a compact block (one cache line of PIDs, eight bytes a PID that every packet touches);
+// an input with more gets a flat table of all 8,192, which another thread allocates and offers, since a
+// worker never allocates.
+//
+// Threading: owned by the worker thread, but for wants_wide() and offer_wide(), which the main thread calls.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "mpegts/clock/timeline.h"
+#include "mpegts/packet/ts_packet.h"
+
+namespace headgate::fastpath {
+
+// Touched by every packet of the PID.
+struct PidHot {
+  std::uint32_t packets = 0;
+  std::uint8_t last_cc = kNoCc;
+  bool duplicate_seen = false;
+  bool scrambled_now = false;
+  bool has_pcr = false;
+  static constexpr std::uint8_t kNoCc = 0xFF;
+};
+static_assert(sizeof(PidHot) == 8);
+
+// Touched only when something happens.
+struct PidCold {
+  std::uint32_t cc_errors = 0;
+  std::uint32_t scrambled = 0;
+  std::uint32_t packets_at_mark = 0;  // of the bitrate's window
+  std::uint32_t bitrate_bps = 0;
+  std::uint64_t last_pcr = 0;
+};
+
+struct WideTable {
+  std::array<PidHot, mpegts::kPidCount> hot{};
+  std::array<PidCold, mpegts::kPidCount> cold{};
+  std::array<std::uint16_t, mpegts::kPidCount> order{};  // PIDs as they appeared
+  std::array<bool, mpegts::kPidCount> known{};
+};
+
+class Inspector {
+ public:
+  static constexpr std::size_t kCompactPids = 32;
+
+  Inspector();
+  ~Inspector();
+  Inspector(const Inspector&) = delete;
+  Inspector& operator=(const Inspector&) = delete;
+
+  struct Totals {
+    std::uint64_t ts_packets = 0;
+    std::uint64_t cc_errors = 0;
+    std::uint64_t duplicates = 0;
+    std::uint64_t transport_errors = 0;
+    std::uint64_t sync_errors = 0;
+    std::uint64_t scrambled = 0;
+    std::uint64_t null_packets = 0;
+    std::uint64_t pcr_count = 0;
+    std::uint64_t pcr_discontinuities = 0;
+    std::uint64_t pids_beyond = 0;  // packets of PIDs that had no place yet
+  };
+
+  // `packets`: whole packets, as many as there are.
+  void on_packets(std::span<const std::uint8_t> packets, std::int64_t arrival_unix_ns) noexcept;
+  // The PCR PID of the service that the channel carries; without one, the first PID with PCR counts.
+  void set_timeline_pid(std::optional<mpegts::Pid> pid) noexcept { wanted_pcr_pid_ = pid; }
+  void restore_timeline(const mpegts::Timeline::State& state) noexcept {
+    timeline_ = mpegts::Timeline(state);
+  }
+
+  const Totals& totals() const noexcept { return totals_; }
+  const mpegts::Timeline& timeline() const noexcept { return timeline_; }
+  // Whether the last on_packets() moved the timeline's offset; taking it clears it.
+  bool take_discontinuity() noexcept {
+    const bool was = discontinuity_;
+    discontinuity_ = false;
+    return was;
+  }
+  // The largest PCR interval since the last call, in ns.
+  std::uint64_t take_pcr_interval_max() noexcept {
+    const std::uint64_t was = pcr_interval_max_ns_;
+    pcr_interval_max_ns_ = 0;
+    return was;
+  }
+
+  std::size_t pid_count() const noexcept { return count_; }
+  struct PidView {
+    mpegts::Pid pid;
+    const PidHot* hot;
+    PidCold* cold;
+  };
+  PidView pid_at(std::size_t index) noexcept;
+
+  bool wants_wide() const noexcept { return wants_wide_.load(std::memory_order_acquire); }
+  void offer_wide(std::unique_ptr<WideTable> table) noexcept;
+
+ private:
+  struct Place {
+    PidHot* hot;
+    PidCold* cold;
+  };
+  Place find(mpegts::Pid pid) noexcept;
+  Place find_wide(mpegts::Pid pid) noexcept;
+  Place add_compact(mpegts::Pid pid) noexcept;
+  bool adopt_wide() noexcept;
+  void on_packet(const mpegts::TsPacket& packet, std::int64_t arrival_unix_ns) noexcept;
+  void on_pcr(const mpegts::TsPacket& packet, Place place, std::int64_t arrival_unix_ns) noexcept;
+  bool drives_timeline(mpegts::Pid pid, std::int64_t arrival_unix_ns) noexcept;
+
+  alignas(64) std::array<std::uint16_t, kCompactPids> pids_;
+  alignas(64) std::array<PidHot, kCompactPids> hot_{};
+  std::array<PidCold, kCompactPids> cold_{};
+  std::size_t count_ = 0;
+  std::size_t last_ = 0;
+  Totals totals_;
+  mpegts::Timeline timeline_;
+  std::optional<mpegts::Pid> wanted_pcr_pid_;
+  std::optional<mpegts::Pid> pcr_pid_;
+  std::int64_t pcr_pid_seen_ns_ = 0;
+  std::uint64_t pcr_interval_max_ns_ = 0;
+  bool discontinuity_ = false;
+  std::unique_ptr<WideTable> wide_;
+  std::atomic<WideTable*> offered_{nullptr};
+  std::atomic<bool> wants_wide_{false};
+};
+
+}  // namespace headgate::fastpath

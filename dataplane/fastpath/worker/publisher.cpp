@@ -1,0 +1,182 @@
+#include "dataplane/fastpath/worker/publisher.h"
+
+#include <rte_cycles.h>
+
+#include <algorithm>
+
+namespace headgate::fastpath {
+namespace {
+
+constexpr std::int64_t kRoundNs = 200'000'000;  // every entry once in this time
+constexpr std::int64_t kMinStepNs = 1'000'000;
+constexpr std::int64_t kRateNs = 1'000'000'000;
+
+void set(protocol::Counter& counter, std::uint64_t value) noexcept {
+  counter.store(value, std::memory_order_relaxed);
+}
+void set_time(protocol::Counter& counter, std::int64_t value) noexcept {
+  set(counter, static_cast<std::uint64_t>(value));
+}
+
+void set_drops(protocol::Drops& drops, const PlainDrops& values) noexcept {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (values[i] != 0) set(drops[i], values[i]);
+  }
+}
+
+// Bits a second of 188-byte packets over `ns`.
+std::uint64_t rate_of(std::uint64_t packets, std::int64_t ns) noexcept {
+  return static_cast<std::uint64_t>(static_cast<double>(packets) * 188 * 8 * 1e9 / static_cast<double>(ns));
+}
+
+// When a window has passed: its length, and it begins anew. 0 otherwise.
+std::int64_t close_window(RateWindow& window, std::uint64_t total, std::int64_t now,
+                          std::uint64_t& bps) noexcept {
+  if (window.mark_ns == 0 || now < window.mark_ns) {
+    window = {total, now};
+    return 0;
+  }
+  const std::int64_t length = now - window.mark_ns;
+  if (length < kRateNs) return 0;
+  bps = rate_of(total - window.mark, length);
+  window = {total, now};
+  return length;
+}
+
+}  // namespace
+
+Publisher::Publisher(protocol::StatsPage* page, TimelineStore* timelines,
+                     const std::vector<PortRuntime*>& ports)
+    : page_(page), timelines_(timelines), ports_(ports), step_ns_(kRoundNs) {}
+
+void Publisher::adopt(const Snapshot* snapshot) noexcept {
+  snapshot_ = snapshot;
+  cursor_ = 0;
+}
+
+void Publisher::turn(std::int64_t now) noexcept {
+  if (now < next_ns_ && next_ns_ - now <= kRoundNs) return;
+  const std::size_t entries =
+      1 + (snapshot_ != nullptr ? snapshot_->inputs.size() + snapshot_->outputs.size() : 0);
+  const std::int64_t step = std::max(kMinStepNs, kRoundNs / static_cast<std::int64_t>(entries));
+  next_ns_ = now + step;
+  const std::size_t batch = 1 + entries * static_cast<std::size_t>(step) / static_cast<std::size_t>(kRoundNs);
+  for (std::size_t i = 0; i < batch; ++i) this->step(now);
+}
+
+void Publisher::all(std::int64_t now) noexcept {
+  cursor_ = 0;
+  do step(now);
+  while (cursor_ != 0);
+}
+
+void Publisher::step(std::int64_t now) noexcept {
+  const std::size_t inputs = snapshot_ != nullptr ? snapshot_->inputs.size() : 0;
+  const std::size_t outputs = snapshot_ != nullptr ? snapshot_->outputs.size() : 0;
+  const std::size_t i = cursor_++;
+  if (i < inputs) return publish(*snapshot_->inputs[i], snapshot_->input_cuts[i], now);
+  if (i < inputs + outputs) return publish(*snapshot_->outputs[i - inputs], now);
+  publish_ports_and_worker(now);
+  cursor_ = 0;
+}
+
+void Publisher::count_turn(std::size_t packets, std::uint64_t busy_cycles, std::uint64_t cycles) noexcept {
+  ++polls_;
+  packets_ += packets;
+  busy_cycles_ += busy_cycles;
+  total_cycles_ += cycles;
+}
+
+void Publisher::publish(InputRuntime& input, const Cut* cut, std::int64_t now) noexcept {
+  const Inspector::Totals& totals = input.inspector.totals();
+  const std::int64_t window = close_window(input.rate, totals.ts_packets, now, input.bitrate_bps);
+  if (window > 0 && timelines_ != nullptr && input.timeline_index != kNoIndex) {
+    timelines_->save(input.timeline_index, input.inspector.timeline().state());
+  }
+  if (page_ == nullptr || input.stats_index == kNoIndex) return;
+  protocol::InputStats& stats = page_->inputs[input.stats_index];
+  set(stats.datagrams, input.datagrams);
+  set(stats.bytes, input.bytes);
+  set(stats.ts_packets, totals.ts_packets);
+  set(stats.cc_errors, totals.cc_errors);
+  set(stats.duplicates, totals.duplicates);
+  set(stats.transport_errors, totals.transport_errors);
+  set(stats.sync_errors, totals.sync_errors);
+  set(stats.scrambled, totals.scrambled);
+  set(stats.null_packets, totals.null_packets);
+  set(stats.rtp_lost, input.rtp_tracker.lost());
+  set(stats.rtp_duplicates, input.rtp_tracker.duplicates());
+  set(stats.rtp_reordered, input.rtp_tracker.reordered());
+  set(stats.pcr_count, totals.pcr_count);
+  set(stats.pcr_discontinuities, totals.pcr_discontinuities);
+  set_time(stats.last_packet_unix_ns, input.last_packet_ns);
+  set_time(stats.first_packet_unix_ns, input.first_packet_ns);
+  set(stats.bitrate_bps, input.bitrate_bps);
+  set(stats.ring_slots, input.ring_slots);
+  set(stats.service_state, cut != nullptr ? static_cast<std::uint64_t>(cut->filter.state()) + 1 : 0);
+  set(stats.program_number, cut != nullptr ? cut->filter.program_number().value_or(0) : 0);
+  set_drops(stats.drops, input.drops);
+  if (window > 0) set(stats.pcr_interval_max_ns, input.inspector.take_pcr_interval_max());
+  publish_pids(input, stats, window);
+}
+
+void Publisher::publish_pids(InputRuntime& input, protocol::InputStats& stats,
+                             std::int64_t window_ns) noexcept {
+  const std::size_t known = input.inspector.pid_count();
+  const std::size_t shown = std::min(known, protocol::kMaxPidStats);
+  for (std::size_t i = 0; i < known; ++i) {
+    const Inspector::PidView view = input.inspector.pid_at(i);
+    if (window_ns > 0) {
+      const std::uint32_t came = view.hot->packets - view.cold->packets_at_mark;
+      view.cold->packets_at_mark = view.hot->packets;
+      view.cold->bitrate_bps =
+          static_cast<std::uint32_t>(std::min<std::uint64_t>(rate_of(came, window_ns), 0xFFFFFFFF));
+    }
+    if (i >= shown) continue;
+    protocol::PidStats& pid = stats.pids[i];
+    pid.pid.store(view.pid.value, std::memory_order_relaxed);
+    pid.has_pcr.store(view.hot->has_pcr, std::memory_order_relaxed);
+    pid.scrambled_now.store(view.hot->scrambled_now, std::memory_order_relaxed);
+    set(pid.packets, view.hot->packets);
+    set(pid.cc_errors, view.cold->cc_errors);
+    set(pid.scrambled, view.cold->scrambled);
+    set(pid.bitrate_bps, view.cold->bitrate_bps);
+  }
+  stats.pid_count.store(static_cast<std::uint32_t>(shown), std::memory_order_release);
+  stats.pids_beyond.store(static_cast<std::uint32_t>(known - shown), std::memory_order_relaxed);
+}
+
+void Publisher::publish(OutputRuntime& output, std::int64_t now) noexcept {
+  close_window(output.rate, output.ts_packets, now, output.bitrate_bps);
+  if (page_ == nullptr || output.stats_index == kNoIndex) return;
+  protocol::OutputStats& stats = page_->outputs[output.stats_index];
+  set(stats.datagrams, output.datagrams);
+  set(stats.bytes, output.ts_packets * mpegts::kPacketSize);
+  set(stats.ts_packets, output.ts_packets);
+  set_time(stats.last_packet_unix_ns, output.last_packet_ns);
+  set(stats.bitrate_bps, output.bitrate_bps);
+  set_drops(stats.drops, output.drops);
+}
+
+void Publisher::publish_ports_and_worker(std::int64_t now) noexcept {
+  if (page_ == nullptr) return;
+  for (const PortRuntime* port : ports_) {
+    if (port->stats_index == kNoIndex) continue;
+    protocol::InterfaceStats& stats = page_->interfaces[port->stats_index];
+    set(stats.rx_packets, port->rx_packets);
+    set(stats.rx_bytes, port->rx_bytes);
+    set(stats.tx_packets, port->tx_packets);
+    set(stats.tx_bytes, port->tx_bytes);
+    set_drops(stats.drops, port->drops);
+  }
+  protocol::WorkerStats& worker = page_->workers[0];
+  set(worker.polls, polls_);
+  set(worker.packets, packets_);
+  set(worker.busy_cycles, busy_cycles_);
+  set(worker.total_cycles, total_cycles_);
+  set(worker.tsc_hz, rte_get_tsc_hz());
+  worker.in_use.store(1, std::memory_order_release);
+  set_time(page_->heartbeat_unix_ns, now);
+}
+
+}  // namespace headgate::fastpath

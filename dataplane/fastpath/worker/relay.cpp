@@ -1,0 +1,232 @@
+// The worker's outgoing half: relay in place, copies to further outputs, the cut of a service, the bridge's
+// ring, the transmit queues.
+#include <rte_mbuf.h>
+
+#include <cstring>
+
+#include "dataplane/fastpath/worker/worker.h"
+
+namespace headgate::fastpath {
+namespace {
+
+using protocol::DropReason;
+
+constexpr std::int64_t kCutWaitNs = 20'000'000;  // a part-filled datagram leaves at this age
+constexpr std::int64_t kCutCheckNs = 5'000'000;
+constexpr std::int64_t kStuckNs = 5'000'000;  // a transmit queue that took nothing for so long is given up
+
+// 90 kHz from the arrival time (RFC 2250 2): the clock of the sender's packets as we see them.
+std::uint32_t rtp_stamp(std::int64_t unix_ns) noexcept {
+  return static_cast<std::uint32_t>(static_cast<std::uint64_t>(unix_ns) / 100'000 * 9);
+}
+
+struct RtpFields {
+  std::uint16_t sequence = 0;
+  std::uint32_t timestamp = 0;
+};
+
+// RTP to RTP keeps the input's distances between sequence numbers, so that what was lost before us is seen
+// after us.
+RtpFields next_rtp(OutputRuntime& output, const InputRuntime& input, const Payload* payload,
+                   std::int64_t now) noexcept {
+  RtpFields fields{output.rtp_sequence, rtp_stamp(now)};
+  if (payload != nullptr && payload->rtp) {
+    if (output.rtp_restarts != input.rtp_tracker.restarts()) {
+      output.rtp_restarts = input.rtp_tracker.restarts();
+      output.rtp_delta = static_cast<std::uint16_t>(output.rtp_sequence - payload->sequence);
+    }
+    fields.sequence = static_cast<std::uint16_t>(payload->sequence + output.rtp_delta);
+    fields.timestamp = payload->timestamp;
+  }
+  output.rtp_sequence = static_cast<std::uint16_t>(fields.sequence + 1);
+  return fields;
+}
+
+}  // namespace
+
+void Worker::relay(const RouteRange& range, const Payload& payload, std::span<const std::uint8_t> packets,
+                   rte_mbuf* frame) noexcept {
+  OutputRuntime* last = nullptr;  // gets the frame itself
+  const InputRuntime* last_input = nullptr;
+  for (std::uint32_t r = 0; r < range.count; ++r) {
+    const Route& route = current_->routes[range.first + r];
+    if (route.cut != nullptr) {
+      cut(route, packets);
+      continue;
+    }
+    if (route.to_bridge) push_to_bridge(route, packets);
+    for (std::uint32_t o = 0; o < route.output_count; ++o) {
+      if (last != nullptr) send_copy(*last, packets, *last_input, &payload);
+      last = current_->route_outputs[route.first_output + o];
+      last_input = route.input;
+    }
+  }
+  if (last == nullptr) {
+    rte_pktmbuf_free(frame);
+    return;
+  }
+  // Cut the frame down to its transport packets: what stood before and after them (padding of a short frame)
+  // goes.
+  const auto before =
+      static_cast<std::uint16_t>(packets.data() - rte_pktmbuf_mtod(frame, const std::uint8_t*));
+  frame->data_off = static_cast<std::uint16_t>(frame->data_off + before);
+  frame->data_len = static_cast<std::uint16_t>(packets.size());
+  frame->pkt_len = frame->data_len;
+  frame->ol_flags = 0;
+  frame->vlan_tci = 0;
+  send(*last, frame, payload.packets, *last_input, &payload);
+}
+
+void Worker::send(OutputRuntime& output, rte_mbuf* frame, std::uint8_t packets, const InputRuntime& input,
+                  const Payload* payload) noexcept {
+  const RtpFields rtp = output.header.rtp() ? next_rtp(output, input, payload, now_ns_) : RtpFields{};
+  auto* header = reinterpret_cast<std::uint8_t*>(
+      rte_pktmbuf_prepend(frame, static_cast<std::uint16_t>(output.header.size())));
+  if (header == nullptr) [[unlikely]] {
+    count(output.drops, DropReason::output_no_buffer);
+    rte_pktmbuf_free(frame);
+    return;
+  }
+  output.header.write(header, packets, output.ip_id++, rtp.sequence, rtp.timestamp);
+  enqueue(*output.port, frame, &output);
+}
+
+void Worker::send_copy(OutputRuntime& output, std::span<const std::uint8_t> packets,
+                       const InputRuntime& input, const Payload* payload) noexcept {
+  rte_mbuf* copy = rte_pktmbuf_alloc(output.port->port->pool());
+  if (copy == nullptr) [[unlikely]] {
+    count(output.drops, DropReason::output_no_buffer);
+    return;
+  }
+  std::memcpy(rte_pktmbuf_mtod(copy, std::uint8_t*), packets.data(), packets.size());
+  copy->data_len = static_cast<std::uint16_t>(packets.size());
+  copy->pkt_len = copy->data_len;
+  send(output, copy, static_cast<std::uint8_t>(packets.size() / mpegts::kPacketSize), input, payload);
+}
+
+void Worker::cut(const Route& route, std::span<const std::uint8_t> packets) noexcept {
+  using Verdict = mpegts::ServiceFilter::Verdict;
+  mpegts::ServiceFilter& filter = route.cut->filter;
+  for (std::size_t at = 0; at < packets.size(); at += mpegts::kPacketSize) {
+    const auto packet = packets.subspan(at).first<mpegts::kPacketSize>();
+    switch (filter.on_packet(mpegts::TsPacket(packet))) {
+      case Verdict::pass:
+        append(route, packet);
+        break;
+      case Verdict::replace:
+        append(route, filter.replacement());
+        break;
+      case Verdict::drop:
+        break;
+    }
+  }
+  route.input->inspector.set_timeline_pid(filter.pcr_pid());
+}
+
+void Worker::append(const Route& route, std::span<const std::uint8_t> packets) noexcept {
+  Cut& cut = *route.cut;
+  for (std::size_t at = 0; at + mpegts::kPacketSize <= packets.size(); at += mpegts::kPacketSize) {
+    if (cut.packets == 0) cut.first_ns = now_ns_;
+    std::memcpy(cut.buffer.data() + cut.packets * mpegts::kPacketSize, packets.data() + at,
+                mpegts::kPacketSize);
+    if (++cut.packets == ring::kMaxPacketsPerSlot) finish_cut(route);
+  }
+}
+
+void Worker::finish_cut(const Route& route) noexcept {
+  Cut& cut = *route.cut;
+  const std::span<const std::uint8_t> packets(cut.buffer.data(), cut.packets * mpegts::kPacketSize);
+  if (route.to_bridge) push_to_bridge(route, packets);
+  for (std::uint32_t o = 0; o < route.output_count; ++o) {
+    send_copy(*current_->route_outputs[route.first_output + o], packets, *route.input, nullptr);
+  }
+  cut.packets = 0;
+}
+
+void Worker::flush_old_cuts() noexcept {
+  next_cut_check_ns_ = now_ns_ + kCutCheckNs;
+  for (const Route& route : current_->routes) {
+    if (route.cut != nullptr && route.cut->packets > 0 && now_ns_ - route.cut->first_ns >= kCutWaitNs)
+      finish_cut(route);
+  }
+}
+
+void Worker::push_to_bridge(const Route& route, std::span<const std::uint8_t> packets) noexcept {
+  InputRuntime& input = *route.input;
+  ring::Slot& slot = *slot_;
+  const mpegts::Timeline::State& timeline = input.inspector.timeline().state();
+  slot.channel = route.handle;
+  slot.packet_count = static_cast<std::uint16_t>(packets.size() / mpegts::kPacketSize);
+  slot.flags = timeline.valid ? ring::kSlotTimeline : std::uint16_t{0};
+  if (input.inspector.take_discontinuity()) slot.flags |= ring::kSlotDiscontinuity;
+  slot.arrival_ns = now_ns_;
+  slot.timeline = timeline.timeline;
+  slot.offset = timeline.offset;
+  ring_used_ = true;
+  if (parts_.bridge != nullptr && parts_.bridge->push(slot, packets)) {
+    ++input.ring_slots;
+  } else {
+    count(input.drops, DropReason::ring_full);
+  }
+}
+
+void Worker::enqueue(PortRuntime& port, rte_mbuf* frame, OutputRuntime* output) noexcept {
+  PlainDrops& drops = output != nullptr ? output->drops : port.drops;
+  if (!port.link_up.load(std::memory_order_relaxed)) {
+    count(drops, DropReason::output_link_down);
+    rte_pktmbuf_free(frame);
+    return;
+  }
+  if (port.pending_count == PortRuntime::kPending) flush(port);
+  if (port.pending_count == PortRuntime::kPending) {
+    count(drops, DropReason::output_queue_full);
+    rte_pktmbuf_free(frame);
+    return;
+  }
+  port.pending[port.pending_count] = frame;
+  port.pending_output[port.pending_count++] = output;
+}
+
+void Worker::flush(PortRuntime& port) noexcept {
+  // The lengths are read before: a sent buffer is the driver's.
+  std::size_t done = 0;
+  while (done < port.pending_count) {
+    const std::size_t chunk = std::min<std::size_t>(port.pending_count - done, kBurst);
+    std::array<std::uint32_t, kBurst> lengths;
+    for (std::size_t i = 0; i < chunk; ++i) lengths[i] = port.pending[done + i]->pkt_len;
+    const std::size_t sent =
+        port.port->transmit(port.pending.data() + done, static_cast<std::uint16_t>(chunk));
+    for (std::size_t i = 0; i < sent; ++i) {
+      ++port.tx_packets;
+      port.tx_bytes += lengths[i];
+      OutputRuntime* output = port.pending_output[done + i];
+      if (output == nullptr) continue;
+      ++output->datagrams;
+      output->ts_packets += (lengths[i] - output->header.size()) / mpegts::kPacketSize;
+      output->last_packet_ns = now_ns_;
+    }
+    done += sent;
+    if (sent < chunk) break;
+  }
+  const std::size_t left = port.pending_count - done;
+  std::memmove(port.pending.data(), port.pending.data() + done, left * sizeof port.pending[0]);
+  std::memmove(port.pending_output.data(), port.pending_output.data() + done,
+               left * sizeof port.pending_output[0]);
+  port.pending_count = left;
+  if (left == 0 || done > 0) {
+    port.stuck_since_ns = now_ns_;
+  } else if (now_ns_ - port.stuck_since_ns > kStuckNs) {
+    drop_pending(port, DropReason::output_queue_full);
+  }
+}
+
+void Worker::drop_pending(PortRuntime& port, DropReason reason) noexcept {
+  for (std::size_t i = 0; i < port.pending_count; ++i) {
+    OutputRuntime* output = port.pending_output[i];
+    count(output != nullptr ? output->drops : port.drops, reason);
+    rte_pktmbuf_free(port.pending[i]);
+  }
+  port.pending_count = 0;
+}
+
+}  // namespace headgate::fastpath

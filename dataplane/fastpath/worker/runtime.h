@@ -1,0 +1,136 @@
+// What the worker works on. A Snapshot is immutable and published by one release store; it points at runtime
+// objects (inputs, outputs, cuts, ports) whose counters and state outlive it, so that an apply costs an
+// unchanged channel nothing. Threading: identity members are written before the object is first published;
+// all else belongs to the worker. Ownership: Gateway (control/) owns the runtime objects and frees them after
+// the worker has left their last snapshot.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "control/protocol/drop_reason.h"
+#include "dataplane/fastpath/flow/flow_table.h"
+#include "dataplane/fastpath/port/port.h"
+#include "dataplane/fastpath/worker/inspector.h"
+#include "dataplane/fastpath/worker/output_header.h"
+#include "dataplane/fastpath/worker/rtp_tracker.h"
+#include "mpegts/remux/service_filter.h"
+
+namespace headgate::fastpath {
+
+using PlainDrops = std::array<std::uint64_t, protocol::kDropReasonCount>;
+
+inline void count(PlainDrops& drops, protocol::DropReason reason, std::uint64_t n = 1) noexcept {
+  drops[static_cast<std::size_t>(reason)] += n;
+}
+
+inline constexpr std::size_t kNoIndex = ~std::size_t{0};
+
+// Turns a rising total into a rate over about a second.
+struct RateWindow {
+  std::uint64_t mark = 0;
+  std::int64_t mark_ns = 0;
+};
+
+struct InputRuntime {
+  // Identity.
+  std::string channel;
+  std::string url;
+  std::uint32_t number = 1;
+  bool rtp = false;
+  std::size_t stats_index = kNoIndex;     // in StatsPage::inputs
+  std::size_t timeline_index = kNoIndex;  // in the timeline file, where this input drives its channel's
+
+  Inspector inspector;
+  RtpTracker rtp_tracker;
+  std::uint64_t datagrams = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t ring_slots = 0;
+  std::int64_t first_packet_ns = 0;
+  std::int64_t last_packet_ns = 0;
+  PlainDrops drops{};
+  RateWindow rate;
+  std::uint64_t bitrate_bps = 0;
+};
+
+struct PortRuntime;
+
+struct OutputRuntime {
+  // Identity.
+  std::string channel;
+  std::string url;
+  std::size_t stats_index = kNoIndex;
+  PortRuntime* port = nullptr;
+  OutputHeader header;
+
+  std::uint16_t ip_id = 0;
+  std::uint16_t rtp_sequence = 0;  // of the next datagram
+  std::uint16_t rtp_delta = 0;  // RTP to RTP: ours minus the input's, so that a loss before us stays visible
+  std::uint32_t rtp_restarts = 0;  // RtpTracker::restarts() that rtp_delta belongs to
+  std::uint64_t datagrams = 0;
+  std::uint64_t ts_packets = 0;
+  std::int64_t last_packet_ns = 0;
+  PlainDrops drops{};
+  RateWindow rate;
+  std::uint64_t bitrate_bps = 0;
+};
+
+// The cut of one service and its packets on their way into a datagram of seven.
+struct Cut {
+  explicit Cut(mpegts::ServiceSelector selector) : filter(std::move(selector)) {}
+  mpegts::ServiceFilter filter;
+  std::uint8_t packets = 0;
+  std::int64_t first_ns = 0;  // arrival of the oldest packet waiting
+  std::array<std::uint8_t, 7 * mpegts::kPacketSize> buffer{};
+};
+
+// A port as its worker sees it, with the packets that its transmit queue has not taken yet.
+struct PortRuntime {
+  static constexpr std::size_t kPending = 1024;
+  Port* port = nullptr;
+  std::size_t stats_index = kNoIndex;
+  std::atomic<bool> link_up{true};  // written by the main thread
+  std::uint64_t rx_packets = 0;
+  std::uint64_t rx_bytes = 0;
+  std::uint64_t tx_packets = 0;
+  std::uint64_t tx_bytes = 0;
+  PlainDrops drops{};
+  std::size_t pending_count = 0;
+  std::int64_t stuck_since_ns = 0;
+  std::array<rte_mbuf*, kPending> pending{};
+  std::array<OutputRuntime*, kPending> pending_output{};  // nullptr: a frame of the host
+};
+
+// One channel's use of a flow. Two channels may take different services out of the same flow.
+struct Route {
+  InputRuntime* input = nullptr;
+  Cut* cut = nullptr;  // nullptr: relayed whole
+  std::uint32_t handle = 0;
+  std::uint32_t first_output = 0;
+  std::uint32_t output_count = 0;
+  bool to_bridge = false;
+};
+
+// A flow's routes, by the number that the flow table holds.
+struct RouteRange {
+  std::uint32_t first = 0;
+  std::uint32_t count = 0;
+};
+
+struct Snapshot {
+  std::uint64_t generation = 0;
+  FlowTable flow_table;
+  std::vector<RouteRange> flows;
+  std::vector<Route> routes;
+  std::vector<OutputRuntime*> route_outputs;
+  std::vector<InputRuntime*> inputs;    // all, for publishing
+  std::vector<Cut*> input_cuts;         // of inputs[i], nullptr where it is relayed whole
+  std::vector<OutputRuntime*> outputs;  // all, for publishing
+  std::size_t bridge_channels = 0;
+  std::vector<std::uint32_t> forgotten_handles;  // channels that the bridge's ring may forget
+};
+
+}  // namespace headgate::fastpath

@@ -1,0 +1,214 @@
+#include "dataplane/fastpath/worker/worker.h"
+
+#include <rte_cycles.h>
+#include <rte_mbuf.h>
+#include <rte_prefetch.h>
+#include <rte_ring.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <thread>
+
+namespace headgate::fastpath {
+namespace {
+
+using protocol::DropReason;
+
+constexpr std::size_t kPrefetchAhead = 4;  // measured best: deeper pollutes, shallower waits
+constexpr std::size_t kTypicalHeaders = 42;
+
+std::int64_t unix_now_ns() noexcept {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);  // in the vDSO: no system call
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+// The headers and the first bytes of each of seven packets.
+void prefetch(const rte_mbuf* frame) noexcept {
+  const auto* data = rte_pktmbuf_mtod(frame, const std::uint8_t*);
+  rte_prefetch0(data);
+  for (std::size_t i = 0; i < 7; ++i) rte_prefetch0(data + kTypicalHeaders + i * mpegts::kPacketSize);
+}
+
+std::span<const std::uint8_t> bytes_of(const rte_mbuf* frame) noexcept {
+  return {rte_pktmbuf_mtod(frame, const std::uint8_t*), frame->data_len};
+}
+
+// The step from polling to sleeping: spin a little, then 50 us, and longer the longer nothing comes.
+void rest(unsigned empty_polls) noexcept {
+  constexpr unsigned kSpins = 32;
+  if (empty_polls < kSpins) {
+    rte_pause();
+    return;
+  }
+  const unsigned naps = empty_polls - kSpins;
+  const timespec nap{0, naps < 8 ? 50'000 : naps < 16 ? 200'000 : 500'000};
+  ::nanosleep(&nap, nullptr);
+}
+
+}  // namespace
+
+Worker::Worker(Parts parts)
+    : parts_(std::move(parts)),
+      publisher_(parts_.stats, parts_.timelines, parts_.ports),
+      slot_(std::make_unique<ring::Slot>()) {}
+
+Worker::~Worker() {
+  for (PortRuntime* port : parts_.ports) drop_pending(*port, DropReason::output_queue_full);
+}
+
+bool Worker::wait_for(const Snapshot* snapshot, std::chrono::milliseconds timeout) const noexcept {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  while (adopted_.load(std::memory_order_acquire) != snapshot) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+  }
+  return true;
+}
+
+void Worker::adopt(const Snapshot* snapshot) noexcept {
+  // What waits in the transmit queues points at outputs that may be freed after this.
+  for (PortRuntime* port : parts_.ports) {
+    flush(*port);
+    drop_pending(*port, DropReason::output_queue_full);
+  }
+  current_ = snapshot;
+  if (parts_.bridge != nullptr) {
+    parts_.bridge->set_channel_count(snapshot->bridge_channels);
+    for (const std::uint32_t handle : snapshot->forgotten_handles) parts_.bridge->forget_channel(handle);
+  }
+  for (const Route& route : snapshot->routes) {
+    if (route.cut == nullptr) route.input->inspector.set_timeline_pid(std::nullopt);
+  }
+  publisher_.adopt(snapshot);
+  adopted_.store(snapshot, std::memory_order_release);
+}
+
+std::size_t Worker::poll(std::int64_t now_unix_ns) noexcept {
+  now_ns_ = now_unix_ns;
+  if (const Snapshot* next = next_.load(std::memory_order_acquire); next != current_) adopt(next);
+  std::size_t work = 0;
+  for (std::size_t i = 0; i < parts_.ports.size(); ++i) work += receive(*parts_.ports[i], i);
+  work += from_host();
+  if (current_ != nullptr && now_ns_ >= next_cut_check_ns_) flush_old_cuts();
+  for (PortRuntime* port : parts_.ports) {
+    if (port->pending_count > 0) flush(*port);
+  }
+  if (ring_used_) {
+    parts_.bridge->flush();
+    ring_used_ = false;
+  }
+  if (wake_host_) {
+    ::eventfd_write(parts_.host.wake_fd, 1);
+    wake_host_ = false;
+  }
+  return work;
+}
+
+void Worker::run(const std::atomic<bool>& stop, const std::atomic<bool>& never_sleep) noexcept {
+  ::prctl(PR_SET_TIMERSLACK, 1000);  // the default of 50 us would double the shortest nap
+  unsigned empty_polls = 0;
+  std::uint64_t before = rte_rdtsc();
+  while (!stop.load(std::memory_order_relaxed)) {
+    const std::size_t work = poll(unix_now_ns());
+    publisher_.turn(now_ns_);
+    const std::uint64_t worked = rte_rdtsc();
+    const std::uint64_t busy = work > 0 ? worked - before : 0;
+    if (work > 0) {
+      empty_polls = 0;
+    } else if (never_sleep.load(std::memory_order_relaxed)) {
+      rte_pause();
+    } else {
+      rest(empty_polls++);
+    }
+    const std::uint64_t after = rte_rdtsc();
+    publisher_.count_turn(work, busy, after - before);
+    before = after;
+  }
+}
+
+std::size_t Worker::receive(PortRuntime& port, std::size_t index) noexcept {
+  std::array<rte_mbuf*, kBurst> burst;
+  const std::size_t n = port.port->receive(burst);
+  for (std::size_t i = 0; i < n && i < kPrefetchAhead; ++i) prefetch(burst[i]);
+  for (std::size_t i = 0; i < n; ++i) {
+    if (i + kPrefetchAhead < n) prefetch(burst[i + kPrefetchAhead]);
+    on_frame(port, index, burst[i]);
+  }
+  return n;
+}
+
+void Worker::on_frame(PortRuntime& port, std::size_t index, rte_mbuf* frame) noexcept {
+  ++port.rx_packets;
+  port.rx_bytes += frame->pkt_len;
+  const bool stripped = (frame->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0;
+  const std::uint16_t stripped_vlan = stripped ? frame->vlan_tci : std::uint16_t{0};
+  // A frame longer than a buffer comes in several: none such holds one to seven packets.
+  const Frame parsed = parse_frame(bytes_of(frame), stripped_vlan);
+  if (parsed.kind == Frame::Kind::for_host) return to_host(port, index, frame);
+  DropReason reason = parsed.reason;
+  if (parsed.kind == Frame::Kind::udp) {
+    reason = DropReason::no_flow;
+    if (current_ != nullptr) {
+      const FlowKey key{parsed.destination, parsed.port, parsed.vlan, static_cast<std::uint8_t>(index)};
+      const std::uint32_t flow = current_->flow_table.find(key, parsed.source);
+      if (flow < FlowTable::kWrongSource) return on_datagram(port, current_->flows[flow], parsed, frame);
+      if (flow == FlowTable::kWrongSource) reason = DropReason::wrong_source;
+    }
+  }
+  count(port.drops, reason);
+  rte_pktmbuf_free(frame);
+}
+
+void Worker::on_datagram(PortRuntime& port, const RouteRange& range, const Frame& parsed,
+                         rte_mbuf* frame) noexcept {
+  const std::span<const std::uint8_t> udp =
+      bytes_of(frame).subspan(parsed.payload_offset, parsed.payload_size);
+  const Route* routes = current_->routes.data() + range.first;
+  // One group and port carries one protocol: the map refuses a flow that is UDP here and RTP there.
+  const Payload payload = parse_payload(udp, routes[0].input->rtp);
+  if (!payload.good) {
+    for (std::uint32_t i = 0; i < range.count; ++i) count(routes[i].input->drops, payload.reason);
+    if (range.count == 0) count(port.drops, payload.reason);
+    rte_pktmbuf_free(frame);
+    return;
+  }
+  const auto packets = udp.subspan(payload.offset, payload.packets * mpegts::kPacketSize);
+  for (std::uint32_t i = 0; i < range.count; ++i) take_in(*routes[i].input, payload, packets);
+  relay(range, payload, packets, frame);
+}
+
+void Worker::take_in(InputRuntime& input, const Payload& payload,
+                     std::span<const std::uint8_t> packets) noexcept {
+  ++input.datagrams;
+  input.bytes += packets.size();
+  if (input.first_packet_ns == 0) input.first_packet_ns = now_ns_;
+  input.last_packet_ns = now_ns_;
+  if (payload.rtp) input.rtp_tracker.on_packet(payload.sequence, payload.ssrc);
+  input.inspector.on_packets(packets, now_ns_);
+}
+
+void Worker::to_host(PortRuntime& port, std::size_t index, rte_mbuf* frame) noexcept {
+  frame->port = static_cast<std::uint16_t>(index);
+  if (parts_.host.to_host == nullptr || rte_ring_sp_enqueue(parts_.host.to_host, frame) != 0) {
+    count(port.drops, DropReason::exception_queue_full);
+    rte_pktmbuf_free(frame);
+    return;
+  }
+  wake_host_ = true;
+}
+
+std::size_t Worker::from_host() noexcept {
+  if (parts_.host.from_host == nullptr) return 0;
+  std::array<void*, kBurst> frames;
+  const unsigned n = rte_ring_sc_dequeue_burst(parts_.host.from_host, frames.data(), kBurst, nullptr);
+  for (unsigned i = 0; i < n; ++i) {
+    auto* frame = static_cast<rte_mbuf*>(frames[i]);
+    PortRuntime& port = *parts_.ports[frame->port];
+    enqueue(port, frame, nullptr);
+  }
+  return n;
+}
+
+}  // namespace headgate::fastpath

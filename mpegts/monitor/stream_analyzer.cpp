@@ -1,0 +1,358 @@
+#include "mpegts/monitor/stream_analyzer.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "mpegts/monitor/continuity.h"
+#include "mpegts/monitor/pcr_monitor.h"
+#include "mpegts/monitor/psi_collector.h"
+
+namespace headgate::mpegts {
+namespace {
+
+constexpr double kTableIntervalS = 0.5;  // TR 101 290 1.3.a, 1.5.a
+constexpr double kPidIntervalS = 5.0;    // 1.6: user specified
+constexpr double kPtsIntervalS = 0.7;    // 2.5
+constexpr std::size_t kMaxCodecProbes = 128;
+
+struct PidState {
+  std::uint64_t packets = 0;
+  std::uint64_t cc_errors = 0;
+  std::uint64_t duplicates = 0;
+  std::uint64_t transport_errors = 0;
+  std::uint64_t scrambled = 0;
+  int last_continuity = -1;
+  bool duplicate_seen = false;
+  std::array<std::uint8_t, kPacketSize> last{};
+  std::unique_ptr<PcrMonitor> pcr;
+  // What the tables make of it.
+  bool is_pmt = false;
+  bool is_media = false;  // video or audio of a PMT
+  std::unique_ptr<CodecProbe> probe;
+  bool probe_asked = false;
+  std::optional<double> last_time;  // of a packet; of a section on table PIDs
+  std::optional<double> last_pts_time;
+};
+
+// Equal but for the PCR, which may differ in a duplicate (2.4.3.3).
+bool same_content(std::span<const std::uint8_t, kPacketSize> a,
+                  const std::array<std::uint8_t, kPacketSize>& b) noexcept {
+  const TsPacket packet{a};
+  const std::size_t pcr_end = packet.has_pcr() ? 12 : 6;
+  return std::equal(a.begin(), a.begin() + 6, b.begin()) &&
+         std::equal(a.begin() + static_cast<std::ptrdiff_t>(pcr_end), a.end(),
+                    b.begin() + static_cast<std::ptrdiff_t>(pcr_end));
+}
+
+// Whether a PES packet with a PTS begins here (2.4.3.7).
+bool starts_with_pts(const TsPacket& packet) noexcept {
+  const auto payload = packet.payload();
+  return packet.payload_unit_start() && packet.scrambling_control() == 0 && payload.size() >= 9 &&
+         payload[0] == 0 && payload[1] == 0 && payload[2] == 1 && (payload[6] & 0xC0) == 0x80 &&
+         (payload[7] & 0x80) != 0;
+}
+
+}  // namespace
+
+struct StreamAnalyzer::Impl {
+  explicit Impl(CodecProbeFactory factory) : codecs(std::move(factory)) {}
+
+  void on_packet(const TsPacket& packet, std::optional<std::int64_t> arrival_ns);
+  void check_counter(PidState& pid, const TsPacket& packet, bool& duplicate);
+  void take_pcr(PidState& pid, const TsPacket& packet, std::optional<std::int64_t> arrival_ns);
+  void take_sections(PidState& pid, const TsPacket& packet);
+  void take_media(PidState& pid, const TsPacket& packet);
+  void interval(std::optional<double>& last, double limit, std::uint64_t& errors);
+  void update_roles();
+  std::optional<double> now() const noexcept;
+  double duration() const noexcept;
+  PidState& state(Pid pid) {
+    auto& slot = pids[pid.value];
+    if (!slot) slot = std::make_unique<PidState>();
+    return *slot;
+  }
+  ServiceInfo service(std::uint16_t number, const PsiCollector::Program& program) const;
+  std::string label(Pid pid) const;
+  void absent(StreamReport& out) const;
+
+  CodecProbeFactory codecs;
+  std::size_t probes = 0;
+  std::array<std::unique_ptr<PidState>, kPidCount> pids;
+  PsiCollector psi;
+  StreamReport totals;  // the counters that need no working out
+  bool sync_set = false;
+
+  // The stream's own clock: the first PCR PID's, between its PCRs by position.
+  std::optional<Pid> clock_pid;
+  double clock_s = 0;
+  std::uint64_t since_pcr = 0;
+  std::uint64_t timed_packets = 0;
+  double timed_s = 0;
+  std::optional<std::int64_t> first_arrival_ns;
+  std::int64_t last_arrival_ns = 0;
+};
+
+std::optional<double> StreamAnalyzer::Impl::now() const noexcept {
+  if (first_arrival_ns) return static_cast<double>(last_arrival_ns - *first_arrival_ns) / 1e9;
+  if (timed_packets == 0) return std::nullopt;
+  return clock_s + static_cast<double>(since_pcr) * timed_s / static_cast<double>(timed_packets);
+}
+
+void StreamAnalyzer::Impl::interval(std::optional<double>& last, double limit, std::uint64_t& errors) {
+  const auto time = now();
+  if (!time) return;
+  // Before the clock was known nothing was late: the first interval begins where it starts.
+  if (*time - last.value_or(0) > limit) ++errors;
+  last = time;
+}
+
+void StreamAnalyzer::Impl::on_packet(const TsPacket& packet, std::optional<std::int64_t> arrival_ns) {
+  if (arrival_ns) {
+    if (!first_arrival_ns) first_arrival_ns = arrival_ns;
+    last_arrival_ns = *arrival_ns;
+  }
+  ++since_pcr;
+  if (!packet.has_sync()) {
+    ++totals.sync_byte_errors;
+    return;
+  }
+  ++totals.packets;
+  PidState& pid = state(packet.pid());
+  ++pid.packets;
+  if (packet.transport_error()) {  // nothing else in it can be believed
+    ++pid.transport_errors;
+    ++totals.transport_errors;
+    return;
+  }
+  if (packet.pid() == kNullPid) {
+    ++totals.null_packets;
+    return;
+  }
+  if (packet.scrambling_control() != 0) {
+    ++pid.scrambled;
+    ++totals.scrambled;
+    if (packet.pid() == kPatPid) ++totals.tr101290.pat_error;
+    if (pid.is_pmt) ++totals.tr101290.pmt_error;
+  }
+  if (packet.discontinuity()) ++totals.discontinuity_indicators;
+  bool duplicate = false;
+  check_counter(pid, packet, duplicate);
+  if (duplicate) return;
+  if (packet.has_pcr() && packet.valid()) take_pcr(pid, packet, arrival_ns);
+  if (psi.wants(packet.pid())) {
+    take_sections(pid, packet);
+  } else if (pid.is_media || pid.probe) {
+    take_media(pid, packet);
+  }
+}
+
+void StreamAnalyzer::Impl::check_counter(PidState& pid, const TsPacket& packet, bool& duplicate) {
+  if (pid.last_continuity >= 0) {
+    auto verdict =
+        check_continuity(static_cast<std::uint8_t>(pid.last_continuity), packet.continuity_counter(),
+                         packet.has_payload(), packet.discontinuity(), pid.duplicate_seen);
+    // The fast path does not keep the bytes; here they tell a duplicate from a loss of sixteen packets.
+    if (verdict == Continuity::duplicate && !same_content(packet.bytes(), pid.last))
+      verdict = Continuity::error;
+    duplicate = verdict == Continuity::duplicate;
+    if (duplicate) {
+      ++pid.duplicates;
+      ++totals.duplicates;
+    }
+    if (verdict == Continuity::error) {
+      ++pid.cc_errors;
+      ++totals.cc_errors;
+    }
+  }
+  pid.duplicate_seen = duplicate;
+  if (!packet.has_payload() && pid.last_continuity >= 0 && packet.continuity_counter() == pid.last_continuity)
+    return;
+  pid.last_continuity = packet.continuity_counter();
+  std::copy(packet.bytes().begin(), packet.bytes().end(), pid.last.begin());
+}
+
+void StreamAnalyzer::Impl::take_pcr(PidState& pid, const TsPacket& packet,
+                                    std::optional<std::int64_t> arrival_ns) {
+  if (!pid.pcr) pid.pcr = std::make_unique<PcrMonitor>();
+  const auto step = pid.pcr->on_pcr(*packet.pcr(), packet.discontinuity(), arrival_ns);
+  if (!clock_pid) clock_pid = packet.pid();
+  if (*clock_pid != packet.pid()) return;
+  if (step.usable) {
+    const double seconds = static_cast<double>(step.ticks) / static_cast<double>(kTicksPerSecond);
+    clock_s += seconds;
+    timed_s += seconds;
+    timed_packets += since_pcr;
+  } else if (timed_packets > 0) {
+    clock_s += static_cast<double>(since_pcr) * timed_s / static_cast<double>(timed_packets);
+  }
+  since_pcr = 0;
+}
+
+void StreamAnalyzer::Impl::take_sections(PidState& pid, const TsPacket& packet) {
+  const auto events = psi.on_packet(packet);
+  if (events.wrong_table) {
+    ++(packet.pid() == kPatPid ? totals.tr101290.pat_error : totals.tr101290.cat_error);
+  }
+  if (events.streams_changed) update_roles();
+  if (events.pat) interval(pid.last_time, kTableIntervalS, totals.tr101290.pat_error);
+  if (events.pmt && pid.is_pmt) interval(pid.last_time, kTableIntervalS, totals.tr101290.pmt_error);
+}
+
+void StreamAnalyzer::Impl::take_media(PidState& pid, const TsPacket& packet) {
+  if (pid.is_media) {
+    interval(pid.last_time, kPidIntervalS, totals.tr101290.pid_error);
+    if (starts_with_pts(packet)) interval(pid.last_pts_time, kPtsIntervalS, totals.tr101290.pts_error);
+  }
+  if (pid.probe && packet.scrambling_control() == 0) pid.probe->on_packet(packet);
+}
+
+void StreamAnalyzer::Impl::update_roles() {
+  for (auto& slot : pids) {
+    if (slot) slot->is_pmt = slot->is_media = false;
+  }
+  for (const auto& [number, program] : psi.programs()) {
+    PidState& table = state(program.pmt_pid);
+    table.is_pmt = true;
+    if (!table.last_time) table.last_time = now();  // from here on the PMT is due
+    if (!program.pmt) continue;
+    for (const auto& stream : program.pmt->streams) {
+      PidState& pid = state(stream.pid);
+      pid.is_media = is_video(stream_kind(stream)) || is_audio(stream_kind(stream));
+      if (pid.is_media && !pid.last_time) pid.last_time = pid.last_pts_time = now();
+      if (!codecs || pid.probe_asked || probes == kMaxCodecProbes) continue;
+      pid.probe_asked = true;
+      pid.probe = codecs(stream);
+      if (pid.probe) ++probes;
+    }
+  }
+}
+
+double StreamAnalyzer::Impl::duration() const noexcept {
+  // From PCR, as what a file says of itself and a live stream of its pace; with the average for what lies
+  // outside.
+  if (timed_packets > 0 && !first_arrival_ns) {
+    return static_cast<double>(totals.packets) * timed_s / static_cast<double>(timed_packets);
+  }
+  return now().value_or(0);
+}
+
+ServiceInfo StreamAnalyzer::Impl::service(std::uint16_t number, const PsiCollector::Program& program) const {
+  ServiceInfo out;
+  out.program_number = number;
+  out.pmt_pid = program.pmt_pid;
+  if (const auto found = psi.services().find(number); found != psi.services().end()) {
+    out.name = found->second.name();
+    out.provider = found->second.provider();
+    out.service_type = found->second.service_type();
+    out.free_ca_mode = found->second.free_ca_mode;
+  }
+  if (!program.pmt) return out;
+  out.has_pmt = true;
+  out.pcr_pid = program.pmt->pcr_pid;
+  for (const auto& stream : program.pmt->streams) {
+    StreamInfo info;
+    info.pid = stream.pid;
+    info.stream_type = stream.stream_type;
+    info.kind = stream_kind(stream);
+    info.language = language(stream);
+    if (const auto& pid = pids[stream.pid.value]) {
+      info.present = pid->packets > 0;
+      info.scrambled = pid->scrambled * 2 > pid->packets;
+      if (pid->probe) info.codec = pid->probe->details();
+    }
+    out.streams.push_back(std::move(info));
+  }
+  return out;
+}
+
+std::string StreamAnalyzer::Impl::label(Pid pid) const {
+  if (pid == kPatPid) return "PAT";
+  if (pid == kCatPid) return "CAT";
+  if (pid == kNitPid) return "NIT";
+  if (pid == kSdtPid) return "SDT/BAT";
+  if (pid == kEitPid) return "EIT";
+  if (pid == kTdtPid) return "TDT/TOT";
+  if (pid == kNullPid) return "null";
+  std::string role;
+  for (const auto& [number, program] : psi.programs()) {
+    if (program.pmt_pid == pid) return "PMT";
+    if (!program.pmt) continue;
+    for (const auto& stream : program.pmt->streams) {
+      if (stream.pid == pid) return to_string(stream_kind(stream));
+    }
+    if (program.pmt->pcr_pid == pid) role = "PCR";
+  }
+  return role;
+}
+
+// What is known only at the end: things that never came, or not again.
+void StreamAnalyzer::Impl::absent(StreamReport& out) const {
+  const auto end = now();
+  if (!end) return;
+  const auto overdue = [&](Pid pid, double limit) {
+    const auto& slot = pids[pid.value];
+    return *end - (slot && slot->last_time ? *slot->last_time : 0.0) > limit;
+  };
+  if (overdue(kPatPid, kTableIntervalS)) ++out.tr101290.pat_error;
+  for (std::uint16_t value = 0; value < kPidCount; ++value) {
+    const auto& slot = pids[value];
+    if (slot && slot->is_pmt && overdue(Pid{value}, kTableIntervalS)) ++out.tr101290.pmt_error;
+    if (slot && slot->is_media && overdue(Pid{value}, kPidIntervalS)) ++out.tr101290.pid_error;
+  }
+}
+
+StreamAnalyzer::StreamAnalyzer(CodecProbeFactory codecs) : impl_(std::make_unique<Impl>(std::move(codecs))) {}
+StreamAnalyzer::~StreamAnalyzer() = default;
+
+void StreamAnalyzer::on_packet(const TsPacket& packet, std::optional<std::int64_t> arrival_ns) {
+  impl_->on_packet(packet, arrival_ns);
+}
+
+void StreamAnalyzer::set_sync(const PacketReader::Counters& counters, std::size_t packet_size) {
+  impl_->totals.skipped_bytes = counters.skipped_bytes;
+  impl_->totals.sync_losses = counters.sync_losses;
+  impl_->totals.sync_byte_errors = counters.sync_byte_errors;
+  if (packet_size != 0) impl_->totals.packet_size = packet_size;
+}
+
+StreamReport StreamAnalyzer::report() const {
+  const Impl& in = *impl_;
+  StreamReport out = in.totals;
+  out.bytes = out.packets * kPacketSize;
+  out.crc_errors = in.psi.crc_errors();
+  out.transport_stream_id = in.psi.transport_stream_id();
+  out.original_network_id = in.psi.original_network_id();
+  out.tables = in.psi.tables();
+  out.duration_s = in.duration();
+  if (out.duration_s > 0) out.bitrate = static_cast<double>(out.bytes) * 8 / out.duration_s;
+  for (const auto& [number, program] : in.psi.programs()) out.services.push_back(in.service(number, program));
+  for (std::uint16_t value = 0; value < kPidCount; ++value) {
+    const auto& slot = in.pids[value];
+    if (!slot || slot->packets == 0) continue;
+    PidInfo& pid = out.pids.emplace_back();
+    pid.pid = Pid{value};
+    pid.label = in.label(pid.pid);
+    pid.packets = slot->packets;
+    pid.cc_errors = slot->cc_errors;
+    pid.duplicates = slot->duplicates;
+    pid.transport_errors = slot->transport_errors;
+    pid.scrambled = slot->scrambled;
+    if (out.packets > 0)
+      pid.bitrate = out.bitrate * static_cast<double>(slot->packets) / static_cast<double>(out.packets);
+    if (!slot->pcr) continue;
+    pid.pcr = slot->pcr->info();
+    out.tr101290.pcr_repetition_error += slot->pcr->repetition_errors();
+    out.tr101290.pcr_discontinuity_indicator_error += slot->pcr->indicator_errors();
+  }
+  out.tr101290.ts_sync_loss = out.sync_losses;
+  out.tr101290.sync_byte_error = out.sync_byte_errors;
+  out.tr101290.continuity_count_error = out.cc_errors;
+  out.tr101290.transport_error = out.transport_errors;
+  out.tr101290.crc_error = out.crc_errors;
+  if (out.scrambled > 0 && !in.psi.cat_seen()) ++out.tr101290.cat_error;
+  in.absent(out);
+  return out;
+}
+
+}  // namespace headgate::mpegts

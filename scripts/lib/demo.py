@@ -1,0 +1,468 @@
+"""The demo behind scripts/demo, which see.
+
+Processes: this one; a janitor, which holds the read end of a pipe and cleans up when this one is gone, however it went;
+the gateway in the host's namespace; senders in a namespace of their own. What a run makes has its pid in its name, so
+that the next run can remove what is left of one whose janitor was killed too.
+"""
+import contextlib
+import http.client
+import http.server
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HEADGATE = ROOT / "build" / "release" / "bin" / "headgate"
+MEDIA = ROOT / "build" / "demo"
+BASE = Path("/run")
+NAME = re.compile(r"^hgdemo-(\d+)(?:-[a-z]+)?$")
+LINK = re.compile(r"^hgd(\d+)$")
+GATEWAY, SOURCE, SINK, SWITCH = "10.213.77.5", "10.213.77.1", "10.213.77.9", "10.213.77.254"
+LOOP_SECONDS = 60
+
+CHANNELS = [
+    {"id": "clock", "name": "Test picture and counter", "file": "clock", "group": "239.213.1.1", "program": None,
+     "push": "udp://239.213.2.1:5000"},
+    {"id": "colours", "name": "Moving colours", "file": "colours", "group": "239.213.1.2", "program": None,
+     "push": "rtp://239.213.2.2:5000"},
+    {"id": "bars", "name": "Bars, service 102 of two", "file": "two-services", "group": "239.213.1.3", "program": 102,
+     "push": "udp://239.213.2.3:5000"},
+]
+
+SIZE = "size=640x360:rate=25"
+PICTURES = {"clock": f"testsrc2={SIZE}", "colours": f"gradients={SIZE}:speed=0.05:nb_colors=5",
+            "bars": f"smptehdbars={SIZE},hue=H=2*PI*t/10", "other": f"testsrc={SIZE}"}
+SOUNDS = {"clock": "sine=frequency=330:beep_factor=4:sample_rate=48000", "colours": "sine=frequency=523:sample_rate=48000",
+          "bars": "sine=frequency=1000:sample_rate=48000", "other": "sine=frequency=220:sample_rate=48000"}
+VIDEO = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "50", "-keyint_min", "50", "-sc_threshold", "0",
+         "-b:v", "1200k", "-maxrate", "1200k", "-bufsize", "1200k", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "128k"]
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def run(*command, check=True, text_input=None):
+    result = subprocess.run(command, input=text_input, capture_output=True, text=True)
+    if check and result.returncode != 0:
+        raise RuntimeError(f"{' '.join(map(str, command))}: {result.stderr.strip() or result.returncode}")
+    return result.stdout
+
+
+# --- cleaning up ------------------------------------------------------------------------------------------------
+
+def processes_of(folder):
+    """Pids whose environment or command line names the run's folder: the gateway and all that it started."""
+    marker, found = str(folder).encode(), []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            environ = (entry / "environ").read_bytes().split(b"\0")
+            arguments = (entry / "cmdline").read_bytes().split(b"\0")
+            if b"HEADGATE_DEMO=" + marker in environ or any(a == marker or a.startswith(marker + b"/") for a in arguments):
+                found.append(int(entry.name))
+    return found
+
+
+def end_processes(folder, launcher=None):
+    """The launcher stops all in good order; what is left after 8 s, or is not its own, is killed."""
+    if launcher is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(launcher, signal.SIGTERM)
+        end = time.monotonic() + 8
+        while time.monotonic() < end and Path(f"/proc/{launcher}").exists() and any(
+                HEADGATE.name in Path(f"/proc/{pid}/comm").read_text() for pid in processes_of(folder)
+                if Path(f"/proc/{pid}/comm").exists()):
+            time.sleep(0.05)
+    for _ in range(100):
+        left = processes_of(folder)
+        if not left:
+            return
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.03)
+
+
+def remove(pid, launcher=None):
+    """Everything that the demo of that pid made."""
+    folder = BASE / f"hgdemo-{pid}"
+    end_processes(folder, launcher)
+    for role in ("src", "snk", "sw"):
+        name = f"hgdemo-{pid}-{role}"
+        if Path(f"/run/netns/{name}").exists():
+            for inside in run("ip", "netns", "pids", name, check=False).split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(inside), signal.SIGKILL)
+            run("ip", "netns", "del", name, check=False)
+    run("ip", "link", "del", f"hgd{pid}", check=False)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep():
+    """What an earlier demo left whose janitor was killed as well."""
+    names = [path.name for path in BASE.glob("hgdemo-*")]
+    names += [line.split()[0] for line in run("ip", "netns", "list", check=False).splitlines() if line]
+    pids = {match.group(1) for match in map(NAME.match, names) if match}
+    for link in json.loads(run("ip", "-j", "link", "show", check=False) or "[]"):
+        match = LINK.match(link["ifname"])
+        if match:
+            pids.add(match.group(1))
+    for pid in pids:
+        command = Path(f"/proc/{pid}/cmdline")
+        if not command.exists() or b"demo.py" not in command.read_bytes():
+            say(f"demo: removing what is left of an earlier run ({pid})")
+            remove(pid)
+
+
+def start_janitor():
+    """A child in a session of its own that cleans up when this process is gone. Returns (pid, pipe to it)."""
+    parent = os.getpid()
+    read_end, write_end = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(read_end)
+        os.set_inheritable(write_end, False)
+        return child, write_end
+    os.close(write_end)
+    os.setsid()
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(signum, signal.SIG_IGN)
+    said = b""
+    while True:
+        data = os.read(read_end, 256)
+        if not data:
+            break
+        said += data
+    launcher = int(said.split()[-1]) if said.split() else None
+    with contextlib.suppress(Exception):
+        remove(parent, launcher)
+    os._exit(0)
+
+
+# --- media and network ------------------------------------------------------------------------------------------
+
+def encode():
+    """The loop files, once."""
+    MEDIA.mkdir(parents=True, exist_ok=True)
+    inputs = lambda name: ["-f", "lavfi", "-i", PICTURES[name], "-f", "lavfi", "-i", SOUNDS[name]]
+    mux = ["-f", "mpegts", "-pcr_period", "20", "-pat_period", "0.1", "-sdt_period", "0.5"]
+    title = lambda name: ["-metadata", f"service_name={name}", "-metadata", "service_provider=Headgate demo"]
+    recipes = {
+        "clock": [*inputs("clock"), *VIDEO, *title("Clock"), *mux, "-muxrate", "1700k"],
+        "colours": [*inputs("colours"), *VIDEO, *title("Colours"), *mux, "-muxrate", "1700k"],
+        "two-services": [*inputs("other"), *inputs("bars"), "-map", "0:v", "-map", "1:a", "-map", "2:v", "-map", "3:a", *VIDEO,
+                         "-program", "program_num=101:title=Other:st=0:st=1", "-program",
+                         "program_num=102:title=Bars:st=2:st=3", *mux, "-muxrate", "3400k"],
+    }
+    for name, arguments in recipes.items():
+        path = MEDIA / f"{name}-{LOOP_SECONDS}.ts"
+        if path.exists():
+            continue
+        say(f"demo: encoding {LOOP_SECONDS} s of '{name}', once")
+        partial = path.with_suffix(".partial")
+        head, tail = arguments[:-2], arguments[-2:]
+        run("ffmpeg", "-v", "error", "-nostdin", "-y", *head, *tail, "-t", str(LOOP_SECONDS), str(partial))
+        partial.rename(path)
+
+
+def build_network(pid):
+    """A switch with IGMP snooping and querier; senders and a sink in namespaces; one port in the host's, without address."""
+    link = f"hgd{pid}"
+    if len(link) > 15:
+        raise RuntimeError(f"interface name {link} is too long")
+    names = {role: f"hgdemo-{pid}-{role}" for role in ("sw", "src", "snk")}
+    for name in names.values():
+        run("ip", "netns", "add", name)
+        run("ip", "netns", "exec", name, "sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1", check=False)
+        run("ip", "-n", name, "link", "set", "lo", "up")
+    run("ip", "-n", names["sw"], "link", "add", "br0", "type", "bridge", "mcast_snooping", "1", "mcast_igmp_version", "3",
+        "mcast_query_interval", "1000", "mcast_startup_query_interval", "100", "mcast_query_response_interval", "100",
+        "mcast_last_member_interval", "50", "mcast_query_use_ifaddr", "1", "forward_delay", "0")
+    run("ip", "-n", names["sw"], "-batch", "-", text_input="\n".join([
+        f"addr add {SWITCH}/24 dev br0",
+        f"link add p-src type veth peer name eth0 netns {names['src']}",
+        f"link add p-snk type veth peer name eth0 netns {names['snk']}",
+        "link add p-gw type veth peer name peer0",
+        "link set p-src master br0 up", "link set p-snk master br0 up", "link set p-gw master br0 up", "link set br0 up"]))
+    # The gateway's end: into the namespace of this process, which is the host's.
+    run("ip", "-n", names["sw"], "link", "set", "peer0", "netns", str(os.getpid()), "name", link)
+    run("sysctl", "-qw", f"net.ipv6.conf.{link}.disable_ipv6=1", check=False)
+    run("ip", "link", "set", link, "up")
+    run("ip", "-n", names["sw"], "link", "set", "br0", "type", "bridge", "mcast_querier", "1")
+    for role, address in (("src", SOURCE), ("snk", SINK)):
+        run("ip", "-n", names[role], "-batch", "-",
+            text_input=f"addr add {address}/24 dev eth0\nlink set eth0 up\nroute add 224.0.0.0/4 dev eth0")
+    return link, names
+
+
+def free_port(wanted, taken=()):
+    """The port, or the next one that nothing listens on, on IPv4 and IPv6."""
+    for port in range(wanted, wanted + 200):
+        if port in taken:
+            continue
+        try:
+            for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+                with socket.socket(family, socket.SOCK_STREAM) as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    if family == socket.AF_INET6:
+                        probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                    probe.bind((address, port))
+            return port
+        except OSError as error:
+            if error.errno == 97:  # no IPv6 here
+                return port
+    raise RuntimeError(f"no free port from {wanted} on")
+
+
+def write_configuration(folder, link, http_port, admin_port):
+    channels = {}
+    for channel in CHANNELS:
+        entry = {"name": channel["name"], "inputs": [f"udp://{channel['group']}:5000"], "push": [channel["push"]],
+                 "serve": {"hls": {"segment": "2s"}}}
+        if channel["program"]:
+            entry["program"] = channel["program"]
+        channels[channel["id"]] = entry
+    node = {"node": "demo", "run_dir": str(folder / "run"), "data_dir": str(folder / "data"),
+            "interfaces": {"cap0": {"device": f"af_packet:{link}", "address": f"{GATEWAY}/24"}},
+            "fastpath": {"hugepages": "never"},
+            "servers": {"http": {"listen": f"[::]:{http_port}" if has_ipv6() else f"0.0.0.0:{http_port}"},
+                        "admin": {"listen": f"127.0.0.1:{admin_port}"}},
+            "channels": "channels.yaml"}
+    # JSON is YAML too.
+    (folder / "headgate.yaml").write_text(json.dumps(node, indent=2) + "\n")
+    (folder / "channels.yaml").write_text(json.dumps({"channels": channels}, indent=2) + "\n")
+    return folder / "headgate.yaml"
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::", 0))
+        return True
+    except OSError:
+        return False
+
+
+def host_addresses():
+    found = []
+    for link in json.loads(run("ip", "-j", "addr", "show", "scope", "global", check=False) or "[]"):
+        for address in link.get("addr_info", []):
+            local = address.get("local")
+            if not local:
+                continue
+            found.append(f"[{local}]" if ":" in local else local)
+    return found or ["127.0.0.1"]
+
+
+# --- the page ---------------------------------------------------------------------------------------------------
+
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Headgate demo</title><style>
+body{{font-family:sans-serif;margin:1rem;background:#111;color:#ddd}}main{{display:grid;gap:1rem;
+grid-template-columns:repeat(auto-fit,minmax(22rem,1fr))}}iframe{{width:100%;aspect-ratio:16/11;border:0;background:#000}}
+h2{{font-size:1rem;margin:.3rem 0}}a{{color:#8cf}}</style></head><body><h1>Headgate demo</h1><main>{cells}</main>
+<script>for(const f of document.querySelectorAll("iframe,a"))
+{{const u="http://"+location.hostname+":{port}/"+f.dataset.path;if(f.tagName==="A")f.href=u;else f.src=u;}}</script></body></html>
+"""
+CELL = '<section><h2>{name}</h2><iframe data-path="{id}/" allow="autoplay; fullscreen"></iframe><a data-path="{id}/index.m3u8">HLS</a></section>'
+
+
+def start_page(port, http_port):
+    body = PAGE.format(port=http_port, cells="".join(CELL.format(**channel) for channel in CHANNELS)).encode()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            found = self.path.split("?")[0] == "/"
+            self.send_response(200 if found else 404)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", str(len(body) if found else 0))
+            self.end_headers()
+            if found:
+                self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    class Server(http.server.ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if has_ipv6() else socket.AF_INET
+
+        def server_bind(self):
+            if self.address_family == socket.AF_INET6:
+                self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            super().server_bind()
+
+    server = Server(("::" if has_ipv6() else "0.0.0.0", port), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+# --- running ----------------------------------------------------------------------------------------------------
+
+def get(port, path):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def wait_for(what, condition, limit, gateway, log):
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        if gateway.poll() is not None:
+            raise RuntimeError(f"the gateway ended with {gateway.returncode}:\n{log_tail(log)}")
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            if condition():
+                return
+        time.sleep(0.1)
+    raise RuntimeError(f"{what}: not after {limit} s; the gateway's log ends with\n{log_tail(log)}")
+
+
+def log_tail(log, lines=25):
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def decode(command_prefix, url, extra=()):
+    """What ffprobe says of the address, and what decoding 4 s of it gives: (description, error or None)."""
+    probe = subprocess.run([*command_prefix, "timeout", "-s", "KILL", "40", "ffprobe", "-v", "error", *extra, "-show_entries",
+                            "stream=codec_type,codec_name,width,height,sample_rate", "-of", "json", url],
+                           capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    streams = json.loads(probe.stdout or "{}").get("streams", [])
+    video = next((s for s in streams if s["codec_type"] == "video"), None)
+    audio = next((s for s in streams if s["codec_type"] == "audio"), None)
+    if not video or not audio:
+        return "", f"ffprobe finds {[s.get('codec_name') for s in streams]}: {probe.stderr.strip()[-300:]}"
+    play = subprocess.run([*command_prefix, "timeout", "-s", "KILL", "60", "ffmpeg", "-v", "error", "-nostdin", *extra, "-i", url,
+                           "-map", "0:v:0", "-map", "0:a:0", "-t", "4", "-f", "framehash", "-"],
+                          capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    rows = [line.split(",") for line in play.stdout.splitlines() if line and line[0].isdigit()]
+    pictures = {row[-1].strip() for row in rows if row[0].strip() == "0"}
+    frames = sum(row[0].strip() == "0" for row in rows)
+    sounds = sum(row[0].strip() == "1" for row in rows)
+    text = (f"{video['codec_name']} {video['width']}x{video['height']}, {frames} pictures decoded, {len(pictures)} of them different; "
+            f"{audio['codec_name']} {audio['sample_rate']} Hz, {sounds} frames decoded")
+    if frames < 75 or len(pictures) < 50 or sounds < 100:
+        return text, f"too little: {play.stderr.strip()[-300:]}"
+    return text, None
+
+
+def check(http_port, names):
+    """One line an output; True when all carry media."""
+    good = True
+    for channel in CHANNELS:
+        port = channel["push"].rsplit(":", 1)[1]
+        group = channel["push"].split("//")[1].rsplit(":", 1)[0]
+        if channel["push"].startswith("rtp"):
+            multicast = (f"rtp://{group}:{port}?localaddr={SINK}", ("-protocol_whitelist", "rtp,udp"))
+        else:
+            multicast = (f"udp://{group}:{port}?localaddr={SINK}&timeout=8000000&fifo_size=100000&overrun_nonfatal=1", ())
+        outputs = [(channel["push"], ["ip", "netns", "exec", names["snk"]], *multicast),
+                   ("hls", [], f"http://127.0.0.1:{http_port}/{channel['id']}/index.m3u8", ())]
+        for label, prefix, url, extra in outputs:
+            text, error = decode(prefix, url, extra)
+            good &= error is None
+            say(f"{'ok    ' if error is None else 'FAILED'} {channel['id']:8} {label:26} {text}{'' if error is None else ' - ' + error}")
+    return good
+
+
+def serve(checking):
+    pid = os.getpid()
+    folder = BASE / f"hgdemo-{pid}"
+    encode()
+    janitor, pipe = start_janitor()
+    try:
+        folder.mkdir(mode=0o755)
+        link, names = build_network(pid)
+        http_port = free_port(8080)
+        admin_port = free_port(9470, {http_port})
+        page_port = free_port(8088, {http_port, admin_port})
+        config = write_configuration(folder, link, http_port, admin_port)
+        environment = dict(os.environ, HEADGATE_DEMO=str(folder))
+        senders = []
+        for name, group in dict((c["file"], c["group"]) for c in CHANNELS).items():
+            senders.append(subprocess.Popen(
+                ["ip", "netns", "exec", names["src"], str(HEADGATE), "send", str(MEDIA / f"{name}-{LOOP_SECONDS}.ts"),
+                 f"udp://{group}:5000?interface=eth0"], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                start_new_session=True))
+        log = folder / "log"
+        with open(log, "ab") as output:
+            gateway = subprocess.Popen([str(HEADGATE), "run", "--config", str(config)], env=environment, stdin=subprocess.DEVNULL,
+                                       stdout=output, stderr=output, start_new_session=True)
+        os.write(pipe, f"{gateway.pid} ".encode())
+        wait_for("the gateway is ready", lambda: get(admin_port, "/readyz")[0] == 200, 20, gateway, log)
+        start_page(page_port, http_port)
+        for channel in CHANNELS:
+            wait_for(f"{channel['id']} has a playlist", lambda: b"EXT-X-STREAM-INF" in get(http_port, f"/{channel['id']}/index.m3u8")[1],
+                     30, gateway, log)
+        if checking:
+            status, body = get(page_port, "/")
+            good = check(http_port, names) and status == 200 and b"iframe" in body
+            if not good:
+                say(f"the gateway's log ends with\n{log_tail(log)}")
+            say(f"demo: {'every output of every channel carries media' if good else 'FAILED'}")
+            return 0 if good else 1
+        announce(folder, http_port, admin_port, page_port)
+        while gateway.poll() is None:
+            time.sleep(0.5)
+            for sender in senders:
+                if sender.poll() is not None:
+                    raise RuntimeError(f"a sender ended with {sender.returncode}")
+        raise RuntimeError(f"the gateway ended with {gateway.returncode}:\n{log_tail(log)}")
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.close(pipe)
+        os.waitpid(janitor, 0)
+
+
+def announce(folder, http_port, admin_port, page_port):
+    hosts = host_addresses()
+    command = "build/release/bin/headgate"
+    control = f"--socket {folder}/run/control.sock"
+    say("\nOpen in a browser:")
+    for host in hosts:
+        say(f"  http://{host}:{page_port}/            all three channels")
+    for channel in CHANNELS:
+        say(f"  http://{hosts[0]}:{http_port}/{channel['id']}/    {channel['name']}")
+    say("\nPlay with another program:")
+    for channel in CHANNELS:
+        say(f"  ffplay http://{hosts[0]}:{http_port}/{channel['id']}/index.m3u8")
+    say(f"\nMetrics: http://127.0.0.1:{admin_port}/metrics (this machine only)\n\nTry, from this folder and as root:")
+    say(f"  {command} status {control}")
+    say(f"  {command} status clock {control}")
+    say(f"  {command} probe udp://{CHANNELS[2]['group']}:5000 --time 3s {control}")
+    say(f"  editor {folder}/channels.yaml; {command} plan {control}; {command} apply {control}; {command} apply --rollback {control}")
+    say(f"  {command} events {control}")
+    say(f"  kill -9 $(head -n1 {folder}/run/bridge.lock)    # players pause for a moment; multicast does not")
+    say("\nCtrl-C ends the demo.\n")
+
+
+def main():
+    if not HEADGATE.exists():
+        say(f"demo: error: {HEADGATE} is missing; run scripts/demo, which builds it")
+        return 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
+    sweep()
+    try:
+        return serve("--check" in sys.argv[1:])
+    except KeyboardInterrupt:
+        say("\ndemo: ended; everything is removed")
+        return 0
+    except (RuntimeError, OSError) as error:
+        say(f"demo: error: {error}")
+        return 1
+
+
+sys.exit(main())

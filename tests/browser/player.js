@@ -1,0 +1,90 @@
+// Opens pages in Debian's Chromium and watches every video element in them, frames included.
+//   node player.js SECONDS URL...
+// Prints one JSON line: {"pages":[{"url":…,"videos":[{"frame":…,"first_movement":…,"advanced":…,"stalled":…,…}],"errors":[…]}]}
+"use strict";
+const fs = require("fs");
+const os = require("os");
+const path = require("path");
+const { chromium } = require("playwright-core");
+
+const seconds = Number(process.argv[2]);
+const urls = process.argv.slice(3);
+const executablePath = process.env.CHROMIUM || "/usr/bin/chromium";
+const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required", "--disable-dev-shm-usage"];
+
+// What the videos of a frame show now.
+function look() {
+  return Array.from(document.querySelectorAll("video")).map((v) => {
+    const quality = v.getVideoPlaybackQuality ? v.getVideoPlaybackQuality() : {};
+    return { time: v.currentTime, paused: v.paused, ready: v.readyState, width: v.videoWidth, height: v.videoHeight,
+      error: v.error ? v.error.message : null, frames: quality.totalVideoFrames || 0, dropped: quality.droppedVideoFrames || 0,
+      hls: Boolean(window.Hls) };
+  });
+}
+
+async function watch(page, url) {
+  const errors = [];
+  page.on("pageerror", (error) => errors.push(String(error)));
+  page.on("requestfailed", (request) => {
+    // A player gives up requests of its own accord; only what the server broke counts.
+    const text = request.failure() ? request.failure().errorText : "";
+    if (text !== "net::ERR_ABORTED") errors.push(`${request.url()}: ${text}`);
+  });
+  page.on("response", (response) => {
+    const expected = [200, 204, 206, 304].includes(response.status()) || response.url().endsWith("/favicon.ico");
+    if (!expected) errors.push(`${response.url()}: ${response.status()}`);
+  });
+  await page.goto(url, { waitUntil: "domcontentloaded", timeout: 15000 });
+  const videos = new Map();
+  const began = Date.now();
+  while ((Date.now() - began) / 1000 < seconds) {
+    for (const frame of page.frames()) {
+      let seen = [];
+      try {
+        seen = await frame.evaluate(look);
+      } catch (error) {
+        continue; // the frame is still loading
+      }
+      seen.forEach((state, index) => {
+        const key = `${frame.url()}#${index}`;
+        const now = (Date.now() - began) / 1000;
+        const old = videos.get(key);
+        if (!old) {
+          videos.set(key, { frame: key, first: state.time, last: state.time, lastAt: now, advanced: 0, stalled: 0, first_movement: null, state });
+          return;
+        }
+        const step = state.time - old.last;
+        if (step > 0) {
+          // A seek to the live edge is no playing.
+          if (step < 1.5) old.advanced += step;
+          if (old.first_movement === null) old.first_movement = now;
+        } else if (old.first_movement !== null) {
+          old.stalled += now - old.lastAt;
+        }
+        old.last = state.time;
+        old.lastAt = now;
+        old.state = state;
+      });
+    }
+    await new Promise((done) => setTimeout(done, 250));
+  }
+  return { url, errors, videos: Array.from(videos.values()) };
+}
+
+(async () => {
+  const profile = fs.mkdtempSync(path.join(os.tmpdir(), "hg-chromium-"));
+  let context;
+  try {
+    context = await chromium.launchPersistentContext(profile, { executablePath, headless: true, args, viewport: { width: 1000, height: 700 } });
+    const pages = [];
+    for (const url of urls) pages.push(await watch(await context.newPage(), url));
+    console.log(JSON.stringify({ pages }));
+  } finally {
+    if (context) await context.close();
+    fs.rmSync(profile, { recursive: true, force: true });
+  }
+})().catch((error) => {
+  console.error(String(error && error.stack ? error.stack : error));
+  process.exit(1);
+});

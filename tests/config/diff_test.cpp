@@ -1,0 +1,128 @@
+#include "config/model/diff.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace headgate::config {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+Model sample() {
+  Model model;
+  model.node.node = "hg1";
+  model.node.run_dir = "/run/headgate";
+  model.node.interfaces = {
+      {"cap0", "af_packet:eth1", {"10.20.0.5/24"}, true, 1500, Igmp::automatic, {{120, {}}}}};
+  model.node.http = {{"[::]:8080"}};
+  for (const char* id : {"news", "sport"}) {
+    Channel channel;
+    channel.id = channel.name = id;
+    Input input;
+    input.interface = "cap0";
+    input.group = std::string(id) == "news" ? "239.10.1.1" : "239.10.1.2";
+    input.port = 5000;
+    channel.inputs = {input};
+    Push push;
+    push.group = "239.20.1.1";
+    channel.push = {push};
+    channel.hls = HlsOptions{};
+    model.channels.push_back(channel);
+  }
+  return model;
+}
+
+TEST(Diff, OfEqualModelsIsEmptyAndLeavesAllUntouched) {
+  const Plan plan = diff(sample(), sample());
+  EXPECT_TRUE(plan.empty());
+  EXPECT_THAT(plan.untouched, ElementsAre("news", "sport"));
+  EXPECT_THAT(plan.restarts, IsEmpty());
+}
+
+TEST(Diff, ListsAddedAndRemovedChannels) {
+  Model wanted = sample();
+  wanted.channels[1].id = "film";
+  const Plan plan = diff(sample(), wanted);
+  EXPECT_THAT(plan.added, ElementsAre("film"));
+  EXPECT_THAT(plan.removed, ElementsAre("sport"));
+  EXPECT_THAT(plan.untouched, ElementsAre("news"));
+}
+
+TEST(Diff, NewNameInterruptsNobody) {
+  Model wanted = sample();
+  wanted.channels[0].name = "News HD";
+  const Plan plan = diff(sample(), wanted);
+  ASSERT_EQ(plan.changed.size(), 1U);
+  EXPECT_EQ(plan.changed[0], (ChannelChange{"news", {"name"}, false, false}));
+}
+
+TEST(Diff, NewInputInterruptsMulticastAndHls) {
+  Model wanted = sample();
+  wanted.channels[0].inputs[0].group = "239.10.9.9";
+  EXPECT_EQ(diff(sample(), wanted).changed.at(0), (ChannelChange{"news", {"inputs"}, true, true}));
+}
+
+TEST(Diff, NamesProgramWhereOnlyThatChanged) {
+  Model wanted = sample();
+  wanted.channels[0].inputs[0].program = Program(std::uint16_t{7});
+  EXPECT_EQ(diff(sample(), wanted).changed.at(0), (ChannelChange{"news", {"program"}, true, true}));
+}
+
+TEST(Diff, NewPushInterruptsNobody) {
+  Model wanted = sample();
+  wanted.channels[0].push.emplace_back();
+  EXPECT_EQ(diff(sample(), wanted).changed.at(0), (ChannelChange{"news", {"push"}, false, false}));
+}
+
+TEST(Diff, SegmentBreaksHlsButWindowDoesNot) {
+  Model wanted = sample();
+  wanted.channels[0].hls->segment = std::chrono::milliseconds(2000);
+  wanted.channels[1].hls->window = 12;
+  const Plan plan = diff(sample(), wanted);
+  EXPECT_EQ(plan.changed.at(0), (ChannelChange{"news", {"serve.hls"}, false, true}));
+  EXPECT_EQ(plan.changed.at(1), (ChannelChange{"sport", {"serve.hls"}, false, false}));
+}
+
+TEST(Diff, EnablingADisabledChannelInterruptsNobody) {
+  Model running = sample();
+  running.channels[0].enabled = false;
+  EXPECT_EQ(diff(running, sample()).changed.at(0), (ChannelChange{"news", {"enabled"}, false, false}));
+  EXPECT_EQ(diff(sample(), running).changed.at(0), (ChannelChange{"news", {"enabled"}, true, true}));
+}
+
+TEST(Diff, InterfaceAndFastpathKeysRestartTheFastPathOnce) {
+  Model wanted = sample();
+  wanted.node.interfaces[0].mtu = 9000;
+  wanted.node.interfaces[0].vlans = {{120, {"10.21.0.5/24"}}, {130, {}}};
+  wanted.node.interfaces.push_back({"cap1", "af_packet:eth2", {}, false, 1500, Igmp::automatic, {}});
+  wanted.node.fastpath.idle = Idle::poll;
+  const Plan plan = diff(sample(), wanted);
+  EXPECT_THAT(plan.node_keys, ElementsAre("interfaces.cap0.mtu", "interfaces.cap0.vlans.120.address",
+                                          "interfaces.cap0.vlans.130", "interfaces.cap1", "fastpath.idle"));
+  EXPECT_THAT(plan.restarts, ElementsAre("fastpath"));
+}
+
+TEST(Diff, ServersLogAndDefaultInterfaceRestartNothing) {
+  Model wanted = sample();
+  wanted.node.http.push_back({"127.0.0.1:8081"});
+  wanted.node.admin = AdminServer{};
+  wanted.node.log_level = LogLevel::debug;
+  wanted.node.interfaces[0].is_default = false;
+  const Plan plan = diff(sample(), wanted);
+  EXPECT_THAT(plan.node_keys,
+              ElementsAre("log.level", "interfaces.cap0.default", "servers.http", "servers.admin"));
+  EXPECT_THAT(plan.restarts, IsEmpty());
+  EXPECT_THAT(plan.refused, IsEmpty());
+}
+
+TEST(Diff, RefusesWhatCannotChangeAtRunTime) {
+  Model wanted = sample();
+  wanted.node.node = "hg2";
+  wanted.node.run_dir = "/run/other";
+  wanted.node.data_dir = "/srv";
+  EXPECT_THAT(diff(sample(), wanted).refused, ElementsAre("node", "run_dir", "data_dir"));
+}
+
+}  // namespace
+}  // namespace headgate::config

@@ -1,0 +1,234 @@
+#include "config/load/load.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+namespace headgate::config {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr const char* kNode = R"(
+node: hg1
+interfaces:
+  cap0:
+    device: af_packet:eth1
+    address: 10.20.0.5/24
+    default: true
+    vlans: { 120: { address: 10.21.0.5/24 } }
+  cap1: { device: "af_packet:eth2", address: 10.20.1.5/24 }
+servers: { http: { listen: "[::]:8080" } }
+channels: channels.yaml
+)";
+
+LoadResult load_map(const std::string& channels, const std::string& node = kNode) {
+  return load_texts({{"/etc/headgate/headgate.yaml", node}, {"/etc/headgate/channels.yaml", channels}},
+                    Secrets::none);
+}
+
+// Of a map that must be right.
+Model model_of(const std::string& channels, const std::string& node = kNode) {
+  const LoadResult result = load_map(channels, node);
+  for (const Diagnostic& diagnostic : result.diagnostics) ADD_FAILURE() << to_string(diagnostic);
+  return result.ok() ? *result.model : Model{};
+}
+
+TEST(Load, TakesDefaultsOfTheNodeFile) {
+  const Node node = model_of("channels: {}", "channels: channels.yaml").node;
+  char host[65] = {};
+  ASSERT_EQ(gethostname(host, sizeof host - 1), 0);
+  EXPECT_EQ(node.node, host);
+  EXPECT_EQ(node.run_dir, "/run/headgate");
+  EXPECT_EQ(node.data_dir, "/var/lib/headgate");
+  EXPECT_EQ(node.log_level, LogLevel::info);
+  EXPECT_FALSE(node.admin);
+}
+
+TEST(Load, ReadsInterfacesWithVlans) {
+  const Node node = model_of("channels: {}").node;
+  ASSERT_EQ(node.interfaces.size(), 2U);
+  const Interface expected{"cap0", "af_packet:eth1", {"10.20.0.5/24"},         true,
+                           1500,   Igmp::automatic,  {{120, {"10.21.0.5/24"}}}};
+  EXPECT_EQ(node.interfaces[0], expected);
+}
+
+TEST(Load, ResolvesInputsToInterfacesAndCanonicalUrls) {
+  const Model model = model_of(R"(
+channels:
+  a: { inputs: [ "udp://10.1.1.7@239.10.1.1:5000" ] }
+  b: { inputs: [ "rtp://@239.10.1.2:5000?interface=cap1" ], program: { name: "Sport 24" } }
+  c: { inputs: [ { url: "udp://:5000", vlan: 120, program: 0x10 } ], program: 7 }
+)");
+  ASSERT_EQ(model.channels.size(), 3U);
+  const Input& a = model.channels[0].inputs.at(0);
+  EXPECT_EQ(a.url, "udp://10.1.1.7@239.10.1.1:5000");
+  EXPECT_EQ(a.interface, "cap0");
+  EXPECT_EQ(a.source, "10.1.1.7");
+  EXPECT_EQ(a.number, 1U);
+  const Input& b = model.channels[1].inputs.at(0);
+  EXPECT_EQ(b.url, "rtp://239.10.1.2:5000?interface=cap1");
+  EXPECT_EQ(b.protocol, DatagramProtocol::rtp);
+  EXPECT_EQ(b.program, Program(std::string("Sport 24")));
+  const Input& c = model.channels[2].inputs.at(0);
+  EXPECT_EQ(c.url, "udp://:5000?vlan=120");
+  EXPECT_EQ(c.group, "10.21.0.5");
+  EXPECT_EQ(c.program, Program(std::uint16_t{16}));
+}
+
+TEST(Load, GivesPushesTheirDefaultsAndOptions) {
+  const Model model = model_of(R"(
+channels:
+  a:
+    inputs: [ "udp://239.10.1.1:5000" ]
+    push: [ "udp://239.20.1.1:5000", { url: "rtp://239.20.1.2:5000?ttl=8&dscp=34", vlan: 120, enabled: false } ]
+)");
+  const auto& push = model.channels.at(0).push;
+  ASSERT_EQ(push.size(), 2U);
+  EXPECT_EQ(push[0].ttl, 16);
+  EXPECT_EQ(push[0].dscp, 0);
+  EXPECT_TRUE(push[0].enabled);
+  EXPECT_EQ(push[1].ttl, 8);
+  EXPECT_EQ(push[1].dscp, 34);
+  EXPECT_EQ(push[1].vlan, 120);
+  EXPECT_FALSE(push[1].enabled);
+  EXPECT_EQ(push[1].url, "rtp://239.20.1.2:5000?vlan=120");
+}
+
+TEST(Load, MergesDefaultsKeyByKeyAndServesExactlyWhatAChannelNames) {
+  const Model model = model_of(R"(
+defaults: { tags: [hd], serve: { hls: { segment: 2s, window: 10 } } }
+channels:
+  a: { inputs: [ "udp://239.10.1.1:5000" ] }
+  b: { inputs: [ "udp://239.10.1.2:5000" ], tags: [sd, old], serve: { hls: { window: 12 } } }
+  c: { inputs: [ "udp://239.10.1.3:5000" ], serve: [hls] }
+  d: { inputs: [ "udp://239.10.1.4:5000" ], serve: [] }
+)");
+  EXPECT_EQ(model.channels[0].hls, (HlsOptions{milliseconds(2000), 10}));
+  EXPECT_THAT(model.channels[0].tags, ElementsAre("hd"));
+  EXPECT_EQ(model.channels[1].hls, (HlsOptions{milliseconds(2000), 12}));
+  EXPECT_THAT(model.channels[1].tags, ElementsAre("sd", "old"));
+  EXPECT_EQ(model.channels[2].hls, (HlsOptions{milliseconds(2000), 10}));
+  EXPECT_FALSE(model.channels[3].hls);
+}
+
+TEST(Load, NamesAChannelByItsIdWithoutName) {
+  EXPECT_EQ(model_of("channels: { 24h: { inputs: [ 'udp://239.10.1.1:5000' ] } }").channels.at(0).name,
+            "24h");
+}
+
+TEST(Load, GivesRunAndDataDirOutOfABrokenFile) {
+  const LoadResult syntax = load_map("channels: {}", "run_dir: /run/hg\ndata_dir: /srv/hg\nnode: [a\n");
+  EXPECT_FALSE(syntax.ok());
+  EXPECT_EQ(syntax.run_dir, "/run/hg");
+  EXPECT_EQ(syntax.data_dir, "/srv/hg");
+  const LoadResult unknown =
+      load_map("channels: {}", "run_dir: /run/hg\nbogus: 1\nchannels: channels.yaml\n");
+  EXPECT_FALSE(unknown.ok());
+  EXPECT_EQ(unknown.run_dir, "/run/hg");
+  EXPECT_EQ(unknown.data_dir, "/var/lib/headgate");
+  EXPECT_EQ(load_map("", "run_dir: [x]\n").run_dir, "");
+}
+
+TEST(Load, SaysWhyTheNodeFileIsUnreadable) {
+  const LoadResult result = load("/nonexistent/headgate.yaml");
+  ASSERT_EQ(result.diagnostics.size(), 1U);
+  EXPECT_EQ(to_string(result.diagnostics[0]),
+            "/nonexistent/headgate.yaml:0:0: error: can't read the node file: No such file or directory");
+  EXPECT_EQ(result.run_dir, "");
+}
+
+TEST(Load, RefusesADirectoryAndADeviceAsFile) {
+  EXPECT_THAT(load("/tmp").diagnostics.at(0).message, HasSubstr("it is a directory"));
+  EXPECT_THAT(load("/dev/zero").diagnostics.at(0).message, HasSubstr("no regular file"));
+}
+
+TEST(Load, RefusesAFileBeyond4MiB) {
+  const LoadResult result = load_map("channels: {}\n#" + std::string(5 << 20, 'x'));
+  EXPECT_FALSE(result.ok());
+  EXPECT_THAT(result.diagnostics.at(0).message, HasSubstr("4 MiB"));
+}
+
+std::string many_channels(int count, int pushes) {
+  std::string text = "defaults: { serve: [hls] }\nchannels:\n";
+  for (int i = 0; i < count; ++i) {
+    text += fmt::format("  ch{}:\n    name: Channel {}\n    number: {}\n    tags: [hd]\n", i, i, i + 1);
+    text += fmt::format("    inputs: [ \"udp://10.1.1.7@239.10.{}.{}:5000\" ]\n    push:\n", i / 250,
+                        i % 250 + 1);
+    for (int p = 0; p < pushes; ++p) {
+      text += fmt::format("      - {{ url: \"udp://239.{}.{}.{}:5000?ttl=8\", dscp: 34 }}\n", 20 + p, i / 250,
+                          i % 250 + 1);
+    }
+  }
+  return text;
+}
+
+TEST(Load, Takes2000ChannelsAndNotOneMore) {
+  EXPECT_EQ(model_of(many_channels(2000, 1)).channels.size(), 2000U);
+  const LoadResult result = load_map(many_channels(2001, 1));
+  ASSERT_EQ(result.diagnostics.size(), 1U);
+  EXPECT_THAT(result.diagnostics[0].message, HasSubstr("more than 2000 channels"));
+}
+
+TEST(Load, RefusesMorePushesThanTheFastPathHolds) {
+  const LoadResult result = load_map(many_channels(1400, 3));
+  ASSERT_EQ(result.diagnostics.size(), 1U);
+  EXPECT_THAT(result.diagnostics[0].message, HasSubstr("more than 4096 pushes"));
+}
+
+TEST(Load, KeepsTheTextsOfBothFilesAsRead) {
+  const LoadResult result = load_map("channels: {}");
+  ASSERT_EQ(result.sources.size(), 2U);
+  EXPECT_EQ(result.sources[0].text, kNode);
+  EXPECT_EQ(result.sources[1].path, "/etc/headgate/channels.yaml");
+  // What was applied loads again to the same model.
+  EXPECT_EQ(*load_texts(result.sources).model, *result.model);
+}
+
+class TokensFile : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = (std::filesystem::temp_directory_path() / "headgate-tokens-XXXXXX").string();
+    ASSERT_NE(mkdtemp(name.data()), nullptr);
+    folder_ = name;
+    write("headgate.yaml",
+          "servers: { admin: { listen: '[::]:9470', tokens_file: tokens } }\nchannels: c.yaml\n");
+    write("c.yaml", "channels: {}\n");
+    write("tokens", "admin 0123456789abcdef\nviewer fedcba9876543210\n");
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  void write(const std::string& name, const std::string& text) { std::ofstream(folder_ / name) << text; }
+  LoadResult result(mode_t mode) {
+    EXPECT_EQ(chmod((folder_ / "tokens").c_str(), mode), 0);
+    return load((folder_ / "headgate.yaml").string());
+  }
+  std::filesystem::path folder_;
+};
+
+TEST_F(TokensFile, IsReadRelativeToTheNodeFile) {
+  const LoadResult loaded = result(0640);
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_TRUE(loaded.diagnostics.empty());
+  EXPECT_THAT(loaded.model->node.admin->tokens,
+              ElementsAre(AdminToken{"admin", "0123456789abcdef"}, AdminToken{"viewer", "fedcba9876543210"}));
+  EXPECT_EQ(loaded.sources.size(), 2U) << "secrets are not among the sources";
+}
+
+TEST_F(TokensFile, OfWiderPermissionsIsWarnedOf) {
+  const LoadResult loaded = result(0644);
+  ASSERT_TRUE(loaded.ok());
+  ASSERT_EQ(loaded.diagnostics.size(), 1U);
+  EXPECT_EQ(loaded.diagnostics[0].severity, Severity::warning);
+  EXPECT_THAT(loaded.diagnostics[0].message, HasSubstr("chmod 640"));
+}
+
+}  // namespace
+}  // namespace headgate::config

@@ -1,0 +1,116 @@
+"""20 edits of the map while three other channels run: they lose nothing."""
+import time
+
+from support import media, ts
+from support.gateway import Gateway
+
+SECONDS = 60
+
+
+def steady():
+    return {f"steady{i}": {"inputs": [f"udp://239.6.1.{i}:5000"], "push": [f"udp://239.6.2.{i}:5000"],
+                           **({"serve": {"hls": {"segment": "2s"}}} if i == 3 else {})} for i in (1, 2, 3)}
+
+
+def edits():
+    """20 maps, each one edit from the one before: adds, changes, removes, disables."""
+    extra, maps = {}, []
+    for turn in range(20):
+        step = turn % 5
+        name = f"extra{turn // 5}"
+        if step == 0:
+            extra[name] = {"inputs": [f"udp://239.6.3.{turn + 1}:5000"], "push": [f"udp://239.6.4.{turn + 1}:5000"]}
+        elif step == 1:
+            extra[name] = {**extra[name], "push": [f"udp://239.6.4.{turn + 1}:5000?ttl=5"]}
+        elif step == 2:
+            extra[name] = {**extra[name], "inputs": [f"rtp://239.6.5.{turn + 1}:5000"], "serve": ["hls"]}
+        elif step == 3:
+            extra[name] = {**extra[name], "enabled": False}
+        else:
+            del extra[name]
+        maps.append({**steady(), **{k: dict(v) for k, v in extra.items()}})
+    return maps
+
+
+def test_twenty_edits_lose_nothing_on_other_channels(rig):
+    paths = [media.stream("h264_aac", SECONDS), media.stream("h264_aac_b", SECONDS), media.stream("mpeg2_mp2", SECONDS)]
+    with Gateway(rig, steady()) as gateway:
+        captures = [rig.capture(f"239.6.2.{i}", 5000) for i in (1, 2, 3)]
+        for i in (1, 2, 3):
+            rig.wait_mdb(f"239.6.1.{i}", True)
+            rig.wait_mdb(f"239.6.2.{i}", True, port="p-snk")
+        pids = {process: gateway.pid(process) for process in ("fastpath", "bridge", "control")}
+        senders = [rig.send(path, f"239.6.1.{i}", 5000) for i, path in zip((1, 2, 3), paths)]
+        times = []
+        for number, content in enumerate(edits()):
+            start = time.monotonic()
+            gateway.apply(content)
+            times.append(time.monotonic() - start)
+            if number % 5 == 0:
+                rig.wait_mdb(f"239.6.3.{number + 1}", True)
+            assert any(sender.poll() is None for sender in senders), "the streams ended before the edits"
+        duration = sum(times)
+        for sender in senders:
+            assert sender.wait(SECONDS + 20) == 0
+        captures[0].wait_quiet()
+        for i, capture, path in zip((1, 2, 3), captures, paths):
+            capture.stop()
+            assert capture.kernel_drops == 0
+            source, got = path.read_bytes(), capture.payload()
+            scan = ts.Scan(got)
+            print(f"steady{i}: {len(got) // 188} of {len(source) // 188} packets, {scan.total_cc_errors} continuity errors, "
+                  f"longest gap {capture.longest_gap() * 1000:.1f} ms")
+            assert scan.total_cc_errors == 0
+            assert got == source
+            assert gateway.metric("headgate_input_cc_errors_total", channel=f"steady{i}") == 0
+        print(f"20 edits, {1000 * duration / 20:.0f} ms each")
+        assert {process: gateway.pid(process) for process in pids} == pids, "a process was restarted"
+
+
+def test_rollback_returns_to_the_map_before(rig):
+    first = {"a": {"inputs": ["udp://239.6.7.1:5000"], "push": ["udp://239.6.8.1:5000"]}}
+    second = {"a": {"inputs": ["udp://239.6.7.2:5000"], "push": ["udp://239.6.8.1:5000"]}}
+    with Gateway(rig, first) as gateway:
+        rig.wait_mdb("239.6.7.1", True)
+        plan_before = gateway.cli("plan")
+        assert plan_before.returncode == 0, plan_before.stderr
+        gateway.write(second)
+        plan = gateway.cli("plan")
+        assert plan.returncode == 0 and "a" in plan.stdout and "inputs" in plan.stdout, plan.stdout
+        gateway.apply(second)
+        rig.wait_mdb("239.6.7.2", True)
+        rig.wait_mdb("239.6.7.1", False)
+        result = gateway.cli("apply", "--rollback")
+        assert result.returncode == 0, result.stderr
+        rig.wait_mdb("239.6.7.1", True)
+        rig.wait_mdb("239.6.7.2", False)
+        history = gateway.cli("history")
+        assert history.returncode == 0 and len(history.stdout.strip().splitlines()) >= 3, history.stdout
+
+
+def test_broken_map_is_refused_and_changes_nothing(rig):
+    good = {"a": {"inputs": ["udp://239.6.7.3:5000"], "push": ["udp://239.6.8.3:5000"]}}
+    with Gateway(rig, good) as gateway:
+        rig.wait_mdb("239.6.7.3", True)
+        for broken in ({"a": {"inputs": ["udp://239.6.7.4:5000"], "push": ["udp://239.6.7.4:5000"]}},
+                       {"a": {"inputs": ["udp://239.6.7.4:5000"], "remux": {"bitrate": "6Mbps"}}},
+                       {"A b": {"inputs": ["udp://239.6.7.4:5000"]}}, {"a": {"inputs": []}, "b": 3}):
+            result = gateway.apply(broken, ok=False)
+            assert result.returncode == 1, result.stdout
+            assert "channels.yaml:" in result.stdout + result.stderr
+        gateway.map.write_bytes(bytes(range(256)) * 4)
+        assert gateway.cli("apply").returncode == 1
+        assert not any(entry[0] == "239.6.7.4" for entry in rig.mdb())
+        assert any(entry[0] == "239.6.7.3" for entry in rig.mdb())
+        gateway.write(good)
+        assert gateway.cli("apply").returncode == 0
+
+
+def test_sighup_applies(rig):
+    import signal
+    with Gateway(rig, {"a": {"inputs": ["udp://239.6.7.5:5000"], "serve": ["hls"]}}) as gateway:
+        rig.wait_mdb("239.6.7.5", True)
+        gateway.write({"a": {"inputs": ["udp://239.6.7.6:5000"], "serve": ["hls"]}})
+        gateway.launcher.send_signal(signal.SIGHUP)
+        rig.wait_mdb("239.6.7.6", True)
+        rig.wait_mdb("239.6.7.5", False)

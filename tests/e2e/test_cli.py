@@ -1,0 +1,170 @@
+"""What a person types: answers, JSON, exit codes."""
+import json
+import time
+
+import pytest
+
+from support import media, ts
+from support.gateway import Gateway
+
+CHANNELS = {"news": {"name": "News HD", "number": 101, "tags": ["hd"], "inputs": ["udp://239.9.1.1:5000"],
+                     "push": ["udp://239.9.2.1:5000"], "serve": {"hls": {"segment": "2s"}}},
+            "silent": {"inputs": ["udp://239.9.1.2:5000"], "push": ["udp://239.9.2.2:5000"]},
+            "off": {"enabled": False, "inputs": ["udp://239.9.1.3:5000"]}}
+
+
+@pytest.fixture(scope="module")
+def gateway(rig):
+    with Gateway(rig, CHANNELS) as made:
+        rig.wait_mdb("239.9.1.1", True)
+        sender = rig.send(media.stream("h264_aac", 60), "239.9.1.1", 5000)
+        made.wait_metric("headgate_input_ts_packets_total", 1000, channel="news")
+        yield made
+        sender.kill()
+
+
+def find_channels(answer):
+    """{id: state} from status --json."""
+    channels = answer["channels"]
+    if isinstance(channels, dict):
+        return {name: value["state"] for name, value in channels.items()}
+    return {value.get("id", value.get("channel")): value["state"] for value in channels}
+
+
+def test_status_tells_states(gateway):
+    end = time.monotonic() + 6
+    while True:
+        states = find_channels(gateway.json("status"))
+        if states.get("news") == "ok" and states.get("silent") == "down":
+            break
+        assert time.monotonic() < end, states
+        time.sleep(0.2)
+    assert states["off"] == "disabled"
+    text = gateway.cli("status").stdout
+    print(text)
+    assert text.index("silent") < text.index("news"), "worst first"
+    assert "\x1b[" not in text, "colour without a terminal"
+
+
+def test_status_of_one_channel(gateway):
+    result = gateway.cli("status", "news")
+    assert result.returncode == 0 and "239.9.1.1" in result.stdout and "239.9.2.1" in result.stdout, result.stdout
+    assert isinstance(gateway.json("status", "news"), dict)
+    unknown = gateway.cli("status", "newz")
+    assert unknown.returncode == 1 and "newz" in unknown.stderr
+
+
+def test_check_is_offline_and_names_places(gateway, tmp_path):
+    good = gateway.cli("check", "--config", str(gateway.config), socket_option=False)
+    assert good.returncode == 0, good.stdout + good.stderr
+    bad_map = tmp_path / "channels.yaml"
+    bad_map.write_text("channels:\n  news:\n    inputs: [ udp://239.9.1.1:5000 ]\n    inptus: 3\n    remux: { bitrate: 6Mbps }\n"
+                       "  other:\n    inputs: [ tcp://x ]\n")
+    node = json.loads(gateway.config.read_text())
+    bad_config = tmp_path / "headgate.yaml"
+    bad_config.write_text(json.dumps(node))
+    bad = gateway.cli("check", "--config", str(bad_config), socket_option=False)
+    text = bad.stdout + bad.stderr
+    assert bad.returncode == 1, text
+    assert "channels.yaml:4:5: error:" in text and "inputs" in text, text
+    assert "channels.yaml:5:" in text and "not supported yet" in text, text
+    assert "channels.yaml:7:" in text, "all errors in one go"
+    answer = gateway.cli("check", "--config", str(bad_config), "--json", socket_option=False)
+    assert answer.returncode == 1 and json.loads(answer.stdout)
+
+
+def test_usage_errors_exit_2(gateway):
+    assert gateway.cli("nothing", socket_option=False).returncode == 2
+    assert gateway.cli("check", "--nothing", socket_option=False).returncode == 2
+    assert gateway.cli(socket_option=False).returncode == 2
+
+
+def test_help_and_version(gateway):
+    assert gateway.cli("--version", socket_option=False).stdout.strip()
+    for command in ("run", "check", "plan", "apply", "history", "status", "events", "probe", "send"):
+        result = gateway.cli(command, "--help", socket_option=False)
+        assert result.returncode == 0 and command in result.stdout, result.stdout + result.stderr
+
+
+def test_no_gateway_is_a_clear_failure(gateway, tmp_path):
+    result = gateway.cli("status", "--socket", str(tmp_path / "none.sock"), socket_option=False)
+    assert result.returncode == 1 and "none.sock" in result.stderr, result.stderr
+
+
+def test_plan_apply_history_events_in_json(gateway):
+    changed = json.loads(json.dumps(CHANNELS))
+    changed["silent"]["push"] = ["udp://239.9.2.9:5000"]
+    gateway.write(changed)
+    plan = gateway.json("plan")
+    assert "silent" in json.dumps(plan) and isinstance(plan, dict), plan
+    text = gateway.cli("plan").stdout
+    assert "silent" in text and "push" in text, text
+    assert isinstance(gateway.json("apply"), dict)
+    history = gateway.json("history")
+    assert history
+    assert gateway.json("events")
+    gateway.apply(CHANNELS)
+
+
+def test_probe_of_a_file(gateway):
+    path = media.stream("mpts", 20)
+    result = gateway.cli("probe", str(path), "--json", socket_option=False)
+    assert result.returncode == 0, result.stderr
+    answer = json.loads(result.stdout)
+    text = json.dumps(answer)
+    assert "101" in text and "102" in text and "One" in text and "h264" in text.lower().replace(".", ""), text
+    shown = gateway.cli("probe", str(path), socket_option=False)
+    assert shown.returncode == 0 and "101" in shown.stdout, shown.stdout
+    missing = gateway.cli("probe", "/nowhere.ts", socket_option=False)
+    assert missing.returncode == 1 and "/nowhere.ts" in missing.stderr
+
+
+def test_probe_of_a_group_the_gateway_takes(gateway):
+    result = gateway.cli("probe", "udp://239.9.1.1:5000", "--time", "2s", "--json")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "h264" in result.stdout.lower().replace(".", ""), result.stdout
+
+
+def test_probe_of_a_group_by_a_kernel_socket(rig, gateway):
+    from support.gateway import HEADGATE
+    result = rig.call("snk", str(HEADGATE), "probe", "udp://239.9.2.1:5000", "--interface", "eth0", "--time", "2s", "--json")
+    assert result.returncode == 0, result.stderr
+    assert "h264" in result.stdout.lower().replace(".", ""), result.stdout
+
+
+def test_send_is_paced_and_loops_without_a_seam(rig, gateway):
+    from support.gateway import HEADGATE
+    path = media.stream("h264_aac", 4)
+    capture = rig.capture("239.9.3.1", 5000)
+    rig.wait_mdb("239.9.3.1", True, port="p-snk")
+    sender = rig.popen("src", str(HEADGATE), "send", str(path), "udp://239.9.3.1:5000?interface=eth0")
+    capture.wait(10)
+    start = capture.datagrams[0][0]
+    time.sleep(10)
+    sender.terminate()
+    sender.wait(5)
+    capture.stop()
+    data = capture.payload()
+    span = capture.datagrams[-1][0] - start
+    scan = ts.Scan(data)
+    rate = len(data) * 8 / span
+    source_rate = path.stat().st_size * 8 / ts.duration(path.read_bytes())
+    print(f"send: {span:.1f} s over a loop of 4 s, {rate / 1e6:.3f} Mb/s of {source_rate / 1e6:.3f}, {scan.total_cc_errors} continuity errors, "
+          f"longest gap {capture.longest_gap() * 1000:.0f} ms")
+    assert scan.total_cc_errors == 0
+    assert abs(rate / source_rate - 1) < 0.05
+    clocks = [found[1] for found in (ts.pcr(data, i) for i in range(0, len(data), 188)) if found]
+    steps = [((b - a) % ts.PCR_MODULUS) / 27e6 for a, b in zip(clocks, clocks[1:])]
+    assert max(steps) < 0.2, f"PCR jumps by {max(steps):.2f} s"
+
+
+def test_metrics_are_well_formed(gateway):
+    text = gateway.admin("/metrics").body.decode()
+    for name in ("headgate_build_info", "headgate_channel_state", "headgate_input_datagrams_total",
+                 "headgate_input_ts_packets_total", "headgate_input_bytes_total", "headgate_input_cc_errors_total",
+                 "headgate_drops_total", "headgate_output_bytes_total", "headgate_igmp_last_query_timestamp_seconds"):
+        assert f"\n# TYPE {name} " in "\n" + text, name
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            float(line.rsplit(" ", 1)[1])
+    assert gateway.metric("headgate_channel_state", channel="news", state="ok") == 1

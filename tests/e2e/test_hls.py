@@ -1,0 +1,210 @@
+"""Multicast to HLS: players play it, and its access units are the source's."""
+import re
+import subprocess
+import time
+
+import pytest
+
+from support import hls, media, ts
+from support.gateway import Gateway
+
+SECONDS = 24
+# (stream, codecs by RFC 6381, least segments of 2 s)
+GENERATED = {"h264_aac": r"avc1\.[0-9a-f]{6},mp4a\.40\.2", "hevc_aac": r"hvc1\.[^,]+,mp4a\.40\.2",
+             "h264_ac3": r"avc1\.[0-9a-f]{6},ac-3", "h264_eac3": r"avc1\.[0-9a-f]{6},ec-3", "mpeg2_mp2": None,
+             "radio_mp2": None}
+CAPTURES = {"hevc-aac-0.ts": "v:0", "mpeg2v-mp2-bbb.ts": "v:0", "h264-ac3dvb-0.ts": "v:0",
+            "h264-bframes-pcr-wrap.ts": "v:0", "scte35-h264-bframes-aac-80s.ts": "v:0", "sd-h264i-bars-aacx2.ts": "v:0",
+            "ac3-atsc-pcr-wrap.ts": "a:0", "eac3-atsc-pcr-wrap.ts": "a:0", "h264-aac-1.ts": "v:0",
+            "dvbt-fr-hd-h264i-eac3x3-dvbsubx2.ts": "v:0"}
+
+
+def channel(number, **extra):
+    return {"inputs": [f"udp://239.3.1.{number}:5000"], "serve": {"hls": {"segment": "2s", "window": 8}}, **extra}
+
+
+def looped_source(name):
+    """The file that is sent: captures are short, so they go round, timestamps and continuity going on."""
+    path = media.capture(name)
+    return media.looped(path, SECONDS) if path else None
+
+
+@pytest.fixture(scope="module")
+def plant(rig):
+    """All streams on the air at once through one gateway; each test looks at one channel."""
+    sources = {name: media.stream(name, SECONDS) for name in GENERATED}
+    for name in CAPTURES:
+        path = looped_source(name)
+        if path:
+            sources[name] = path
+    numbers = {name: index + 1 for index, name in enumerate(sources)}
+    channels = {f"c{number}": channel(number) for number in numbers.values()}
+    channels["mpts"] = channel(200, program=101)
+    sources["mpts"] = media.stream("mpts", SECONDS)
+    with Gateway(rig, channels) as gateway:
+        for number in numbers.values():
+            rig.wait_mdb(f"239.3.1.{number}", True)
+        rig.wait_mdb("239.3.1.200", True)
+        names = {name: f"c{number}" for name, number in numbers.items()} | {"mpts": "mpts"}
+        clients, batch = {}, list(sources)
+        # Four at a time: senders and this reader share the machine with the gateway.
+        for start in range(0, len(batch), 4):
+            group = batch[start:start + 4]
+            senders = [rig.send(sources[n], f"239.3.1.{numbers.get(n, 200)}", 5000) for n in group]
+            for name in group:
+                clients[name] = hls.Client(gateway, names[name])
+            deadline = time.monotonic() + SECONDS + 30
+            pending, ended = set(group), None
+            while time.monotonic() < deadline:
+                for name in list(pending):
+                    client = clients[name]
+                    if not hasattr(client, "variant"):
+                        answer = gateway.http(f"/{client.channel}/index.m3u8")
+                        if answer.status == 200 and hls.Playlist(answer.body.decode(), "/").variants:
+                            client.master = client.multivariant(1)
+                            client.master_headers = dict(answer.getheaders())
+                    else:
+                        client.last = client.poll()
+                if all(sender.poll() is not None for sender in senders):
+                    ended = ended or time.monotonic()
+                    if time.monotonic() - ended > 1.0:
+                        break
+                time.sleep(0.2)
+        yield gateway, clients, sources
+
+
+def compare(source_path, client, selector, tmp_path, least, program=None):
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(client.joined())
+    source = ts.access_units(source_path, selector, program)
+    output = ts.access_units(joined, selector)
+    place = ts.assert_same_media(source, output[:-1], least)
+    return len(output), place
+
+
+@pytest.mark.parametrize("name", [*GENERATED, *CAPTURES, "mpts"])
+def test_access_units_are_the_sources(plant, tmp_path, name):
+    gateway, clients, sources = plant
+    if name not in sources:
+        pytest.skip("captures need HEADGATE_STREAMS")
+    client = clients[name]
+    assert hasattr(client, "variant"), f"no playlist for {name}; status {gateway.json('status', client.channel)}"
+    media_segments = {n: s for n, s in client.segments.items() if not s[2]}
+    assert len(media_segments) >= 5, f"{len(media_segments)} segments of {name}"
+    numbers = sorted(client.segments)
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    selector = CAPTURES.get(name, "a:0" if name.startswith("radio") else "v:0")
+    scan = ts.Scan(client.joined())
+    assert scan.total_cc_errors == 0 or name in CAPTURES, scan.cc_errors
+    count, place = compare(sources[name], client, selector, tmp_path, 50, 101 if name == "mpts" else None)
+    audio = ""
+    if selector == "v:0" and name not in ("h264-bframes-pcr-wrap.ts",):
+        audio_count, _ = compare(sources[name], client, "a:0", tmp_path, 50, 101 if name == "mpts" else None)
+        audio = f", {audio_count} of audio"
+    print(f"{name}: {len(media_segments)} segments, {count} access units of {selector}{audio}, from unit {place} of the source")
+
+
+@pytest.mark.parametrize("name", list(GENERATED))
+def test_playlists_say_what_the_media_is(plant, name):
+    _, clients, _ = plant
+    client = clients[name]
+    attributes = client.master.variants[0][0]
+    assert int(attributes["BANDWIDTH"]) > 100000
+    if GENERATED[name]:
+        assert re.fullmatch(GENERATED[name], attributes["CODECS"]), attributes["CODECS"]
+    if not name.startswith("radio"):
+        assert attributes["RESOLUTION"] == "320x180"
+    assert client.last.target == 4, client.last.text
+    for number, (duration, data, gap, _) in client.segments.items():
+        if not gap:
+            assert abs(duration - 2.0) < 1.05, f"EXTINF {duration} of segment {number}"
+
+
+@pytest.mark.parametrize("name", ["h264_aac", "hevc_aac", "mpeg2_mp2"])
+def test_durations_are_exact_and_segments_start_at_random_access_points(plant, tmp_path, name):
+    _, clients, _ = plant
+    client = clients[name]
+    firsts, durations = [], []
+    for number in sorted(client.segments):
+        duration, data, gap, _ = client.segments[number]
+        assert not gap
+        path = tmp_path / "segment.ts"
+        path.write_bytes(data)
+        result = subprocess.run(["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "packet=dts,flags",
+                                 "-of", "csv=p=0", str(path)], capture_output=True, text=True)
+        first = result.stdout.splitlines()[0].split(",")
+        assert first[1].startswith("K"), f"segment {number} does not start at a random access point: {first}"
+        firsts.append(int(first[0]))
+        durations.append(duration)
+    for index in range(len(firsts) - 1):
+        exact = ((firsts[index + 1] - firsts[index]) % ts.PTS_MODULUS) / 90000
+        assert abs(exact - durations[index]) < 0.001, f"EXTINF {durations[index]}, media {exact}"
+
+
+def test_headers_allow_caching_and_other_origins(plant):
+    gateway, clients, _ = plant
+    client = clients["h264_aac"]
+    playlist = gateway.http(client.variant, headers={"Origin": "http://elsewhere.example"})
+    assert playlist.getheader("Access-Control-Allow-Origin") == "*"
+    assert playlist.getheader("Content-Type") in ("application/vnd.apple.mpegurl", "application/x-mpegURL")
+    assert re.search(r"max-age=\d|no-cache", playlist.getheader("Cache-Control"))
+    segment_url = hls.Playlist(playlist.body.decode(), client.variant).segments[-1][2]
+    segment = gateway.http(segment_url)
+    assert segment.getheader("Content-Type") == "video/mp2t"
+    assert int(re.search(r"max-age=(\d+)", segment.getheader("Cache-Control")).group(1)) >= 10
+    assert "immutable" in segment.getheader("Cache-Control")
+    head = gateway.http(segment_url, method="HEAD")
+    assert head.status == 200 and head.body == b"" and int(head.getheader("Content-Length")) == len(segment.body)
+    assert gateway.http("/nowhere/index.m3u8").status == 404
+    assert gateway.http("/c1/../../../etc/passwd").status in (400, 404)
+
+
+@pytest.fixture(scope="module")
+def live(rig, plant):
+    gateway, _, _ = plant
+    path = media.stream("h264_aac_b", 60)
+    gateway.apply({"live": channel(250)})
+    rig.wait_mdb("239.3.1.250", True)
+    sender = rig.send(path, "239.3.1.250", 5000)
+    hls.Client(gateway, "live").follow(3, 20)
+    yield gateway, rig
+    sender.kill()
+
+
+def test_ffprobe_and_ffmpeg_play(live):
+    gateway, rig = live
+    url = gateway.url("/live/index.m3u8")
+    probe = rig.call("gw", "ffprobe", "-v", "error", "-show_entries", "stream=codec_name,width,height", "-of", "csv=p=0", url)
+    assert "h264,320,180" in probe.stdout and "aac" in probe.stdout, probe.stdout + probe.stderr
+    play = rig.call("gw", "ffmpeg", "-v", "error", "-xerror", "-nostdin", "-i", url, "-t", "4", "-f", "framehash", "-", timeout=40)
+    assert play.returncode == 0, play.stderr
+    frames = [line for line in play.stdout.splitlines() if line.startswith("0,")]
+    assert len(frames) >= 95, f"{len(frames)} pictures decoded"
+    print(f"ffmpeg decoded {len(frames)} pictures without an error")
+
+
+def test_gstreamer_plays(live):
+    gateway, rig = live
+    url = gateway.url("/live/index.m3u8")
+    result = rig.call("gw", "timeout", "-s", "KILL", "12", "gst-launch-1.0", "-q", "souphttpsrc", f"location={url}", "!",
+                      "hlsdemux", "!", "tsdemux", "name=d", "d.", "!", "queue", "!", "h264parse", "!", "avdec_h264", "!",
+                      "fakesink", "silent=false", "-v", "num-buffers=50", timeout=20)
+    # fakesink ends the pipeline after 50 pictures; a kill by the clock means that they never came.
+    pictures = result.stdout.count("chain")
+    assert pictures >= 50, f"{pictures} pictures; {result.stderr[-500:]}"
+    print(f"GStreamer decoded {pictures} pictures")
+
+
+def test_http_keeps_connections_alive(live):
+    import http.client
+    gateway, rig = live
+    with rig.inside("gw"):
+        connection = http.client.HTTPConnection("127.0.0.1", gateway.http_port, timeout=5)
+        connection.connect()
+    first = connection.sock
+    for _ in range(5):
+        connection.request("GET", "/live/index.m3u8")
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == 200 and connection.sock is first
+    connection.close()

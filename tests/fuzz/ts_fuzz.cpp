@@ -1,0 +1,57 @@
+// links: headgate::mpegts
+// Any bytes as a file: packet reader, analysis and service filter. The first byte chooses the selection.
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <span>
+#include <string>
+
+#include "mpegts/clock/pacer.h"
+#include "mpegts/monitor/stream_analyzer.h"
+#include "mpegts/packet/packet_reader.h"
+#include "mpegts/remux/service_filter.h"
+
+using namespace headgate::mpegts;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size < 2) return 0;
+  const bool by_name = (data[0] & 0x80) != 0;
+  ServiceSelector selector{std::uint16_t{1}};
+  if (by_name) selector.value = std::string{"one"};
+  const std::size_t chunk = (data[0] & 0x7FU) * 16 + 1;
+  const std::span<const std::uint8_t> bytes{data + 1, size - 1};
+
+  PacketReader reader;
+  StreamAnalyzer analyzer;
+  ServiceFilter filter{selector};
+  Pacer pacer;
+  LoopRewriter rewriter;
+  PacedPacket paced;
+  rewriter.next_loop(3000);
+  std::uint64_t packets = 0;
+  const auto drain = [&] {
+    while (const auto item = reader.next()) {
+      ++packets;
+      if (item->position + kPacketSize > bytes.size()) std::abort();
+      analyzer.on_packet(item->packet);
+      const auto verdict = filter.on_packet(item->packet);
+      const auto out = filter.replacement();
+      if (out.size() % kPacketSize != 0) std::abort();
+      if (verdict == ServiceFilter::Verdict::replace && (out.empty() || out[0] != kSyncByte)) std::abort();
+      pacer.push(item->packet);
+      while (pacer.pop(paced)) rewriter.rewrite(paced.bytes);
+    }
+  };
+  for (std::size_t at = 0; at < bytes.size(); at += chunk) {
+    reader.push(bytes.subspan(at, std::min(chunk, bytes.size() - at)));
+    drain();
+  }
+  reader.finish();
+  drain();
+  if (pacer.end_of_loop() % 300 != 0) std::abort();
+  analyzer.set_sync(reader.counters(), reader.packet_size());
+  const auto report = analyzer.report();
+  if (report.packets != packets || report.packets != reader.counters().packets) std::abort();
+  if (packets * kPacketSize + report.skipped_bytes > bytes.size()) std::abort();
+  return 0;
+}

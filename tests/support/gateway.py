@@ -1,0 +1,221 @@
+"""A gateway in a rig's gateway namespace: its files, its processes, its command line, its servers."""
+import contextlib
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from . import netns
+from .rig import GATEWAY
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(os.environ.get("HEADGATE_BIN", ROOT / "build" / "release" / "bin"))
+HEADGATE = BIN / "headgate"
+SAMPLE = re.compile(r'^([a-z0-9_]+)(?:\{(.*)\})? ([-+0-9.eEinfNa]+)$')
+LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
+DAEMONS = ("fastpath", "bridge", "control")
+
+
+class Gateway:
+    """channels: the map under `channels:`; node: keys that replace those of the node file made here."""
+
+    def __init__(self, rig, channels, node=None, defaults=None, device="af_packet:cap0", address=GATEWAY, name="gw"):
+        if not HEADGATE.exists():
+            raise RuntimeError(f"{HEADGATE} is not built; run scripts/build")
+        self.rig = rig
+        shm = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        self.folder = Path(tempfile.mkdtemp(prefix="hg-e2e-", dir=shm))
+        self.folder.chmod(0o755)
+        self.run_dir = self.folder / "run"
+        self.socket = self.run_dir / "control.sock"
+        self.http_port, self.admin_port = self._free_port(), self._free_port()
+        self.node = {
+            "node": name, "run_dir": str(self.run_dir), "data_dir": str(self.folder / "data"),
+            "interfaces": {"cap0": {"device": device, "address": f"{address}/24"}},
+            "fastpath": {"hugepages": "never"},
+            "servers": {"http": {"listen": f"[::]:{self.http_port}"},
+                        "admin": {"listen": f"127.0.0.1:{self.admin_port}"}},
+            "channels": "channels.yaml",
+        }
+        self.node.update(node or {})
+        self.config = self.folder / "headgate.yaml"
+        self.map = self.folder / "channels.yaml"
+        self.defaults = defaults
+        self.launcher = None
+        self.log = self.folder / "log"
+        self.write(channels)
+        self.write_node()
+
+    def _free_port(self):
+        with self.rig.inside("gw"):
+            probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        probe.bind(("0.0.0.0", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        return port
+
+    # JSON is YAML: the places of errors are the business of the loader's own tests.
+    def write_node(self):
+        self.config.write_text(json.dumps(self.node, indent=2) + "\n")
+
+    def write(self, channels):
+        content = {"channels": channels}
+        if self.defaults is not None:
+            content["defaults"] = self.defaults
+        self.map.write_text(json.dumps(content, indent=2) + "\n")
+
+    def start(self, ready=True, limit=20.0):
+        with open(self.log, "ab") as log:
+            self.launcher = self.rig.popen("gw", str(HEADGATE), "run", "--config", str(self.config), stdout=log, stderr=log)
+        if ready:
+            self.wait_ready(limit)
+        return self
+
+    def wait_ready(self, limit=20.0):
+        """Seconds until /readyz says 200."""
+        start = time.monotonic()
+        last = None
+        while time.monotonic() - start < limit:
+            if self.launcher.poll() is not None:
+                raise RuntimeError(f"headgate run ended with {self.launcher.returncode}:\n{self.tail()}")
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                last = self.admin("/readyz")
+                if last.status == 200:
+                    return time.monotonic() - start
+            time.sleep(0.02)
+        raise RuntimeError(f"not ready after {limit} s, last answer {last and (last.status, last.body[:300])}:\n{self.tail()}")
+
+    def tail(self, lines=40):
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return "\n".join(text.splitlines()[-lines:])
+
+    def request(self, port, path, method="GET", headers=None, host="127.0.0.1", timeout=10.0, body=None):
+        with self.rig.inside("gw"):
+            connection = http.client.HTTPConnection(host, port, timeout=timeout)
+            connection.connect()
+        try:
+            connection.request(method, path, body=body, headers=headers or {})
+            answer = connection.getresponse()
+            answer.body = answer.read()
+            return answer
+        finally:
+            connection.close()
+
+    def http(self, path, **kwargs):
+        return self.request(self.http_port, path, **kwargs)
+
+    def admin(self, path, **kwargs):
+        return self.request(self.admin_port, path, **kwargs)
+
+    def url(self, path):
+        return f"http://127.0.0.1:{self.http_port}{path}"
+
+    def cli(self, *arguments, timeout=30, socket_option=True):
+        """Runs the command line in the gateway's namespace; CompletedProcess."""
+        command = [str(HEADGATE), *arguments]
+        if socket_option:
+            command += ["--socket", str(self.socket)]
+        return self.rig.call("gw", *command, timeout=timeout)
+
+    def json(self, *arguments, timeout=30):
+        """The answer of an online command in JSON; raises when it fails."""
+        result = self.cli(*arguments, "--json", timeout=timeout)
+        if result.returncode != 0:
+            raise RuntimeError(f"headgate {' '.join(arguments)}: exit {result.returncode}\n{result.stdout}{result.stderr}")
+        return json.loads(result.stdout)
+
+    def apply(self, channels, ok=True):
+        self.write(channels)
+        result = self.cli("apply")
+        if ok and result.returncode != 0:
+            raise AssertionError(f"apply: exit {result.returncode}\n{result.stdout}{result.stderr}\n{self.tail()}")
+        return result
+
+    def samples(self):
+        """The metrics: [(name, {label: value}, number)]."""
+        found = []
+        for line in self.admin("/metrics").body.decode().splitlines():
+            match = SAMPLE.match(line)
+            if match:
+                labels = {k: v.replace('\\"', '"').replace("\\\\", "\\") for k, v in LABEL.findall(match.group(2) or "")}
+                found.append((match.group(1), labels, float(match.group(3))))
+        return found
+
+    def metric(self, name, **labels):
+        """The sum of the samples whose labels include these."""
+        return sum(value for found, have, value in self.samples()
+                   if found == name and all(have.get(k) == str(v) for k, v in labels.items()))
+
+    def wait_metric(self, name, least, limit=10.0, **labels):
+        start = time.monotonic()
+        while True:
+            value = self.metric(name, **labels)
+            if value >= least:
+                return value
+            if time.monotonic() - start > limit:
+                drops = [s for s in self.samples() if s[0] == "headgate_drops_total" and s[2] > 0]
+                raise AssertionError(f"{name}{labels} is {value} after {limit} s, wanted {least}; drops {drops}")
+            time.sleep(0.1)
+
+    def pid(self, process):
+        """Pid of launcher, fastpath, bridge or control: what stands in its lock file, and still runs."""
+        if process == "launcher":
+            return self.launcher.pid
+        return int((self.run_dir / f"{process}.lock").read_text().split()[0])
+
+    def alive(self, process):
+        try:
+            pid = self.pid(process)
+            return open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] != "Z"
+        except (OSError, ValueError, IndexError):
+            return False
+
+    def kill(self, process, signum=signal.SIGKILL):
+        pid = self.pid(process)
+        os.kill(pid, signum)
+        if process == "launcher":
+            self.launcher.wait()
+        return pid
+
+    def wait_new(self, process, old_pid, limit=10.0):
+        """Seconds until the process runs again under another pid."""
+        start = time.monotonic()
+        while time.monotonic() - start < limit:
+            if self.alive(process) and self.pid(process) != old_pid:
+                return time.monotonic() - start
+            time.sleep(0.005)
+        raise AssertionError(f"{process} is not back after {limit} s:\n{self.tail()}")
+
+    def stop(self):
+        """Orderly; what does not obey within 10 s is killed. Returns the launcher's exit status."""
+        status = None
+        if self.launcher is not None and self.launcher.poll() is None:
+            self.launcher.terminate()
+            try:
+                status = self.launcher.wait(10)
+            except subprocess.TimeoutExpired:
+                self.launcher.kill()
+                self.launcher.wait()
+        elif self.launcher is not None:
+            status = self.launcher.returncode
+        return status
+
+    def close(self):
+        self.stop()
+        netns.kill_all(self.rig.names["gw"])
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, kind, value, trace):
+        if kind is not None:
+            print(f"--- the gateway's log ends with\n{self.tail(60)}")
+        self.close()

@@ -1,0 +1,84 @@
+"""Test streams: made once by ffmpeg into build/media, and captures of real broadcasts where HEADGATE_STREAMS names them."""
+import fcntl
+import os
+import subprocess
+from pathlib import Path
+
+from . import ts
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = Path(os.environ.get("HEADGATE_MEDIA", ROOT / "build" / "media"))
+
+_PICTURE = "testsrc2=size=320x180:rate=25"
+_H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "25", "-keyint_min", "25", "-sc_threshold", "0",
+         "-b:v", "700k", "-maxrate", "700k", "-bufsize", "350k", "-pix_fmt", "yuv420p"]
+_MUX = ["-f", "mpegts", "-pcr_period", "20", "-pat_period", "0.1", "-sdt_period", "0.5"]
+
+
+def _lavfi(tone, seconds, picture=_PICTURE):
+    return ["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", f"sine=frequency={tone}:sample_rate=48000", "-t", str(seconds)]
+
+
+RECIPES = {
+    "h264_aac": lambda s: [*_lavfi(440, s), *_H264, "-c:a", "aac", "-b:a", "96k", *_MUX, "-muxrate", "1200k"],
+    "h264_aac_b": lambda s: [*_lavfi(660, s, "smptehdbars=size=320x180:rate=25"), *_H264, "-c:a", "aac", "-b:a", "96k",
+                             *_MUX, "-muxrate", "1200k"],
+    "hevc_aac": lambda s: [*_lavfi(550, s), "-c:v", "libx265", "-preset", "ultrafast", "-b:v", "500k", "-x265-params",
+                           "keyint=25:min-keyint=25:scenecut=0:log-level=none:open-gop=0", "-c:a", "aac", "-b:a", "96k",
+                           *_MUX, "-muxrate", "1400k"],
+    "mpeg2_mp2": lambda s: [*_lavfi(330, s), "-c:v", "mpeg2video", "-g", "12", "-bf", "2", "-b:v", "1500k", "-maxrate",
+                            "1500k", "-bufsize", "1000k", "-c:a", "mp2", "-b:a", "128k", *_MUX, "-muxrate", "2400k"],
+    "h264_ac3": lambda s: [*_lavfi(770, s), *_H264, "-c:a", "ac3", "-b:a", "128k", *_MUX, "-muxrate", "1300k"],
+    "h264_eac3": lambda s: [*_lavfi(880, s), *_H264, "-c:a", "eac3", "-b:a", "128k", *_MUX, "-muxrate", "1300k"],
+    "radio_mp2": lambda s: [*_lavfi(220, s)[4:], "-c:a", "mp2", "-b:a", "192k", *_MUX],
+    # Two services in one stream: 101 with H.264 and AAC, 102 with MPEG-2 and MP2.
+    "mpts": lambda s: [*_lavfi(440, s), "-f", "lavfi", "-i", "smptehdbars=size=320x180:rate=25", "-f", "lavfi", "-i",
+                       "sine=frequency=990:sample_rate=48000", "-map", "0:v", "-map", "1:a", "-map", "2:v", "-map", "3:a",
+                       "-t", str(s), "-c:v:0", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "25", "-sc_threshold", "0", "-b:v:0",
+                       "700k", "-pix_fmt", "yuv420p", "-c:v:1", "mpeg2video", "-g:v:1", "12", "-b:v:1", "900k", "-c:a:0",
+                       "aac", "-c:a:1", "mp2", "-program", "program_num=101:title=One:st=0:st=1", "-program",
+                       "program_num=102:title=Two:st=2:st=3", *_MUX, "-muxrate", "3500k"],
+}
+
+
+def stream(name, seconds=20):
+    """Path of a generated stream; encoded on first use."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    path = CACHE / f"{name}-{seconds}.ts"
+    with open(CACHE / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            partial = path.with_suffix(".partial")
+            command = ["ffmpeg", "-v", "error", "-y", "-nostdin", *RECIPES[name](seconds), str(partial)]
+            result = subprocess.run(["timeout", "-s", "KILL", "240", *command], capture_output=True, text=True)
+            if result.returncode != 0:
+                raise RuntimeError(f"{' '.join(command)}\n{result.stderr}")
+            partial.rename(path)
+    return path
+
+
+def captures_folder():
+    """The folder of real captures, or None where the machine has none."""
+    value = os.environ.get("HEADGATE_STREAMS")
+    return Path(value) if value and Path(value).is_dir() else None
+
+
+def capture(name):
+    """Path of a capture, or None."""
+    folder = captures_folder()
+    path = folder / name if folder else None
+    return path if path and path.exists() else None
+
+
+def looped(path, seconds):
+    """A path to the stream repeated to that length, timestamps and continuity going on."""
+    path = Path(path)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    out = CACHE / f"{path.stem}-looped-{seconds}.ts"
+    with open(CACHE / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not out.exists():
+            partial = out.with_suffix(".partial")
+            partial.write_bytes(ts.looped(path.read_bytes(), seconds))
+            partial.rename(out)
+    return out
