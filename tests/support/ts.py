@@ -51,7 +51,8 @@ class Scan:
                 continue
             pid = pid_of(packet)
             self.packets[pid] += 1
-            if pid == NULL_PID:
+            # A packet with transport_error_indicator says nothing sure, its PID and counter included.
+            if pid == NULL_PID or packet[1] & 0x80:
                 continue
             hashes[pid].update(payload_of(packet))
             flagged = bool(packet[3] & 0x20 and packet[4] > 0 and packet[5] & 0x80)
@@ -59,7 +60,8 @@ class Scan:
             counter, has_payload = packet[3] & 0x0F, bool(packet[3] & 0x10)
             if pid in last and not flagged:
                 previous, before, repeated = last[pid]
-                duplicate = has_payload and counter == previous and not repeated and packet[4:] [-100:] == before[4:][-100:]
+                # A duplicate is the same but for its PCR (2.4.3.3); the tail holds payload only.
+                duplicate = has_payload and counter == previous and not repeated and packet[-100:] == before[-100:]
                 if duplicate:
                     last[pid] = (counter, packet, True)
                     continue
