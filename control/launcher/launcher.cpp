@@ -2,7 +2,7 @@
 
 #include <fmt/core.h>
 #include <poll.h>
-#include <sys/pidfd.h>
+
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -14,6 +14,8 @@
 #include <csignal>
 #include <cstring>
 #include <ctime>
+
+#include "control/launcher/pidfd.h"
 
 namespace headgate::control {
 namespace {

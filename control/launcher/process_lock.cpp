@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/pidfd.h>
 
 #include <cerrno>
 #include <charconv>
@@ -10,6 +9,8 @@
 #include <csignal>
 #include <cstring>
 #include <thread>
+
+#include "control/launcher/pidfd.h"
 
 namespace headgate::control {
 namespace {

@@ -4,7 +4,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
-#include <sys/pidfd.h>
+
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -13,6 +13,8 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+
+#include "control/launcher/pidfd.h"
 
 namespace headgate::control {
 namespace {

@@ -1,0 +1,193 @@
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <ctime>
+#include <memory>
+#include <vector>
+
+#include "control/cli/commands.h"
+#include "control/cli/report.h"
+#include "control/cli/udp_socket.h"
+#include "control/protocol/message.h"
+#include "mpegts/monitor/es_probe.h"
+#include "mpegts/monitor/stream_analyzer.h"
+#include "mpegts/packet/packet_reader.h"
+
+namespace headgate::control {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+int fail(const std::string& message, int status = 1) {
+  fmt::print(stderr, "headgate: {}\n", message);
+  return status;
+}
+
+void show(const CommonOptions& common, const std::string& source, const mpegts::StreamReport& report,
+          const Reception& reception) {
+  if (common.json) fmt::print("{}\n", report_json(source, report, reception).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  else fmt::print("{}", render_report(source, report, reception));
+}
+
+int probe_file(const CommonOptions& common, const std::string& path) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return fail("can't read " + path + ": " + std::strerror(errno));
+  mpegts::StreamAnalyzer analyzer(mpegts::es_codec_probes());
+  mpegts::PacketReader reader;
+  std::vector<std::uint8_t> block(1 << 20);
+  for (bool more = true; more;) {
+    const ssize_t n = ::read(file.get(), block.data(), block.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail("can't read " + path + ": " + std::strerror(errno));
+    more = n > 0;
+    if (more) reader.push({block.data(), static_cast<std::size_t>(n)});
+    else reader.finish();
+    while (const auto item = reader.next()) analyzer.on_packet(item->packet);
+  }
+  analyzer.set_sync(reader.counters(), reader.packet_size());
+  const auto report = analyzer.report();
+  if (report.packets == 0) return fail(path + ": no transport packets in it");
+  show(common, path, report, {});
+  return 0;
+}
+
+class LiveProbe {
+ public:
+  explicit LiveProbe(bool rtp) : rtp_(rtp) {}
+
+  void listen(int fd, std::chrono::milliseconds time) {
+    const auto end = SteadyClock::now() + time;
+    for (auto now = SteadyClock::now(); now < end; now = SteadyClock::now()) {
+      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - now).count() + 1;
+      pollfd entry{fd, POLLIN, 0};
+      if (::poll(&entry, 1, static_cast<int>(left)) > 0) receive(fd);
+    }
+  }
+
+  mpegts::StreamReport report() const { return analyzer_.report(); }
+  const Reception& reception() const { return reception_; }
+
+ private:
+  void receive(int fd) {
+    alignas(cmsghdr) std::array<char, 256> control;
+    iovec part{buffer_.data(), buffer_.size()};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    const ssize_t n = ::recvmsg(fd, &message, MSG_DONTWAIT);
+    if (n < 0) return;
+    on_datagram({buffer_.data(), static_cast<std::size_t>(n)}, arrival(message));
+  }
+
+  // The kernel's own time of reception, free of this program's scheduling.
+  std::int64_t arrival(msghdr& message) {
+    timespec at{};
+    ::clock_gettime(CLOCK_REALTIME, &at);
+    for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr; part = CMSG_NXTHDR(&message, part)) {
+      if (part->cmsg_level != SOL_SOCKET) continue;
+      if (part->cmsg_type == SCM_TIMESTAMPNS) std::memcpy(&at, CMSG_DATA(part), sizeof at);
+      if (part->cmsg_type == SO_RXQ_OVFL) {
+        std::uint32_t drops = 0;
+        std::memcpy(&drops, CMSG_DATA(part), sizeof drops);
+        reception_.kernel_drops = drops;
+      }
+    }
+    return std::int64_t{at.tv_sec} * 1'000'000'000 + at.tv_nsec;
+  }
+
+  void on_datagram(std::span<const std::uint8_t> datagram, std::int64_t at) {
+    ++reception_.datagrams;
+    if (rtp_) {
+      const auto rtp = parse_rtp(datagram);
+      if (!rtp) {
+        ++reception_.not_ts;
+        return;
+      }
+      on_sequence(rtp->sequence);
+      datagram = rtp->payload;
+    }
+    if (datagram.empty() || datagram.size() % mpegts::kPacketSize != 0) {
+      ++reception_.not_ts;
+      return;
+    }
+    for (std::size_t offset = 0; offset < datagram.size(); offset += mpegts::kPacketSize)
+      analyzer_.on_packet(mpegts::TsPacket(std::span<const std::uint8_t, mpegts::kPacketSize>(datagram.data() + offset, mpegts::kPacketSize)), at);
+  }
+
+  void on_sequence(std::uint16_t sequence) {
+    if (any_sequence_) {
+      const auto ahead = static_cast<std::uint16_t>(sequence - next_sequence_);
+      if (ahead >= 0x8000) {
+        ++reception_.rtp_reordered;
+        return;
+      }
+      reception_.rtp_lost += ahead;
+    }
+    any_sequence_ = true;
+    next_sequence_ = static_cast<std::uint16_t>(sequence + 1);
+  }
+
+  bool rtp_;
+  bool any_sequence_ = false;
+  std::uint16_t next_sequence_ = 0;
+  Reception reception_;
+  mpegts::StreamAnalyzer analyzer_{mpegts::es_codec_probes()};
+  std::array<std::uint8_t, 65536> buffer_;
+};
+
+// A running gateway that takes this group in tells more, and from the place that counts: say so.
+void point_to_gateway(const CommonOptions& common, const StreamUrl& url) {
+  const auto status = protocol::call(common.socket, "status", nlohmann::json::object(), std::chrono::seconds(2));
+  if (!status || !status->is_object()) return;
+  for (const auto& channel : status->value("channels", nlohmann::json::array())) {
+    const auto detail = protocol::call(common.socket, "status", {{"channel", channel.value("id", "")}}, std::chrono::seconds(2));
+    if (!detail || !detail->is_object()) continue;
+    for (const auto& input : detail->value("inputs", nlohmann::json::array())) {
+      if (input.value("url", "").find(url.host + ":" + std::to_string(url.port)) == std::string::npos) continue;
+      fmt::print(stderr, "headgate: channel {} of the running gateway takes this in: its counters are in headgate status {}\n",
+                 channel.value("id", ""), channel.value("id", ""));
+      return;
+    }
+  }
+}
+
+int probe_group(const CommonOptions& common, const ProbeOptions& options) {
+  auto url = parse_stream_url(options.source);
+  if (!url) return fail(url.error(), 2);
+  if (!options.interface.empty()) url->interface = options.interface;
+  const auto socket = open_receiver(*url);
+  if (!socket) return fail(socket.error());
+  point_to_gateway(common, *url);
+  const auto probe = std::make_unique<LiveProbe>(url->rtp);
+  probe->listen(socket->get(), options.time);
+  const auto report = probe->report();
+  if (report.packets == 0) {
+    const auto& seen = probe->reception();
+    return fail(seen.datagrams == 0
+                    ? fmt::format("nothing came from {} in {} ms: is it sent, is the interface right, does the network forward it?",
+                                  options.source, options.time.count())
+                    : fmt::format("{} datagrams came, none of them transport packets{}", seen.datagrams,
+                                  url->rtp ? " in RTP" : "; try rtp://"));
+  }
+  show(common, options.source, report, probe->reception());
+  return 0;
+}
+
+}  // namespace
+
+int probe_command(const CommonOptions& common, const ProbeOptions& options) {
+  if (is_stream_url(options.source)) return probe_group(common, options);
+  if (options.source.find("://") != std::string::npos)
+    return fail("probe takes udp://, rtp:// or a file, not " + options.source, 2);
+  return probe_file(common, options.source);
+}
+
+}  // namespace headgate::control
