@@ -60,15 +60,14 @@ def run(*command, check=True, text_input=None):
 # --- cleaning up ------------------------------------------------------------------------------------------------
 
 def processes_of(folder):
-    """Pids whose environment or command line names the run's folder: the gateway and all that it started."""
+    """Pids whose environment names the run's folder: the senders, the gateway and all that it started."""
     marker, found = str(folder).encode(), []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         with contextlib.suppress(OSError):
             environ = (entry / "environ").read_bytes().split(b"\0")
-            arguments = (entry / "cmdline").read_bytes().split(b"\0")
-            if b"HEADGATE_DEMO=" + marker in environ or any(a == marker or a.startswith(marker + b"/") for a in arguments):
+            if b"HEADGATE_DEMO=" + marker in environ:
                 found.append(int(entry.name))
     return found
 
@@ -79,9 +78,7 @@ def end_processes(folder, launcher=None):
         with contextlib.suppress(ProcessLookupError):
             os.kill(launcher, signal.SIGTERM)
         end = time.monotonic() + 8
-        while time.monotonic() < end and Path(f"/proc/{launcher}").exists() and any(
-                HEADGATE.name in Path(f"/proc/{pid}/comm").read_text() for pid in processes_of(folder)
-                if Path(f"/proc/{pid}/comm").exists()):
+        while time.monotonic() < end and launcher in processes_of(folder):
             time.sleep(0.05)
     for _ in range(100):
         left = processes_of(folder)
@@ -97,6 +94,11 @@ def remove(pid, launcher=None):
     """Everything that the demo of that pid made."""
     folder = BASE / f"hgdemo-{pid}"
     end_processes(folder, launcher)
+    remove_network(pid)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_network(pid):
     for role in ("src", "snk", "sw"):
         name = f"hgdemo-{pid}-{role}"
         if Path(f"/run/netns/{name}").exists():
@@ -105,7 +107,6 @@ def remove(pid, launcher=None):
                     os.kill(int(inside), signal.SIGKILL)
             run("ip", "netns", "del", name, check=False)
     run("ip", "link", "del", f"hgd{pid}", check=False)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep():
