@@ -36,7 +36,7 @@ for path, text, clean in CASES:
         for name in EXISTING:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text("#pragma once\n")
-        (root / "dataplane/bridge/user.h").write_text('#pragma once\n#include "dataplane/bridge/hub.h"\n')
+        (root / "dataplane/bridge/user.h").write_text('#pragma once\n#include "dataplane/bridge/hub.h"\n#include "config/load/a.h"\n')
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
         result = subprocess.run([SCRIPT, root], capture_output=True, text=True)
