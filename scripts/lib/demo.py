@@ -335,7 +335,7 @@ def log_tail(log, lines=25):
 
 
 def decode(command_prefix, url, extra=()):
-    """What ffprobe says of the address, and what decoding 4 s of it gives: (description, error or None)."""
+    """What ffprobe says of the address, and what decoding 7 s of it gives: (description, error or None)."""
     probe = subprocess.run([*command_prefix, "timeout", "-s", "KILL", "40", "ffprobe", "-v", "error", *extra, "-show_entries",
                             "stream=codec_type,codec_name,width,height,sample_rate", "-of", "json", url],
                            capture_output=True, text=True, stdin=subprocess.DEVNULL)
@@ -345,7 +345,7 @@ def decode(command_prefix, url, extra=()):
     if not video or not audio:
         return "", f"ffprobe finds {[s.get('codec_name') for s in streams]}: {probe.stderr.strip()[-300:]}"
     play = subprocess.run([*command_prefix, "timeout", "-s", "KILL", "60", "ffmpeg", "-v", "error", "-nostdin", *extra, "-i", url,
-                           "-map", "0:v:0", "-map", "0:a:0", "-t", "4", "-f", "framehash", "-"],
+                           "-map", "0:v:0", "-map", "0:a:0", "-t", "7", "-f", "framehash", "-"],
                           capture_output=True, text=True, stdin=subprocess.DEVNULL)
     rows = [line.split(",") for line in play.stdout.splitlines() if line and line[0].isdigit()]
     pictures = {row[-1].strip() for row in rows if row[0].strip() == "0"}
@@ -353,7 +353,8 @@ def decode(command_prefix, url, extra=()):
     sounds = sum(row[0].strip() == "1" for row in rows)
     text = (f"{video['codec_name']} {video['width']}x{video['height']}, {frames} pictures decoded, {len(pictures)} of them different; "
             f"{audio['codec_name']} {audio['sample_rate']} Hz, {sounds} frames decoded")
-    if frames < 75 or len(pictures) < 50 or sounds < 100:
+    # A receiver that joins in the middle waits up to 2 s for its first picture.
+    if frames < 100 or len(pictures) < 80 or sounds < 150:
         return text, f"too little: {play.stderr.strip()[-300:]}"
     return text, None
 

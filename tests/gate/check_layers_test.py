@@ -18,7 +18,8 @@ CASES = [
     ("dataplane/fastpath/a.cpp", '#include "dataplane/bridge/hub.h"\n', False),
     ("dataplane/bridge/a.cpp", '#include "dataplane/fastpath/port.h"\n', False),
     ("dataplane/bridge/a.cpp", '#include <rte_mbuf.h>\n', False),
-    ("dataplane/bridge/a.h", '#pragma once\n#include <boost/beast/http.hpp>\n', False),
+    ("dataplane/bridge/http/a.h", '#pragma once\n#include <boost/beast/http.hpp>\n', True),
+    ("dataplane/bridge/hub.h", '#pragma once\n#include <boost/beast/http.hpp>\n', False),
     ("dataplane/ring/a.cpp", '#include "dataplane/fastpath/port.h"\n', False),
     ("control/daemon/a.cpp", '#include "config/load/load.h"\n#include "control/protocol/state.h"\n', True),
     ("control/daemon/a.cpp", '#include "dataplane/ring/ring.h"\n', False),
@@ -35,6 +36,7 @@ for path, text, clean in CASES:
         for name in EXISTING:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text("#pragma once\n")
+        (root / "dataplane/bridge/user.h").write_text('#pragma once\n#include "dataplane/bridge/hub.h"\n#include "config/load/a.h"\n')
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
         result = subprocess.run([SCRIPT, root], capture_output=True, text=True)
