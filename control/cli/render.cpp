@@ -109,29 +109,35 @@ std::string input_block(const json& input, std::int64_t now) {
   return text;
 }
 
-std::string plain(const json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+std::string track_line(const json& track) {
+  std::string text = fmt::format("    0x{:04x}  {:<12} {}", count(track, "pid"), text_of(track, "kind"), text_of(track, "codec"));
+  if (count(track, "height") != 0) text += fmt::format(" {}x{}", count(track, "width"), count(track, "height"));
+  if (count(track, "sample_rate") != 0) text += fmt::format(" {} Hz {} ch", count(track, "sample_rate"), count(track, "channels"));
+  if (const auto language = text_of(track, "language"); !language.empty() && language != "und") text += " " + language;
+  if (!track.value("carried", true)) text += " left out: " + text_of(track, "reason");
+  return text + "\n";
+}
 
-// What the bridge tells of a channel, without knowing every member: new ones show by themselves.
-std::string hls_block(const json& hls) {
-  std::string text = "hls\n";
-  for (const auto& [key, value] : hls.items()) {
-    if (key == "id" || key == "name") continue;
-    if (value.is_array()) {
-      for (const json& entry : value) {
-        std::string line;
-        if (!entry.is_object()) line = plain(entry);
-        else
-          for (const auto& [name, member] : entry.items()) line += fmt::format("{}{} {}", line.empty() ? "" : ", ", name, plain(member));
-        text += fmt::format("    {}: {}\n", key, line);
-      }
-    } else if (value.is_object()) {
-      std::string line;
-      for (const auto& [name, member] : value.items()) line += fmt::format("{}{} {}", line.empty() ? "" : ", ", name, plain(member));
-      text += fmt::format("    {}: {}\n", key, line);
-    } else {
-      text += fmt::format("    {} {}\n", key, plain(value));
-    }
+// How the bridge carries the channel: its tracks, then HLS.
+std::string bridge_block(const json& bridge) {
+  std::string text;
+  if (bridge.contains("tracks") && bridge["tracks"].is_array() && !bridge["tracks"].empty()) {
+    text += "tracks\n";
+    for (const json& track : bridge["tracks"]) text += track_line(track);
   }
+  if (bridge.contains("hls") && bridge["hls"].is_object()) {
+    const json& hls = bridge["hls"];
+    text += fmt::format("hls     {}\n    {} segments listed from {}, {} made, {} gaps, {} discontinuities, {} viewers\n",
+                        text_of(hls, "codecs"), count(hls, "segment_count"), count(hls, "media_sequence"),
+                        count(hls, "segments_total"), count(hls, "gaps"), count(hls, "discontinuities"), count(hls, "viewers"));
+    text += fmt::format("    {} bit/s on average, {} at most; damaged PES {}, gop_too_long {}, write errors {}\n",
+                        human_bitrate(static_cast<double>(count(hls, "average_bandwidth"))),
+                        human_bitrate(static_cast<double>(count(hls, "bandwidth"))), count(hls, "damaged_pes"),
+                        count(hls, "gop_too_long"), count(hls, "write_errors"));
+    if (const auto error = text_of(hls, "last_error"); !error.empty()) text += "    last error: " + error + "\n";
+  }
+  if (bridge.value("program_unset", false))
+    text += "! program_unset: several services come in and the map names none; HLS takes the first with clear media\n";
   return text;
 }
 
@@ -219,7 +225,7 @@ std::string render_channel(const json& channel, bool colour) {
                         count(output, "ts_packets"), human_age(static_cast<std::int64_t>(count(output, "last_packet_unix_ns")), now));
     text += drops_line(output.at("drops"));
   }
-  if (channel.at("hls").is_object()) text += hls_block(channel["hls"]);
+  if (channel.at("bridge").is_object()) text += bridge_block(channel["bridge"]);
   return text + "\nprocesses: " + processes_line(channel.at("processes")) + "\n";
 }
 

@@ -100,8 +100,8 @@ void ChannelMonitor::update(const config::Model& model, const Snapshot& snapshot
                                            : ChannelHealth{ChannelState::disabled, "disabled by the map", 0, 0};
     const bool changed = !entry.known || before.state != health.state;
     health.since_unix_ns = changed ? now : before.since_unix_ns;
-    // Waiting for the first datagram right after the start is no change worth an event.
-    const bool report = changed && (entry.known || health.state == ChannelState::ok || health.state == ChannelState::degraded);
+    // What a new control or a new channel finds is no change.
+    const bool report = changed && entry.known;
     entry.health = health;
     entry.known = true;
     if (report && on_change) on_change(channel.id, before, health);

@@ -23,14 +23,13 @@ std::uint64_t sum(const DropCounts& drops) {
   return total;
 }
 
+// As the bridge tells it: "channels" by id, each with tracks and, where it serves HLS, "hls". Null where there is none.
 json bridge_channel(const GatewayView& view, const std::string& channel) {
   if (!view.bridge_status.is_object()) return nullptr;
   const auto channels = view.bridge_status.find("channels");
-  if (channels == view.bridge_status.end() || !channels->is_array()) return nullptr;
-  for (const json& entry : *channels) {
-    if (entry.is_object() && entry.value("id", "") == channel) return entry;
-  }
-  return nullptr;
+  if (channels == view.bridge_status.end() || !channels->is_object()) return nullptr;
+  const auto entry = channels->find(channel);
+  return entry != channels->end() && entry->is_object() ? *entry : json(nullptr);
 }
 
 json input_json(const InputSnapshot& input) {
@@ -145,8 +144,10 @@ int badness(const json& line) {
 std::optional<std::uint64_t> sessions_of(const GatewayView& view, const std::string& channel) {
   const json entry = bridge_channel(view, channel);
   if (!entry.is_object()) return std::nullopt;
-  const auto sessions = entry.find("sessions");
-  if (sessions == entry.end() || !sessions->is_number_unsigned()) return std::nullopt;
+  const auto hls = entry.find("hls");
+  if (hls == entry.end() || !hls->is_object()) return std::nullopt;
+  const auto sessions = hls->find("viewers");
+  if (sessions == hls->end() || !sessions->is_number_unsigned()) return std::nullopt;
   return sessions->get<std::uint64_t>();
 }
 
@@ -174,7 +175,7 @@ json channel_status(const GatewayView& view, const std::string& id) {
   result["now_unix_ns"] = view.now_unix_ns;
   result["inputs"] = inputs;
   result["push"] = outputs;
-  result["hls"] = bridge_channel(view, id);
+  result["bridge"] = bridge_channel(view, id);
   json networks = json::array();
   for (const NetworkSnapshot& network : view.snapshot.networks) {
     const bool taken_in = std::any_of(channel->inputs.begin(), channel->inputs.end(), [&](const config::Input& input) {
