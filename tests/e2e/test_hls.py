@@ -87,13 +87,13 @@ def compare(source_path, client, selector, tmp_path, least, program=None, joints
 
 
 def in_order(source, output):
-    """Where a capture goes round, its last audio frame is cut off: it may be missing, nothing else."""
+    """Where a capture goes round (each second or so), its last audio PES is cut off: its frames may be missing, nothing else."""
     theirs, at, first = [unit[0] for unit in source], 0, None
     for unit in output:
         place = theirs.index(unit[0], at)
         first = place if first is None else first
         at = place + 1
-    assert len(output) >= 0.9 * (at - first), f"{len(output)} audio frames of {at - first}"
+    assert len(output) >= 0.85 * (at - first), f"{len(output)} audio frames of {at - first}"
     return first
 
 
