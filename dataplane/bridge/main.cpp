@@ -1,4 +1,5 @@
-// headgate-bridge --run-dir DIR: serves what state/bridge.json in run_dir wants, from the ring of the fast path.
+// headgate-bridge --run-dir DIR: serves what state/bridge.json in run_dir wants, from the ring of the fast
+// path.
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -34,7 +35,8 @@ using namespace headgate::bridge;
 void set_up_log(const protocol::BridgeState& state) {
   spdlog::set_level(spdlog::level::from_str(state.log_level == "warning" ? "warn" : state.log_level));
   if (state.log_format == "json") {
-    spdlog::set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","process":"bridge","message":"%v"})");
+    spdlog::set_pattern(
+        R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","process":"bridge","message":"%v"})");
   } else {
     spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l bridge: %v");
   }
@@ -48,8 +50,9 @@ class Application {
         router_([this](std::string_view id) -> http::ChannelView* { return bridge_.find(id); },
                 load_assets() ? &*assets_ : nullptr),
         server_(context_, router_),
-        pump_(context_, run_.bridge_ring(), [this](const ring::Slot& slot) { bridge_.on_slot(slot); },
-              [this] { bridge_.on_gap(); }),
+        pump_(
+            context_, run_.bridge_ring(), [this](const ring::Slot& slot) { bridge_.on_slot(slot); },
+            [this] { bridge_.on_gap(); }),
         endpoint_(context_, [this](const std::string& method) { return answer(method); }),
         signals_(context_, SIGTERM, SIGINT) {}
 

@@ -1,6 +1,6 @@
 # Compiler settings and the three helper functions that every module uses:
 #   headgate_library(NAME SOURCES ... [DEPS ...] [PRIVATE_DEPS ...])   a static library, headgate::NAME
-#   headgate_program(NAME SOURCES ... DEPS ...)                       bin/NAME
+#   headgate_program(NAME SOURCES ... DEPS ...)                       bin/NAME; scripts/package installs it
 #   headgate_test(NAME SOURCES ... DEPS ...)                          a GoogleTest binary, registered with ctest
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -69,7 +69,6 @@ function(headgate_program name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE headgate_options ${ARG_DEPS})
-  install(TARGETS ${name} RUNTIME DESTINATION libexec/headgate)
 endfunction()
 
 function(headgate_test name)

@@ -2,8 +2,8 @@
 // Threading: owned by one thread.
 #pragma once
 
-#include <cstdint>
 #include <algorithm>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <span>

@@ -5,7 +5,7 @@
 namespace headgate::bridge::app {
 namespace {
 
-constexpr std::size_t kMaxViewers = 20'000;      // remembered; more are not counted
+constexpr std::size_t kMaxViewers = 20'000;        // remembered; more are not counted
 constexpr std::uint64_t kMaxBitrate = 80'000'000;  // a segment's bound, bit/s
 
 hls::SegmenterOptions options_of(const protocol::HlsState& hls) {
@@ -43,7 +43,8 @@ void Channel::on_slot(const ring::Slot& slot) {
 }
 
 void Channel::on_viewer(std::string_view client, std::string_view user_agent) {
-  const std::size_t key = std::hash<std::string_view>{}(client) * 31 + std::hash<std::string_view>{}(user_agent);
+  const std::size_t key =
+      std::hash<std::string_view>{}(client)*31 + std::hash<std::string_view>{}(user_agent);
   const auto now = std::chrono::steady_clock::now();
   const auto found = viewers_.find(key);
   if (found != viewers_.end()) {

@@ -31,8 +31,8 @@ class Channel : public http::ChannelView {
   const protocol::BridgeChannel& state() const { return state_; }
   const hub::ChannelHub& hub() const { return hub_; }
   const hls::SegmenterCounters& segmenter_counters() const { return segmenter_.counters(); }
-  // Distinct address and user agent that fetched the media playlist within three target durations: an estimate, for HLS
-  // knows no sessions and caches hide viewers.
+  // Distinct address and user agent that fetched the media playlist within three target durations: an
+  // estimate, for HLS knows no sessions and caches hide viewers.
   std::size_t viewers();
   const std::string& directory() const { return directory_; }
 

@@ -26,15 +26,20 @@ constexpr std::size_t kMaxConnections = 16;
 
 class Conversation : public std::enable_shared_from_this<Conversation> {
  public:
-  Conversation(Socket::socket socket, std::shared_ptr<ControlEndpoint::Answer> answer, std::shared_ptr<std::size_t> count)
-      : socket_(std::move(socket)), answer_(std::move(answer)), count_(std::move(count)), buffer_(kMaxRequest) {
+  Conversation(Socket::socket socket, std::shared_ptr<ControlEndpoint::Answer> answer,
+               std::shared_ptr<std::size_t> count)
+      : socket_(std::move(socket)),
+        answer_(std::move(answer)),
+        count_(std::move(count)),
+        buffer_(kMaxRequest) {
     ++*count_;
   }
   ~Conversation() { --*count_; }
   void read() {
-    asio::async_read_until(socket_, buffer_, '\n', [self = shared_from_this()](error_code error, std::size_t) {
-      if (!error) self->reply();
-    });
+    asio::async_read_until(socket_, buffer_, '\n',
+                           [self = shared_from_this()](error_code error, std::size_t) {
+                             if (!error) self->reply();
+                           });
   }
 
  private:
@@ -47,12 +52,14 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
       out_ = protocol::format_error(0, request.error());
     } else {
       const auto result = (*answer_)(request->method);
-      out_ = result ? protocol::format_result(request->id, *result) : protocol::format_error(request->id, result.error());
+      out_ = result ? protocol::format_result(request->id, *result)
+                    : protocol::format_error(request->id, result.error());
     }
     if (out_.empty() || out_.back() != '\n') out_ += '\n';
-    asio::async_write(socket_, asio::buffer(out_), [self = shared_from_this()](error_code error, std::size_t) {
-      if (!error) self->read();
-    });
+    asio::async_write(socket_, asio::buffer(out_),
+                      [self = shared_from_this()](error_code error, std::size_t) {
+                        if (!error) self->read();
+                      });
   }
 
   Socket::socket socket_;

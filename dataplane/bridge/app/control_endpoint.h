@@ -1,5 +1,5 @@
-// The control socket: one JSON object a line, as control/protocol/message.h says. A few connections at a time, each line
-// answered in turn. Threading: owned by the thread that runs the io_context.
+// The control socket: one JSON object a line, as control/protocol/message.h says. A few connections at a
+// time, each line answered in turn. Threading: owned by the thread that runs the io_context.
 #pragma once
 
 #include <functional>

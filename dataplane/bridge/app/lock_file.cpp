@@ -22,7 +22,8 @@ tl::expected<LockFile, std::string> LockFile::take(const std::string& path) {
     return tl::unexpected<std::string>(path + " is held by process " + holder);
   }
   const std::string pid = std::to_string(::getpid()) + "\n";
-  if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
+  if (::ftruncate(fd, 0) != 0 ||
+      ::pwrite(fd, pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
     return tl::unexpected<std::string>("can't write " + path + ": " + std::strerror(errno));
   }
   return lock;

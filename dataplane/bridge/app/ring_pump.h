@@ -1,6 +1,6 @@
-// Drains the ring on a timer while slots come, sleeps on its FIFO when they don't, and opens it again when the fast path
-// made it anew. References: dataplane/ring/ring.h.
-// Threading: owned by the thread that runs the io_context.
+// Drains the ring on a timer while slots come, sleeps on its FIFO when they don't, and opens it again when
+// the fast path made it anew. References: dataplane/ring/ring.h. Threading: owned by the thread that runs the
+// io_context.
 #pragma once
 
 #include <cstdint>

@@ -46,17 +46,44 @@ tl::expected<void, std::string> filter_system_calls() {
                                                       [](void* f) { seccomp_release(f); });
   if (filter == nullptr) return tl::unexpected<std::string>("can't make a system call filter");
   static constexpr std::array kKilled{SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(ptrace)};
-  static constexpr std::array kRefused{
-      SCMP_SYS(mount),         SCMP_SYS(umount2),        SCMP_SYS(pivot_root),        SCMP_SYS(chroot),
-      SCMP_SYS(init_module),   SCMP_SYS(finit_module),   SCMP_SYS(delete_module),     SCMP_SYS(kexec_load),
-      SCMP_SYS(reboot),        SCMP_SYS(swapon),         SCMP_SYS(swapoff),           SCMP_SYS(setns),
-      SCMP_SYS(unshare),       SCMP_SYS(bpf),            SCMP_SYS(perf_event_open),   SCMP_SYS(userfaultfd),
-      SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev), SCMP_SYS(keyctl),      SCMP_SYS(add_key),
-      SCMP_SYS(request_key),   SCMP_SYS(open_by_handle_at), SCMP_SYS(name_to_handle_at), SCMP_SYS(fork),
-      SCMP_SYS(vfork),         SCMP_SYS(setuid),         SCMP_SYS(setgid),            SCMP_SYS(setresuid),
-      SCMP_SYS(setresgid),     SCMP_SYS(sethostname),    SCMP_SYS(settimeofday),      SCMP_SYS(clock_settime),
-      SCMP_SYS(io_uring_setup), SCMP_SYS(mknod),         SCMP_SYS(mknodat),           SCMP_SYS(acct),
-      SCMP_SYS(quotactl),      SCMP_SYS(personality)};
+  static constexpr std::array kRefused{SCMP_SYS(mount),
+                                       SCMP_SYS(umount2),
+                                       SCMP_SYS(pivot_root),
+                                       SCMP_SYS(chroot),
+                                       SCMP_SYS(init_module),
+                                       SCMP_SYS(finit_module),
+                                       SCMP_SYS(delete_module),
+                                       SCMP_SYS(kexec_load),
+                                       SCMP_SYS(reboot),
+                                       SCMP_SYS(swapon),
+                                       SCMP_SYS(swapoff),
+                                       SCMP_SYS(setns),
+                                       SCMP_SYS(unshare),
+                                       SCMP_SYS(bpf),
+                                       SCMP_SYS(perf_event_open),
+                                       SCMP_SYS(userfaultfd),
+                                       SCMP_SYS(process_vm_readv),
+                                       SCMP_SYS(process_vm_writev),
+                                       SCMP_SYS(keyctl),
+                                       SCMP_SYS(add_key),
+                                       SCMP_SYS(request_key),
+                                       SCMP_SYS(open_by_handle_at),
+                                       SCMP_SYS(name_to_handle_at),
+                                       SCMP_SYS(fork),
+                                       SCMP_SYS(vfork),
+                                       SCMP_SYS(setuid),
+                                       SCMP_SYS(setgid),
+                                       SCMP_SYS(setresuid),
+                                       SCMP_SYS(setresgid),
+                                       SCMP_SYS(sethostname),
+                                       SCMP_SYS(settimeofday),
+                                       SCMP_SYS(clock_settime),
+                                       SCMP_SYS(io_uring_setup),
+                                       SCMP_SYS(mknod),
+                                       SCMP_SYS(mknodat),
+                                       SCMP_SYS(acct),
+                                       SCMP_SYS(quotactl),
+                                       SCMP_SYS(personality)};
   for (const int call : kKilled) {
     if (seccomp_rule_add(filter.get(), SCMP_ACT_KILL_PROCESS, call, 0) != 0) {
       return tl::unexpected<std::string>("can't add to the system call filter");
@@ -67,7 +94,8 @@ tl::expected<void, std::string> filter_system_calls() {
       return tl::unexpected<std::string>("can't add to the system call filter");
     }
   }
-  if (seccomp_load(filter.get()) != 0) return tl::unexpected<std::string>("can't load the system call filter");
+  if (seccomp_load(filter.get()) != 0)
+    return tl::unexpected<std::string>("can't load the system call filter");
   return {};
 }
 

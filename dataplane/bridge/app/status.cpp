@@ -15,8 +15,12 @@ using nlohmann::json;
 json tracks_of(const hub::ChannelHub& hub) {
   json tracks = json::array();
   for (const hub::Track& t : hub.tracks()) {
-    json track = {{"pid", t.pid.value},           {"stream_type", t.stream_type}, {"kind", mpegts::to_string(t.kind)},
-                  {"language", t.language},       {"carried", t.carried},         {"reason", t.reason},
+    json track = {{"pid", t.pid.value},
+                  {"stream_type", t.stream_type},
+                  {"kind", mpegts::to_string(t.kind)},
+                  {"language", t.language},
+                  {"carried", t.carried},
+                  {"reason", t.reason},
                   {"codec", ""}};
     if (const auto* video = t.carried ? hub.video_format(t.pid) : nullptr) {
       track["codec"] = video->codec;
@@ -106,7 +110,11 @@ json status(Bridge& bridge, const http::Server& server, const RingPump& pump) {
            {{"connections", server.connections()},
             {"accepted_total", c.accepted},
             {"requests_total", c.requests},
-            {"responses", {{"2xx", c.responses[2]}, {"3xx", c.responses[3]}, {"4xx", c.responses[4]}, {"5xx", c.responses[5]}}},
+            {"responses",
+             {{"2xx", c.responses[2]},
+              {"3xx", c.responses[3]},
+              {"4xx", c.responses[4]},
+              {"5xx", c.responses[5]}}},
             {"bytes_total", c.bytes},
             {"refused",
              {{"connections", c.refused_connections},

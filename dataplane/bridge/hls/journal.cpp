@@ -10,8 +10,9 @@ constexpr int kVersion = 1;
 
 // The hash stands in file names: nothing but lower-case hexadecimal digits.
 bool is_hash(const std::string& text) {
-  return text.size() <= 64 && std::all_of(text.begin(), text.end(),
-                                          [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  return text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
 }
 
 }  // namespace

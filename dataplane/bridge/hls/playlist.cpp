@@ -24,8 +24,8 @@ std::string date_time(std::int64_t ticks, std::int64_t offset_s) {
   const std::time_t time = seconds;
   std::tm utc{};
   gmtime_r(&time, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                     utc.tm_hour, utc.tm_min, utc.tm_sec, ms);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", utc.tm_year + 1900, utc.tm_mon + 1,
+                     utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, ms);
 }
 
 // 90 kHz needs five digits; the sixth would be noise.
@@ -40,35 +40,40 @@ std::uint32_t target_duration(std::uint32_t segment_ms) { return (2 * segment_ms
 
 std::string media_uri(const Entry& entry) { return fmt::format("media/{}/{}.ts", entry.media, entry.k); }
 
-std::string media_playlist(std::span<const Entry> entries, std::uint32_t segment_ms, std::uint64_t discontinuity_sequence,
-                           std::int64_t pdt_offset_s) {
+std::string media_playlist(std::span<const Entry> entries, std::uint32_t segment_ms,
+                           std::uint64_t discontinuity_sequence, std::int64_t pdt_offset_s) {
   const bool gaps = std::any_of(entries.begin(), entries.end(), [](const Entry& e) { return e.gap; });
-  const bool independent = std::all_of(entries.begin(), entries.end(), [](const Entry& e) { return e.gap || e.independent; });
+  const bool independent =
+      std::all_of(entries.begin(), entries.end(), [](const Entry& e) { return e.gap || e.independent; });
   std::string text;
   text.reserve(256 + entries.size() * 128);
   auto out = std::back_inserter(text);
   // EXT-X-GAP came with protocol version 8; decimal EXTINF with 3.
-  fmt::format_to(out, "#EXTM3U\n#EXT-X-VERSION:{}\n#EXT-X-TARGETDURATION:{}\n#EXT-X-MEDIA-SEQUENCE:{}\n", gaps ? 8 : 3,
-                 target_duration(segment_ms), entries.empty() ? 0 : entries.front().k);
-  if (discontinuity_sequence > 0) fmt::format_to(out, "#EXT-X-DISCONTINUITY-SEQUENCE:{}\n", discontinuity_sequence);
+  fmt::format_to(out, "#EXTM3U\n#EXT-X-VERSION:{}\n#EXT-X-TARGETDURATION:{}\n#EXT-X-MEDIA-SEQUENCE:{}\n",
+                 gaps ? 8 : 3, target_duration(segment_ms), entries.empty() ? 0 : entries.front().k);
+  if (discontinuity_sequence > 0)
+    fmt::format_to(out, "#EXT-X-DISCONTINUITY-SEQUENCE:{}\n", discontinuity_sequence);
   if (independent) fmt::format_to(out, "#EXT-X-INDEPENDENT-SEGMENTS\n");
   for (const Entry& entry : entries) {
     if (entry.discontinuity) fmt::format_to(out, "#EXT-X-DISCONTINUITY\n");
     if (entry.gap) fmt::format_to(out, "#EXT-X-GAP\n");
-    fmt::format_to(out, "#EXT-X-PROGRAM-DATE-TIME:{}\n#EXTINF:{},\n{}\n", date_time(entry.start, pdt_offset_s),
-                   seconds(entry.duration), media_uri(entry));
+    fmt::format_to(out, "#EXT-X-PROGRAM-DATE-TIME:{}\n#EXTINF:{},\n{}\n",
+                   date_time(entry.start, pdt_offset_s), seconds(entry.duration), media_uri(entry));
   }
   return text;
 }
 
 std::string multivariant_playlist(const Variant& variant) {
-  std::string text = fmt::format("#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={}",
-                                 variant.bandwidth, variant.average_bandwidth);
+  std::string text =
+      fmt::format("#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={}",
+                  variant.bandwidth, variant.average_bandwidth);
   auto out = std::back_inserter(text);
   if (!variant.codecs.empty()) fmt::format_to(out, ",CODECS=\"{}\"", variant.codecs);
-  if (variant.width != 0 && variant.height != 0) fmt::format_to(out, ",RESOLUTION={}x{}", variant.width, variant.height);
+  if (variant.width != 0 && variant.height != 0)
+    fmt::format_to(out, ",RESOLUTION={}x{}", variant.width, variant.height);
   if (variant.frame_rate_num != 0 && variant.frame_rate_den != 0) {
-    fmt::format_to(out, ",FRAME-RATE={:.3f}", static_cast<double>(variant.frame_rate_num) / variant.frame_rate_den);
+    fmt::format_to(out, ",FRAME-RATE={:.3f}",
+                   static_cast<double>(variant.frame_rate_num) / variant.frame_rate_den);
   }
   fmt::format_to(out, "\n{}\n", kMediaPlaylistName);
   return text;

@@ -1,5 +1,5 @@
-// Playlists as text (RFC 8216, and draft-pantos-hls-rfc8216bis for EXT-X-GAP). Pure: the same values give the same bytes.
-// Threading: pure functions.
+// Playlists as text (RFC 8216, and draft-pantos-hls-rfc8216bis for EXT-X-GAP). Pure: the same values give the
+// same bytes. Threading: pure functions.
 #pragma once
 
 #include <cstdint>
@@ -38,8 +38,8 @@ inline constexpr const char* kMediaPlaylistName = "index.media.m3u8";
 // TARGETDURATION, whole seconds: the slot rule lets a segment last just under two slots.
 std::uint32_t target_duration(std::uint32_t segment_ms);
 // `pdt_offset_s`: Unix time minus timeline, whole seconds.
-std::string media_playlist(std::span<const Entry> entries, std::uint32_t segment_ms, std::uint64_t discontinuity_sequence,
-                           std::int64_t pdt_offset_s);
+std::string media_playlist(std::span<const Entry> entries, std::uint32_t segment_ms,
+                           std::uint64_t discontinuity_sequence, std::int64_t pdt_offset_s);
 std::string multivariant_playlist(const Variant& variant);
 // Peak and average over the entries that have media.
 void measure(std::span<const Entry> entries, Variant& variant);

@@ -32,6 +32,7 @@ struct Segmenter::Open {
   std::int64_t start_pts = 0;
   bool independent = true;
   bool discontinuity = false;
+  bool first = false;  // follows no media: what belongs before it has no place
   bool ended = false;
   bool forced = false;  // nothing more belongs to it
   std::int64_t end = 0;
@@ -88,7 +89,12 @@ void Segmenter::on_unit(const hub::Unit& unit) {
   if (unit.track == 0 && unit.timed) {
     on_master(unit);
   } else if (any_master_ && (unit.timed || state.seen)) {
-    append(home_of(unit), unit);
+    Open& home = home_of(unit);
+    if (home.first && unit.timed && unit.track != 0 && unit.pts < home.start_pts) {
+      ++counters_.unlisted_units;
+      return;
+    }
+    append(home, unit);
   } else {
     ++counters_.unlisted_units;
     return;
@@ -198,6 +204,7 @@ void Segmenter::start(std::int64_t k, std::int64_t dts, std::int64_t pts, bool i
   Open& old = *open_.back();
   take_over(old, *fresh, pts, !independent);
   if (old.kind == Open::Kind::preroll) {
+    fresh->first = true;
     std::unique_ptr<Open> preroll = std::move(open_.back());
     open_.pop_back();
     counters_.unlisted_units += preroll->items.size();
@@ -212,8 +219,8 @@ void Segmenter::start(std::int64_t k, std::int64_t dts, std::int64_t pts, bool i
   next_k_ = k + 1;
 }
 
-// Moves what belongs behind the boundary: of each audio everything from the first PES packet at or after its PTS on; of
-// the master its last access unit where the new segment begins with that.
+// Moves what belongs behind the boundary: of each audio everything from the first PES packet at or after its
+// PTS on; of the master its last access unit where the new segment begins with that.
 void Segmenter::take_over(Open& from, Open& to, std::int64_t pts, bool last_master) {
   std::vector<bool> moving(tracks_.size(), false);
   std::size_t master_from = from.items.size();
@@ -254,7 +261,8 @@ Segmenter::Open& Segmenter::home_of(const hub::Unit& unit) {
   for (auto& segment : open_) {
     if (segment->kind == Open::Kind::gap || segment->forced) continue;
     if (!segment->ended || pts < segment->end_pts) {
-      if (segment->kind == Open::Kind::media && pts < segment->start_pts) ++counters_.late_units;
+      const bool late = segment->kind == Open::Kind::media && !segment->first && pts < segment->start_pts;
+      if (late) ++counters_.late_units;
       return *segment;
     }
   }
@@ -302,7 +310,8 @@ void Segmenter::push_preroll() {
   open_.push_back(std::move(preroll));
 }
 
-// What comes next does not join what was: the open segment ends with its last unit, and the next begins in a later slot.
+// What comes next does not join what was: the open segment ends with its last unit, and the next begins in a
+// later slot.
 void Segmenter::break_here(std::int64_t end) {
   if (!open_.empty() && open_.back()->kind == Open::Kind::media) {
     Open& current = *open_.back();

@@ -1,14 +1,16 @@
 // Cuts a channel's units into segments by the slot rule, the same on every node that saw the same packets:
 //   - an access unit's slot is floor(DTS on the timeline / segment duration);
-//   - segment k begins at slot k's first random access point; a slot that ends without one gives a segment that begins at
+//   - segment k begins at slot k's first random access point; a slot that ends without one gives a segment
+//   that begins at
 //     its last access unit and is not independent;
-//   - audio belongs to the segment by its PTS against the PTS of the boundary; the segment before waits for it, at most
+//   - audio belongs to the segment by its PTS against the PTS of the boundary; the segment before waits for
+//   it, at most
 //     kAudioPatience of media time;
 //   - a slot without access units is a gap.
-// A segment is PAT, PMT, then whole PES packets ordered by DTS, each PID in its own order, every packet bit-exact.
-// Radio: the first audio is the master, every PES packet a random access point.
-// References: RFC 8216 3.2, 4.3.2; ISO/IEC 13818-1:2022 2.4.4.
-// Threading: owned by one thread. Memory: open segments, each at most max_bytes; at most four open at a time.
+// A segment is PAT, PMT, then whole PES packets ordered by DTS, each PID in its own order, every packet
+// bit-exact. Radio: the first audio is the master, every PES packet a random access point. References: RFC
+// 8216 3.2, 4.3.2; ISO/IEC 13818-1:2022 2.4.4. Threading: owned by one thread. Memory: open segments, each at
+// most max_bytes; at most four open at a time.
 #pragma once
 
 #include <cstdint>
@@ -38,8 +40,8 @@ struct FinishedSegment {
   bool independent = true;
   bool discontinuity = false;  // before it
   std::vector<TrackFormat> formats;
-  std::size_t size = 0;                                   // bytes
-  std::vector<std::span<const std::uint8_t>> pieces;      // to be written one after the other
+  std::size_t size = 0;                               // bytes
+  std::vector<std::span<const std::uint8_t>> pieces;  // to be written one after the other
 };
 
 class SegmentSink {
@@ -53,7 +55,7 @@ class SegmentSink {
 struct SegmenterOptions {
   std::int64_t segment = 4 * mpegts::kTicksPerSecond;  // 27 MHz
   std::size_t max_bytes = 40'000'000;                  // of one segment
-  std::int64_t max_gaps = 8;                           // listed in a row; older ones are out of the window anyway
+  std::int64_t max_gaps = 8;  // listed in a row; older ones are out of the window anyway
 };
 
 struct SegmenterCounters {
@@ -61,10 +63,11 @@ struct SegmenterCounters {
   std::uint64_t gaps = 0;
   std::uint64_t discontinuities = 0;
   std::uint64_t gop_too_long = 0;
-  std::uint64_t dropped_units = 0;   // beyond max_bytes
-  std::uint64_t unlisted_units = 0;  // before the first boundary, or between a break and the next slot's start
-  std::uint64_t late_units = 0;      // audio that came after its segment was closed: it went into the next
-  std::uint64_t restarts = 0;        // the timeline stepped back behind finished segments
+  std::uint64_t dropped_units = 0;  // beyond max_bytes
+  std::uint64_t unlisted_units =
+      0;                         // before the first boundary, or between a break and the next slot's start
+  std::uint64_t late_units = 0;  // audio that came after its segment was closed: it went into the next
+  std::uint64_t restarts = 0;    // the timeline stepped back behind finished segments
 };
 
 class Segmenter : public hub::UnitSink {
@@ -135,9 +138,9 @@ class Segmenter : public hub::UnitSink {
   bool lost_ = false;
   bool pending_discontinuity_ = false;
   std::int64_t last_slot_ = 0;
-  std::int64_t last_dts_ = 0;       // of the master
-  std::int64_t last_interval_ = 0;  // between its last two units
-  std::int64_t min_slot_ = 0;       // no segment begins in a slot before
+  std::int64_t last_dts_ = 0;           // of the master
+  std::int64_t last_interval_ = 0;      // between its last two units
+  std::int64_t min_slot_ = 0;           // no segment begins in a slot before
   std::optional<std::int64_t> next_k_;  // the number after the last one finished or listed
   std::int64_t next_start_ = 0;
   std::vector<std::uint8_t> psi_;

@@ -19,6 +19,29 @@ namespace headgate::bridge::hls {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// Replaced in one step, but not synced: the journal has to outlive the process, not the machine (run_dir is a
+// tmpfs), and waiting for a disk would hold up every channel of this thread.
+bool replace_file(const std::string& path, const std::string& content) {
+  const std::string temporary = path + ".new";
+  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+  if (fd < 0) return false;
+  std::size_t done = 0;
+  while (done < content.size()) {
+    const ssize_t n = ::write(fd, content.data() + done, content.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    done += static_cast<std::size_t>(n);
+  }
+  const int saved = errno;
+  ::close(fd);
+  errno = saved;
+  return done == content.size() && ::rename(temporary.c_str(), path.c_str()) == 0;
+}
+
+}  // namespace
+
 std::shared_ptr<const MappedFile> MappedFile::open(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) return nullptr;
@@ -218,9 +241,10 @@ void SegmentStore::publish() {
   journal.last_media = last_media_;
   journal.variant = variant_;
   journal.entries.assign(entries_.begin(), entries_.end());
-  if (const auto written = protocol::write_file_atomically(directory_ + "/journal.json", to_json(journal)); !written) {
+  const std::string path = directory_ + "/journal.json";
+  if (!replace_file(path, to_json(journal))) {
     ++write_errors_;
-    last_error_ = written.error();
+    last_error_ = fmt::format("can't write {}: {}", path, std::strerror(errno));
   }
 }
 
@@ -248,17 +272,18 @@ std::uint64_t SegmentStore::bytes_on_disk() const {
 std::optional<double> SegmentStore::last_segment_unix() const {
   if (entries_.empty() || !pdt_offset_s_) return std::nullopt;
   const std::int64_t end = entries_.back().start + entries_.back().duration;
-  return static_cast<double>(end) / static_cast<double>(mpegts::kTicksPerSecond) + static_cast<double>(*pdt_offset_s_);
+  return static_cast<double>(end) / static_cast<double>(mpegts::kTicksPerSecond) +
+         static_cast<double>(*pdt_offset_s_);
 }
 
 std::string media_hash(const std::vector<TrackFormat>& formats) {
   std::string key;
   for (const TrackFormat& f : formats) {
-    key += fmt::format("{},{:#x},{},{}", f.track.pid.value, f.track.stream_type, mpegts::to_string(f.track.kind),
-                       f.track.language);
+    key += fmt::format("{},{:#x},{},{}", f.track.pid.value, f.track.stream_type,
+                       mpegts::to_string(f.track.kind), f.track.language);
     if (f.video) {
-      key += fmt::format(",{},{}x{},{}/{}", f.video->codec, f.video->width, f.video->height, f.video->frame_rate_num,
-                         f.video->frame_rate_den);
+      key += fmt::format(",{},{}x{},{}/{}", f.video->codec, f.video->width, f.video->height,
+                         f.video->frame_rate_num, f.video->frame_rate_den);
     }
     if (f.audio) key += fmt::format(",{},{},{}", f.audio->codec, f.audio->sample_rate, f.audio->channels);
     key += ';';

@@ -1,7 +1,7 @@
-// A channel's finished segments: files in run_dir/bridge/hls/CHANNEL/, the sliding window, the playlists made from it, and
-// the journal from which a restarted bridge goes on. A segment stays on disk one window and one segment longer than in the
-// playlist (RFC 8216 6.2.2).
-// Threading: owned by one thread; playlists and mappings are immutable and may be held longer than the store.
+// A channel's finished segments: files in run_dir/bridge/hls/CHANNEL/, the sliding window, the playlists made
+// from it, and the journal from which a restarted bridge goes on. A segment stays on disk one window and one
+// segment longer than in the playlist (RFC 8216 6.2.2). Threading: owned by one thread; playlists and
+// mappings are immutable and may be held longer than the store.
 #pragma once
 
 #include <cstddef>
@@ -39,10 +39,12 @@ class SegmentStore : public SegmentSink {
  public:
   using Text = std::shared_ptr<const std::string>;
 
-  // Creates the folder, reads a journal there and keeps what it names; everything else in the folder is removed.
+  // Creates the folder, reads a journal there and keeps what it names; everything else in the folder is
+  // removed.
   SegmentStore(std::string directory, std::uint32_t segment_ms, std::uint32_t window);
 
-  // The clock of the packets under way: fixes Unix time against the timeline when the first segment is finished.
+  // The clock of the packets under way: fixes Unix time against the timeline when the first segment is
+  // finished.
   void set_arrival(std::int64_t unix_ns, std::int64_t timeline);
   void set_window(std::uint32_t window);
 

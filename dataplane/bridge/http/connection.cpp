@@ -24,8 +24,8 @@ const std::string& date() {
                                               "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     std::tm utc{};
     gmtime_r(&now, &utc);
-    text = fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", kDays[utc.tm_wday], utc.tm_mday, kMonths[utc.tm_mon],
-                       utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
+    text = fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", kDays[utc.tm_wday], utc.tm_mday,
+                       kMonths[utc.tm_mon], utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
     made = now;
   }
   return text;
@@ -70,14 +70,23 @@ Answer answer_request(const Parser& parser, std::string_view client, Handler& ha
   const auto& message = parser.get();
   Request request;
   switch (message.method()) {
-    case http::verb::get: request.method = Method::get; break;
-    case http::verb::head: request.method = Method::head; break;
-    case http::verb::options: request.method = Method::options; break;
-    default: request.method = Method::other; break;
+    case http::verb::get:
+      request.method = Method::get;
+      break;
+    case http::verb::head:
+      request.method = Method::head;
+      break;
+    case http::verb::options:
+      request.method = Method::options;
+      break;
+    default:
+      request.method = Method::other;
+      break;
   }
   const bool old_version = message.version() < 11;
   // RFC 9112 3.2: a request of 1.1 without Host is malformed.
-  if (!old_version && message.count(http::field::host) != 1) return answer_error(400, "Exactly one Host is needed.");
+  if (!old_version && message.count(http::field::host) != 1)
+    return answer_error(400, "Exactly one Host is needed.");
   request.target = view(message.target());
   request.range = view(message[http::field::range]);
   request.if_none_match = view(message[http::field::if_none_match]);

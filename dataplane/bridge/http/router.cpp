@@ -13,7 +13,8 @@ constexpr const char* kAllowed = "GET, HEAD, OPTIONS";
 
 void allow_any_origin(Response& response) {
   response.add("Access-Control-Allow-Origin", "*");
-  response.add("Access-Control-Expose-Headers", "Content-Length, Content-Range, Date, ETag, Retry-After, Server");
+  response.add("Access-Control-Expose-Headers",
+               "Content-Length, Content-Range, Date, ETag, Retry-After, Server");
 }
 
 Response preflight() {
@@ -65,7 +66,8 @@ Response Router::handle(const Request& request) {
   return channel_answer(request, *channel, path);
 }
 
-Response Router::channel_answer(const Request& request, ChannelView& channel, const std::vector<std::string>& path) {
+Response Router::channel_answer(const Request& request, ChannelView& channel,
+                                const std::vector<std::string>& path) {
   if (path.size() == 2) {
     const std::string& file = path[1];
     if (file.empty()) return page_answer(channel);

@@ -46,19 +46,19 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
 
 namespace {
 
-// One connection: reads a header, answers, writes, again. Its deadline is a point in time that moves; the timer looks at it
-// when it fires and is set anew, so that a request costs no timer operation.
+// One connection: reads a header, answers, writes, again. Its deadline is a point in time that moves; where
+// it moves back the timer only looks at it when it fires, so that most steps cost no timer operation.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(std::shared_ptr<Server::Impl> server, tcp::socket socket, std::string client)
-      : server_(std::move(server)), socket_(std::move(socket)), timer_(socket_.get_executor()),
-        client_(std::move(client)), buffer_(server_->limits.header_bytes + 4096) {}
+      : server_(std::move(server)),
+        socket_(std::move(socket)),
+        timer_(socket_.get_executor()),
+        client_(std::move(client)),
+        buffer_(server_->limits.header_bytes + 4096) {}
   ~Connection() { server_->leave(client_, this); }
 
-  void start() {
-    begin_request();
-    watch();
-  }
+  void start() { begin_request(); }
   void close() {
     error_code ignored;
     closed_ = true;
@@ -73,7 +73,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     parser_.emplace();
     prepare(*parser_, server_->limits);
     phase_ = Phase::idle;
-    deadline_ = Clock::now() + server_->limits.idle_time;
+    set_deadline(server_->limits.idle_time);
     parse();
   }
 
@@ -81,7 +81,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (buffer_.size() > 0) {
       if (phase_ == Phase::idle) {
         phase_ = Phase::header;
-        deadline_ = Clock::now() + server_->limits.header_time;
+        set_deadline(server_->limits.header_time);
       }
       error_code error;
       const std::size_t used = parser_->put(buffer_.data(), error);
@@ -95,12 +95,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void read() {
     constexpr std::size_t kRead = 4096;
     if (buffer_.size() + kRead > buffer_.max_size()) return refuse(431, "The header is too long.");
-    socket_.async_read_some(buffer_.prepare(kRead), [self = shared_from_this()](error_code error, std::size_t n) {
-      if (self->closed_) return;
-      if (error) return self->on_read_error();
-      self->buffer_.commit(n);
-      self->parse();
-    });
+    socket_.async_read_some(buffer_.prepare(kRead),
+                            [self = shared_from_this()](error_code error, std::size_t n) {
+                              if (self->closed_) return;
+                              if (error) return self->on_read_error();
+                              self->buffer_.commit(n);
+                              self->parse();
+                            });
   }
 
   void on_read_error() {
@@ -147,7 +148,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void write() {
     if (head_left_ == 0 && body_.empty()) return on_sent();
-    deadline_ = Clock::now() + server_->limits.write_time;
+    set_deadline(server_->limits.write_time);
     const std::array<asio::const_buffer, 2> buffers{
         asio::const_buffer(answer_.head.data() + (answer_.head.size() - head_left_), head_left_),
         asio::const_buffer(body_.data(), std::min(body_.size(), server_->limits.write_slice))};
@@ -165,25 +166,32 @@ class Connection : public std::enable_shared_from_this<Connection> {
     const bool keep = answer_.keep_alive;
     answer_ = Answer{};
     if (keep) return begin_request();
-    // What the peer still sends is read and thrown away for a moment: closing over unread bytes would reset the
-    // connection and may take the answer with it.
+    // What the peer still sends is read and thrown away for a moment: closing over unread bytes would reset
+    // the connection and may take the answer with it.
     error_code ignored;
     socket_.shutdown(tcp::socket::shutdown_send, ignored);
     phase_ = Phase::draining;
-    deadline_ = Clock::now() + std::min<std::chrono::milliseconds>(server_->limits.write_time, std::chrono::seconds(2));
+    set_deadline(std::min<std::chrono::milliseconds>(server_->limits.write_time, std::chrono::seconds(2)));
     drain();
   }
 
   void drain() {
     buffer_.clear();
-    socket_.async_read_some(buffer_.prepare(4096), [self = shared_from_this()](error_code error, std::size_t) {
-      if (self->closed_) return;
-      if (error) return self->close();
-      self->drain();
-    });
+    socket_.async_read_some(buffer_.prepare(4096),
+                            [self = shared_from_this()](error_code error, std::size_t) {
+                              if (self->closed_) return;
+                              if (error) return self->close();
+                              self->drain();
+                            });
+  }
+
+  void set_deadline(std::chrono::milliseconds time) {
+    deadline_ = Clock::now() + time;
+    if (!watching_ || deadline_ < timer_.expiry()) watch();
   }
 
   void watch() {
+    watching_ = true;
     timer_.expires_at(deadline_);
     timer_.async_wait([weak = weak_from_this()](error_code error) {
       const auto self = weak.lock();
@@ -197,7 +205,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     switch (phase_) {
       case Phase::header: {
         timed_out_ = true;
-        deadline_ = Clock::now() + server_->limits.write_time;
+        set_deadline(server_->limits.write_time);
         error_code ignored;
         socket_.cancel(ignored);
         return;
@@ -226,6 +234,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::span<const std::byte> body_;
   std::size_t requests_ = 0;
   bool timed_out_ = false;
+  bool watching_ = false;
   bool closed_ = false;
 };
 
@@ -243,19 +252,20 @@ std::string address_of(const tcp::socket& socket) {
 }  // namespace
 
 void Server::Impl::accept(const std::shared_ptr<Listener>& listener) {
-  listener->acceptor.async_accept([self = shared_from_this(), listener](error_code error, tcp::socket socket) {
-    if (!listener->acceptor.is_open()) return;
-    if (!error) {
-      self->take(std::move(socket));
-      return self->accept(listener);
-    }
-    ++self->counters.accept_errors;
-    // Out of descriptors, most likely: trying again at once would spin.
-    listener->retry.expires_after(std::chrono::milliseconds(100));
-    listener->retry.async_wait([self, listener](error_code cancelled) {
-      if (!cancelled && listener->acceptor.is_open()) self->accept(listener);
-    });
-  });
+  listener->acceptor.async_accept(
+      [self = shared_from_this(), listener](error_code error, tcp::socket socket) {
+        if (!listener->acceptor.is_open()) return;
+        if (!error) {
+          self->take(std::move(socket));
+          return self->accept(listener);
+        }
+        ++self->counters.accept_errors;
+        // Out of descriptors, most likely: trying again at once would spin.
+        listener->retry.expires_after(std::chrono::milliseconds(100));
+        listener->retry.async_wait([self, listener](error_code cancelled) {
+          if (!cancelled && listener->acceptor.is_open()) self->accept(listener);
+        });
+      });
 }
 
 void Server::Impl::take(tcp::socket socket) {

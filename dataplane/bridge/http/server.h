@@ -1,9 +1,8 @@
-// The HTTP/1.1 server: listeners, connections, limits. Requests are parsed by Boost.Beast; answers are written here, bodies
-// straight from the memory that owns them.
-// Limits: header size and count, no request bodies, a deadline for a whole header, an idle time, a time within which each
-// slice of an answer must be taken, connections in all and per address. Each refusal is counted.
-// References: RFC 9112 (HTTP/1.1), RFC 9110.
-// Threading: owned by the thread that runs the io_context; no call is thread-safe.
+// The HTTP/1.1 server: listeners, connections, limits. Requests are parsed by Boost.Beast; answers are
+// written here, bodies straight from the memory that owns them. Limits: header size and count, no request
+// bodies, a deadline for a whole header, an idle time, a time within which each slice of an answer must be
+// taken, connections in all and per address. Each refusal is counted. References: RFC 9112 (HTTP/1.1), RFC
+// 9110. Threading: owned by the thread that runs the io_context; no call is thread-safe.
 #pragma once
 
 #include <array>
@@ -42,11 +41,11 @@ struct ServerCounters {
   std::uint64_t bytes = 0;                   // headers and bodies sent
   std::uint64_t refused_connections = 0;
   std::uint64_t refused_per_address = 0;
-  std::uint64_t bad_requests = 0;    // 400, 414, 431
-  std::uint64_t bodies = 0;          // 413
+  std::uint64_t bad_requests = 0;     // 400, 414, 431
+  std::uint64_t bodies = 0;           // 413
   std::uint64_t header_timeouts = 0;  // 408
   std::uint64_t idle_timeouts = 0;
-  std::uint64_t slow_clients = 0;    // cut while an answer was under way
+  std::uint64_t slow_clients = 0;  // cut while an answer was under way
   std::uint64_t accept_errors = 0;
 };
 
@@ -55,8 +54,8 @@ class Server {
   Server(boost::asio::io_context& context, Handler& handler, const ServerLimits& limits = {});
   ~Server();
 
-  // Makes exactly these addresses ("[::]:8080", "0.0.0.0:8080", "127.0.0.1:0") listen. Those that listen already are not
-  // touched, nor are connections. All or nothing: on an error what listened before goes on.
+  // Makes exactly these addresses ("[::]:8080", "0.0.0.0:8080", "127.0.0.1:0") listen. Those that listen
+  // already are not touched, nor are connections. All or nothing: on an error what listened before goes on.
   tl::expected<void, std::string> listen(const std::vector<std::string>& addresses);
   // Ports in the order of the addresses (for port 0).
   std::vector<std::uint16_t> ports() const;
@@ -70,8 +69,8 @@ class Server {
   std::shared_ptr<Impl> impl_;
 };
 
-// Parses a stream of bytes as a connection would and answers each request: the whole path but the socket (tests, fuzzing).
-// Returns how many requests were answered.
+// Parses a stream of bytes as a connection would and answers each request: the whole path but the socket
+// (tests, fuzzing). Returns how many requests were answered.
 std::size_t answer_bytes(std::span<const std::uint8_t> bytes, Handler& handler, const ServerLimits& limits,
                          std::string& out);
 

@@ -1,6 +1,6 @@
-// Request targets, strictly: origin form only, percent-encoding decoded once, no dot segments, no empty segments, no NUL,
-// no control characters, no backslash. What this refuses is answered 400 and reaches no lookup.
-// References: RFC 9112 3.2.1 (origin-form), RFC 3986 2.1, 3.3. Threading: pure functions.
+// Request targets, strictly: origin form only, percent-encoding decoded once, no dot segments, no empty
+// segments, no NUL, no control characters, no backslash. What this refuses is answered 400 and reaches no
+// lookup. References: RFC 9112 3.2.1 (origin-form), RFC 3986 2.1, 3.3. Threading: pure functions.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +28,8 @@ struct ByteRange {
   std::size_t first = 0;
   std::size_t length = 0;
 };
-// A Range header against a representation of `size` bytes (RFC 9110 14.1.2). What is not one byte range is ignored.
+// A Range header against a representation of `size` bytes (RFC 9110 14.1.2). What is not one byte range is
+// ignored.
 ByteRange parse_range(std::string_view header, std::size_t size);
 
 }  // namespace headgate::bridge::http

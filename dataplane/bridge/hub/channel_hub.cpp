@@ -24,7 +24,8 @@ constexpr std::size_t kInspectAudio = 16 * 1024;
 void gather(std::span<const std::uint8_t> packets, std::size_t limit, std::vector<std::uint8_t>& out) {
   out.clear();
   int last = -1;
-  for (std::size_t at = 0; at + mpegts::kPacketSize <= packets.size() && out.size() < limit; at += mpegts::kPacketSize) {
+  for (std::size_t at = 0; at + mpegts::kPacketSize <= packets.size() && out.size() < limit;
+       at += mpegts::kPacketSize) {
     const TsPacket packet(packets.subspan(at).first<mpegts::kPacketSize>());
     if (!packet.has_payload() || packet.continuity_counter() == last) continue;
     last = packet.continuity_counter();
@@ -69,8 +70,8 @@ const char* refusal(StreamKind kind) {
 }  // namespace
 
 bool Configuration::same_media(const Configuration& other) const {
-  return carried == other.carried && pmt_pid == other.pmt_pid && pmt.program_number == other.pmt.program_number &&
-         pmt.pcr_pid == other.pmt.pcr_pid;
+  return carried == other.carried && pmt_pid == other.pmt_pid &&
+         pmt.program_number == other.pmt.program_number && pmt.pcr_pid == other.pmt.pcr_pid;
 }
 
 struct ChannelHub::Stream {
@@ -147,8 +148,8 @@ void ChannelHub::on_slot(const ring::Slot& slot) {
   }
   const std::size_t count = std::min<std::size_t>(slot.packet_count, ring::kMaxPacketsPerSlot);
   for (std::size_t i = 0; i < count; ++i) {
-    const std::span<const std::uint8_t, mpegts::kPacketSize> bytes(slot.packets.data() + i * mpegts::kPacketSize,
-                                                                   mpegts::kPacketSize);
+    const std::span<const std::uint8_t, mpegts::kPacketSize> bytes(
+        slot.packets.data() + i * mpegts::kPacketSize, mpegts::kPacketSize);
     const TsPacket packet(bytes);
     if (packet.has_sync()) on_packet(packet);
   }
@@ -191,8 +192,8 @@ bool ChannelHub::check_continuity(Stream& stream, const TsPacket& packet) {
   const std::uint8_t now = packet.continuity_counter();
   mpegts::Continuity verdict = mpegts::Continuity::ok;
   if (stream.last_continuity >= 0) {
-    verdict = mpegts::check_continuity(static_cast<std::uint8_t>(stream.last_continuity), now, packet.has_payload(),
-                                       packet.discontinuity(), stream.duplicate_seen);
+    verdict = mpegts::check_continuity(static_cast<std::uint8_t>(stream.last_continuity), now,
+                                       packet.has_payload(), packet.discontinuity(), stream.duplicate_seen);
   }
   stream.last_continuity = now;
   stream.duplicate_seen = verdict == mpegts::Continuity::duplicate;
@@ -356,7 +357,8 @@ void ChannelHub::configure() {
     Track track{s.pid, s.stream_type, mpegts::stream_kind(s), mpegts::language(s), false, ""};
     const char* reason = refusal(track.kind);
     if (reason != nullptr) track.reason = reason;
-    const bool repeated = std::any_of(tracks_.begin(), tracks_.end(), [&](const Track& t) { return t.pid == s.pid; });
+    const bool repeated =
+        std::any_of(tracks_.begin(), tracks_.end(), [&](const Track& t) { return t.pid == s.pid; });
     if (repeated || s.pid == mpegts::kNullPid) track.reason = "its PID is not its own";
     if (track.reason.empty() && mpegts::is_video(track.kind)) {
       if (has_video) track.reason = "a further video: one is carried";
@@ -389,7 +391,8 @@ void ChannelHub::configure() {
     stream_of_pid_[track.pid.value] = static_cast<std::uint8_t>(streams.size());
   }
   streams_ = std::move(streams);
-  const bool own = next->pmt.pcr_pid.value < mpegts::kNullPid.value && stream_of_pid_[next->pmt.pcr_pid.value] == 0;
+  const bool own =
+      next->pmt.pcr_pid.value < mpegts::kNullPid.value && stream_of_pid_[next->pmt.pcr_pid.value] == 0;
   lone_pcr_pid_ = own ? next->pmt.pcr_pid : mpegts::kNullPid;
   const bool same = configuration_ != nullptr && configuration_->same_media(*next);
   configuration_ = std::move(next);

@@ -1,6 +1,6 @@
-// Demultiplexes one channel once for all outputs: takes the ring's slots, follows PAT and PMT, and hands on whole PES
-// packets with their times on the channel's timeline. A damaged or scrambled PES packet is dropped and counted, never more.
-// References: ISO/IEC 13818-1:2022 2.4.3.3 (continuity), 2.4.3.6 (PES), 2.4.4 (PSI).
+// Demultiplexes one channel once for all outputs: takes the ring's slots, follows PAT and PMT, and hands on
+// whole PES packets with their times on the channel's timeline. A damaged or scrambled PES packet is dropped
+// and counted, never more. References: ISO/IEC 13818-1:2022 2.4.3.3 (continuity), 2.4.3.6 (PES), 2.4.4 (PSI).
 // Threading: owned by one thread. Memory: one open PES packet per carried PID (at most kMaxPes bytes each).
 #pragma once
 
@@ -20,12 +20,12 @@ namespace headgate::bridge::hub {
 
 struct HubCounters {
   std::uint64_t packets = 0;
-  std::uint64_t gaps = 0;             // slots lost before they came here
-  std::uint64_t cc_errors = 0;        // of carried PIDs
-  std::uint64_t damaged_pes = 0;      // lost packets, TEI, a wrong length, no PES header
+  std::uint64_t gaps = 0;         // slots lost before they came here
+  std::uint64_t cc_errors = 0;    // of carried PIDs
+  std::uint64_t damaged_pes = 0;  // lost packets, TEI, a wrong length, no PES header
   std::uint64_t scrambled_pes = 0;
   std::uint64_t oversized_pes = 0;
-  std::uint64_t untimed_pes = 0;      // came before the channel had a timeline
+  std::uint64_t untimed_pes = 0;        // came before the channel had a timeline
   std::uint64_t bad_timestamp_pes = 0;  // farther from the PCR than kMaxLead
   std::uint64_t discontinuities = 0;
   std::uint64_t configurations = 0;

@@ -22,7 +22,8 @@ bool ProgramPicker::on_packet(const mpegts::TsPacket& packet, std::int64_t arriv
     if (program != programs_.end()) program->assembler->on_packet(packet, *this);
   }
   if (chosen_ == nullptr && !programs_.empty()) {
-    if (packet.has_payload()) flags_[pid.value] |= packet.scrambling_control() == 0 ? kSeenClear : kSeenScrambled;
+    if (packet.has_payload())
+      flags_[pid.value] |= packet.scrambling_control() == 0 ? kSeenClear : kSeenScrambled;
     choose(arrival_ns);
   }
   return changed_;

@@ -53,10 +53,10 @@ class ProgramPicker : private mpegts::SectionSink {
 
   mpegts::SectionAssembler pat_assembler_;
   std::optional<mpegts::Pat> pat_;
-  std::vector<Program> programs_;  // by program_number
-  Program* chosen_ = nullptr;      // into programs_
+  std::vector<Program> programs_;    // by program_number
+  Program* chosen_ = nullptr;        // into programs_
   std::vector<std::uint8_t> flags_;  // per PID
-  std::int64_t since_ns_ = 0;      // when the PAT in force came
+  std::int64_t since_ns_ = 0;        // when the PAT in force came
   std::uint64_t crc_errors_ = 0;
   bool changed_ = false;
 };

@@ -28,7 +28,8 @@ struct Track {
   bool operator==(const Track&) const = default;
 };
 
-// The chosen service with the streams that outputs carry. Index 0 is the master: the video, else the first audio.
+// The chosen service with the streams that outputs carry. Index 0 is the master: the video, else the first
+// audio.
 struct Configuration {
   std::uint16_t transport_stream_id = 0;
   mpegts::Pid pmt_pid;
@@ -51,7 +52,8 @@ struct Unit {
 };
 inline constexpr std::uint8_t kPcrTrack = 0xFF;
 
-// Takes what the hub makes of a channel. Calls come on the hub's thread; spans and pointers are valid during the call.
+// Takes what the hub makes of a channel. Calls come on the hub's thread; spans and pointers are valid during
+// the call.
 class UnitSink {
  public:
   virtual ~UnitSink() = default;

@@ -14,7 +14,8 @@ tl::expected<ListenAddress, std::string> parse_listen_address(std::string_view t
   const std::string_view port = text.substr(colon + 1);
   ListenAddress address;
   const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), address.port);
-  if (port.empty() || error != std::errc{} || end != port.data() + port.size()) return failure("the port is no number up to 65535");
+  if (port.empty() || error != std::errc{} || end != port.data() + port.size())
+    return failure("the port is no number up to 65535");
   if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
     host = host.substr(1, host.size() - 2);
   } else if (host.find(':') != std::string_view::npos) {

@@ -1,5 +1,5 @@
-// "HOST:PORT" of a listener: "[::]:8080" (IPv6 and IPv4), "0.0.0.0:8080", "127.0.0.1:9000". Numeric addresses only.
-// Threading: pure functions.
+// "HOST:PORT" of a listener: "[::]:8080" (IPv6 and IPv4), "0.0.0.0:8080", "127.0.0.1:9000". Numeric addresses
+// only. Threading: pure functions.
 #pragma once
 
 #include <cstdint>

@@ -122,6 +122,13 @@ void Hosts::leave(const std::set<Membership>& wanted) {
   });
 }
 
+void Hosts::refresh(std::size_t interface) {
+  for (const std::uint16_t vlan : interfaces_[interface].vlans) {
+    if (MulticastHost* host = interfaces_[interface].host->multicast(vlan)) host->refresh(now());
+  }
+  interfaces_[interface].host->announce();
+}
+
 void Hosts::turn() {
   std::array<void*, kFramesPerTurn> frames;
   const unsigned n = rte_ring_sc_dequeue_burst(queues_.to_host, frames.data(), kFramesPerTurn, nullptr);

@@ -22,6 +22,8 @@ class Hosts {
   void join(const std::set<Membership>& wanted);
   // Leaves what is not wanted any more.
   void leave(const std::set<Membership>& wanted);
+  // Reports everything again: the link came back, and the switch behind it may have forgotten us.
+  void refresh(std::size_t interface);
   void leave_all() { leave({}); }
   // Handles waiting frames and timers that are due.
   void turn();

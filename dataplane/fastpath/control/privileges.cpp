@@ -9,11 +9,11 @@
 namespace headgate::fastpath {
 
 tl::expected<void, std::string> drop_privileges() {
-  // libcap-ng keeps its working set per thread.
-  ::capng_clear(CAPNG_SELECT_BOTH);
-  // The bounding set can be lowered only by who has CAP_SETPCAP; without it, dropping the rest is what can be
-  // done.
+  // libcap-ng keeps its working set per thread. The bounding set can be lowered only by who has CAP_SETPCAP;
+  // without it, dropping the rest is what can be done.
+  ::capng_get_caps_process();
   const bool may_bound = ::capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP) != 0;
+  ::capng_clear(CAPNG_SELECT_BOTH);
   const int result = ::capng_apply(may_bound ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS);
   if (result != 0 && ::capng_apply(CAPNG_SELECT_CAPS) != 0)
     return tl::unexpected<std::string>(std::string("can't drop capabilities: ") + std::strerror(errno));

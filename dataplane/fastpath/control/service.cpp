@@ -292,8 +292,10 @@ std::string Service::answer(const std::string& line) {
 void Service::watch_ports() {
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     const bool up = ports_[i]->link_up();
-    if (up != port_runtimes_[i]->link_up.exchange(up))
+    if (up != port_runtimes_[i]->link_up.exchange(up)) {
       spdlog::warn("interface {}: link {}", ports_[i]->interface(), up ? "up" : "down");
+      if (up) hosts_->refresh(i);
+    }
     protocol::InterfaceStats& stats = stats_->page()->interfaces[i];
     stats.link_up.store(up ? 1 : 0, std::memory_order_relaxed);
     const Port::Errors errors = ports_[i]->errors();

@@ -37,7 +37,7 @@ Result parse_memif(const std::string& text, const std::string& rest, std::size_t
     if (option.starts_with("role=")) {
       role = option.substr(5);
     } else {
-      extra += "," + option;
+      extra += fmt::format(",{}", option);
     }
     options = tail;
   }
@@ -57,9 +57,11 @@ Result parse_pcap(const std::string& text, const std::string& rest, std::size_t 
     while (!options.empty()) {
       const auto [option, tail] = split_at_comma(options);
       if (option.starts_with("rx=") && option.size() > 3) {
-        device.arguments += (device.arguments.empty() ? "" : ",") + ("rx_pcap=" + option.substr(3));
+        device.arguments +=
+            fmt::format("{}rx_pcap={}", device.arguments.empty() ? "" : ",", option.substr(3));
       } else if (option.starts_with("tx=") && option.size() > 3) {
-        device.arguments += (device.arguments.empty() ? "" : ",") + ("tx_pcap=" + option.substr(3));
+        device.arguments +=
+            fmt::format("{}tx_pcap={}", device.arguments.empty() ? "" : ",", option.substr(3));
       } else {
         return refuse(text, "pcap takes rx=FILE and tx=FILE");
       }

@@ -1,6 +1,8 @@
 #include "dataplane/fastpath/port/port.h"
 
+#include <bpf/libbpf.h>
 #include <fmt/format.h>
+#include <linux/if_link.h>
 #include <net/if.h>
 #include <rte_bus_vdev.h>
 #include <rte_dev.h>
@@ -70,12 +72,25 @@ void remove_stale_socket(const std::string& path) noexcept {
   if (!path.empty() && ::lstat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode)) ::unlink(path.c_str());
 }
 
+// The XDP program outlives its process: a killed one leaves it, and so does a stopped one, which has no
+// capability left to take it off. The driver refuses an interface that has one.
+void detach_stale_xdp(const std::string& interface) noexcept {
+  const int index = static_cast<int>(::if_nametoindex(interface.c_str()));
+  for (const __u32 mode : {XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE}) {
+    __u32 program = 0;
+    if (::bpf_xdp_query_id(index, static_cast<int>(mode), &program) == 0 && program != 0)
+      ::bpf_xdp_detach(index, mode, nullptr);
+  }
+}
+
 unsigned pool_buffers(DeviceKind kind) { return kind == DeviceKind::af_xdp ? kXdpPoolBuffers : kPoolBuffers; }
 
 }  // namespace
 
 std::size_t pool_memory_mib(DeviceKind kind) {
-  return (pool_buffers(kind) + 1) * (std::size_t{kBufferBytes} + 320) / (1024 * 1024) + 4;
+  const std::size_t pool = (pool_buffers(kind) + 1) * (std::size_t{kBufferBytes} + 384) / (1024 * 1024);
+  // The pool wants one piece, which a heap of the exact sum doesn't have after other allocations.
+  return pool + pool / 4 + 4;
 }
 
 tl::expected<std::unique_ptr<Port>, std::string> Port::open(const std::string& interface,
@@ -93,6 +108,7 @@ tl::expected<std::unique_ptr<Port>, std::string> Port::open(const std::string& i
     }
   }
   remove_stale_socket(device.socket);
+  if (device.kind == DeviceKind::af_xdp) detach_stale_xdp(device.kernel_interface);
   // A card on the PCI bus was attached when EAL started.
   if (rte_eth_dev_get_port_by_name(device.name.c_str(), &port->id_) != 0) {
     const std::string arguments =

@@ -47,6 +47,8 @@ class Worker {
 
   // One turn. Returns how many frames came or went.
   std::size_t poll(std::int64_t now_unix_ns) noexcept;
+  // Brings the whole counter page up to date: at the end, and in tests.
+  void publish_all() noexcept { publisher_.all(now_ns_); }
   // Turns until `stop`; sleeps between them when quiet unless `never_sleep`.
   void run(const std::atomic<bool>& stop, const std::atomic<bool>& never_sleep) noexcept;
 

@@ -1,0 +1,52 @@
+# Completion of headgate(1) for bash. Channel ids come from the running gateway.
+
+_headgate_channels() {
+  # The command as it was typed, so that a checkout's own binary is asked, and the socket given on the line.
+  local socket=() i
+  for ((i = 1; i < ${#COMP_WORDS[@]} - 1; i++)); do
+    if [[ ${COMP_WORDS[i]} == --socket ]]; then socket=(--socket "${COMP_WORDS[i + 1]}"); fi
+  done
+  timeout 2 "${COMP_WORDS[0]}" status --json "${socket[@]}" 2>/dev/null </dev/null |
+    sed -n '/^  "channels": \[/,/^  \]/s/^      "id": "\([a-z0-9_-]*\)",\{0,1\}$/\1/p'
+}
+
+_headgate_files() {
+  compopt -o filenames 2>/dev/null
+  mapfile -t COMPREPLY < <(compgen -f -- "$1")
+}
+
+_headgate() {
+  # Bash splits words at = and :; neither matters here but inside URLs, which have no completion.
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' word i options
+  COMPREPLY=()
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    word=${COMP_WORDS[i]}
+    if [[ $word != -* ]]; then command=$word; break; fi
+  done
+  case "$previous" in
+    --config | --socket) _headgate_files "$current"; return ;;
+    --interface) mapfile -t COMPREPLY < <(cd /sys/class/net 2>/dev/null && compgen -f -- "$current"); return ;;
+    --time) return ;;
+  esac
+  case "$command" in
+    '') mapfile -t COMPREPLY < <(compgen -W 'run check plan apply history status events probe send --help --version' -- "$current"); return ;;
+    run) options='--config --socket --help' ;;
+    check) options='--config --json --help' ;;
+    plan | history) options='--socket --json --help' ;;
+    apply) options='--rollback --socket --json --help' ;;
+    status) options='--socket --json --help' ;;
+    events) options='--follow --socket --json --help' ;;
+    probe) options='--time --interface --socket --json --help' ;;
+    send) options='--raw --once --json --help' ;;
+    *) return ;;
+  esac
+  if [[ $current == -* ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
+  elif [[ $command == status ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$(_headgate_channels)" -- "$current")
+  elif [[ $command == probe || $command == send ]]; then
+    _headgate_files "$current"
+  fi
+}
+
+complete -F _headgate headgate

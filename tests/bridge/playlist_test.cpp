@@ -1,0 +1,74 @@
+#include "dataplane/bridge/hls/playlist.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "mpegts/packet/types.h"
+
+namespace headgate::bridge::hls {
+namespace {
+
+constexpr std::int64_t kSecond = mpegts::kTicksPerSecond;
+
+std::vector<Entry> window() {
+  // 2026-01-02T03:04:04Z
+  const std::int64_t start = 1'767'323'044 * kSecond;
+  return {{441830761, start, 4 * kSecond, false, true, false, "00ff", 1'000'000},
+          {441830762, start + 4 * kSecond, 4 * kSecond, true, true, false, "00ff", 0},
+          {441830763, start + 8 * kSecond, 3 * kSecond + kSecond / 3, false, true, true, "00fe", 2'000'000}};
+}
+
+TEST(Playlist, MediaPlaylistListsGapsAndDiscontinuities) {
+  EXPECT_EQ(media_playlist(window(), 4000, 2, 1),
+            "#EXTM3U\n"
+            "#EXT-X-VERSION:8\n"
+            "#EXT-X-TARGETDURATION:8\n"
+            "#EXT-X-MEDIA-SEQUENCE:441830761\n"
+            "#EXT-X-DISCONTINUITY-SEQUENCE:2\n"
+            "#EXT-X-INDEPENDENT-SEGMENTS\n"
+            "#EXT-X-PROGRAM-DATE-TIME:2026-01-02T03:04:05.000Z\n"
+            "#EXTINF:4.00000,\n"
+            "media/00ff/441830761.ts\n"
+            "#EXT-X-GAP\n"
+            "#EXT-X-PROGRAM-DATE-TIME:2026-01-02T03:04:09.000Z\n"
+            "#EXTINF:4.00000,\n"
+            "media/00ff/441830762.ts\n"
+            "#EXT-X-DISCONTINUITY\n"
+            "#EXT-X-PROGRAM-DATE-TIME:2026-01-02T03:04:13.000Z\n"
+            "#EXTINF:3.33333,\n"
+            "media/00fe/441830763.ts\n");
+}
+
+TEST(Playlist, SegmentsThatAreNotIndependentAreNotDeclaredSo) {
+  auto entries = window();
+  entries[0].independent = false;
+  EXPECT_EQ(media_playlist(entries, 4000, 0, 0).find("INDEPENDENT"), std::string::npos);
+}
+
+TEST(Playlist, WithoutGapsVersionThreeSuffices) {
+  auto entries = window();
+  entries.erase(entries.begin() + 1);
+  EXPECT_NE(media_playlist(entries, 4000, 0, 0).find("#EXT-X-VERSION:3\n"), std::string::npos);
+}
+
+TEST(Playlist, TargetDurationIsTwoSlotsRoundedUp) {
+  EXPECT_EQ(target_duration(4000), 8U);
+  EXPECT_EQ(target_duration(1300), 3U);
+  EXPECT_EQ(target_duration(500), 1U);
+}
+
+TEST(Playlist, MultivariantNamesWhatIsKnown) {
+  Variant variant{"avc1.64001f,mp4a.40.2", 1280, 720, 30000, 1001, 0, 0};
+  measure(window(), variant);
+  EXPECT_EQ(multivariant_playlist(variant),
+            "#EXTM3U\n#EXT-X-VERSION:3\n"
+            "#EXT-X-STREAM-INF:BANDWIDTH=4800000,AVERAGE-BANDWIDTH=3272727,CODECS=\"avc1.64001f,mp4a.40.2\","
+            "RESOLUTION=1280x720,FRAME-RATE=29.970\nindex.media.m3u8\n");
+  EXPECT_EQ(
+      multivariant_playlist(Variant{}),
+      "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-STREAM-INF:BANDWIDTH=0,AVERAGE-BANDWIDTH=0\nindex.media.m3u8\n");
+}
+
+}  // namespace
+}  // namespace headgate::bridge::hls

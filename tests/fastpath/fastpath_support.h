@@ -1,0 +1,71 @@
+// A worker between two ports made of rings: frames go in at one ring and are read back from another, through
+// DPDK's own driver. Threading: one thread; the worker is polled by the test.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "control/protocol/state.h"
+#include "dataplane/fastpath/control/registry.h"
+#include "dataplane/fastpath/worker/worker.h"
+
+struct rte_ring;
+
+namespace headgate::fastpath {
+
+using FrameBytes = std::vector<std::uint8_t>;
+
+// A transport packet of `pid` whose payload is filled with `fill`.
+FrameBytes ts_packet(std::uint16_t pid, std::uint8_t cc, std::uint8_t fill);
+FrameBytes join_bytes(const std::vector<FrameBytes>& parts);
+
+struct DatagramOptions {
+  std::uint32_t source = 0x0A140001;       // 10.20.0.1
+  std::uint32_t destination = 0xEF010101;  // 239.1.1.1
+  std::uint16_t port = 5000;
+  std::uint16_t vlan = 0;
+};
+FrameBytes udp_frame(const FrameBytes& payload, const DatagramOptions& options = {});
+FrameBytes rtp_payload(std::uint16_t sequence, std::uint32_t timestamp, const FrameBytes& ts);
+
+class WorkerTest : public ::testing::Test {
+ protected:
+  WorkerTest();
+  ~WorkerTest() override;
+
+  // A state with interfaces in0 (VLAN 120 too) and out0 and no channels.
+  protocol::FastpathState state() const;
+  static protocol::FastpathChannel channel(const std::string& id, const std::string& group,
+                                           const std::string& to);
+  void apply(const protocol::FastpathState& state);
+  // Receives one frame (a tag that the card took off as `stripped_vlan`) and polls.
+  void receive(const FrameBytes& frame, std::uint16_t stripped_vlan = 0);
+  // What was sent since the last call.
+  std::vector<FrameBytes> sent();
+  static FrameBytes payload_of(const FrameBytes& frame);
+  protocol::StatsPage& stats();
+  const protocol::InputStats* input(const std::string& channel);
+  std::uint64_t input_drops(const std::string& channel, protocol::DropReason reason);
+  std::uint64_t interface_drops(protocol::DropReason reason);
+
+  std::int64_t now_ns = 1'700'000'000'000'000'000;
+  std::string folder;
+  std::unique_ptr<ring::Producer> bridge;
+  std::unique_ptr<Worker> worker;
+  HostQueues queues;
+
+ private:
+  void open_port(const std::string& name, rte_ring* rx, rte_ring* tx);
+  std::vector<rte_ring*> rings_;
+  std::vector<std::unique_ptr<Port>> ports_;
+  std::vector<std::unique_ptr<PortRuntime>> runtimes_;
+  std::unique_ptr<protocol::StatsMapping> stats_;
+  std::unique_ptr<TimelineStore> timelines_;
+  std::unique_ptr<Registry> registry_;
+  std::unique_ptr<Snapshot> snapshot_;
+};
+
+}  // namespace headgate::fastpath

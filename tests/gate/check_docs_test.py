@@ -1,0 +1,54 @@
+"""check-docs must find what it is there for: each case breaks one thing in a small tree that is otherwise right."""
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "check-docs"
+TREE = {
+    "README.md": "# Project\n[operations](docs/operations.md#drop-reasons) [standards](docs/standards.md) [site](https://example.net/x)\n",
+    "docs/operations.md": "# Operations\n## Drop reasons\n| reason | do |\n| --- | --- |\n| `ring_full` | wait |\n"
+                          "## Events and alarms\n| kind | do |\n| --- | --- |\n| `link_up`, `link_down` | cable |\n"
+                          "| `crash_loop` | log |\n| `apply` | - |\n",
+    "docs/standards.md": "# Standards\n| where | why |\n| --- | --- |\n| `mpegts/a.h` | 1.2 |\n",
+    "control/protocol/drop_reason.h": 'constexpr X kReasons{{ {DropReason::ring_full, "ring_full", "ring", "full"}, }};\n',
+    "control/daemon/daemon.cpp": 'add_event(up ? "info" : "critical", up ? "link_up" : "link_down", name, text("a, b"));\n'
+                                 'set_alarm(looping(1, 2), "crash_loop", "critical", name, "");\n'
+                                 'add_event(event.severity.c_str(), event.kind.c_str(), event.subject, event.message);\n',
+    "control/daemon/watch.cpp": 'events.push_back(event(at, "info", "apply", name, fmt::format("{}", x)));\n',
+    "mpegts/a.h": "// DEVIATES: 1.2: why\n",
+}
+CASES = [
+    ("right", {}, None),
+    ("reason without entry", {"control/protocol/drop_reason.h":
+                              '{DropReason::ring_full, "ring_full", "", ""},{DropReason::no_flow, "no_flow", "", ""}'}, "'no_flow'"),
+    ("reason that is gone", {"docs/operations.md": TREE["docs/operations.md"].replace("`ring_full`", "`ring_full`, `old`")}, "'old'"),
+    ("no reason found", {"control/protocol/drop_reason.h": "enum class DropReason { ring_full };"}, "has its form changed"),
+    ("event by add_event", {"control/daemon/more.cpp": 'add_event("info", "added", "", "x");'}, "'added'"),
+    ("event by event()", {"control/daemon/more.cpp": 'push(event(at, "info", "seen", "", "x"));'}, "'seen'"),
+    ("alarm by set_alarm", {"control/daemon/more.cpp": 'set_alarm(a(b, "no"), "hot", "critical", "", "x");'}, "'hot'"),
+    ("event that is gone", {"control/daemon/watch.cpp": ""}, "'apply'"),
+    ("departure that is not listed", {"mpegts/b.h": "// DEVIATES: 3.4: why\n"}, "mpegts/b.h:1"),
+    ("departure that is gone", {"mpegts/a.h": "\n"}, "has no DEVIATES"),
+    ("link to nothing", {"docs/standards.md": TREE["docs/standards.md"] + "[x](none.md)\n"}, "none.md"),
+    ("link to no heading", {"docs/standards.md": TREE["docs/standards.md"] + "[x](operations.md#none)\n"}, "#none"),
+    ("link in code is none", {"docs/standards.md": TREE["docs/standards.md"] + "```\n[x](none.md)\n```\n"}, None),
+    ("page that nothing reaches", {"docs/lonely.md": "# Lonely\n"}, "docs/lonely.md:1"),
+]
+
+failed = 0
+for title, changes, wanted in CASES:
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        for path, text in {**TREE, **changes}.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text)
+        result = subprocess.run([SCRIPT, root], capture_output=True, text=True)
+        errors = [line for line in result.stdout.splitlines() if ": error: " in line]
+        good = not errors and result.returncode == 0 if wanted is None else \
+            errors and wanted in errors[0] and result.returncode == 1
+        if not good:
+            failed += 1
+            print(f"FAILED: {title}: exit {result.returncode}\n{result.stdout}{result.stderr}")
+print(f"check-docs: {len(CASES)} cases, {failed} failed")
+sys.exit(1 if failed else 0)
