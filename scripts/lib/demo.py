@@ -60,15 +60,14 @@ def run(*command, check=True, text_input=None):
 # --- cleaning up ------------------------------------------------------------------------------------------------
 
 def processes_of(folder):
-    """Pids whose environment or command line names the run's folder: the gateway and all that it started."""
+    """Pids whose environment names the run's folder: the senders, the gateway and all that it started."""
     marker, found = str(folder).encode(), []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         with contextlib.suppress(OSError):
             environ = (entry / "environ").read_bytes().split(b"\0")
-            arguments = (entry / "cmdline").read_bytes().split(b"\0")
-            if b"HEADGATE_DEMO=" + marker in environ or any(a == marker or a.startswith(marker + b"/") for a in arguments):
+            if b"HEADGATE_DEMO=" + marker in environ:
                 found.append(int(entry.name))
     return found
 
@@ -79,9 +78,7 @@ def end_processes(folder, launcher=None):
         with contextlib.suppress(ProcessLookupError):
             os.kill(launcher, signal.SIGTERM)
         end = time.monotonic() + 8
-        while time.monotonic() < end and Path(f"/proc/{launcher}").exists() and any(
-                HEADGATE.name in Path(f"/proc/{pid}/comm").read_text() for pid in processes_of(folder)
-                if Path(f"/proc/{pid}/comm").exists()):
+        while time.monotonic() < end and launcher in processes_of(folder):
             time.sleep(0.05)
     for _ in range(100):
         left = processes_of(folder)
@@ -97,6 +94,11 @@ def remove(pid, launcher=None):
     """Everything that the demo of that pid made."""
     folder = BASE / f"hgdemo-{pid}"
     end_processes(folder, launcher)
+    remove_network(pid)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_network(pid):
     for role in ("src", "snk", "sw"):
         name = f"hgdemo-{pid}-{role}"
         if Path(f"/run/netns/{name}").exists():
@@ -105,7 +107,6 @@ def remove(pid, launcher=None):
                     os.kill(int(inside), signal.SIGKILL)
             run("ip", "netns", "del", name, check=False)
     run("ip", "link", "del", f"hgd{pid}", check=False)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep():
@@ -334,7 +335,7 @@ def log_tail(log, lines=25):
 
 
 def decode(command_prefix, url, extra=()):
-    """What ffprobe says of the address, and what decoding 4 s of it gives: (description, error or None)."""
+    """What ffprobe says of the address, and what decoding 7 s of it gives: (description, error or None)."""
     probe = subprocess.run([*command_prefix, "timeout", "-s", "KILL", "40", "ffprobe", "-v", "error", *extra, "-show_entries",
                             "stream=codec_type,codec_name,width,height,sample_rate", "-of", "json", url],
                            capture_output=True, text=True, stdin=subprocess.DEVNULL)
@@ -344,7 +345,7 @@ def decode(command_prefix, url, extra=()):
     if not video or not audio:
         return "", f"ffprobe finds {[s.get('codec_name') for s in streams]}: {probe.stderr.strip()[-300:]}"
     play = subprocess.run([*command_prefix, "timeout", "-s", "KILL", "60", "ffmpeg", "-v", "error", "-nostdin", *extra, "-i", url,
-                           "-map", "0:v:0", "-map", "0:a:0", "-t", "4", "-f", "framehash", "-"],
+                           "-map", "0:v:0", "-map", "0:a:0", "-t", "7", "-f", "framehash", "-"],
                           capture_output=True, text=True, stdin=subprocess.DEVNULL)
     rows = [line.split(",") for line in play.stdout.splitlines() if line and line[0].isdigit()]
     pictures = {row[-1].strip() for row in rows if row[0].strip() == "0"}
@@ -352,7 +353,8 @@ def decode(command_prefix, url, extra=()):
     sounds = sum(row[0].strip() == "1" for row in rows)
     text = (f"{video['codec_name']} {video['width']}x{video['height']}, {frames} pictures decoded, {len(pictures)} of them different; "
             f"{audio['codec_name']} {audio['sample_rate']} Hz, {sounds} frames decoded")
-    if frames < 75 or len(pictures) < 50 or sounds < 100:
+    # A receiver that joins in the middle waits up to 2 s for its first picture.
+    if frames < 100 or len(pictures) < 80 or sounds < 150:
         return text, f"too little: {play.stderr.strip()[-300:]}"
     return text, None
 
@@ -441,7 +443,7 @@ def announce(folder, http_port, admin_port, page_port):
     say(f"\nMetrics: http://127.0.0.1:{admin_port}/metrics (this machine only)\n\nTry, from this folder and as root:")
     say(f"  {command} status {control}")
     say(f"  {command} status clock {control}")
-    say(f"  {command} probe udp://{CHANNELS[2]['group']}:5000 --time 3s {control}")
+    say(f"  ip netns exec hgdemo-{os.getpid()}-snk {command} probe udp://239.213.2.3:5000 --interface eth0 --time 3s")
     say(f"  editor {folder}/channels.yaml; {command} plan {control}; {command} apply {control}; {command} apply --rollback {control}")
     say(f"  {command} events {control}")
     say(f"  kill -9 $(head -n1 {folder}/run/bridge.lock)    # players pause for a moment; multicast does not")
@@ -452,6 +454,8 @@ def main():
     if not HEADGATE.exists():
         say(f"demo: error: {HEADGATE} is missing; run scripts/demo, which builds it")
         return 1
+    # A shell without job control starts background commands with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
     sweep()

@@ -65,9 +65,9 @@ def test_right_size_without_sync_is_counted(rig, plant):
 
 def test_frame_whose_lengths_lie_is_counted(rig, plant):
     def frames():
-        rig.raw_frame(ethernet_udp(PACKET * 7, GROUP, 5000, ip_length=2000))
-        rig.raw_frame(ethernet_udp(PACKET * 7, GROUP, 5000, length=4000))
-        rig.raw_frame(ethernet_udp(PACKET * 7, GROUP, 5000, length=3))
+        # Straight onto the gateway's cable: a snooping switch drops some of these itself.
+        for lie in ({"ip_length": 2000}, {"length": 4000}, {"length": 3}):
+            rig.raw_frame(ethernet_udp(PACKET * 7, GROUP, 5000, **lie), role="br", interface="p-gw")
     expect_drop(plant, "malformed_ip", frames, 3)
 
 
@@ -161,7 +161,9 @@ def test_garbage_on_a_server_port(rig, plant, server, number):
         first = answer.split(b"\r\n")[0]
         assert not answer or (answer.startswith(b"HTTP/1.") and first.split()[1][:1] in (b"4", b"5")), first[:200]
         assert b"root:" not in answer
-    except (ConnectionResetError, BrokenPipeError):
+    except TimeoutError:
+        raise
+    except OSError:
         pass  # closing on garbage is an answer too
     finally:
         client.close()

@@ -86,7 +86,7 @@ def test_memif_between_two_gateways(rig):
                                      "push": [{"url": "udp://239.10.2.3:5000", "interface": "cap1"}]}}, name="second")
         stack.callback(second.close)
         second.node["interfaces"] = {"cap1": {"device": "af_packet:cap1", "address": "10.77.0.6/24", "default": True},
-                                     "mem0": {"device": f"memif:{shared}", "address": "10.79.0.2/24"}}
+                                     "mem0": {"device": f"memif:{shared},role=client", "address": "10.79.0.2/24"}}
         first.write_node()
         second.write_node()
         first.start()

@@ -152,16 +152,14 @@ def test_launcher_killed_media_goes_on_and_a_new_one_adopts(rig):
         gateway.kill("launcher")
         air.client.follow(3, 10)
         assert all(gateway.alive(process) for process in pids)
-        start = time.monotonic()
         gateway.start(ready=True)
-        adopted = time.monotonic() - start
         assert {process: gateway.pid(process) for process in pids} == pids, "a process was started again"
         # The new launcher watches what it did not start.
         old = gateway.kill("bridge")
         back = gateway.wait_new("bridge", old)
         whole = air.finish()
-        print(f"launcher killed: adopted by the next one in {adopted:.2f} s, which restarts a bridge it did not start in "
-              f"{back:.2f} s; {len(air.capture.datagrams)} datagrams relayed")
+        print(f"launcher killed: adopted by the next one, which restarts a bridge it did not start in {back:.2f} s"
+              f"; {len(air.capture.datagrams)} datagrams relayed")
         assert whole
         assert gateway.stop() == 0
         time.sleep(0.2)

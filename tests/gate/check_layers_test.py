@@ -18,14 +18,15 @@ CASES = [
     ("dataplane/fastpath/a.cpp", '#include "dataplane/bridge/hub.h"\n', False),
     ("dataplane/bridge/a.cpp", '#include "dataplane/fastpath/port.h"\n', False),
     ("dataplane/bridge/a.cpp", '#include <rte_mbuf.h>\n', False),
-    ("dataplane/bridge/a.h", '#pragma once\n#include <boost/beast/http.hpp>\n', False),
+    ("dataplane/bridge/http/a.h", '#pragma once\n#include <boost/beast/http.hpp>\n', True),
+    ("dataplane/bridge/hub.h", '#pragma once\n#include <boost/beast/http.hpp>\n', False),
     ("dataplane/ring/a.cpp", '#include "dataplane/fastpath/port.h"\n', False),
     ("control/daemon/a.cpp", '#include "config/load/load.h"\n#include "control/protocol/state.h"\n', True),
     ("control/daemon/a.cpp", '#include "dataplane/ring/ring.h"\n', False),
     ("mpegts/b.h", "int x;\n", False),
     ("mpegts/b.cpp", '#include "ts_packet.h"\n', False),
 ]
-EXISTING = ["control/protocol/state.h", "config/model/model.h", "config/load/load.h", "dataplane/ring/ring.h",
+EXISTING = ["config/load/a.h", "control/protocol/state.h", "config/model/model.h", "config/load/load.h", "dataplane/ring/ring.h",
             "dataplane/bridge/hub.h", "dataplane/fastpath/port.h"]
 
 failed = 0
@@ -35,6 +36,8 @@ for path, text, clean in CASES:
         for name in EXISTING:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text("#pragma once\n")
+        (root / "dataplane/bridge/user.h").write_text('#pragma once\n#include "dataplane/bridge/hub.h"\n')
+        (root / "control/user.h").write_text('#pragma once\n#include "config/load/a.h"\n')
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
         result = subprocess.run([SCRIPT, root], capture_output=True, text=True)

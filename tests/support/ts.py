@@ -51,7 +51,8 @@ class Scan:
                 continue
             pid = pid_of(packet)
             self.packets[pid] += 1
-            if pid == NULL_PID:
+            # A packet with transport_error_indicator says nothing sure, its PID and counter included.
+            if pid == NULL_PID or packet[1] & 0x80:
                 continue
             hashes[pid].update(payload_of(packet))
             flagged = bool(packet[3] & 0x20 and packet[4] > 0 and packet[5] & 0x80)
@@ -59,7 +60,8 @@ class Scan:
             counter, has_payload = packet[3] & 0x0F, bool(packet[3] & 0x10)
             if pid in last and not flagged:
                 previous, before, repeated = last[pid]
-                duplicate = has_payload and counter == previous and not repeated and packet[4:] [-100:] == before[4:][-100:]
+                # A duplicate is the same but for its PCR (2.4.3.3); the tail holds payload only.
+                duplicate = has_payload and counter == previous and not repeated and packet[-100:] == before[-100:]
                 if duplicate:
                     last[pid] = (counter, packet, True)
                     continue
@@ -145,21 +147,38 @@ def _write_stamp(data, offset, value):
 
 
 def duration(data):
-    """Seconds that the PCRs span (the busiest PCR PID), scaled to the whole file."""
+    """Seconds that the stream lasts, by the PCRs of the busiest PCR PID, else by the time stamps of its PES packets."""
     by_pid = defaultdict(list)
     for index in range(len(data) // SIZE):
         found = pcr(data, index * SIZE)
         if found:
             by_pid[found[0]].append((index, found[1]))
     points = max(by_pid.values(), key=len, default=[])
-    if len(points) < 2:
-        return len(data) * 8 / 2e6
-    span = sum(d for d in (((b[1] - a[1]) % PCR_MODULUS) / 27e6 for a, b in zip(points, points[1:])) if d < 0.5)
-    return span * (len(data) // SIZE) / max(1, points[-1][0] - points[0][0])
+    steps = [((b[1] - a[1]) % PCR_MODULUS) / 27e6 for a, b in zip(points, points[1:])]
+    span = sum(step for step in steps if step < 2)
+    if span > 0:
+        return span * (len(data) // SIZE) / (points[-1][0] - points[0][0])
+    stamps = defaultdict(list)
+    for packet in packets(data):
+        start = pes_start(packet)
+        if start is not None and packet[start + 7] & 0x80:
+            stamps[pid_of(packet)].append(_stamp(packet, start + 9))
+    best = max(stamps.values(), key=len, default=[0])
+    return max((max(best) - min(best)) / 90000 * len(best) / max(1, len(best) - 1), 0.5)
+
+
+def pes_start(packet):
+    """Offset of a PES header with the long form of header in a packet, or None."""
+    if not packet[1] & 0x40 or packet[3] & 0xC0:
+        return None
+    start = 5 + packet[4] if packet[3] & 0x20 else 4
+    if start + 14 > SIZE or packet[start:start + 3] != b"\0\0\1" or packet[start + 6] & 0xC0 != 0x80:
+        return None
+    return start
 
 
 def looped(data, seconds):
-    """The stream repeated until it lasts that long; PCR, PTS, DTS and continuity go on across the joints."""
+    """The stream repeated, or cut, to that length; PCR, PTS, DTS and continuity go on across the joints."""
     length = duration(data)
     step = round(length * 90000)
     out, shift = bytearray(), {}
@@ -186,14 +205,13 @@ def looped(data, seconds):
             last[pid] = packet[3] & 0x0F
         for pid in count:
             shift[pid] = (shift.get(pid, 0) + last[pid] + 1 - first[pid]) & 0x0F
-    return bytes(out)
+    keep = min(1.0, seconds / (rounds * length))
+    return bytes(out[:int(len(out) // SIZE * keep) * SIZE])
 
 
 def _shift_pes(packet, offset):
-    if not packet[1] & 0x40 or packet[3] & 0xC0:
-        return
-    start = 5 + packet[4] if packet[3] & 0x20 else 4
-    if start + 14 > SIZE or packet[start:start + 3] != b"\0\0\1" or packet[start + 6] & 0xC0 != 0x80:
+    start = pes_start(packet)
+    if start is None:
         return
     flags = packet[start + 7] >> 6
     if flags & 2:
