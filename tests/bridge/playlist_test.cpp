@@ -96,12 +96,20 @@ TEST(Journal, SurvivesItsJson) {
 }
 
 TEST(Journal, RefusesNumbersThatWouldOverflow) {
-  const std::pair<const char*, const char*> cases[] = {
-      {"k", "9223372036854775807"},        {"k", "-9223372036854775808"}, {"start", "9223372036854775807"},
-      {"duration", "9223372036854775807"}, {"duration", "-1"},            {"size", "-1"},
-      {"size", "1e300"},                   {"k", "1e300"},                {"segment_ms", "4294967296"},
-      {"pdt_offset_s", "9223372036854775"}, {"width", "-1"},              {"k", "18446744073709551615"}};
-  for (const auto& [member, value] : cases) EXPECT_FALSE(parse_journal(with(member, value))) << member << " " << value;
+  const std::pair<const char*, const char*> cases[] = {{"k", "9223372036854775807"},
+                                                       {"k", "-9223372036854775808"},
+                                                       {"start", "9223372036854775807"},
+                                                       {"duration", "9223372036854775807"},
+                                                       {"duration", "-1"},
+                                                       {"size", "-1"},
+                                                       {"size", "1e300"},
+                                                       {"k", "1e300"},
+                                                       {"segment_ms", "4294967296"},
+                                                       {"pdt_offset_s", "9223372036854775"},
+                                                       {"width", "-1"},
+                                                       {"k", "18446744073709551615"}};
+  for (const auto& [member, value] : cases)
+    EXPECT_FALSE(parse_journal(with(member, value))) << member << " " << value;
 }
 
 TEST(Journal, RefusesTextThatWouldWriteLinesOfItsOwn) {

@@ -316,7 +316,8 @@ TEST_F(SegmenterTest, NoDurationIsNegativeWhereDecodingTimesRunBackward) {
   std::uint32_t random = 1;
   for (int i = 0; i < 20'000; ++i) {
     random = random * 1664525U + 1013904223U;
-    const std::int64_t jitter = static_cast<std::int64_t>(random >> 8) % (40 * kTicksPerSecond) - 20 * kTicksPerSecond;
+    const std::int64_t jitter =
+        static_cast<std::int64_t>(random >> 8) % (40 * kTicksPerSecond) - 20 * kTicksPerSecond;
     unit((random >> 4 & 3U) == 0 ? 1 : 0, kBase + i * kFrame + jitter, RandomAccess::clean);
   }
   segmenter.finish();

@@ -39,7 +39,8 @@ class EndpointTest : public testing::Test {
     while (::epoll_wait(epoll_, &event, 1, 0) == 1) endpoint_->on_event(event.data.fd, event.events);
   }
   bool send(const std::string& bytes) {
-    const bool sent = ::send(client_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
+    const bool sent =
+        ::send(client_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
     turn();
     return sent;
   }

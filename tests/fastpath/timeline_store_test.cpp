@@ -21,7 +21,8 @@ class TimelineStoreTest : public testing::Test {
   ~TimelineStoreTest() override { std::filesystem::remove_all(folder_); }
 
   // Saves a state and reads it as a restarted process would.
-  std::optional<mpegts::Timeline::State> reopened(std::int64_t timeline, std::int64_t offset, std::int64_t arrival_ns) {
+  std::optional<mpegts::Timeline::State> reopened(std::int64_t timeline, std::int64_t offset,
+                                                  std::int64_t arrival_ns) {
     {
       auto store = TimelineStore::open(path_);
       store->save(store->find_or_add("news"), {timeline, offset, 5, arrival_ns, true});

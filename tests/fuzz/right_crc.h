@@ -1,5 +1,5 @@
-// Gives a packet that carries one whole long-form section its right CRC_32, so that a fuzzer reaches what lies behind
-// the check. Threading: pure functions.
+// Gives a packet that carries one whole long-form section its right CRC_32, so that a fuzzer reaches what
+// lies behind the check. Threading: pure functions.
 #pragma once
 
 #include <array>

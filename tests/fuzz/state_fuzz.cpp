@@ -1,6 +1,7 @@
 // links: headgate::protocol headgate::bridge
-// Texts that one process reads from another. First byte: 0 a request line, 1 the fast path's state, 2 the bridge's, 3 a
-// journal. What is taken must be written so that it reads the same again, and a playlist can be made of any journal.
+// Texts that one process reads from another. First byte: 0 a request line, 1 the fast path's state, 2 the
+// bridge's, 3 a journal. What is taken must be written so that it reads the same again, and a playlist can be
+// made of any journal.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>

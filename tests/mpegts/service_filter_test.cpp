@@ -245,8 +245,8 @@ TEST(ServiceFilter, AllocatesNothingWhileTheTablesStayAsTheyAre) {
   Sdt sdt;
   sdt.services = {service(1, "One"), service(2, "Two")};
   add(0x11, sdt.to_section());
-  for (const std::uint16_t pid : {0x110, 0x111, 0x119, 0x210, 0x700, 0x14, 0x1FFF})
-    input.push_back(test::packet(pid, 0));
+  for (const int pid : {0x110, 0x111, 0x119, 0x210, 0x700, 0x14, 0x1FFF})
+    input.push_back(test::packet(static_cast<std::uint16_t>(pid), 0));
   ServiceFilter filter{{std::string("two")}};
   std::uint64_t passed = 0, replaced = 0;
   const auto turn = [&](int round) {

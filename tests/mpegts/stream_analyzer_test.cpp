@@ -213,17 +213,20 @@ TEST(StreamAnalyzer, LabelsThousandsOfPidsOfThousandsOfPrograms) {
   constexpr std::uint16_t kPrograms = 4000;
   for (std::uint16_t first = 1; first < kPrograms; first += 200) {
     Pat pat;
-    for (std::uint16_t i = 0; i < 200; ++i) pat.entries.push_back({static_cast<std::uint16_t>(first + i), Pid{0x20}});
+    for (std::uint16_t i = 0; i < 200; ++i)
+      pat.entries.push_back({static_cast<std::uint16_t>(first + i), Pid{0x20}});
     send(0, pat.to_section());
   }
   Pmt pmt;
   pmt.pcr_pid = Pid{0x1FFE};
-  for (std::uint16_t i = 0; i < 200; ++i) pmt.streams.push_back({0x02, Pid{static_cast<std::uint16_t>(0x100 + i)}, {}});
+  for (std::uint16_t i = 0; i < 200; ++i)
+    pmt.streams.push_back({0x02, Pid{static_cast<std::uint16_t>(0x100 + i)}, {}});
   for (std::uint16_t program = 1; program <= kPrograms; program += 37) {
     pmt.program_number = program;
     send(0x20, pmt.to_section());
   }
-  for (std::uint16_t pid = 0x100; pid < kNullPid.value; ++pid) analyzer.on_packet(test::view(test::packet(pid, 0)));
+  for (std::uint16_t pid = 0x100; pid < kNullPid.value; ++pid)
+    analyzer.on_packet(test::view(test::packet(pid, 0)));
   const auto report = analyzer.report();
   EXPECT_EQ(report.services.size(), kPrograms);
   EXPECT_EQ(find_pid(report, 0x20)->label, "PMT");

@@ -104,7 +104,9 @@ TEST_F(HostileRing, ASlotThatChangesWhileItIsReadKeepsWhatWasChecked) {
 TEST_F(HostileRing, ConsumerSkipsSlotsOfTimesThatCannotBe) {
   auto consumer = std::move(*Consumer::open(path_));
   for (std::uint32_t i = 0; i < 5; ++i) push(*producer_, i);
-  const auto at = [](std::size_t slot, std::size_t member) { return kHeaderSize + slot * sizeof(Slot) + member; };
+  const auto at = [](std::size_t slot, std::size_t member) {
+    return kHeaderSize + slot * sizeof(Slot) + member;
+  };
   poke(at(0, offsetof(Slot, timeline)), std::numeric_limits<std::int64_t>::max());
   poke(at(1, offsetof(Slot, offset)), std::numeric_limits<std::int64_t>::min());
   poke(at(2, offsetof(Slot, arrival_ns)), std::int64_t{-1});

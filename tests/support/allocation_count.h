@@ -1,5 +1,6 @@
-// Counts what operator new gives out, for tests of code that must not allocate. A test binary that includes this also
-// compiles allocation_count.cpp, which replaces operator new. Threading: the count is of the calling thread.
+// Counts what operator new gives out, for tests of code that must not allocate. A test binary that includes
+// this also compiles allocation_count.cpp, which replaces operator new. Threading: the count is of the
+// calling thread.
 #pragma once
 
 #include <cstdint>

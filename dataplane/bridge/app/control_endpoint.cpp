@@ -74,7 +74,8 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
 }  // namespace
 
 struct ControlEndpoint::Impl : std::enable_shared_from_this<ControlEndpoint::Impl> {
-  Impl(asio::io_context& c, Answer a) : acceptor(c), retry(c), answer(std::make_shared<Answer>(std::move(a))) {}
+  Impl(asio::io_context& c, Answer a)
+      : acceptor(c), retry(c), answer(std::make_shared<Answer>(std::move(a))) {}
   void accept() {
     acceptor.async_accept([self = shared_from_this()](error_code error, Socket::socket socket) {
       if (!self->acceptor.is_open() || error == asio::error::operation_aborted) return;

@@ -38,9 +38,8 @@ T counted(const nlohmann::json& object, const char* name) {
 
 // CODECS stands between quotes in a playlist's line.
 bool is_codecs(const std::string& text) {
-  return text.size() <= kMaxCodecs && std::all_of(text.begin(), text.end(), [](char c) {
-           return c > ' ' && c < 0x7F && c != '"';
-         });
+  return text.size() <= kMaxCodecs &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F && c != '"'; });
 }
 
 // The hash stands in file names: nothing but lower-case hexadecimal digits.
