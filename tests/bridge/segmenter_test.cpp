@@ -415,6 +415,32 @@ TEST_F(SegmenterTest, RadioBeginsAtItsSlotsFirstFrame) {
   EXPECT_LT(out.all[1].start, kBase + kSegment + 24 * kMs);
 }
 
+TEST_F(SegmenterTest, NoDurationIsNegativeWhereDecodingTimesRunBackward) {
+  configure(true, 1);
+  std::uint32_t random = 1;
+  for (int i = 0; i < 20'000; ++i) {
+    random = random * 1664525U + 1013904223U;
+    const std::int64_t jitter =
+        static_cast<std::int64_t>(random >> 8) % (40 * kTicksPerSecond) - 20 * kTicksPerSecond;
+    unit((random >> 4 & 3U) == 0 ? 1 : 0, kBase + i * kFrame + jitter, RandomAccess::clean);
+  }
+  segmenter.finish();
+  ASSERT_GT(out.all.size(), 100U);
+  for (const Kept& s : out.all) ASSERT_GE(s.duration, 0) << s.k;
+}
+
+// Each access unit would copy all the sound that lies ahead of it: a minute and more instead of a moment.
+TEST_F(SegmenterTest, SoundFarAheadOfAPictureThatNeverStartsIsNotCopiedAtEachUnit) {
+  configure(true, 1);
+  const std::size_t units = 60'000;
+  for (std::size_t i = 0; i < units; ++i) {
+    const std::int64_t t = kBase + static_cast<std::int64_t>(i) * kMs / 100;
+    unit(0, t);
+    unit(1, t + 15 * kTicksPerSecond);
+  }
+  EXPECT_GT(segmenter.counters().unlisted_units, units / 2);
+}
+
 class SmallSegmenterTest : public SegmenterTest {
  protected:
   static SegmenterOptions small() {

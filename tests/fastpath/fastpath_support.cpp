@@ -240,12 +240,31 @@ void WorkerTest::receive(const FrameBytes& frame, std::uint16_t stripped_vlan) {
   worker->poll(now_ns);
 }
 
+void WorkerTest::receive_chained(const FrameBytes& first, const FrameBytes& second) {
+  std::array<rte_mbuf*, 2> buffers{};
+  const std::array<const FrameBytes*, 2> parts{&first, &second};
+  for (std::size_t i = 0; i < 2; ++i) {
+    buffers[i] = rte_pktmbuf_alloc(ports_[0]->pool());
+    ASSERT_NE(buffers[i], nullptr);
+    char* room = rte_pktmbuf_append(buffers[i], static_cast<std::uint16_t>(parts[i]->size()));
+    ASSERT_NE(room, nullptr);
+    std::memcpy(room, parts[i]->data(), parts[i]->size());
+  }
+  ASSERT_EQ(rte_pktmbuf_chain(buffers[0], buffers[1]), 0);
+  ASSERT_EQ(rte_ring_enqueue(rings_[0], buffers[0]), 0);
+  now_ns += 1'000'000;
+  worker->poll(now_ns);
+}
+
 std::vector<FrameBytes> WorkerTest::sent() {
   std::vector<FrameBytes> frames;
   for (rte_ring* ring : {rings_[1], rings_[3]}) {
     void* object = nullptr;
     while (rte_ring_dequeue(ring, &object) == 0) {
       auto* buffer = static_cast<rte_mbuf*>(object);
+      EXPECT_EQ(buffer->nb_segs, 1);
+      EXPECT_EQ(buffer->next, nullptr);
+      EXPECT_EQ(buffer->pkt_len, buffer->data_len);
       const auto* data = rte_pktmbuf_mtod(buffer, const std::uint8_t*);
       frames.emplace_back(data, data + buffer->data_len);
       rte_pktmbuf_free(buffer);

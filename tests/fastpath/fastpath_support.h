@@ -54,7 +54,9 @@ class WorkerTest : public ::testing::Test {
   std::size_t places_in_use();
   // Receives one frame (a tag that the card took off as `stripped_vlan`) and polls.
   void receive(const FrameBytes& frame, std::uint16_t stripped_vlan = 0);
-  // What was sent since the last call.
+  // The same for a frame that a driver delivers in two buffers.
+  void receive_chained(const FrameBytes& first, const FrameBytes& second);
+  // What was sent since the last call; each in one buffer, as its length says.
   std::vector<FrameBytes> sent();
   static FrameBytes payload_of(const FrameBytes& frame);
   protocol::StatsPage& stats();

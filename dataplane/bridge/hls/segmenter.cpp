@@ -1,6 +1,7 @@
 #include "dataplane/bridge/hls/segmenter.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "dataplane/bridge/hls/segment_psi.h"
@@ -254,7 +255,7 @@ void Segmenter::start(std::int64_t k, std::int64_t dts, std::int64_t pts, bool i
     list_gaps(k, dts);
   } else {
     old.ended = true;
-    old.end = dts;
+    old.end = std::max(dts, old.start);  // where DTS ran backward: no duration is negative
     old.end_pts = pts;
   }
   open_.push_back(std::move(fresh));
@@ -358,11 +359,21 @@ void Segmenter::append(Open& segment, const hub::Unit& unit) {
 
 void Segmenter::trim_preroll() {
   Open& preroll = *open_.back();
-  if (preroll.bytes.size() < std::min(kPrerollBytes, options_.max_bytes / 2)) return;
+  const std::size_t limit = std::min(kPrerollBytes, options_.max_bytes / 2);
+  if (preroll.bytes.size() < limit) return;
   std::unique_ptr<Open> fresh = make_open();
   fresh->kind = Open::Kind::preroll;
   take_over(preroll, *fresh, last_dts_, true);
   counters_.unlisted_units += preroll.items.size();
+  if (fresh->bytes.size() >= limit / 2) {
+    // Sound far ahead of the picture: kept, it would be copied again at every access unit.
+    std::unique_ptr<Open> alone = make_open();
+    alone->kind = Open::Kind::preroll;
+    take_over(*fresh, *alone, std::numeric_limits<std::int64_t>::max(), true);
+    counters_.unlisted_units += fresh->items.size();
+    std::swap(fresh, alone);
+    recycle(std::move(alone));
+  }
   std::swap(open_.back(), fresh);
   recycle(std::move(fresh));
 }
