@@ -88,12 +88,13 @@ class Client : public std::enable_shared_from_this<Client> {
   }
 
   void write() {
-    asio::async_write(socket_, asio::buffer(unsent_.front()), [self = shared_from_this()](Error error, std::size_t) {
-      if (error) return self->close();
-      self->unsent_size_ -= self->unsent_.front().size();
-      self->unsent_.pop_front();
-      if (!self->unsent_.empty()) self->write();
-    });
+    asio::async_write(socket_, asio::buffer(unsent_.front()),
+                      [self = shared_from_this()](Error error, std::size_t) {
+                        if (error) return self->close();
+                        self->unsent_size_ -= self->unsent_.front().size();
+                        self->unsent_.pop_front();
+                        if (!self->unsent_.empty()) self->write();
+                      });
   }
 
   Socket socket_;
