@@ -20,6 +20,9 @@ constexpr std::int64_t floor_div(std::int64_t a, std::int64_t b) {
 
 // A break may leave the next unit this many slots behind; farther back the timeline began anew.
 constexpr std::int64_t kStepBack = 2;
+// DTS never falls (ISO/IEC 13818-1 2.4.3.7); streams that leave it out fall back by a few pictures. Farther
+// back the stream's own stamps began anew, without a word from its clock.
+constexpr std::int64_t kFallBack = mpegts::kTicksPerSecond;
 // A preroll (what is kept while no segment is open) is cut back to its last access unit at this size.
 constexpr std::size_t kPrerollBytes = 4 * 1024 * 1024;
 constexpr std::size_t kFirstReserve = 64 * 1024;
@@ -154,6 +157,7 @@ void Segmenter::on_unit(const hub::Unit& unit) {
 }
 
 void Segmenter::on_master(const hub::Unit& unit) {
+  if (any_master_ && unit.dts < last_dts_ - kFallBack) break_here(natural_end());
   if (!any_master_) {
     // The first segment listed is the first whose beginning is seen: not the one under way.
     any_master_ = true;
@@ -233,6 +237,9 @@ void Segmenter::list_gaps(std::int64_t k, std::int64_t start) {
 
 void Segmenter::start(std::int64_t k, std::int64_t dts, std::int64_t pts, bool independent) {
   std::unique_ptr<Open> fresh = make_open();
+  Open& old = *open_.back();
+  // Where DTS fell back a little the boundary stays: no duration is negative.
+  if (old.kind == Open::Kind::media) dts = std::max(dts, old.start);
   fresh->kind = Open::Kind::media;
   fresh->k = k;
   fresh->start = dts;
@@ -244,7 +251,6 @@ void Segmenter::start(std::int64_t k, std::int64_t dts, std::int64_t pts, bool i
     fresh->formats.push_back({configuration_->carried[t], tracks_[t].video, tracks_[t].audio});
   }
   fresh->discontinuity = std::exchange(pending_discontinuity_, false);
-  Open& old = *open_.back();
   take_over(old, *fresh, pts, !independent);
   if (old.kind == Open::Kind::preroll) {
     fresh->first = true;
