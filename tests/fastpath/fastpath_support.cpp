@@ -48,6 +48,22 @@ FrameBytes ts_packet(std::uint16_t pid, std::uint8_t cc, std::uint8_t fill) {
   return packet;
 }
 
+FrameBytes pcr_packet(std::uint16_t pid, std::uint8_t cc, std::uint64_t pcr) {
+  FrameBytes packet = ts_packet(pid, cc, 0xFF);
+  packet[3] = static_cast<std::uint8_t>(0x20 | (cc & 0x0F));
+  packet[4] = 183;
+  packet[5] = 0x10;
+  const std::uint64_t base = pcr / 300;
+  const std::uint64_t extension = pcr % 300;
+  packet[6] = static_cast<std::uint8_t>(base >> 25);
+  packet[7] = static_cast<std::uint8_t>(base >> 17);
+  packet[8] = static_cast<std::uint8_t>(base >> 9);
+  packet[9] = static_cast<std::uint8_t>(base >> 1);
+  packet[10] = static_cast<std::uint8_t>((base & 1) << 7 | 0x7E | extension >> 8);
+  packet[11] = static_cast<std::uint8_t>(extension);
+  return packet;
+}
+
 FrameBytes join_bytes(const std::vector<FrameBytes>& parts) {
   FrameBytes all;
   for (const FrameBytes& part : parts) all.insert(all.end(), part.begin(), part.end());
@@ -143,7 +159,8 @@ protocol::FastpathState WorkerTest::state() const {
   protocol::InterfaceState in;
   in.name = "in0";
   in.addresses = {"10.20.0.5/24"};
-  in.vlans = {{120, {"10.21.0.5/24"}}};
+  // 5000 is no VLAN: the flow table refuses it, where nothing else does.
+  in.vlans = {{120, {"10.21.0.5/24"}}, {5000, {}}};
   protocol::InterfaceState out = in;
   out.name = "out0";
   out.addresses = {"10.30.0.5/24"};
@@ -179,6 +196,33 @@ void WorkerTest::apply(const protocol::FastpathState& wanted) {
   ASSERT_TRUE(worker->wait_for(built->snapshot.get(), std::chrono::milliseconds(0)));
   snapshot_ = std::move(built->snapshot);
   registry_->release_unused(*snapshot_);
+}
+
+std::string WorkerTest::refusal(const protocol::FastpathState& wanted) {
+  const auto built = registry_->build(wanted);
+  return built ? "" : built.error();
+}
+
+void WorkerTest::wait(std::int64_t ns) {
+  now_ns += ns;
+  worker->poll(now_ns);
+}
+
+std::vector<rte_mbuf*> WorkerTest::take_buffers() {
+  std::vector<rte_mbuf*> buffers;
+  while (rte_mbuf* buffer = rte_pktmbuf_alloc(ports_[1]->pool())) buffers.push_back(buffer);
+  return buffers;
+}
+
+void WorkerTest::give_back(const std::vector<rte_mbuf*>& buffers) {
+  for (rte_mbuf* buffer : buffers) rte_pktmbuf_free(buffer);
+}
+
+std::size_t WorkerTest::places_in_use() {
+  std::size_t n = 0;
+  for (const auto& entry : stats_->page()->inputs) n += entry.in_use.load();
+  for (const auto& entry : stats_->page()->outputs) n += entry.in_use.load();
+  return n;
 }
 
 void WorkerTest::receive(const FrameBytes& frame, std::uint16_t stripped_vlan) {

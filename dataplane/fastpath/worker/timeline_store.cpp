@@ -52,6 +52,12 @@ tl::expected<TimelineStore, std::string> TimelineStore::open(const std::string& 
     ::close(fd);
     return failure("size");
   }
+  // Allocated now: a full tmpfs must be an error here, not SIGBUS at some later write.
+  if (const int error = ::posix_fallocate(fd, 0, sizeof(File)); error != 0) {
+    ::close(fd);
+    errno = error;
+    return failure("allocate");
+  }
   void* area = ::mmap(nullptr, sizeof(File), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   ::close(fd);
   if (area == MAP_FAILED) return failure("map");
