@@ -1,5 +1,5 @@
-// What control asks the other processes for once a second, off its own thread: the launcher's view, each process's hello
-// and status. Threading: collect() blocks for at most a few seconds; the result is a value.
+// What control asks the other processes for once a second, off its own thread: the launcher's view, each
+// process's hello and status. Threading: collect() blocks for at most a few seconds; the result is a value.
 #pragma once
 
 #include <vector>

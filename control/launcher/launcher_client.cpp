@@ -12,7 +12,8 @@
 
 namespace headgate::control {
 
-tl::expected<std::string, std::string> launcher_call(const std::string& socket_path, const std::string& line) {
+tl::expected<std::string, std::string> launcher_call(const std::string& socket_path,
+                                                     const std::string& line) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (socket_path.size() >= sizeof address.sun_path) return tl::unexpected("path too long: " + socket_path);
@@ -46,7 +47,8 @@ std::vector<ProcessStatus> parse_launcher_status(const std::string& text) {
     std::istringstream fields(line);
     ProcessStatus process;
     int crash_loop = 0;
-    if (fields >> process.name >> process.state >> process.pid >> process.deaths >> process.started_unix_ns >> crash_loop) {
+    if (fields >> process.name >> process.state >> process.pid >> process.deaths >> process.started_unix_ns >>
+        crash_loop) {
       process.crash_loop = crash_loop != 0;
       processes.push_back(std::move(process));
     }

@@ -443,7 +443,7 @@ def announce(folder, http_port, admin_port, page_port):
     say(f"\nMetrics: http://127.0.0.1:{admin_port}/metrics (this machine only)\n\nTry, from this folder and as root:")
     say(f"  {command} status {control}")
     say(f"  {command} status clock {control}")
-    say(f"  {command} probe udp://{CHANNELS[2]['group']}:5000 --time 3s {control}")
+    say(f"  ip netns exec hgdemo-{os.getpid()}-snk {command} probe udp://239.213.2.3:5000 --interface eth0 --time 3s")
     say(f"  editor {folder}/channels.yaml; {command} plan {control}; {command} apply {control}; {command} apply --rollback {control}")
     say(f"  {command} events {control}")
     say(f"  kill -9 $(head -n1 {folder}/run/bridge.lock)    # players pause for a moment; multicast does not")
@@ -454,6 +454,8 @@ def main():
     if not HEADGATE.exists():
         say(f"demo: error: {HEADGATE} is missing; run scripts/demo, which builds it")
         return 1
+    # A shell without job control starts background commands with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
     sweep()

@@ -125,6 +125,47 @@ TEST_F(SegmenterTest, BeginsEachSegmentAtTheFirstRandomAccessPointOfItsSlot) {
   EXPECT_TRUE(out.all[0].independent);
 }
 
+TEST_F(SegmenterTest, StampsThatLeapAndFallBackGiveNoImpossibleDuration) {
+  configure(true, 1);
+  // A clock that goes on, and stamps that are now ahead of it, now behind.
+  for (std::int64_t second = 0; second < 40; ++second) {
+    const std::int64_t lead = (second % 2 == 0 ? 18 : -18) * kTicksPerSecond;
+    const std::int64_t from = kBase + second * kTicksPerSecond + lead;
+    for (std::int64_t t = from; t < from + kTicksPerSecond; t += kFrame) {
+      unit(0, t, t == from ? RandomAccess::clean : RandomAccess::none);
+      unit(1, t);
+    }
+  }
+  ASSERT_GE(out.all.size(), 5U);
+  for (const Kept& s : out.all) {
+    EXPECT_GE(s.duration, 0) << s.k;
+    EXPECT_LE(s.duration, 2 * kSegment) << s.k;
+  }
+  EXPECT_GT(segmenter.counters().discontinuities, 0U);
+}
+
+TEST_F(SegmenterTest, GoesOnAtOnceWhenTheStampsBeginAnewFarBehind) {
+  configure(true, 0);
+  video(kBase, kBase + 40 * kTicksPerSecond);
+  const std::size_t before = out.all.size();
+  video(kBase + 20 * kTicksPerSecond, kBase + 34 * kTicksPerSecond);
+  ASSERT_GE(out.all.size(), before + 2);
+  EXPECT_TRUE(out.all[before + 1].discontinuity);
+  EXPECT_EQ(out.all[before + 1].duration, kSegment);
+}
+
+TEST_F(SegmenterTest, PicturesWithoutDtsThatFallBackALittleBreakNothing) {
+  configure(true, 0);
+  for (std::int64_t t = kBase; t < kBase + 20 * kTicksPerSecond; t += 3 * kFrame) {
+    unit(0, t + 2 * kFrame, (t - kBase) % (30 * kFrame) == 0 ? RandomAccess::clean : RandomAccess::none);
+    unit(0, t);
+    unit(0, t + kFrame);
+  }
+  ASSERT_GE(out.all.size(), 3U);
+  EXPECT_EQ(segmenter.counters().discontinuities, 0U);
+  for (const Kept& s : out.all) EXPECT_LE(s.duration, 2 * kSegment) << s.k;
+}
+
 TEST_F(SegmenterTest, ListsNoSegmentWhoseBeginningWasNotSeen) {
   configure(true, 0);
   video(kBase + 40 * kMs, kBase + 9 * kTicksPerSecond);
@@ -413,6 +454,32 @@ TEST_F(SegmenterTest, RadioBeginsAtItsSlotsFirstFrame) {
   EXPECT_GE(out.all[0].start, kBase);
   EXPECT_LT(out.all[0].start, kBase + 24 * kMs);
   EXPECT_LT(out.all[1].start, kBase + kSegment + 24 * kMs);
+}
+
+TEST_F(SegmenterTest, NoDurationIsNegativeWhereDecodingTimesRunBackward) {
+  configure(true, 1);
+  std::uint32_t random = 1;
+  for (int i = 0; i < 20'000; ++i) {
+    random = random * 1664525U + 1013904223U;
+    const std::int64_t jitter =
+        static_cast<std::int64_t>(random >> 8) % (40 * kTicksPerSecond) - 20 * kTicksPerSecond;
+    unit((random >> 4 & 3U) == 0 ? 1 : 0, kBase + i * kFrame + jitter, RandomAccess::clean);
+  }
+  segmenter.finish();
+  ASSERT_GT(out.all.size(), 100U);
+  for (const Kept& s : out.all) ASSERT_GE(s.duration, 0) << s.k;
+}
+
+// Each access unit would copy all the sound that lies ahead of it: a minute and more instead of a moment.
+TEST_F(SegmenterTest, SoundFarAheadOfAPictureThatNeverStartsIsNotCopiedAtEachUnit) {
+  configure(true, 1);
+  const std::size_t units = 60'000;
+  for (std::size_t i = 0; i < units; ++i) {
+    const std::int64_t t = kBase + static_cast<std::int64_t>(i) * kMs / 100;
+    unit(0, t);
+    unit(1, t + 15 * kTicksPerSecond);
+  }
+  EXPECT_GT(segmenter.counters().unlisted_units, units / 2);
 }
 
 class SmallSegmenterTest : public SegmenterTest {

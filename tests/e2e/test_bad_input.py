@@ -161,7 +161,9 @@ def test_garbage_on_a_server_port(rig, plant, server, number):
         first = answer.split(b"\r\n")[0]
         assert not answer or (answer.startswith(b"HTTP/1.") and first.split()[1][:1] in (b"4", b"5")), first[:200]
         assert b"root:" not in answer
-    except (ConnectionResetError, BrokenPipeError):
+    except TimeoutError:
+        raise
+    except OSError:
         pass  # closing on garbage is an answer too
     finally:
         client.close()

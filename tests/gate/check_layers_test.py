@@ -26,7 +26,7 @@ CASES = [
     ("mpegts/b.h", "int x;\n", False),
     ("mpegts/b.cpp", '#include "ts_packet.h"\n', False),
 ]
-EXISTING = ["control/protocol/state.h", "config/model/model.h", "config/load/load.h", "dataplane/ring/ring.h",
+EXISTING = ["config/load/a.h", "control/protocol/state.h", "config/model/model.h", "config/load/load.h", "dataplane/ring/ring.h",
             "dataplane/bridge/hub.h", "dataplane/fastpath/port.h"]
 
 failed = 0
@@ -36,7 +36,8 @@ for path, text, clean in CASES:
         for name in EXISTING:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text("#pragma once\n")
-        (root / "dataplane/bridge/user.h").write_text('#pragma once\n#include "dataplane/bridge/hub.h"\n#include "config/load/a.h"\n')
+        (root / "dataplane/bridge/user.h").write_text('#pragma once\n#include "dataplane/bridge/hub.h"\n')
+        (root / "control/user.h").write_text('#pragma once\n#include "config/load/a.h"\n')
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
         result = subprocess.run([SCRIPT, root], capture_output=True, text=True)

@@ -1,6 +1,7 @@
 #include "dataplane/bridge/hls/segmenter.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "dataplane/bridge/hls/segment_psi.h"
@@ -19,6 +20,9 @@ constexpr std::int64_t floor_div(std::int64_t a, std::int64_t b) {
 
 // A break may leave the next unit this many slots behind; farther back the timeline began anew.
 constexpr std::int64_t kStepBack = 2;
+// DTS never falls (ISO/IEC 13818-1 2.4.3.7); streams that leave it out fall back by a few pictures. Farther
+// back the stream's own stamps began anew, without a word from its clock.
+constexpr std::int64_t kFallBack = mpegts::kTicksPerSecond;
 // A preroll (what is kept while no segment is open) is cut back to its last access unit at this size.
 constexpr std::size_t kPrerollBytes = 4 * 1024 * 1024;
 constexpr std::size_t kFirstReserve = 64 * 1024;
@@ -153,6 +157,7 @@ void Segmenter::on_unit(const hub::Unit& unit) {
 }
 
 void Segmenter::on_master(const hub::Unit& unit) {
+  if (any_master_ && unit.dts < last_dts_ - kFallBack) break_here(natural_end());
   if (!any_master_) {
     // The first segment listed is the first whose beginning is seen: not the one under way.
     any_master_ = true;
@@ -232,6 +237,9 @@ void Segmenter::list_gaps(std::int64_t k, std::int64_t start) {
 
 void Segmenter::start(std::int64_t k, std::int64_t dts, std::int64_t pts, bool independent) {
   std::unique_ptr<Open> fresh = make_open();
+  Open& old = *open_.back();
+  // Where DTS fell back a little the boundary stays: no duration is negative.
+  if (old.kind == Open::Kind::media) dts = std::max(dts, old.start);
   fresh->kind = Open::Kind::media;
   fresh->k = k;
   fresh->start = dts;
@@ -243,7 +251,6 @@ void Segmenter::start(std::int64_t k, std::int64_t dts, std::int64_t pts, bool i
     fresh->formats.push_back({configuration_->carried[t], tracks_[t].video, tracks_[t].audio});
   }
   fresh->discontinuity = std::exchange(pending_discontinuity_, false);
-  Open& old = *open_.back();
   take_over(old, *fresh, pts, !independent);
   if (old.kind == Open::Kind::preroll) {
     fresh->first = true;
@@ -254,7 +261,7 @@ void Segmenter::start(std::int64_t k, std::int64_t dts, std::int64_t pts, bool i
     list_gaps(k, dts);
   } else {
     old.ended = true;
-    old.end = dts;
+    old.end = std::max(dts, old.start);  // where DTS ran backward: no duration is negative
     old.end_pts = pts;
   }
   open_.push_back(std::move(fresh));
@@ -358,11 +365,21 @@ void Segmenter::append(Open& segment, const hub::Unit& unit) {
 
 void Segmenter::trim_preroll() {
   Open& preroll = *open_.back();
-  if (preroll.bytes.size() < std::min(kPrerollBytes, options_.max_bytes / 2)) return;
+  const std::size_t limit = std::min(kPrerollBytes, options_.max_bytes / 2);
+  if (preroll.bytes.size() < limit) return;
   std::unique_ptr<Open> fresh = make_open();
   fresh->kind = Open::Kind::preroll;
   take_over(preroll, *fresh, last_dts_, true);
   counters_.unlisted_units += preroll.items.size();
+  if (fresh->bytes.size() >= limit / 2) {
+    // Sound far ahead of the picture: kept, it would be copied again at every access unit.
+    std::unique_ptr<Open> alone = make_open();
+    alone->kind = Open::Kind::preroll;
+    take_over(*fresh, *alone, std::numeric_limits<std::int64_t>::max(), true);
+    counters_.unlisted_units += fresh->items.size();
+    std::swap(fresh, alone);
+    recycle(std::move(alone));
+  }
   std::swap(open_.back(), fresh);
   recycle(std::move(fresh));
 }
