@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 
 namespace headgate::fastpath {
@@ -46,7 +47,8 @@ class EndpointTest : public testing::Test {
   }
   bool closed() {
     char byte = 0;
-    return ::recv(client_, &byte, 1, 0) <= 0 && errno != EAGAIN;
+    const ssize_t n = ::recv(client_, &byte, 1, 0);
+    return n == 0 || (n < 0 && errno != EAGAIN);  // 0 leaves errno as it was
   }
 
   int epoll_;
