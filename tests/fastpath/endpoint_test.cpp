@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 
 namespace headgate::fastpath {
@@ -38,15 +39,21 @@ class EndpointTest : public testing::Test {
     epoll_event event{};
     while (::epoll_wait(epoll_, &event, 1, 0) == 1) endpoint_->on_event(event.data.fd, event.events);
   }
+  // In as many pieces as the socket's buffer wants. False: the endpoint closed the connection.
   bool send(const std::string& bytes) {
-    const bool sent =
-        ::send(client_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
-    turn();
-    return sent;
+    std::size_t done = 0;
+    while (done < bytes.size()) {
+      const ssize_t n = ::send(client_, bytes.data() + done, bytes.size() - done, MSG_NOSIGNAL);
+      if (n < 0 && errno != EAGAIN) return false;
+      if (n > 0) done += static_cast<std::size_t>(n);
+      turn();
+    }
+    return true;
   }
   bool closed() {
     char byte = 0;
-    return ::recv(client_, &byte, 1, 0) <= 0 && errno != EAGAIN;
+    const ssize_t n = ::recv(client_, &byte, 1, 0);
+    return n == 0 || (n < 0 && errno != EAGAIN);
   }
 
   int epoll_;

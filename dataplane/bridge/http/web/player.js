@@ -60,7 +60,9 @@
   function playWithHls() {
     const retries = { maxNumRetry: 1000, retryDelayMs: 1000, maxRetryDelayMs: 4000 };
     const policy = { default: { maxTimeToFirstByteMs: 10000, maxLoadTimeMs: 20000, timeoutRetry: retries, errorRetry: retries } };
-    const hls = new Hls({ manifestLoadPolicy: policy, playlistLoadPolicy: policy });
+    // The first address is asked for again by this page, which can then say why; hls.js retries in silence.
+    const once = { default: { maxTimeToFirstByteMs: 10000, maxLoadTimeMs: 20000, timeoutRetry: null, errorRetry: null } };
+    const hls = new Hls({ manifestLoadPolicy: once, playlistLoadPolicy: policy });
     window.hls = hls;
     let mediaErrors = 0;
     let again = null;
@@ -82,7 +84,7 @@
       }
       if (!loading) say('bad', 'Playback failed (' + data.details + '). Trying again…');
       clearTimeout(again);
-      again = setTimeout(() => { hls.loadSource(source); hls.startLoad(); }, 3000);
+      again = setTimeout(() => { hls.loadSource(source); }, loading ? 1000 : 3000);
     });
     hls.loadSource(source);
     hls.attachMedia(video);
