@@ -1,5 +1,7 @@
 // Opens pages in Debian's Chromium and watches every video element in them, frames included.
 //   node player.js SECONDS URL...
+// Watches for SECONDS from the first movement on, so that a browser that starts slowly is no fault; or, with UNTIL in the environment,
+// until the status line says that; at most START_LIMIT seconds more. PLAYING names a file that is made at the first movement.
 // Prints one JSON line: {"pages":[{"url":…,"videos":[{"frame":…,"first_movement":…,"advanced":…,"stalled":…,…}],"errors":[…],
 // "console":[…],"texts":[…]}]}; texts are what the page's status line said, in order. SCREENSHOT names a PNG of the last page's end.
 "use strict";
@@ -9,6 +11,7 @@ const path = require("path");
 const { chromium } = require("playwright-core");
 
 const seconds = Number(process.argv[2]);
+const START_LIMIT = 40;
 const urls = process.argv.slice(3);
 const executablePath = process.env.CHROMIUM || "/usr/bin/chromium";
 const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -42,7 +45,13 @@ async function watch(page, url) {
   await page.goto(url, { waitUntil: "domcontentloaded", timeout: 15000 });
   const videos = new Map();
   const began = Date.now();
-  while ((Date.now() - began) / 1000 < seconds) {
+  let moved = null;
+  const finished = () => {
+    const now = (Date.now() - began) / 1000;
+    if (now >= seconds + START_LIMIT) return true;
+    return process.env.UNTIL ? texts.includes(process.env.UNTIL) : moved !== null && now >= moved + seconds;
+  };
+  while (!finished()) {
     for (const frame of page.frames()) {
       let seen = [];
       try {
@@ -63,6 +72,10 @@ async function watch(page, url) {
           // A seek to the live edge is no playing.
           if (step < 1.5) old.advanced += step;
           if (old.first_movement === null) old.first_movement = now;
+          if (moved === null) {
+            moved = now;
+            if (process.env.PLAYING) fs.writeFileSync(process.env.PLAYING, String(now));
+          }
         } else if (old.first_movement !== null) {
           old.stalled += now - old.lastAt;
         }

@@ -97,7 +97,11 @@ def test_access_units_are_the_sources(plant, tmp_path, name):
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     selector = CAPTURES.get(name, "a:0" if name.startswith("radio") else "v:0")
     scan = ts.Scan(client.joined())
-    assert scan.total_cc_errors == 0 or name in CAPTURES, scan.cc_errors
+    # A capture sent in rounds has no break of its own at the joints either: what breaks here was lost on the way.
+    lost = {tuple(labels.values()): value for name_, labels, value in gateway.samples()
+            if name_ == "headgate_drops_total" and value > 0}
+    wanted = ts.Scan(sources[name].read_bytes()).total_cc_errors
+    assert scan.total_cc_errors <= wanted, f"continuity errors {scan.cc_errors}; the gateway counted as dropped: {lost}"
     count, place = compare(sources[name], client, selector, tmp_path, 50, 101 if name == "mpts" else None)
     audio = ""
     if selector == "v:0" and name not in ("h264-bframes-pcr-wrap.ts",):
@@ -117,9 +121,12 @@ def test_playlists_say_what_the_media_is(plant, name):
     if not name.startswith("radio"):
         assert attributes["RESOLUTION"] == "320x180"
     assert client.last.target == 4, client.last.text
+    # The last one ends where the stream does.
+    last = max(client.segments)
     for number, (duration, data, gap, _) in client.segments.items():
         if not gap:
-            assert abs(duration - 2.0) < 1.05, f"EXTINF {duration} of segment {number}"
+            least = 0 if number == last else 0.95
+            assert least < duration < 3.05, f"EXTINF {duration} of segment {number}"
 
 
 @pytest.mark.parametrize("name", ["h264_aac", "hevc_aac", "mpeg2_mp2"])
