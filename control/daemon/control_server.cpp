@@ -5,12 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
 #include <deque>
-#include <set>
+#include <list>
 
 namespace headgate::control {
 namespace asio = boost::asio;
@@ -20,7 +21,7 @@ using Error = boost::system::error_code;
 namespace {
 
 class Client;
-using Clients = std::set<std::shared_ptr<Client>>;
+using Clients = std::list<std::shared_ptr<Client>>;  // the oldest first
 
 std::string peer_name(Socket& socket) {
   ucred peer{};
@@ -55,10 +56,13 @@ class Client : public std::enable_shared_from_this<Client> {
     send(nlohmann::json{{"v", protocol::kProtocolVersion}, {"id", follow_id_}, {"event", event}}.dump());
   }
 
+  // Has no answer coming and follows nothing.
+  bool idle() const { return !follows_ && pending_ == 0; }
+
   void close() {
     Error ignored;
     socket_.close(ignored);
-    clients_.erase(shared_from_this());
+    clients_.remove(shared_from_this());
   }
 
  private:
@@ -69,9 +73,11 @@ class Client : public std::enable_shared_from_this<Client> {
                          request->params["follow"].is_boolean() && request->params["follow"].get<bool>();
     const auto id = request->id;
     std::weak_ptr<Client> weak = weak_from_this();
+    ++pending_;
     handler_(*request, who_, [weak, id, follows](tl::expected<nlohmann::json, std::string> result) {
       const auto self = weak.lock();
       if (!self) return;
+      --self->pending_;
       self->send(result ? protocol::format_result(id, *result) : protocol::format_error(id, result.error()));
       if (follows && result) {
         self->follows_ = true;
@@ -104,6 +110,7 @@ class Client : public std::enable_shared_from_this<Client> {
   std::string input_;
   std::deque<std::string> unsent_;
   std::size_t unsent_size_ = 0;
+  std::size_t pending_ = 0;  // requests under way
   bool follows_ = false;
   std::uint64_t follow_id_ = 0;
 };
@@ -117,13 +124,22 @@ struct ControlServer::Impl {
   void accept(const std::shared_ptr<Impl>& self) {
     acceptor.async_accept([self](Error error, Socket socket) {
       if (error == asio::error::operation_aborted) return;
+      // Whoever only holds connections must not keep the operator out.
+      if (!error && self->clients.size() >= kMaxClients) self->drop_oldest_idle();
       if (!error && self->clients.size() < kMaxClients) {
         const auto client = std::make_shared<Client>(std::move(socket), self->handler, self->clients, self);
-        self->clients.insert(client);
+        self->clients.push_back(client);
         client->read();
       }
       self->accept(self);
     });
+  }
+
+  void drop_oldest_idle() {
+    const auto oldest = std::find_if(clients.begin(), clients.end(), [](const auto& client) { return client->idle(); });
+    if (oldest == clients.end()) return;
+    const std::shared_ptr<Client> dropped = *oldest;
+    dropped->close();
   }
 
   asio::local::stream_protocol::acceptor acceptor;
