@@ -53,15 +53,21 @@ bool parse_time(const std::string& text, std::chrono::milliseconds& time) {
     return false;
   }
   const std::string unit = text.substr(used);
-  const long long factor = unit == "ms" ? 1 : unit == "s" ? 1000 : unit == "m" ? 60'000 : unit == "h" ? 3'600'000 : 0;
+  const long long factor = unit == "ms"  ? 1
+                           : unit == "s" ? 1000
+                           : unit == "m" ? 60'000
+                           : unit == "h" ? 3'600'000
+                                         : 0;
   if (factor == 0 || value <= 0 || value > 1'000'000) return false;
   time = std::chrono::milliseconds(value * factor);
   return true;
 }
 
-CLI::App* online(CLI::App& app, Arguments& arguments, const char* name, const char* description, const char* example) {
+CLI::App* online(CLI::App& app, Arguments& arguments, const char* name, const char* description,
+                 const char* example) {
   CLI::App* command = app.add_subcommand(name, description);
-  command->add_option("--socket", arguments.common.socket, "control socket of the gateway")->envname("HEADGATE_SOCKET");
+  command->add_option("--socket", arguments.common.socket, "control socket of the gateway")
+      ->envname("HEADGATE_SOCKET");
   command->add_flag("--json", arguments.common.json, "machine output");
   command->footer(std::string("Example: ") + example);
   return command;
@@ -71,8 +77,9 @@ void add_offline(CLI::App& app, Arguments& a, std::function<int()>& action) {
   CLI::App* run = app.add_subcommand("run", "start the gateway in the foreground");
   run->add_option("--config", a.run.config, "node file")->required();
   run->add_option("--socket", a.run.socket, "control socket to make (default: run_dir/control.sock)");
-  run->footer("SIGHUP applies both files; SIGTERM stops everything in order.\n"
-              "Example: headgate run --config /etc/headgate/headgate.yaml");
+  run->footer(
+      "SIGHUP applies both files; SIGTERM stops everything in order.\n"
+      "Example: headgate run --config /etc/headgate/headgate.yaml");
   run->callback([&] {
     action = [&] {
       a.run.program = own_path();
@@ -90,13 +97,15 @@ void add_online(CLI::App& app, Arguments& a, std::function<int()>& action) {
   online(app, a, "plan", "what apply would change, and whom that interrupts", "headgate plan")->callback([&] {
     action = [&] { return plan_command(a.common); };
   });
-  CLI::App* apply = online(app, a, "apply", "make the gateway match both files, all or nothing", "headgate apply --rollback");
+  CLI::App* apply = online(app, a, "apply", "make the gateway match both files, all or nothing",
+                           "headgate apply --rollback");
   apply->add_flag("--rollback", a.rollback, "return to the map applied before");
   apply->callback([&] { action = [&] { return apply_command(a.common, a.rollback); }; });
   online(app, a, "history", "the maps applied so far", "headgate history --json")->callback([&] {
     action = [&] { return history_command(a.common); };
   });
-  CLI::App* status = online(app, a, "status", "one line a channel, worst first; or everything about one", "headgate status news");
+  CLI::App* status = online(app, a, "status", "one line a channel, worst first; or everything about one",
+                            "headgate status news");
   status->add_option("channel", a.channel, "id of a channel");
   status->callback([&] { action = [&] { return status_command(a.common, a.channel); }; });
   CLI::App* events = online(app, a, "events", "the log of state changes", "headgate events --follow");
@@ -111,12 +120,15 @@ void add_tools(CLI::App& app, Arguments& a, std::function<int()>& action) {
   probe->add_option("--time", a.time, "how long to listen (default 10s); a file is read to its end");
   probe->add_option("--interface", a.probe.interface, "kernel interface to join on");
   probe->callback([&] {
-    if (!parse_time(a.time, a.probe.time)) throw CLI::ValidationError("--time", "write a time with its unit, as 10s or 500ms");
+    if (!parse_time(a.time, a.probe.time))
+      throw CLI::ValidationError("--time", "write a time with its unit, as 10s or 500ms");
     action = [&] { return probe_command(a.common, a.probe); };
   });
-  CLI::App* send = app.add_subcommand("send", "play a transport stream file to a group, paced by its PCR, looped");
+  CLI::App* send =
+      app.add_subcommand("send", "play a transport stream file to a group, paced by its PCR, looped");
   send->add_option("file", a.send.file, "transport stream file")->required();
-  send->add_option("url", a.send.url, "udp://GROUP:PORT or rtp://GROUP:PORT, with ?interface=NAME&ttl=N")->required();
+  send->add_option("url", a.send.url, "udp://GROUP:PORT or rtp://GROUP:PORT, with ?interface=NAME&ttl=N")
+      ->required();
   send->add_flag("--raw", a.send.raw, "leave the bytes alone across the loop");
   send->add_flag("--once", a.send.once, "stop at the end of the file");
   send->add_flag("--json", a.common.json, "machine output");

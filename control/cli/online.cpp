@@ -61,12 +61,15 @@ tl::expected<json, std::string> ask(const CommonOptions& common, const char* met
 
 void print_diagnostics(const json& answer) {
   if (!answer.contains("diagnostics")) return;
-  for (const json& entry : answer["diagnostics"]) fmt::print(stderr, "{}\n", entry.at("text").get<std::string>());
+  for (const json& entry : answer["diagnostics"])
+    fmt::print(stderr, "{}\n", entry.at("text").get<std::string>());
 }
 
 void show_event(const CommonOptions& common, const json& event) {
-  if (common.json) fmt::print("{}\n", event.dump());
-  else fmt::print("{}", render_event(event, colour()));
+  if (common.json)
+    fmt::print("{}\n", event.dump());
+  else
+    fmt::print("{}", render_event(event, colour()));
   std::fflush(stdout);
 }
 
@@ -93,7 +96,8 @@ int follow_events(const CommonOptions& common) {
       input.erase(0, end + 1);
       if (!message.is_object()) return fail(common, "answer is not JSON");
       if (message.contains("error")) return fail(common, message["error"].value("message", "refused"));
-      if (message.contains("event")) show_event(common, message["event"]);
+      if (message.contains("event"))
+        show_event(common, message["event"]);
       else if (message.contains("result"))
         for (const json& event : message["result"].at("events")) show_event(common, event);
     }
@@ -110,18 +114,27 @@ int check_command(const std::string& config, bool as_json) {
     const bool error = entry.severity == config::Severity::error;
     ++(error ? errors : warnings);
     if (as_json)
-      list.push_back({{"file", entry.file}, {"line", entry.line}, {"column", entry.column},
-                      {"severity", error ? "error" : "warning"}, {"message", entry.message}});
-    else fmt::print("{}\n", config::to_string(entry));
+      list.push_back({{"file", entry.file},
+                      {"line", entry.line},
+                      {"column", entry.column},
+                      {"severity", error ? "error" : "warning"},
+                      {"message", entry.message}});
+    else
+      fmt::print("{}\n", config::to_string(entry));
   }
   const std::size_t channels = result.model ? result.model->channels.size() : 0;
   if (as_json) {
-    print({{"ok", result.ok()}, {"errors", errors}, {"warnings", warnings}, {"channels", channels}, {"diagnostics", list}});
+    print({{"ok", result.ok()},
+           {"errors", errors},
+           {"warnings", warnings},
+           {"channels", channels},
+           {"diagnostics", list}});
   } else if (result.ok()) {
     fmt::print("ok: {} channel{}{}\n", channels, channels == 1 ? "" : "s",
                warnings == 0 ? "" : fmt::format(", {} warning{}", warnings, warnings == 1 ? "" : "s"));
   } else {
-    fmt::print("not valid: {} error{}, {} warning{}\n", errors, errors == 1 ? "" : "s", warnings, warnings == 1 ? "" : "s");
+    fmt::print("not valid: {} error{}, {} warning{}\n", errors, errors == 1 ? "" : "s", warnings,
+               warnings == 1 ? "" : "s");
   }
   return result.ok() ? 0 : 1;
 }
@@ -161,8 +174,10 @@ int apply_command(const CommonOptions& common, bool rollback) {
 int history_command(const CommonOptions& common) {
   const auto answer = ask(common, "history", json::object(), kShort);
   if (!answer) return fail(common, answer.error());
-  if (common.json) print(*answer);
-  else fmt::print("{}", render_history(*answer));
+  if (common.json)
+    print(*answer);
+  else
+    fmt::print("{}", render_history(*answer));
   return 0;
 }
 
@@ -171,8 +186,10 @@ int status_command(const CommonOptions& common, const std::string& channel) {
   if (!channel.empty()) params["channel"] = channel;
   const auto answer = ask(common, "status", params, kShort);
   if (!answer) return fail(common, answer.error());
-  if (common.json) print(*answer);
-  else fmt::print("{}", channel.empty() ? render_status(*answer, colour()) : render_channel(*answer, colour()));
+  if (common.json)
+    print(*answer);
+  else
+    fmt::print("{}", channel.empty() ? render_status(*answer, colour()) : render_channel(*answer, colour()));
   return 0;
 }
 
@@ -180,7 +197,8 @@ int events_command(const CommonOptions& common, bool follow) {
   if (follow) return follow_events(common);
   const auto answer = ask(common, "events", json::object(), kShort);
   if (!answer) return fail(common, answer.error());
-  if (common.json) print(*answer);
+  if (common.json)
+    print(*answer);
   else
     for (const json& event : answer->at("events")) show_event(common, event);
   return 0;

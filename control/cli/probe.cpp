@@ -31,8 +31,12 @@ int fail(const std::string& message, int status = 1) {
 
 void show(const CommonOptions& common, const std::string& source, const mpegts::StreamReport& report,
           const Reception& reception) {
-  if (common.json) fmt::print("{}\n", report_json(source, report, reception).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
-  else fmt::print("{}", render_report(source, report, reception));
+  if (common.json)
+    fmt::print(
+        "{}\n",
+        report_json(source, report, reception).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  else
+    fmt::print("{}", render_report(source, report, reception));
 }
 
 int probe_file(const CommonOptions& common, const std::string& path) {
@@ -46,8 +50,10 @@ int probe_file(const CommonOptions& common, const std::string& path) {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return fail("can't read " + path + ": " + std::strerror(errno));
     more = n > 0;
-    if (more) reader.push({block.data(), static_cast<std::size_t>(n)});
-    else reader.finish();
+    if (more)
+      reader.push({block.data(), static_cast<std::size_t>(n)});
+    else
+      reader.finish();
     while (const auto item = reader.next()) analyzer.on_packet(item->packet);
   }
   analyzer.set_sync(reader.counters(), reader.packet_size());
@@ -119,7 +125,9 @@ class LiveProbe {
       return;
     }
     for (std::size_t offset = 0; offset < datagram.size(); offset += mpegts::kPacketSize)
-      analyzer_.on_packet(mpegts::TsPacket(std::span<const std::uint8_t, mpegts::kPacketSize>(datagram.data() + offset, mpegts::kPacketSize)), at);
+      analyzer_.on_packet(mpegts::TsPacket(std::span<const std::uint8_t, mpegts::kPacketSize>(
+                              datagram.data() + offset, mpegts::kPacketSize)),
+                          at);
   }
 
   void on_sequence(std::uint16_t sequence) {
@@ -145,14 +153,19 @@ class LiveProbe {
 
 // A running gateway that takes this group in tells more, and from the place that counts: say so.
 void point_to_gateway(const CommonOptions& common, const StreamUrl& url) {
-  const auto status = protocol::call(common.socket, "status", nlohmann::json::object(), std::chrono::seconds(2));
+  const auto status =
+      protocol::call(common.socket, "status", nlohmann::json::object(), std::chrono::seconds(2));
   if (!status || !status->is_object()) return;
   for (const auto& channel : status->value("channels", nlohmann::json::array())) {
-    const auto detail = protocol::call(common.socket, "status", {{"channel", channel.value("id", "")}}, std::chrono::seconds(2));
+    const auto detail = protocol::call(common.socket, "status", {{"channel", channel.value("id", "")}},
+                                       std::chrono::seconds(2));
     if (!detail || !detail->is_object()) continue;
     for (const auto& input : detail->value("inputs", nlohmann::json::array())) {
-      if (input.value("url", "").find(url.host + ":" + std::to_string(url.port)) == std::string::npos) continue;
-      fmt::print(stderr, "headgate: channel {} of the running gateway takes this in: its counters are in headgate status {}\n",
+      if (input.value("url", "").find(url.host + ":" + std::to_string(url.port)) == std::string::npos)
+        continue;
+      fmt::print(stderr,
+                 "headgate: channel {} of the running gateway takes this in: its counters are in headgate "
+                 "status {}\n",
                  channel.value("id", ""), channel.value("id", ""));
       return;
     }
@@ -171,11 +184,11 @@ int probe_group(const CommonOptions& common, const ProbeOptions& options) {
   const auto report = probe->report();
   if (report.packets == 0) {
     const auto& seen = probe->reception();
-    return fail(seen.datagrams == 0
-                    ? fmt::format("nothing came from {} in {} ms: is it sent, is the interface right, does the network forward it?",
-                                  options.source, options.time.count())
-                    : fmt::format("{} datagrams came, none of them transport packets{}", seen.datagrams,
-                                  url->rtp ? " in RTP" : "; try rtp://"));
+    return fail(seen.datagrams == 0 ? fmt::format("nothing came from {} in {} ms: is it sent, is the "
+                                                  "interface right, does the network forward it?",
+                                                  options.source, options.time.count())
+                                    : fmt::format("{} datagrams came, none of them transport packets{}",
+                                                  seen.datagrams, url->rtp ? " in RTP" : "; try rtp://"));
   }
   show(common, options.source, report, probe->reception());
   return 0;

@@ -24,7 +24,8 @@ std::string painted(const std::string& text, const std::string& state, bool colo
 
 // Bytes of UTF-8 that begin a character.
 std::size_t width(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
 std::string padded(const std::string& text, std::size_t to, bool right = false) {
@@ -32,7 +33,9 @@ std::string padded(const std::string& text, std::size_t to, bool right = false) 
   return right ? space + text : text + space;
 }
 
-std::string number_or_dash(const json& value) { return value.is_number() ? std::to_string(value.get<std::uint64_t>()) : "-"; }
+std::string number_or_dash(const json& value) {
+  return value.is_number() ? std::to_string(value.get<std::uint64_t>()) : "-";
+}
 
 std::string strip_end(std::string line) {
   while (!line.empty() && line.back() == ' ') line.pop_back();
@@ -52,8 +55,8 @@ std::string text_of(const json& object, const char* name) {
 std::string drops_line(const json& drops) {
   std::string text;
   for (const json& drop : drops)
-    text += fmt::format("    dropped {} {} ({}): {}\n", count(drop, "count"), text_of(drop, "reason"), text_of(drop, "where"),
-                        text_of(drop, "sentence"));
+    text += fmt::format("    dropped {} {} ({}): {}\n", count(drop, "count"), text_of(drop, "reason"),
+                        text_of(drop, "where"), text_of(drop, "sentence"));
   return text;
 }
 
@@ -61,59 +64,76 @@ std::string processes_line(const json& processes) {
   std::string text;
   for (const json& process : processes) {
     const std::string state = text_of(process, "state");
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", text_of(process, "name"),
-                        state == "running" || state == "unknown" ? "pid " + std::to_string(count(process, "pid")) : state);
-    if (process.value("crash_loop", false)) text += " CRASH LOOP";
-    else if (const auto deaths = count(process, "deaths"); deaths != 0) text += fmt::format(" (died {}x)", deaths);
+    text += fmt::format(
+        "{}{} {}", text.empty() ? "" : ", ", text_of(process, "name"),
+        state == "running" || state == "unknown" ? "pid " + std::to_string(count(process, "pid")) : state);
+    if (process.value("crash_loop", false))
+      text += " CRASH LOOP";
+    else if (const auto deaths = count(process, "deaths"); deaths != 0)
+      text += fmt::format(" (died {}x)", deaths);
   }
   return text;
 }
 
 std::string map_line(const json& status) {
   const json& map = status.at("map");
-  std::string text = fmt::format("{}  {}  map {}", text_of(status, "node"), status.value("ready", false) ? "ready" : "NOT READY",
-                                 number_or_dash(map.at("number")));
+  std::string text =
+      fmt::format("{}  {}  map {}", text_of(status, "node"),
+                  status.value("ready", false) ? "ready" : "NOT READY", number_or_dash(map.at("number")));
   if (map.at("applied_unix_ns").is_number())
-    text += fmt::format(", applied {} by {}", local_time(map["applied_unix_ns"].get<std::int64_t>()), text_of(map, "applied_by"));
+    text += fmt::format(", applied {} by {}", local_time(map["applied_unix_ns"].get<std::int64_t>()),
+                        text_of(map, "applied_by"));
   text += "\n";
-  if (!map.value("files_valid", true)) text += "! the files have errors: headgate check --config FILE\n";
-  else if (map.value("differs", false)) text += "! the files differ from the running map: headgate plan, headgate apply\n";
+  if (!map.value("files_valid", true))
+    text += "! the files have errors: headgate check --config FILE\n";
+  else if (map.value("differs", false))
+    text += "! the files differ from the running map: headgate plan, headgate apply\n";
   return text;
 }
 
-std::string service_name(std::uint64_t number) { return number == 0 ? "" : fmt::format("program {}", number); }
+std::string service_name(std::uint64_t number) {
+  return number == 0 ? "" : fmt::format("program {}", number);
+}
 
 std::string input_block(const json& input, std::int64_t now) {
   std::string text = fmt::format("input {}  {}\n", count(input, "number"), text_of(input, "url"));
   text += fmt::format("    {} bit/s, {} datagrams, {} packets, last {} ago, joined {} ago {}\n",
-                      human_bitrate(static_cast<double>(count(input, "bitrate_bps"))), count(input, "datagrams"),
-                      count(input, "ts_packets"),
+                      human_bitrate(static_cast<double>(count(input, "bitrate_bps"))),
+                      count(input, "datagrams"), count(input, "ts_packets"),
                       human_age(static_cast<std::int64_t>(count(input, "last_packet_unix_ns")), now),
                       human_age(static_cast<std::int64_t>(count(input, "joined_unix_ns")), now),
                       service_name(count(input, "program_number")));
-  text += fmt::format("    CC errors {}, TEI {}, no sync {}, scrambled {}, duplicates {}, null {}\n", count(input, "cc_errors"),
-                      count(input, "transport_errors"), count(input, "sync_errors"), count(input, "scrambled"),
-                      count(input, "duplicates"), count(input, "null_packets"));
+  text +=
+      fmt::format("    CC errors {}, TEI {}, no sync {}, scrambled {}, duplicates {}, null {}\n",
+                  count(input, "cc_errors"), count(input, "transport_errors"), count(input, "sync_errors"),
+                  count(input, "scrambled"), count(input, "duplicates"), count(input, "null_packets"));
   if (text_of(input, "url").starts_with("rtp"))
     text += fmt::format("    RTP lost {}, duplicates {}, out of order {}\n", count(input, "rtp_lost"),
                         count(input, "rtp_duplicates"), count(input, "rtp_reordered"));
   text += fmt::format("    PCR {}, jumps {}, longest interval {:.1f} ms\n", count(input, "pcr_count"),
-                      count(input, "pcr_discontinuities"), static_cast<double>(count(input, "pcr_interval_max_ns")) / 1e6);
+                      count(input, "pcr_discontinuities"),
+                      static_cast<double>(count(input, "pcr_interval_max_ns")) / 1e6);
   text += drops_line(input.at("drops"));
   if (!input.at("pids").empty()) text += "    PID       bit/s    packets  CC errors  scrambled\n";
   for (const json& pid : input.at("pids"))
     text += strip_end(fmt::format("    0x{:04x}  {:>6}  {:>9}  {:>9}  {:>9}  {}", count(pid, "pid"),
-                                  human_bitrate(static_cast<double>(count(pid, "bitrate_bps"))), count(pid, "packets"),
-                                  count(pid, "cc_errors"), count(pid, "scrambled"), pid.value("has_pcr", false) ? "PCR" : ""));
-  if (const auto beyond = count(input, "pids_beyond"); beyond != 0) text += fmt::format("    and {} PIDs more\n", beyond);
+                                  human_bitrate(static_cast<double>(count(pid, "bitrate_bps"))),
+                                  count(pid, "packets"), count(pid, "cc_errors"), count(pid, "scrambled"),
+                                  pid.value("has_pcr", false) ? "PCR" : ""));
+  if (const auto beyond = count(input, "pids_beyond"); beyond != 0)
+    text += fmt::format("    and {} PIDs more\n", beyond);
   return text;
 }
 
 std::string track_line(const json& track) {
-  std::string text = fmt::format("    0x{:04x}  {:<12} {}", count(track, "pid"), text_of(track, "kind"), text_of(track, "codec"));
-  if (count(track, "height") != 0) text += fmt::format(" {}x{}", count(track, "width"), count(track, "height"));
-  if (count(track, "sample_rate") != 0) text += fmt::format(" {} Hz {} ch", count(track, "sample_rate"), count(track, "channels"));
-  if (const auto language = text_of(track, "language"); !language.empty() && language != "und") text += " " + language;
+  std::string text = fmt::format("    0x{:04x}  {:<12} {}", count(track, "pid"), text_of(track, "kind"),
+                                 text_of(track, "codec"));
+  if (count(track, "height") != 0)
+    text += fmt::format(" {}x{}", count(track, "width"), count(track, "height"));
+  if (count(track, "sample_rate") != 0)
+    text += fmt::format(" {} Hz {} ch", count(track, "sample_rate"), count(track, "channels"));
+  if (const auto language = text_of(track, "language"); !language.empty() && language != "und")
+    text += " " + language;
   if (!track.value("carried", true)) text += " left out: " + text_of(track, "reason");
   return text + "\n";
 }
@@ -127,17 +147,23 @@ std::string bridge_block(const json& bridge) {
   }
   if (bridge.contains("hls") && bridge["hls"].is_object()) {
     const json& hls = bridge["hls"];
-    text += fmt::format("hls     {}\n    {} segments listed from {}, {} made, {} gaps, {} discontinuities, {} viewers\n",
-                        text_of(hls, "codecs"), count(hls, "segment_count"), count(hls, "media_sequence"),
-                        count(hls, "segments_total"), count(hls, "gaps"), count(hls, "discontinuities"), count(hls, "viewers"));
-    text += fmt::format("    {} bit/s on average, {} at most; damaged PES {}, gop_too_long {}, write errors {}\n",
-                        human_bitrate(static_cast<double>(count(hls, "average_bandwidth"))),
-                        human_bitrate(static_cast<double>(count(hls, "bandwidth"))), count(hls, "damaged_pes"),
-                        count(hls, "gop_too_long"), count(hls, "write_errors"));
-    if (const auto error = text_of(hls, "last_error"); !error.empty()) text += "    last error: " + error + "\n";
+    text += fmt::format(
+        "hls     {}\n    {} segments listed from {}, {} made, {} gaps, {} discontinuities, {} viewers\n",
+        text_of(hls, "codecs"), count(hls, "segment_count"), count(hls, "media_sequence"),
+        count(hls, "segments_total"), count(hls, "gaps"), count(hls, "discontinuities"),
+        count(hls, "viewers"));
+    text +=
+        fmt::format("    {} bit/s on average, {} at most; damaged PES {}, gop_too_long {}, write errors {}\n",
+                    human_bitrate(static_cast<double>(count(hls, "average_bandwidth"))),
+                    human_bitrate(static_cast<double>(count(hls, "bandwidth"))), count(hls, "damaged_pes"),
+                    count(hls, "gop_too_long"), count(hls, "write_errors"));
+    if (const auto error = text_of(hls, "last_error"); !error.empty())
+      text += "    last error: " + error + "\n";
   }
   if (bridge.value("program_unset", false))
-    text += "! program_unset: several services come in and the map names none; HLS takes the first with clear media\n";
+    text +=
+        "! program_unset: several services come in and the map names none; HLS takes the first with clear "
+        "media\n";
   return text;
 }
 
@@ -178,22 +204,29 @@ std::string render_status(const json& status, bool colour) {
   const std::int64_t now = status.at("now_unix_ns").get<std::int64_t>();
   std::string text = map_line(status);
   for (const json& alarm : status.at("alarms"))
-    text += painted(fmt::format("! {}: {} {}\n", text_of(alarm, "kind"), text_of(alarm, "subject"), text_of(alarm, "message")),
+    text += painted(fmt::format("! {}: {} {}\n", text_of(alarm, "kind"), text_of(alarm, "subject"),
+                                text_of(alarm, "message")),
                     text_of(alarm, "severity"), colour);
   text += "\n";
   std::size_t id_width = 7;
-  for (const json& channel : status.at("channels")) id_width = std::max(id_width, std::min<std::size_t>(24, width(text_of(channel, "id"))));
-  text += strip_end(padded("CHANNEL", id_width) + "  STATE     IN  BITRATE  CC ERR  DROPS  OUT  VIEWERS  SINCE");
+  for (const json& channel : status.at("channels"))
+    id_width = std::max(id_width, std::min<std::size_t>(24, width(text_of(channel, "id"))));
+  text +=
+      strip_end(padded("CHANNEL", id_width) + "  STATE     IN  BITRATE  CC ERR  DROPS  OUT  VIEWERS  SINCE");
   for (const json& channel : status.at("channels")) {
     const std::string state = text_of(channel, "state");
-    std::string line = padded(text_of(channel, "id"), id_width) + "  " + painted(padded(state, 8), state, colour);
+    std::string line =
+        padded(text_of(channel, "id"), id_width) + "  " + painted(padded(state, 8), state, colour);
     line += padded(number_or_dash(channel.at("input")), 4, true);
     line += padded(human_bitrate(static_cast<double>(count(channel, "bitrate_bps"))), 9, true);
-    line += padded(std::to_string(count(channel, "cc_errors")), 8, true) + padded(std::to_string(count(channel, "drops")), 7, true);
-    line += padded(std::to_string(count(channel, "outputs")), 5, true) + padded(number_or_dash(channel.at("viewers")), 9, true);
+    line += padded(std::to_string(count(channel, "cc_errors")), 8, true) +
+            padded(std::to_string(count(channel, "drops")), 7, true);
+    line += padded(std::to_string(count(channel, "outputs")), 5, true) +
+            padded(number_or_dash(channel.at("viewers")), 9, true);
     line += "  " + human_age(channel.at("since_unix_ns").get<std::int64_t>(), now);
     text += strip_end(line);
-    if (const std::string reason = text_of(channel, "reason"); state == "degraded" && !reason.empty()) text += "  " + reason + "\n";
+    if (const std::string reason = text_of(channel, "reason"); state == "degraded" && !reason.empty())
+      text += "  " + reason + "\n";
   }
   if (status.at("channels").empty()) text += "(no channels)\n";
   return text + "\n" + processes_line(status.at("processes")) + "\n";
@@ -207,22 +240,27 @@ std::string render_channel(const json& channel, bool colour) {
   if (text_of(channel, "name") != text_of(channel, "id")) text += "  " + text_of(channel, "name");
   if (!channel.at("tags").empty()) text += "  [" + join(channel["tags"]) + "]";
   const std::string reason = text_of(channel, "reason");
-  text += fmt::format("\n{} since {}{}{}\n\n", painted(state, state, colour), human_age(channel.at("since_unix_ns").get<std::int64_t>(), now),
+  text += fmt::format("\n{} since {}{}{}\n\n", painted(state, state, colour),
+                      human_age(channel.at("since_unix_ns").get<std::int64_t>(), now),
                       reason.empty() ? "" : ": ", reason);
   for (const json& input : channel.at("inputs")) text += input_block(input, now);
   if (channel.at("inputs").empty()) text += "input: the fast path has none (disabled, or not running)\n";
   for (const json& network : channel.at("networks")) {
     const auto version = count(network, "igmp_version");
     text += fmt::format("membership on {}{}: {}, last query {} ago, last report {} ago, {} groups\n",
-                        text_of(network, "interface"), count(network, "vlan") == 0 ? "" : fmt::format(" VLAN {}", count(network, "vlan")),
+                        text_of(network, "interface"),
+                        count(network, "vlan") == 0 ? "" : fmt::format(" VLAN {}", count(network, "vlan")),
                         version == 0 ? "IGMP" : fmt::format("IGMPv{}", version),
                         human_age(static_cast<std::int64_t>(count(network, "last_query_unix_ns")), now),
-                        human_age(static_cast<std::int64_t>(count(network, "last_report_unix_ns")), now), count(network, "groups"));
+                        human_age(static_cast<std::int64_t>(count(network, "last_report_unix_ns")), now),
+                        count(network, "groups"));
   }
   for (const json& output : channel.at("push")) {
-    text += fmt::format("output  {}\n    {} bit/s, {} datagrams, {} packets, last {} ago\n", text_of(output, "url"),
-                        human_bitrate(static_cast<double>(count(output, "bitrate_bps"))), count(output, "datagrams"),
-                        count(output, "ts_packets"), human_age(static_cast<std::int64_t>(count(output, "last_packet_unix_ns")), now));
+    text +=
+        fmt::format("output  {}\n    {} bit/s, {} datagrams, {} packets, last {} ago\n",
+                    text_of(output, "url"), human_bitrate(static_cast<double>(count(output, "bitrate_bps"))),
+                    count(output, "datagrams"), count(output, "ts_packets"),
+                    human_age(static_cast<std::int64_t>(count(output, "last_packet_unix_ns")), now));
     text += drops_line(output.at("drops"));
   }
   if (channel.at("bridge").is_object()) text += bridge_block(channel["bridge"]);
@@ -240,21 +278,26 @@ std::string render_plan(const json& answer, bool done) {
   for (const json& change : plan.at("changed")) {
     std::string broken;
     if (change.value("interrupts_media", false)) broken = "multicast out";
-    if (change.value("interrupts_hls", false)) broken += (broken.empty() ? "" : " and ") + viewers(text_of(change, "id"));
+    if (change.value("interrupts_hls", false))
+      broken += (broken.empty() ? "" : " and ") + viewers(text_of(change, "id"));
     text += fmt::format("~ {}: {}{}\n", text_of(change, "id"), join(change.at("keys")),
-                        broken.empty() ? " (nobody is interrupted)" : (done ? " (interrupted " : " (interrupts ") + broken + ")");
+                        broken.empty() ? " (nobody is interrupted)"
+                                       : (done ? " (interrupted " : " (interrupts ") + broken + ")");
   }
   for (const json& id : plan.at("removed")) text += fmt::format("- {}\n", id.get<std::string>());
-  for (const json& key : plan.at("node_keys")) text += fmt::format("~ node file: {}\n", key.get<std::string>());
+  for (const json& key : plan.at("node_keys"))
+    text += fmt::format("~ node file: {}\n", key.get<std::string>());
   for (const json& process : plan.at("restarts")) {
     const bool fastpath = process.get<std::string>() == "fastpath";
-    text += fmt::format("! {} the {}: {}\n", done ? "restarted" : "restarts", fastpath ? "fast path" : "bridge",
-                        fastpath ? "every channel pauses for about a second" : "HLS viewers wait up to 2 s, multicast goes on");
+    text +=
+        fmt::format("! {} the {}: {}\n", done ? "restarted" : "restarts", fastpath ? "fast path" : "bridge",
+                    fastpath ? "every channel pauses for about a second"
+                             : "HLS viewers wait up to 2 s, multicast goes on");
   }
   if (!plan.at("refused").empty())
     text += fmt::format("! refused: {} can't change while the gateway runs\n", join(plan["refused"]));
-  text += fmt::format("{} added, {} changed, {} removed, {} untouched\n", plan.at("added").size(), plan.at("changed").size(),
-                      plan.at("removed").size(), plan.at("untouched").size());
+  text += fmt::format("{} added, {} changed, {} removed, {} untouched\n", plan.at("added").size(),
+                      plan.at("changed").size(), plan.at("removed").size(), plan.at("untouched").size());
   return text;
 }
 
@@ -263,9 +306,11 @@ std::string render_history(const json& answer) {
   const json& entries = answer.at("history");
   for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
     std::string changes = text_of(*entry, "summary");
-    if (entry->at("restores").is_number()) changes += fmt::format(" (rollback to {})", count(*entry, "restores"));
-    text += fmt::format("{} {:>4}  {}  {}  {}\n", entry->value("applied", false) ? "*" : " ", count(*entry, "number"),
-                        local_time(entry->at("unix_ns").get<std::int64_t>()), padded(text_of(*entry, "who"), 16), changes);
+    if (entry->at("restores").is_number())
+      changes += fmt::format(" (rollback to {})", count(*entry, "restores"));
+    text += fmt::format("{} {:>4}  {}  {}  {}\n", entry->value("applied", false) ? "*" : " ",
+                        count(*entry, "number"), local_time(entry->at("unix_ns").get<std::int64_t>()),
+                        padded(text_of(*entry, "who"), 16), changes);
   }
   return text;
 }

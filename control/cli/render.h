@@ -1,5 +1,5 @@
-// Answers of the gateway as text for people: at most 80 columns where names allow it, colour only where asked for.
-// Pure. Threading: none.
+// Answers of the gateway as text for people: at most 80 columns where names allow it, colour only where asked
+// for. Pure. Threading: none.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@ std::string render_plan(const nlohmann::json& answer, bool done);  // done: of a
 std::string render_history(const nlohmann::json& answer);
 std::string render_event(const nlohmann::json& event, bool colour);
 
-std::string human_bitrate(double bits_per_second);             // "4.02M", "" for 0
+std::string human_bitrate(double bits_per_second);                 // "4.02M", "" for 0
 std::string human_age(std::int64_t then_ns, std::int64_t now_ns);  // "3s", "5m", "2h10m", "4d2h"; "-" for 0
-std::string local_time(std::int64_t unix_ns);                  // "2026-11-22 21:04:05"
+std::string local_time(std::int64_t unix_ns);                      // "2026-11-22 21:04:05"
 
 }  // namespace headgate::control

@@ -12,9 +12,14 @@ using nlohmann::json;
 json codec_json(const mpegts::StreamInfo& stream) {
   if (!stream.codec) return nullptr;
   const mpegts::CodecDetails& codec = *stream.codec;
-  return {{"codec", codec.codec}, {"width", codec.width}, {"height", codec.height},
-          {"frame_rate_num", codec.frame_rate_num}, {"frame_rate_den", codec.frame_rate_den},
-          {"interlaced", codec.interlaced}, {"sample_rate", codec.sample_rate}, {"channels", codec.channels}};
+  return {{"codec", codec.codec},
+          {"width", codec.width},
+          {"height", codec.height},
+          {"frame_rate_num", codec.frame_rate_num},
+          {"frame_rate_den", codec.frame_rate_den},
+          {"interlaced", codec.interlaced},
+          {"sample_rate", codec.sample_rate},
+          {"channels", codec.channels}};
 }
 
 json services_json(const mpegts::StreamReport& report) {
@@ -22,12 +27,21 @@ json services_json(const mpegts::StreamReport& report) {
   for (const mpegts::ServiceInfo& service : report.services) {
     json streams = json::array();
     for (const mpegts::StreamInfo& stream : service.streams)
-      streams.push_back({{"pid", stream.pid.value}, {"stream_type", stream.stream_type},
-                         {"kind", mpegts::to_string(stream.kind)}, {"language", stream.language},
-                         {"present", stream.present}, {"scrambled", stream.scrambled}, {"codec", codec_json(stream)}});
-    result.push_back({{"program_number", service.program_number}, {"name", service.name}, {"provider", service.provider},
-                      {"service_type", service.service_type}, {"free_ca_mode", service.free_ca_mode},
-                      {"pmt_pid", service.pmt_pid.value}, {"has_pmt", service.has_pmt}, {"pcr_pid", service.pcr_pid.value},
+      streams.push_back({{"pid", stream.pid.value},
+                         {"stream_type", stream.stream_type},
+                         {"kind", mpegts::to_string(stream.kind)},
+                         {"language", stream.language},
+                         {"present", stream.present},
+                         {"scrambled", stream.scrambled},
+                         {"codec", codec_json(stream)}});
+    result.push_back({{"program_number", service.program_number},
+                      {"name", service.name},
+                      {"provider", service.provider},
+                      {"service_type", service.service_type},
+                      {"free_ca_mode", service.free_ca_mode},
+                      {"pmt_pid", service.pmt_pid.value},
+                      {"has_pmt", service.has_pmt},
+                      {"pcr_pid", service.pcr_pid.value},
                       {"streams", streams}});
   }
   return result;
@@ -38,26 +52,42 @@ json pids_json(const mpegts::StreamReport& report) {
   for (const mpegts::PidInfo& pid : report.pids) {
     json pcr = nullptr;
     if (pid.pcr) {
-      pcr = {{"count", pid.pcr->count}, {"interval_max_ms", pid.pcr->interval_max_ms},
-             {"interval_avg_ms", pid.pcr->interval_avg_ms}, {"over_40ms", pid.pcr->over_40ms},
-             {"over_100ms", pid.pcr->over_100ms}, {"discontinuities", pid.pcr->discontinuities},
-             {"signalled_discontinuities", pid.pcr->signalled_discontinuities}, {"wraps", pid.pcr->wraps},
+      pcr = {{"count", pid.pcr->count},
+             {"interval_max_ms", pid.pcr->interval_max_ms},
+             {"interval_avg_ms", pid.pcr->interval_avg_ms},
+             {"over_40ms", pid.pcr->over_40ms},
+             {"over_100ms", pid.pcr->over_100ms},
+             {"discontinuities", pid.pcr->discontinuities},
+             {"signalled_discontinuities", pid.pcr->signalled_discontinuities},
+             {"wraps", pid.pcr->wraps},
              {"jitter_ms", nullptr}};
       if (pid.pcr->jitter_ms) pcr["jitter_ms"] = *pid.pcr->jitter_ms;
     }
-    result.push_back({{"pid", pid.pid.value}, {"label", pid.label}, {"packets", pid.packets}, {"cc_errors", pid.cc_errors},
-                      {"duplicates", pid.duplicates}, {"transport_errors", pid.transport_errors},
-                      {"scrambled", pid.scrambled}, {"bitrate_bps", pid.bitrate}, {"pcr", pcr}});
+    result.push_back({{"pid", pid.pid.value},
+                      {"label", pid.label},
+                      {"packets", pid.packets},
+                      {"cc_errors", pid.cc_errors},
+                      {"duplicates", pid.duplicates},
+                      {"transport_errors", pid.transport_errors},
+                      {"scrambled", pid.scrambled},
+                      {"bitrate_bps", pid.bitrate},
+                      {"pcr", pcr}});
   }
   return result;
 }
 
 json tr101290_json(const mpegts::Tr101290& tr) {
-  return {{"ts_sync_loss", tr.ts_sync_loss}, {"sync_byte_error", tr.sync_byte_error}, {"pat_error", tr.pat_error},
-          {"continuity_count_error", tr.continuity_count_error}, {"pmt_error", tr.pmt_error}, {"pid_error", tr.pid_error},
-          {"transport_error", tr.transport_error}, {"crc_error", tr.crc_error},
+  return {{"ts_sync_loss", tr.ts_sync_loss},
+          {"sync_byte_error", tr.sync_byte_error},
+          {"pat_error", tr.pat_error},
+          {"continuity_count_error", tr.continuity_count_error},
+          {"pmt_error", tr.pmt_error},
+          {"pid_error", tr.pid_error},
+          {"transport_error", tr.transport_error},
+          {"crc_error", tr.crc_error},
           {"pcr_repetition_error", tr.pcr_repetition_error},
-          {"pcr_discontinuity_indicator_error", tr.pcr_discontinuity_indicator_error}, {"pts_error", tr.pts_error},
+          {"pcr_discontinuity_indicator_error", tr.pcr_discontinuity_indicator_error},
+          {"pts_error", tr.pts_error},
           {"cat_error", tr.cat_error}};
 }
 
@@ -66,7 +96,8 @@ std::string describe(const mpegts::StreamInfo& stream) {
   if (stream.codec) {
     const mpegts::CodecDetails& codec = *stream.codec;
     text += codec.codec;
-    if (codec.width != 0) text += fmt::format(" {}x{}{}", codec.width, codec.height, codec.interlaced ? "i" : "p");
+    if (codec.width != 0)
+      text += fmt::format(" {}x{}{}", codec.width, codec.height, codec.interlaced ? "i" : "p");
     if (codec.frame_rate_den != 0)
       text += fmt::format(" {:.5g} fps", static_cast<double>(codec.frame_rate_num) / codec.frame_rate_den);
     if (codec.sample_rate != 0) text += fmt::format(" {} Hz", codec.sample_rate);
@@ -81,8 +112,10 @@ std::string describe(const mpegts::StreamInfo& stream) {
 std::string services_text(const mpegts::StreamReport& report) {
   std::string text;
   for (const mpegts::ServiceInfo& service : report.services) {
-    text += fmt::format("Service {}  {}{}{}\n", service.program_number, service.name.empty() ? "(no name)" : service.name,
-                        service.provider.empty() ? "" : " / " + service.provider, service.free_ca_mode ? "  scrambled by SDT" : "");
+    text += fmt::format("Service {}  {}{}{}\n", service.program_number,
+                        service.name.empty() ? "(no name)" : service.name,
+                        service.provider.empty() ? "" : " / " + service.provider,
+                        service.free_ca_mode ? "  scrambled by SDT" : "");
     if (!service.has_pmt) {
       text += fmt::format("  no PMT came on PID 0x{:04x}\n", service.pmt_pid.value);
       continue;
@@ -99,8 +132,9 @@ std::string services_text(const mpegts::StreamReport& report) {
 std::string pids_text(const mpegts::StreamReport& report) {
   std::string text = "PID     WHAT                 BITRATE    PACKETS  CC ERR   TEI  SCRAMBLED\n";
   for (const mpegts::PidInfo& pid : report.pids)
-    text += fmt::format("0x{:04x}  {:<18}  {:>8}  {:>9}  {:>6}  {:>4}  {:>9}\n", pid.pid.value, pid.label, human_bitrate(pid.bitrate),
-                        pid.packets, pid.cc_errors, pid.transport_errors, pid.scrambled);
+    text += fmt::format("0x{:04x}  {:<18}  {:>8}  {:>9}  {:>6}  {:>4}  {:>9}\n", pid.pid.value, pid.label,
+                        human_bitrate(pid.bitrate), pid.packets, pid.cc_errors, pid.transport_errors,
+                        pid.scrambled);
   return text;
 }
 
@@ -108,31 +142,35 @@ std::string pcr_text(const mpegts::StreamReport& report) {
   std::string text;
   for (const mpegts::PidInfo& pid : report.pids) {
     if (!pid.pcr) continue;
-    text += fmt::format("PCR 0x{:04x}  every {:.1f} ms on average, {:.1f} ms at most; over 40 ms {}, over 100 ms {}; jumps {}"
-                        " ({} signalled)", pid.pid.value, pid.pcr->interval_avg_ms, pid.pcr->interval_max_ms,
-                        pid.pcr->over_40ms, pid.pcr->over_100ms, pid.pcr->discontinuities,
-                        pid.pcr->signalled_discontinuities);
+    text += fmt::format(
+        "PCR 0x{:04x}  every {:.1f} ms on average, {:.1f} ms at most; over 40 ms {}, over 100 ms {}; jumps {}"
+        " ({} signalled)",
+        pid.pid.value, pid.pcr->interval_avg_ms, pid.pcr->interval_max_ms, pid.pcr->over_40ms,
+        pid.pcr->over_100ms, pid.pcr->discontinuities, pid.pcr->signalled_discontinuities);
     if (pid.pcr->wraps != 0) text += fmt::format("; wraps {}", pid.pcr->wraps);
-    if (pid.pcr->jitter_ms) text += fmt::format("; arrival jitter {:.2f} ms peak to peak", *pid.pcr->jitter_ms);
+    if (pid.pcr->jitter_ms)
+      text += fmt::format("; arrival jitter {:.2f} ms peak to peak", *pid.pcr->jitter_ms);
     text += "\n";
   }
   return text;
 }
 
 std::string tr101290_text(const mpegts::Tr101290& tr) {
-  return fmt::format("TR 101 290, first priority:  TS_sync_loss {}, Sync_byte_error {}, PAT_error {},\n"
-                     "    Continuity_count_error {}, PMT_error {}, PID_error {}\n"
-                     "second priority:  Transport_error {}, CRC_error {}, PCR_repetition_error {},\n"
-                     "    PCR_discontinuity_indicator_error {}, PTS_error {}, CAT_error {}\n",
-                     tr.ts_sync_loss, tr.sync_byte_error, tr.pat_error, tr.continuity_count_error, tr.pmt_error, tr.pid_error,
-                     tr.transport_error, tr.crc_error, tr.pcr_repetition_error, tr.pcr_discontinuity_indicator_error,
-                     tr.pts_error, tr.cat_error);
+  return fmt::format(
+      "TR 101 290, first priority:  TS_sync_loss {}, Sync_byte_error {}, PAT_error {},\n"
+      "    Continuity_count_error {}, PMT_error {}, PID_error {}\n"
+      "second priority:  Transport_error {}, CRC_error {}, PCR_repetition_error {},\n"
+      "    PCR_discontinuity_indicator_error {}, PTS_error {}, CAT_error {}\n",
+      tr.ts_sync_loss, tr.sync_byte_error, tr.pat_error, tr.continuity_count_error, tr.pmt_error,
+      tr.pid_error, tr.transport_error, tr.crc_error, tr.pcr_repetition_error,
+      tr.pcr_discontinuity_indicator_error, tr.pts_error, tr.cat_error);
 }
 
 std::string tables_text(const mpegts::StreamReport& report) {
   std::string text;
   for (const mpegts::TableInfo& table : report.tables)
-    text += fmt::format("{}{} 0x{:04x} {}x", text.empty() ? "Tables  " : ", ", table.name, table.pid.value, table.count);
+    text += fmt::format("{}{} 0x{:04x} {}x", text.empty() ? "Tables  " : ", ", table.name, table.pid.value,
+                        table.count);
   return text.empty() ? "" : text + "\n";
 }
 
@@ -141,16 +179,33 @@ std::string tables_text(const mpegts::StreamReport& report) {
 json report_json(const std::string& source, const mpegts::StreamReport& report, const Reception& reception) {
   json tables = json::array();
   for (const mpegts::TableInfo& table : report.tables)
-    tables.push_back({{"pid", table.pid.value}, {"table_id", table.table_id}, {"name", table.name}, {"count", table.count}});
-  json result = {{"source", source}, {"live", reception.live}, {"packet_size", report.packet_size},
-                 {"packets", report.packets}, {"bytes", report.bytes}, {"duration_s", report.duration_s},
-                 {"bitrate_bps", report.bitrate}, {"skipped_bytes", report.skipped_bytes},
-                 {"sync_losses", report.sync_losses}, {"sync_byte_errors", report.sync_byte_errors},
-                 {"transport_errors", report.transport_errors}, {"cc_errors", report.cc_errors},
-                 {"duplicates", report.duplicates}, {"scrambled", report.scrambled}, {"null_packets", report.null_packets},
-                 {"crc_errors", report.crc_errors}, {"discontinuity_indicators", report.discontinuity_indicators},
-                 {"transport_stream_id", nullptr}, {"original_network_id", nullptr}, {"services", services_json(report)},
-                 {"pids", pids_json(report)}, {"tables", tables}, {"tr101290", tr101290_json(report.tr101290)}};
+    tables.push_back({{"pid", table.pid.value},
+                      {"table_id", table.table_id},
+                      {"name", table.name},
+                      {"count", table.count}});
+  json result = {{"source", source},
+                 {"live", reception.live},
+                 {"packet_size", report.packet_size},
+                 {"packets", report.packets},
+                 {"bytes", report.bytes},
+                 {"duration_s", report.duration_s},
+                 {"bitrate_bps", report.bitrate},
+                 {"skipped_bytes", report.skipped_bytes},
+                 {"sync_losses", report.sync_losses},
+                 {"sync_byte_errors", report.sync_byte_errors},
+                 {"transport_errors", report.transport_errors},
+                 {"cc_errors", report.cc_errors},
+                 {"duplicates", report.duplicates},
+                 {"scrambled", report.scrambled},
+                 {"null_packets", report.null_packets},
+                 {"crc_errors", report.crc_errors},
+                 {"discontinuity_indicators", report.discontinuity_indicators},
+                 {"transport_stream_id", nullptr},
+                 {"original_network_id", nullptr},
+                 {"services", services_json(report)},
+                 {"pids", pids_json(report)},
+                 {"tables", tables},
+                 {"tr101290", tr101290_json(report.tr101290)}};
   if (report.transport_stream_id) result["transport_stream_id"] = *report.transport_stream_id;
   if (report.original_network_id) result["original_network_id"] = *report.original_network_id;
   if (reception.live) {
@@ -163,27 +218,31 @@ json report_json(const std::string& source, const mpegts::StreamReport& report, 
   return result;
 }
 
-std::string render_report(const std::string& source, const mpegts::StreamReport& report, const Reception& reception) {
-  std::string text = fmt::format("{}\n{} packets of {} bytes, {:.1f} s, {} bit/s\n", source, report.packets, report.packet_size,
-                                 report.duration_s, human_bitrate(report.bitrate));
+std::string render_report(const std::string& source, const mpegts::StreamReport& report,
+                          const Reception& reception) {
+  std::string text = fmt::format("{}\n{} packets of {} bytes, {:.1f} s, {} bit/s\n", source, report.packets,
+                                 report.packet_size, report.duration_s, human_bitrate(report.bitrate));
   if (report.transport_stream_id) {
     text += fmt::format("transport_stream_id {}", *report.transport_stream_id);
-    if (report.original_network_id) text += fmt::format(", original_network_id {}", *report.original_network_id);
+    if (report.original_network_id)
+      text += fmt::format(", original_network_id {}", *report.original_network_id);
     text += "\n";
   }
-  text += fmt::format("CC errors {}, transport errors {}, scrambled {}, duplicates {}, null {}, CRC errors {}\n",
-                      report.cc_errors, report.transport_errors, report.scrambled, report.duplicates, report.null_packets,
-                      report.crc_errors);
+  text +=
+      fmt::format("CC errors {}, transport errors {}, scrambled {}, duplicates {}, null {}, CRC errors {}\n",
+                  report.cc_errors, report.transport_errors, report.scrambled, report.duplicates,
+                  report.null_packets, report.crc_errors);
   if (report.skipped_bytes != 0 || report.sync_losses != 0)
     text += fmt::format("sync lost {} times, {} bytes skipped\n", report.sync_losses, report.skipped_bytes);
   if (reception.live) {
-    text += fmt::format("{} datagrams, {} of them not transport packets; RTP lost {}, out of order {}\n", reception.datagrams,
-                        reception.not_ts, reception.rtp_lost, reception.rtp_reordered);
+    text += fmt::format("{} datagrams, {} of them not transport packets; RTP lost {}, out of order {}\n",
+                        reception.datagrams, reception.not_ts, reception.rtp_lost, reception.rtp_reordered);
     if (reception.kernel_drops != 0)
-      text += fmt::format("! this host dropped {} datagrams: it was too slow, errors may be its own\n", reception.kernel_drops);
+      text += fmt::format("! this host dropped {} datagrams: it was too slow, errors may be its own\n",
+                          reception.kernel_drops);
   }
-  return text + "\n" + services_text(report) + "\n" + pids_text(report) + "\n" + pcr_text(report) + tables_text(report) + "\n" +
-         tr101290_text(report.tr101290);
+  return text + "\n" + services_text(report) + "\n" + pids_text(report) + "\n" + pcr_text(report) +
+         tables_text(report) + "\n" + tr101290_text(report.tr101290);
 }
 
 }  // namespace headgate::control

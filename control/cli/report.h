@@ -13,13 +13,15 @@ namespace headgate::control {
 struct Reception {
   bool live = false;
   std::uint64_t datagrams = 0;
-  std::uint64_t not_ts = 0;        // datagrams whose size or content is no transport packets
+  std::uint64_t not_ts = 0;  // datagrams whose size or content is no transport packets
   std::uint64_t rtp_lost = 0;
   std::uint64_t rtp_reordered = 0;
   std::uint64_t kernel_drops = 0;  // this host was too slow: errors may be its own
 };
 
-nlohmann::json report_json(const std::string& source, const mpegts::StreamReport& report, const Reception& reception);
-std::string render_report(const std::string& source, const mpegts::StreamReport& report, const Reception& reception);
+nlohmann::json report_json(const std::string& source, const mpegts::StreamReport& report,
+                           const Reception& reception);
+std::string render_report(const std::string& source, const mpegts::StreamReport& report,
+                          const Reception& reception);
 
 }  // namespace headgate::control

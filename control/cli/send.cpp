@@ -42,7 +42,8 @@ class DatagramSender {
   bool add(const mpegts::PacedPacket& packet) {
     if (count_ != 0 && packet.departure - departure_ > kLongestWait && !flush()) return false;
     if (count_ == 0) departure_ = packet.departure;
-    std::memcpy(buffer_.data() + kRtpHeader + count_ * mpegts::kPacketSize, packet.bytes.data(), mpegts::kPacketSize);
+    std::memcpy(buffer_.data() + kRtpHeader + count_ * mpegts::kPacketSize, packet.bytes.data(),
+                mpegts::kPacketSize);
     return ++count_ < kPacketsPerDatagram || flush();
   }
 
@@ -112,7 +113,8 @@ class Player {
 
   // False: stopped or failed.
   bool play(int file, std::string& error) {
-    if (::lseek(file, 0, SEEK_SET) < 0) return error = "can't read it again from its start (not a file?)", false;
+    if (::lseek(file, 0, SEEK_SET) < 0)
+      return error = "can't read it again from its start (not a file?)", false;
     mpegts::PacketReader reader;
     std::vector<std::uint8_t> block(mpegts::kPacketSize * 348);
     std::uint64_t packets = 0;
@@ -120,8 +122,10 @@ class Player {
       const ssize_t n = ::read(file, block.data(), block.size());
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) return error = std::strerror(errno), false;
-      if (n == 0) reader.finish();
-      else reader.push({block.data(), static_cast<std::size_t>(n)});
+      if (n == 0)
+        reader.finish();
+      else
+        reader.push({block.data(), static_cast<std::size_t>(n)});
       while (const auto item = reader.next()) {
         ++packets;
         pacer_.push(item->packet);
@@ -132,7 +136,8 @@ class Player {
     if (packets == 0) return error = "no transport packets in it", false;
     const std::uint64_t shift = pacer_.end_of_loop();
     if (!send_due()) return false;
-    if (!pacer_.timed() && !warned_) fmt::print(stderr, "headgate: no PCR in the file, playing it at 5 Mb/s\n");
+    if (!pacer_.timed() && !warned_)
+      fmt::print(stderr, "headgate: no PCR in the file, playing it at 5 Mb/s\n");
     warned_ = true;
     rewriter_->next_loop(shift);
     return true;
@@ -194,9 +199,14 @@ int send_command(const CommonOptions& common, const SendOptions& options) {
   if (error.empty()) error = sender.error;
   if (!error.empty()) fmt::print(stderr, "headgate: {}: {}\n", options.file, error);
   if (common.json)
-    fmt::print("{}\n", nlohmann::json{{"ok", error.empty()}, {"loops", loops}, {"datagrams", sender.datagrams},
-                                      {"failed", sender.failed}}.dump(2));
-  else fmt::print(stderr, "headgate: sent {} datagrams ({} failed), the whole file {} times\n", sender.datagrams, sender.failed, loops);
+    fmt::print("{}\n", nlohmann::json{{"ok", error.empty()},
+                                      {"loops", loops},
+                                      {"datagrams", sender.datagrams},
+                                      {"failed", sender.failed}}
+                           .dump(2));
+  else
+    fmt::print(stderr, "headgate: sent {} datagrams ({} failed), the whole file {} times\n", sender.datagrams,
+               sender.failed, loops);
   return error.empty() ? 0 : 1;
 }
 

@@ -22,7 +22,8 @@ tl::expected<void, std::string> parse_query(const std::string& query, StreamUrl&
     if (key == "interface" && !value.empty()) {
       url.interface = value;
     } else if (key == "ttl") {
-      if (!parse_number(value, 0, 255, url.ttl)) return tl::unexpected("ttl must be 0 to 255, not '" + value + "'");
+      if (!parse_number(value, 0, 255, url.ttl))
+        return tl::unexpected("ttl must be 0 to 255, not '" + value + "'");
     } else {
       return tl::unexpected("unknown option '" + option + "': interface=NAME and ttl=N are known");
     }
@@ -32,10 +33,13 @@ tl::expected<void, std::string> parse_query(const std::string& query, StreamUrl&
 
 }  // namespace
 
-bool is_stream_url(const std::string& text) { return text.starts_with("udp://") || text.starts_with("rtp://"); }
+bool is_stream_url(const std::string& text) {
+  return text.starts_with("udp://") || text.starts_with("rtp://");
+}
 
 tl::expected<StreamUrl, std::string> parse_stream_url(const std::string& text) {
-  if (!is_stream_url(text)) return tl::unexpected("'" + text + "' is neither udp://GROUP:PORT nor rtp://GROUP:PORT");
+  if (!is_stream_url(text))
+    return tl::unexpected("'" + text + "' is neither udp://GROUP:PORT nor rtp://GROUP:PORT");
   StreamUrl url;
   url.rtp = text.starts_with("rtp://");
   std::string rest = text.substr(6);
@@ -54,7 +58,8 @@ tl::expected<StreamUrl, std::string> parse_stream_url(const std::string& text) {
     return tl::unexpected("'" + text + "' needs a port from 1 to 65535, as udp://239.10.1.1:5000");
   url.port = static_cast<std::uint16_t>(port);
   url.host = rest.substr(0, colon);
-  if (url.host.size() >= 2 && url.host.front() == '[' && url.host.back() == ']') url.host = url.host.substr(1, url.host.size() - 2);
+  if (url.host.size() >= 2 && url.host.front() == '[' && url.host.back() == ']')
+    url.host = url.host.substr(1, url.host.size() - 2);
   return url;
 }
 

@@ -1,5 +1,5 @@
-// udp:// and rtp:// addresses of probe and send, for kernel sockets: [SOURCE@]GROUP:PORT[?interface=NAME&ttl=N].
-// Pure. Threading: values.
+// udp:// and rtp:// addresses of probe and send, for kernel sockets:
+// [SOURCE@]GROUP:PORT[?interface=NAME&ttl=N]. Pure. Threading: values.
 #pragma once
 
 #include <cstdint>

@@ -37,7 +37,9 @@ std::optional<Address> numeric(const std::string& host, std::uint16_t port) {
   return address;
 }
 
-tl::unexpected<std::string> failure(const std::string& what) { return tl::unexpected(what + ": " + std::strerror(errno)); }
+tl::unexpected<std::string> failure(const std::string& what) {
+  return tl::unexpected(what + ": " + std::strerror(errno));
+}
 
 tl::expected<unsigned, std::string> interface_index(const std::string& name) {
   if (name.empty()) return 0U;
@@ -82,17 +84,23 @@ tl::expected<UniqueFd, std::string> open_receiver(const StreamUrl& url) {
   ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
   ::setsockopt(fd.get(), SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
   ::setsockopt(fd.get(), SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
-  if (address->storage.ss_family == AF_INET) ::setsockopt(fd.get(), IPPROTO_IP, IP_MULTICAST_ALL, &off, sizeof off);
+  if (address->storage.ss_family == AF_INET)
+    ::setsockopt(fd.get(), IPPROTO_IP, IP_MULTICAST_ALL, &off, sizeof off);
   if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address->storage), address->size) != 0)
     return failure("can't bind to " + url.host + ":" + std::to_string(url.port));
   if (address->multicast && !join(fd.get(), *address, url.source, *index))
-    return failure("can't join " + url.host + (url.interface.empty() ? " (name a kernel interface with --interface)" : " on " + url.interface));
+    return failure(
+        "can't join " + url.host +
+        (url.interface.empty() ? " (name a kernel interface with --interface)" : " on " + url.interface));
   return fd;
 }
 
 tl::expected<UniqueFd, std::string> open_sender(const StreamUrl& url) {
-  if (url.host.empty()) return tl::unexpected(std::string("an address to send to is needed, as udp://239.10.1.1:5000"));
-  if (!url.source.empty()) return tl::unexpected(std::string("send takes no SOURCE@: the kernel's address of the interface is the source"));
+  if (url.host.empty())
+    return tl::unexpected(std::string("an address to send to is needed, as udp://239.10.1.1:5000"));
+  if (!url.source.empty())
+    return tl::unexpected(
+        std::string("send takes no SOURCE@: the kernel's address of the interface is the source"));
   const auto address = numeric(url.host, url.port);
   if (!address) return tl::unexpected("'" + url.host + "' is not a numeric address");
   const auto index = interface_index(url.interface);
@@ -109,11 +117,13 @@ tl::expected<UniqueFd, std::string> open_sender(const StreamUrl& url) {
                         : ::setsockopt(fd.get(), level, IPV6_MULTICAST_IF, &ifindex, sizeof ifindex);
     if (done != 0) return failure("can't send on " + url.interface);
   }
-  const int option = address->multicast ? (v4 ? IP_MULTICAST_TTL : IPV6_MULTICAST_HOPS) : (v4 ? IP_TTL : IPV6_UNICAST_HOPS);
+  const int option =
+      address->multicast ? (v4 ? IP_MULTICAST_TTL : IPV6_MULTICAST_HOPS) : (v4 ? IP_TTL : IPV6_UNICAST_HOPS);
   const int ttl = address->multicast ? url.ttl : std::max(url.ttl, 1);
   if (::setsockopt(fd.get(), level, option, &ttl, sizeof ttl) != 0) return failure("can't set the TTL");
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address->storage), address->size) != 0)
-    return failure("can't reach " + url.host + (url.interface.empty() ? " (name an interface with ?interface=)" : ""));
+    return failure("can't reach " + url.host +
+                   (url.interface.empty() ? " (name an interface with ?interface=)" : ""));
   return fd;
 }
 

@@ -4,9 +4,11 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <charconv>
+#include <chrono>
 #include <optional>
 
 namespace headgate::control {
@@ -30,7 +32,8 @@ bool same_secret(std::string_view a, std::string_view b) {
 bool authorised(std::string_view header, const std::vector<std::string>& tokens) {
   if (tokens.empty()) return true;
   constexpr std::string_view kScheme = "Bearer ";
-  if (header.size() < kScheme.size() || !beast::iequals(header.substr(0, kScheme.size()), kScheme)) return false;
+  if (header.size() < kScheme.size() || !beast::iequals(header.substr(0, kScheme.size()), kScheme))
+    return false;
   bool found = false;
   for (const std::string& token : tokens) found = same_secret(header.substr(kScheme.size()), token) || found;
   return found;
@@ -69,7 +72,8 @@ Response respond(const http::request<http::empty_body>& request, const AdminCont
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(tcp::socket socket, const std::shared_ptr<const AdminContent>& content, const std::shared_ptr<std::size_t>& count)
+  Connection(tcp::socket socket, const std::shared_ptr<const AdminContent>& content,
+             const std::shared_ptr<std::size_t>& count)
       : stream_(std::move(socket)), content_(content), count_(count) {
     ++*count_;
   }
@@ -134,7 +138,8 @@ std::optional<tcp::endpoint> parse_address(const std::string& text) {
   if (colon == std::string::npos) return std::nullopt;
   std::uint16_t port = 0;
   const char* end = text.data() + text.size();
-  if (const auto [rest, error] = std::from_chars(text.data() + colon + 1, end, port); error != std::errc() || rest != end)
+  if (const auto [rest, error] = std::from_chars(text.data() + colon + 1, end, port);
+      error != std::errc() || rest != end)
     return std::nullopt;
   std::string host = text.substr(0, colon);
   if (host.size() >= 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
@@ -148,23 +153,30 @@ std::optional<tcp::endpoint> parse_address(const std::string& text) {
 }  // namespace
 
 struct AdminHttp::Impl {
-  explicit Impl(asio::io_context& io) : acceptor(io) {}
+  explicit Impl(asio::io_context& io) : acceptor(io), retry(io) {}
 
   void accept(const std::shared_ptr<Impl>& self) {
     acceptor.async_accept([self](Error error, tcp::socket socket) {
       if (error == asio::error::operation_aborted) return;
       if (!error && *self->count < kMaxConnections)
         std::make_shared<Connection>(std::move(socket), self->content, self->count)->read();
-      self->accept(self);
+      if (!error) return self->accept(self);
+      // Out of descriptors, most likely: trying again at once would spin.
+      self->retry.expires_after(std::chrono::milliseconds(100));
+      self->retry.async_wait([self](Error cancelled) {
+        if (!cancelled && self->acceptor.is_open()) self->accept(self);
+      });
     });
   }
 
   tcp::acceptor acceptor;
+  asio::steady_timer retry;
   std::shared_ptr<const AdminContent> content;
   std::shared_ptr<std::size_t> count = std::make_shared<std::size_t>(0);
 };
 
-tl::expected<std::unique_ptr<AdminHttp>, std::string> AdminHttp::listen(asio::io_context& io, const std::string& address,
+tl::expected<std::unique_ptr<AdminHttp>, std::string> AdminHttp::listen(asio::io_context& io,
+                                                                        const std::string& address,
                                                                         AdminContent content) {
   const auto endpoint = parse_address(address);
   if (!endpoint) return tl::unexpected("servers.admin.listen: not ADDRESS:PORT: " + address);
@@ -184,6 +196,7 @@ tl::expected<std::unique_ptr<AdminHttp>, std::string> AdminHttp::listen(asio::io
 AdminHttp::~AdminHttp() {
   Error ignored;
   impl_->acceptor.close(ignored);
+  impl_->retry.cancel();
 }
 
 std::uint16_t AdminHttp::port() const { return impl_->acceptor.local_endpoint().port(); }

@@ -13,19 +13,25 @@ constexpr std::size_t kMaxWaiting = 4;
 nlohmann::json diagnostics_json(const std::vector<config::Diagnostic>& diagnostics) {
   nlohmann::json result = nlohmann::json::array();
   for (const config::Diagnostic& entry : diagnostics)
-    result.push_back({{"file", entry.file}, {"line", entry.line}, {"column", entry.column},
+    result.push_back({{"file", entry.file},
+                      {"line", entry.line},
+                      {"column", entry.column},
                       {"severity", entry.severity == config::Severity::error ? "error" : "warning"},
-                      {"message", entry.message}, {"text", config::to_string(entry)}});
+                      {"message", entry.message},
+                      {"text", config::to_string(entry)}});
   return result;
 }
 
 nlohmann::json plan_json(const config::Plan& plan) {
   nlohmann::json changed = nlohmann::json::array();
   for (const config::ChannelChange& change : plan.changed)
-    changed.push_back({{"id", change.id}, {"keys", change.keys}, {"interrupts_media", change.interrupts_media},
+    changed.push_back({{"id", change.id},
+                       {"keys", change.keys},
+                       {"interrupts_media", change.interrupts_media},
                        {"interrupts_hls", change.interrupts_hls}});
-  return {{"added", plan.added}, {"changed", changed}, {"removed", plan.removed}, {"untouched", plan.untouched},
-          {"node_keys", plan.node_keys}, {"restarts", plan.restarts}, {"refused", plan.refused}, {"empty", plan.empty()}};
+  return {{"added", plan.added},         {"changed", changed},          {"removed", plan.removed},
+          {"untouched", plan.untouched}, {"node_keys", plan.node_keys}, {"restarts", plan.restarts},
+          {"refused", plan.refused},     {"empty", plan.empty()}};
 }
 
 std::string summary(const config::Plan& plan) {
@@ -89,7 +95,9 @@ nlohmann::json Daemon::plan() const {
 void Daemon::request_apply(ApplyJob job) {
   if (!applying_) return start_apply(std::move(job));
   if (queue_.size() >= kMaxWaiting) {
-    if (job.reply) job.reply(tl::unexpected(fmt::format("busy: an apply by {} is under way and {} wait", applying_who_, queue_.size())));
+    if (job.reply)
+      job.reply(tl::unexpected(
+          fmt::format("busy: an apply by {} is under way and {} wait", applying_who_, queue_.size())));
     return;
   }
   queue_.push_back(std::move(job));
@@ -116,9 +124,11 @@ bool Daemon::wanted_map(const ApplyJob& job, PreparedApply& prepared, nlohmann::
   prepared.diagnostics = diagnostics_json(files.diagnostics);
   files_valid_ = files.ok();
   if (!files.ok()) {
-    const auto errors = std::count_if(files.diagnostics.begin(), files.diagnostics.end(),
-                                      [](const auto& entry) { return entry.severity == config::Severity::error; });
-    result = failure(fmt::format("the files have {} error{}; the running map stays", errors, errors == 1 ? "" : "s"));
+    const auto errors =
+        std::count_if(files.diagnostics.begin(), files.diagnostics.end(),
+                      [](const auto& entry) { return entry.severity == config::Severity::error; });
+    result = failure(
+        fmt::format("the files have {} error{}; the running map stays", errors, errors == 1 ? "" : "s"));
     result["diagnostics"] = prepared.diagnostics;
     std::string first;
     if (!files.diagnostics.empty()) first = ": " + config::to_string(files.diagnostics.front());
@@ -157,8 +167,9 @@ void Daemon::start_apply(ApplyJob job) {
   if (!wanted_map(prepared->job, *prepared, result)) return end_apply(prepared->job, result);
   prepared->plan = config::diff(*model_, *prepared->model);
   if (!prepared->plan.refused.empty()) {
-    result = failure(fmt::format("{} can't change while the gateway runs; put it back, or stop and start the gateway",
-                                 join(prepared->plan.refused)));
+    result = failure(
+        fmt::format("{} can't change while the gateway runs; put it back, or stop and start the gateway",
+                    join(prepared->plan.refused)));
     result["plan"] = plan_json(prepared->plan);
     add_event("warning", "map_rejected", "", result["error"].get<std::string>());
     return end_apply(prepared->job, result);
@@ -185,7 +196,8 @@ void Daemon::perform(std::shared_ptr<PreparedApply> prepared) {
   }
   (void)protocol::write_file_atomically(run_dir_.root + "/state/handles.json", to_json(handles_));
   boost::asio::post(apply_thread_, [this, prepared]() mutable {
-    auto outcome = carry_out_or_roll_back(*plane_, prepared->before, prepared->wanted, prepared->plan.restarts);
+    auto outcome =
+        carry_out_or_roll_back(*plane_, prepared->before, prepared->wanted, prepared->plan.restarts);
     boost::asio::post(io_, [this, prepared = std::move(prepared), outcome = std::move(outcome)]() mutable {
       finish_apply(std::move(prepared), std::move(outcome));
     });
@@ -197,8 +209,9 @@ void Daemon::finish_apply(std::shared_ptr<PreparedApply> prepared, tl::expected<
   if (!outcome) {
     states_.fastpath.generation = states_.bridge.generation = prepared->wanted.fastpath.generation + 1;
     const ApplyFailure& why = outcome.error();
-    auto result = failure(why.reason + (why.rolled_back ? "; everything was put back"
-                                                        : "; putting back failed too: " + why.rollback_reason));
+    auto result =
+        failure(why.reason + (why.rolled_back ? "; everything was put back"
+                                              : "; putting back failed too: " + why.rollback_reason));
     result["rolled_back"] = why.rolled_back;
     result["plan"] = plan_json(prepared->plan);
     add_event(why.rolled_back ? "warning" : "critical", "apply_failed", "",
@@ -220,19 +233,27 @@ void Daemon::finish_apply(std::shared_ptr<PreparedApply> prepared, tl::expected<
   entry.who = job.who;
   entry.summary = summary(prepared->plan);
   entry.restores = prepared->restores;
-  nlohmann::json result = {{"ok", true}, {"plan", plan_json(prepared->plan)}, {"diagnostics", prepared->diagnostics},
-                           {"generation", states_.fastpath.generation}, {"number", nullptr}, {"warning", nullptr}};
-  if (const auto kept = history_->add(entry, *model_, applied_sources_)) result["number"] = kept->number;
-  else result["warning"] = "applied, but not kept in the history: " + kept.error();
+  nlohmann::json result = {{"ok", true},
+                           {"plan", plan_json(prepared->plan)},
+                           {"diagnostics", prepared->diagnostics},
+                           {"generation", states_.fastpath.generation},
+                           {"number", nullptr},
+                           {"warning", nullptr}};
+  if (const auto kept = history_->add(entry, *model_, applied_sources_))
+    result["number"] = kept->number;
+  else
+    result["warning"] = "applied, but not kept in the history: " + kept.error();
   set_alarm(false, "map_rejected", "critical", "", "");
-  add_event("info", job.rollback ? "rollback" : "apply", "", fmt::format("{} by {}: {}", job.rollback ? "rollback" : "apply", job.who, entry.summary));
+  add_event("info", job.rollback ? "rollback" : "apply", "",
+            fmt::format("{} by {}: {}", job.rollback ? "rollback" : "apply", job.who, entry.summary));
   files_signature_.clear();
   end_apply(job, result);
 }
 
 void Daemon::end_apply(const ApplyJob& job, const nlohmann::json& result) {
   if (job.by_signal) {
-    if (!result["ok"].get<bool>()) fmt::print(stderr, "headgate-control: apply: {}\n", result["error"].get<std::string>());
+    if (!result["ok"].get<bool>())
+      fmt::print(stderr, "headgate-control: apply: {}\n", result["error"].get<std::string>());
     announced_ = false;  // the launcher said RELOADING: tell it when that is over
   }
   if (job.reply) job.reply(result);
@@ -248,7 +269,8 @@ void Daemon::next_job() {
   start_apply(std::move(job));
 }
 
-// A process runs another generation than it should: it was started while nobody could tell it, or refused before.
+// A process runs another generation than it should: it was started while nobody could tell it, or refused
+// before.
 void Daemon::reapply() {
   applying_ = true;
   applying_who_ = "control";

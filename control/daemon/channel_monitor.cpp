@@ -11,8 +11,9 @@ using protocol::DropReason;
 
 std::uint64_t lost_in_node(const DropCounts& drops) {
   std::uint64_t sum = 0;
-  for (const DropReason reason : {DropReason::ring_full, DropReason::output_queue_full, DropReason::output_no_buffer,
-                                  DropReason::output_link_down, DropReason::repack_no_buffer})
+  for (const DropReason reason :
+       {DropReason::ring_full, DropReason::output_queue_full, DropReason::output_no_buffer,
+        DropReason::output_link_down, DropReason::repack_no_buffer})
     sum += drops[static_cast<std::size_t>(reason)];
   return sum;
 }
@@ -32,10 +33,14 @@ void add_reason(std::string& reasons, std::uint64_t count, const char* what) {
 
 const char* to_string(ChannelState state) noexcept {
   switch (state) {
-    case ChannelState::ok: return "ok";
-    case ChannelState::degraded: return "degraded";
-    case ChannelState::disabled: return "disabled";
-    case ChannelState::down: break;
+    case ChannelState::ok:
+      return "ok";
+    case ChannelState::degraded:
+      return "degraded";
+    case ChannelState::disabled:
+      return "disabled";
+    case ChannelState::down:
+      break;
   }
   return "down";
 }
@@ -45,8 +50,8 @@ const ChannelHealth* ChannelMonitor::find(const std::string& channel) const {
   return entry == entries_.end() ? nullptr : &entry->second.health;
 }
 
-ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapshot& snapshot, std::int64_t now,
-                                    Entry& entry) {
+ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapshot& snapshot,
+                                    std::int64_t now, Entry& entry) {
   Sample sample;
   sample.at = now;
   sample.epoch = snapshot.epoch;
@@ -69,13 +74,16 @@ ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapsh
     if (output.channel == channel.id) sample.lost += lost_in_node(output.drops);
   }
   // Counters begin again with a new fast path, and when the channel's input was changed.
-  if (!entry.samples.empty() && (entry.samples.back().epoch != sample.epoch || entry.samples.back().packets > sample.packets))
+  if (!entry.samples.empty() &&
+      (entry.samples.back().epoch != sample.epoch || entry.samples.back().packets > sample.packets))
     entry.samples.clear();
   entry.samples.push_back(sample);
-  while (entry.samples.size() > 1 && now - entry.samples.front().at > nanoseconds(kWindow)) entry.samples.pop_front();
+  while (entry.samples.size() > 1 && now - entry.samples.front().at > nanoseconds(kWindow))
+    entry.samples.pop_front();
 
   if (entry.last_packet_unix_ns == 0) return {ChannelState::down, "no datagram yet", 0, 0};
-  if (now - entry.last_packet_unix_ns > nanoseconds(kSilence)) return {ChannelState::down, "no datagram for 2 s", 0, 0};
+  if (now - entry.last_packet_unix_ns > nanoseconds(kSilence))
+    return {ChannelState::down, "no datagram for 2 s", 0, 0};
   const Sample& first = entry.samples.front();
   std::string reasons;
   add_reason(reasons, sample.cc - std::min(first.cc, sample.cc), "CC errors");
@@ -83,9 +91,11 @@ ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapsh
   add_reason(reasons, sample.sync - std::min(first.sync, sample.sync), "packets without sync");
   add_reason(reasons, sample.lost - std::min(first.lost, sample.lost), "lost in this node");
   const std::uint64_t scrambled = sample.scrambled - std::min(first.scrambled, sample.scrambled);
-  if (scrambled > 0 && scrambled * 2 > sample.packets - first.packets) add_reason(reasons, scrambled, "scrambled");
+  if (scrambled > 0 && scrambled * 2 > sample.packets - first.packets)
+    add_reason(reasons, scrambled, "scrambled");
   if (!reasons.empty()) reasons += " in the last 10 s";
-  if (service_missing) reasons += reasons.empty() ? "the program is not in the stream" : "; the program is not in the stream";
+  if (service_missing)
+    reasons += reasons.empty() ? "the program is not in the stream" : "; the program is not in the stream";
   return {reasons.empty() ? ChannelState::ok : ChannelState::degraded, reasons, 0, active};
 }
 
@@ -96,8 +106,9 @@ void ChannelMonitor::update(const config::Model& model, const Snapshot& snapshot
     Entry entry;
     if (auto old = entries_.find(channel.id); old != entries_.end()) entry = std::move(old->second);
     const ChannelHealth before = entry.health;
-    ChannelHealth health = channel.enabled ? judge(channel, snapshot, now, entry)
-                                           : ChannelHealth{ChannelState::disabled, "disabled by the map", 0, 0};
+    ChannelHealth health = channel.enabled
+                               ? judge(channel, snapshot, now, entry)
+                               : ChannelHealth{ChannelState::disabled, "disabled by the map", 0, 0};
     const bool changed = !entry.known || before.state != health.state;
     health.since_unix_ns = changed ? now : before.since_unix_ns;
     // What a new control or a new channel finds is no change.

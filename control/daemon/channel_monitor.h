@@ -1,7 +1,9 @@
 // The state of each channel from its counters, and since when:
 //   ok        media flows and nothing went wrong in the last 10 s
-//   degraded  media flows, but in the last 10 s there were CC errors, transport errors, packets without sync, packets lost
-//             towards the bridge or an output, or most packets were scrambled, or the wanted service is missing
+//   degraded  media flows, but in the last 10 s there were CC errors, transport errors, packets without sync,
+//   packets lost
+//             towards the bridge or an output, or most packets were scrambled, or the wanted service is
+//             missing
 //   down      no datagram for 2 s
 //   disabled  by the map
 // Pure: time and counters are arguments. Threading: one owner.
@@ -35,9 +37,11 @@ class ChannelMonitor {
  public:
   static constexpr std::chrono::seconds kWindow{10};
   static constexpr std::chrono::seconds kSilence{2};
-  using OnChange = std::function<void(const std::string& channel, const ChannelHealth& before, const ChannelHealth& now)>;
+  using OnChange =
+      std::function<void(const std::string& channel, const ChannelHealth& before, const ChannelHealth& now)>;
 
-  void update(const config::Model& model, const Snapshot& snapshot, std::int64_t now_unix_ns, const OnChange& on_change);
+  void update(const config::Model& model, const Snapshot& snapshot, std::int64_t now_unix_ns,
+              const OnChange& on_change);
   // Null for an unknown channel.
   const ChannelHealth* find(const std::string& channel) const;
 
@@ -52,7 +56,8 @@ class ChannelMonitor {
     std::deque<Sample> samples;
     bool known = false;
   };
-  ChannelHealth judge(const config::Channel& channel, const Snapshot& snapshot, std::int64_t now, Entry& entry);
+  ChannelHealth judge(const config::Channel& channel, const Snapshot& snapshot, std::int64_t now,
+                      Entry& entry);
 
   std::map<std::string, Entry> entries_;
 };

@@ -9,7 +9,9 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+#include <chrono>
 #include <deque>
 #include <list>
 
@@ -53,7 +55,8 @@ class Client : public std::enable_shared_from_this<Client> {
 
   void publish(const nlohmann::json& event) {
     if (!follows_) return;
-    send(nlohmann::json{{"v", protocol::kProtocolVersion}, {"id", follow_id_}, {"event", event}}.dump());
+    send(nlohmann::json{{"v", protocol::kProtocolVersion}, {"id", follow_id_}, {"event", event}}.dump(
+        -1, ' ', false, nlohmann::json::error_handler_t::replace));
   }
 
   // Has no answer coming and follows nothing.
@@ -94,12 +97,13 @@ class Client : public std::enable_shared_from_this<Client> {
   }
 
   void write() {
-    asio::async_write(socket_, asio::buffer(unsent_.front()), [self = shared_from_this()](Error error, std::size_t) {
-      if (error) return self->close();
-      self->unsent_size_ -= self->unsent_.front().size();
-      self->unsent_.pop_front();
-      if (!self->unsent_.empty()) self->write();
-    });
+    asio::async_write(socket_, asio::buffer(unsent_.front()),
+                      [self = shared_from_this()](Error error, std::size_t) {
+                        if (error) return self->close();
+                        self->unsent_size_ -= self->unsent_.front().size();
+                        self->unsent_.pop_front();
+                        if (!self->unsent_.empty()) self->write();
+                      });
   }
 
   Socket socket_;
@@ -119,7 +123,7 @@ class Client : public std::enable_shared_from_this<Client> {
 
 struct ControlServer::Impl {
   Impl(asio::io_context& io, std::string path_in, RequestHandler handler_in)
-      : acceptor(io), path(std::move(path_in)), handler(std::move(handler_in)) {}
+      : acceptor(io), retry(io), path(std::move(path_in)), handler(std::move(handler_in)) {}
 
   void accept(const std::shared_ptr<Impl>& self) {
     acceptor.async_accept([self](Error error, Socket socket) {
@@ -131,18 +135,25 @@ struct ControlServer::Impl {
         self->clients.push_back(client);
         client->read();
       }
-      self->accept(self);
+      if (!error) return self->accept(self);
+      // Out of descriptors, most likely: trying again at once would spin.
+      self->retry.expires_after(std::chrono::milliseconds(100));
+      self->retry.async_wait([self](Error cancelled) {
+        if (!cancelled && self->acceptor.is_open()) self->accept(self);
+      });
     });
   }
 
   void drop_oldest_idle() {
-    const auto oldest = std::find_if(clients.begin(), clients.end(), [](const auto& client) { return client->idle(); });
+    const auto oldest =
+        std::find_if(clients.begin(), clients.end(), [](const auto& client) { return client->idle(); });
     if (oldest == clients.end()) return;
     const std::shared_ptr<Client> dropped = *oldest;
     dropped->close();
   }
 
   asio::local::stream_protocol::acceptor acceptor;
+  asio::steady_timer retry;
   std::string path;
   RequestHandler handler;
   Clients clients;
@@ -167,6 +178,7 @@ tl::expected<std::unique_ptr<ControlServer>, std::string> ControlServer::listen(
 ControlServer::~ControlServer() {
   Error ignored;
   impl_->acceptor.close(ignored);
+  impl_->retry.cancel();
   const Clients clients = impl_->clients;
   for (const auto& client : clients) client->close();
   ::unlink(impl_->path.c_str());

@@ -1,7 +1,14 @@
+<<<<<<< HEAD
 // The control socket: JSON lines as control/protocol/message.h says, for the CLI. A connection may send several requests;
 // after `events` with {"follow":true} every further event comes as a line {"v":1,"id":ID,"event":{…}}.
 // At most kMaxClients connections: one more closes the oldest that waits for nothing. One that doesn't read is closed.
 // Threading: the io_context's thread.
+=======
+// The control socket: JSON lines as control/protocol/message.h says, for the CLI. A connection may send
+// several requests; after `events` with {"follow":true} every further event comes as a line
+// {"v":1,"id":ID,"event":{…}}. At most kMaxClients connections; one that doesn't read is closed. Threading:
+// the io_context's thread.
+>>>>>>> main
 #pragma once
 
 #include <sys/types.h>
@@ -20,7 +27,8 @@ namespace headgate::control {
 
 using Reply = std::function<void(tl::expected<nlohmann::json, std::string>)>;
 // `who`: "root (0)"
-using RequestHandler = std::function<void(const protocol::Request& request, const std::string& who, Reply reply)>;
+using RequestHandler =
+    std::function<void(const protocol::Request& request, const std::string& who, Reply reply)>;
 
 class ControlServer {
  public:
@@ -29,7 +37,8 @@ class ControlServer {
   static constexpr std::size_t kMaxUnsent = 4 * 1024 * 1024;
 
   static tl::expected<std::unique_ptr<ControlServer>, std::string> listen(boost::asio::io_context& io,
-                                                                          const std::string& path, RequestHandler handler);
+                                                                          const std::string& path,
+                                                                          RequestHandler handler);
   ~ControlServer();
   void publish(const nlohmann::json& event);
 

@@ -4,12 +4,12 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <tuple>
 #include <boost/asio/post.hpp>
 #include <csignal>
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
+#include <tuple>
 
 #include "control/launcher/launcher.h"
 #include "control/launcher/launcher_client.h"
@@ -46,9 +46,9 @@ nlohmann::json history_json(const History& history) {
   const auto applied = history.applied();
   nlohmann::json entries = nlohmann::json::array();
   for (const HistoryEntry& entry : history.list()) {
-    nlohmann::json line = {{"number", entry.number}, {"unix_ns", entry.unix_ns}, {"who", entry.who},
-                           {"summary", entry.summary}, {"restores", nullptr},
-                           {"applied", applied && applied->number == entry.number}};
+    nlohmann::json line = {{"number", entry.number}, {"unix_ns", entry.unix_ns},
+                           {"who", entry.who},       {"summary", entry.summary},
+                           {"restores", nullptr},    {"applied", applied && applied->number == entry.number}};
     if (entry.restores) line["restores"] = *entry.restores;
     entries.push_back(line);
   }
@@ -66,15 +66,18 @@ std::int64_t unix_now_ns() {
 Daemon::Daemon(DaemonOptions options) : options_(std::move(options)) {}
 Daemon::~Daemon() = default;
 
-void Daemon::add_event(const char* severity, const char* kind, const std::string& subject, const std::string& message) {
-  fmt::print(stderr, "headgate-control: {}: {}{}{}\n", severity, subject, subject.empty() ? "" : ": ", message);
+void Daemon::add_event(const char* severity, const char* kind, const std::string& subject,
+                       const std::string& message) {
+  fmt::print(stderr, "headgate-control: {}: {}{}{}\n", severity, subject, subject.empty() ? "" : ": ",
+             message);
   events_->add({0, unix_now_ns(), severity, kind, subject, message});
 }
 
 void Daemon::set_alarm(bool active, const char* kind, const char* severity, const std::string& subject,
                        const std::string& message) {
-  const auto found = std::find_if(alarms_.begin(), alarms_.end(),
-                                  [&](const Alarm& alarm) { return alarm.kind == kind && alarm.subject == subject; });
+  const auto found = std::find_if(alarms_.begin(), alarms_.end(), [&](const Alarm& alarm) {
+    return alarm.kind == kind && alarm.subject == subject;
+  });
   if (active && found == alarms_.end()) {
     alarms_.push_back({kind, severity, subject, message, unix_now_ns()});
     add_event(severity, kind, subject, message);
@@ -88,7 +91,8 @@ void Daemon::tell_launcher(const std::string& line) {
     fmt::print(stderr, "headgate-control: {}\n", done.error());
 }
 
-void Daemon::every(boost::asio::steady_timer& timer, std::chrono::milliseconds period, void (Daemon::*action)()) {
+void Daemon::every(boost::asio::steady_timer& timer, std::chrono::milliseconds period,
+                   void (Daemon::*action)()) {
   timer.expires_after(period);
   timer.async_wait([this, &timer, period, action](boost::system::error_code error) {
     if (error) return;
@@ -100,26 +104,28 @@ void Daemon::every(boost::asio::steady_timer& timer, std::chrono::milliseconds p
 void Daemon::sample() {
   if (mapping_ && mapping_->stale(run_dir_.fastpath_stats())) mapping_.reset();
   if (!mapping_) {
-    if (auto opened = protocol::StatsMapping::open_read_only(run_dir_.fastpath_stats())) mapping_.emplace(std::move(*opened));
+    if (auto opened = protocol::StatsMapping::open_read_only(run_dir_.fastpath_stats()))
+      mapping_.emplace(std::move(*opened));
   }
   Snapshot now = mapping_ ? take(*mapping_->page()) : Snapshot{};
   for (const InterfaceSnapshot& interface : now.interfaces) {
     for (const InterfaceSnapshot& old : snapshot_.interfaces) {
       if (old.name == interface.name && old.link_up != interface.link_up)
-        add_event(interface.link_up ? "info" : "critical", interface.link_up ? "link_up" : "link_down", interface.name,
-                  interface.link_up ? "link is up" : "link is down");
+        add_event(interface.link_up ? "info" : "critical", interface.link_up ? "link_up" : "link_down",
+                  interface.name, interface.link_up ? "link is up" : "link is down");
     }
   }
   snapshot_ = std::move(now);
-  monitor_.update(*model_, snapshot_, unix_now_ns(),
-                  [this](const std::string& channel, const ChannelHealth& before, const ChannelHealth& health) {
-                    const char* severity = health.state == ChannelState::down       ? "critical"
-                                           : health.state == ChannelState::degraded ? "warning"
-                                                                                    : "info";
-                    add_event(severity, "channel_state", channel,
-                              fmt::format("{} -> {}{}{}", to_string(before.state), to_string(health.state),
-                                          health.reason.empty() ? "" : ": ", health.reason));
-                  });
+  monitor_.update(
+      *model_, snapshot_, unix_now_ns(),
+      [this](const std::string& channel, const ChannelHealth& before, const ChannelHealth& health) {
+        const char* severity = health.state == ChannelState::down       ? "critical"
+                               : health.state == ChannelState::degraded ? "warning"
+                                                                        : "info";
+        add_event(severity, "channel_state", channel,
+                  fmt::format("{} -> {}{}{}", to_string(before.state), to_string(health.state),
+                              health.reason.empty() ? "" : ": ", health.reason));
+      });
 }
 
 void Daemon::observe_later() {
@@ -135,15 +141,18 @@ void Daemon::on_observation(Observation now) {
   observing_ = false;
   for (Event& event : compare(observation_, now, unix_now_ns()))
     add_event(event.severity.c_str(), event.kind.c_str(), event.subject, event.message);
+  if (launcher_replaced(observation_, now)) announced_ = false;  // it has yet to hear it
   observation_ = std::move(now);
   if (observation_.launcher_answers) {
     for (const ProcessView& entry : observation_.processes)
       set_alarm(entry.process.crash_loop, "crash_loop", "critical", entry.process.name,
                 entry.process.name + " dies again and again");
   }
-  const bool behind = std::any_of(observation_.processes.begin(), observation_.processes.end(), [this](const auto& entry) {
-    return entry.process.name != "control" && entry.answers && entry.generation != states_.fastpath.generation;
-  });
+  const bool behind =
+      std::any_of(observation_.processes.begin(), observation_.processes.end(), [this](const auto& entry) {
+        return entry.process.name != "control" && entry.answers &&
+               entry.generation != states_.fastpath.generation;
+      });
   settle_failures_ = behind && !applying_ ? settle_failures_ + 1 : 0;
   if (settle_failures_ >= 2) {
     settle_failures_ = 0;
@@ -151,9 +160,9 @@ void Daemon::on_observation(Observation now) {
   } else if (!behind && !applying_) {
     set_alarm(false, "apply_pending", "critical", "", "");
   }
-  const bool silent = std::any_of(observation_.processes.begin(), observation_.processes.end(), [](const auto& entry) {
-    return entry.process.name != "control" && !entry.answers;
-  });
+  const bool silent =
+      std::any_of(observation_.processes.begin(), observation_.processes.end(),
+                  [](const auto& entry) { return entry.process.name != "control" && !entry.answers; });
   if (silent && !applying_) repair_states();
   announce();
 }
@@ -167,14 +176,16 @@ void Daemon::repair_states() {
     const bool whole = kept && *kept == text;
     const auto done = whole ? tl::expected<void, std::string>{} : plane_->write_state(process, text);
     set_alarm(!done, "state_lost", "critical", process, done ? "" : done.error());
-    if (!whole && done) add_event("warning", "state_repaired", process, path + " was damaged or gone: written anew");
+    if (!whole && done)
+      add_event("warning", "state_repaired", process, path + " was damaged or gone: written anew");
   }
 }
 
 bool Daemon::ready() const {
   int serving = 0;
   for (const ProcessView& entry : observation_.processes) {
-    if (entry.process.name != "control" && entry.answers && entry.generation == states_.fastpath.generation) ++serving;
+    if (entry.process.name != "control" && entry.answers && entry.generation == states_.fastpath.generation)
+      ++serving;
   }
   return serving == 2 && !applying_;
 }
@@ -188,8 +199,8 @@ void Daemon::announce() {
   for (const auto& channel : model_->channels) {
     if (const auto* health = monitor_.find(channel.id)) ++counts[static_cast<int>(health->state)];
   }
-  const auto text = fmt::format("{} channels: {} ok, {} degraded, {} down, {} disabled", model_->channels.size(), counts[0],
-                                counts[1], counts[2], counts[3]);
+  const auto text = fmt::format("{} channels: {} ok, {} degraded, {} down, {} disabled",
+                                model_->channels.size(), counts[0], counts[1], counts[2], counts[3]);
   if (!announced_ && ready()) {
     tell_launcher("ready " + text);
     announced_ = true;
@@ -242,7 +253,9 @@ void Daemon::handle(const protocol::Request& request, const std::string& who, Re
     return value != request.params.end() && value->is_string() ? value->get<std::string>() : std::string();
   };
   if (method == "hello") {
-    reply(nlohmann::json{{"process", "control"}, {"pid", ::getpid()}, {"version", HEADGATE_VERSION},
+    reply(nlohmann::json{{"process", "control"},
+                         {"pid", ::getpid()},
+                         {"version", HEADGATE_VERSION},
                          {"generation", states_.fastpath.generation}});
   } else if (method == "status") {
     const std::string channel = text_param("channel");
@@ -265,7 +278,8 @@ void Daemon::handle(const protocol::Request& request, const std::string& who, Re
     reply(history_json(*history_));
   } else if (method == "events") {
     nlohmann::json events = nlohmann::json::array();
-    for (const Event& event : events_->recent()) events.push_back(nlohmann::json::parse(event_to_json(event)));
+    for (const Event& event : events_->recent())
+      events.push_back(nlohmann::json::parse(event_to_json(event)));
     reply(nlohmann::json{{"events", events}});
   } else {
     reply(tl::unexpected("unknown method " + method));
@@ -291,19 +305,24 @@ int Daemon::run() {
   }
   if (!prepare_states()) return 1;
   plane_ = std::make_unique<LiveDataPlane>(run_dir_);
-  auto server = ControlServer::listen(
-      io_, options_.socket.empty() ? run_dir_.control_socket() : options_.socket,
-      [this](const protocol::Request& request, const std::string& who, Reply reply) { handle(request, who, std::move(reply)); });
+  auto server =
+      ControlServer::listen(io_, options_.socket.empty() ? run_dir_.control_socket() : options_.socket,
+                            [this](const protocol::Request& request, const std::string& who, Reply reply) {
+                              handle(request, who, std::move(reply));
+                            });
   if (!server) {
     fmt::print(stderr, "headgate-control: {}\n", server.error());
     return 1;
   }
   server_ = std::move(*server);
-  events_->on_event([this](const Event& event) { server_->publish(nlohmann::json::parse(event_to_json(event))); });
+  events_->on_event(
+      [this](const Event& event) { server_->publish(nlohmann::json::parse(event_to_json(event))); });
   if (const auto& admin = model_->node.admin) {
     auto opened = open_admin(admin->listen);
-    if (opened) admin_ = std::move(*opened), admin_address_ = admin->listen;
-    else set_alarm(true, "admin_server", "critical", "", opened.error());
+    if (opened)
+      admin_ = std::move(*opened), admin_address_ = admin->listen;
+    else
+      set_alarm(true, "admin_server", "critical", "", opened.error());
   }
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
   std::function<void()> wait = [&] {

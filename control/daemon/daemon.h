@@ -1,7 +1,7 @@
-// headgate-control: the applied map, plan and apply, states of channels, events, the control socket and the admin server.
-// Media never passes here: when it dies, everything goes on, and on return it adopts what runs.
-// Threading: one thread runs the io_context and owns everything; applies and observations, which block, run on one thread
-// each and hand their results back to it.
+// headgate-control: the applied map, plan and apply, states of channels, events, the control socket and the
+// admin server. Media never passes here: when it dies, everything goes on, and on return it adopts what runs.
+// Threading: one thread runs the io_context and owns everything; applies and observations, which block, run
+// on one thread each and hand their results back to it.
 #pragma once
 
 #include <atomic>
@@ -76,8 +76,10 @@ class Daemon {
   void on_observation(Observation observation);
   void check_files();
   void announce();
-  void add_event(const char* severity, const char* kind, const std::string& subject, const std::string& message);
-  void set_alarm(bool active, const char* kind, const char* severity, const std::string& subject, const std::string& message);
+  void add_event(const char* severity, const char* kind, const std::string& subject,
+                 const std::string& message);
+  void set_alarm(bool active, const char* kind, const char* severity, const std::string& subject,
+                 const std::string& message);
   void every(boost::asio::steady_timer& timer, std::chrono::milliseconds period, void (Daemon::*action)());
   void tell_launcher(const std::string& line);
   GatewayView view() const;

@@ -1,6 +1,6 @@
-// What happened: state changes, deaths and restarts, applies. The last kKeep in memory, all in data_dir/events.jsonl, which
-// becomes events.jsonl.1 when it is kMaxFile long. Severity: info | warning | critical.
-// Threading: one owner.
+// What happened: state changes, deaths and restarts, applies. The last kKeep in memory, all in
+// data_dir/events.jsonl, which becomes events.jsonl.1 when it is kMaxFile long. Severity: info | warning |
+// critical. Threading: one owner.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,8 @@ class EventLog {
   static constexpr std::uint64_t kMaxFile = 8 * 1024 * 1024;
   using Listener = std::function<void(const Event&)>;
 
-  // "" keeps nothing on disk. Reads the last events back, so that ids go on and `events` shows what was before a restart.
+  // "" keeps nothing on disk. Reads the last events back, so that ids go on and `events` shows what was
+  // before a restart.
   explicit EventLog(const std::string& data_dir);
   void add(Event event);
   void on_event(Listener listener) { listener_ = std::move(listener); }

@@ -20,11 +20,16 @@ nlohmann::json to_json(const HistoryEntry& entry, const std::vector<config::Sour
   nlohmann::json files = nlohmann::json::array();
   for (std::size_t i = 0; i < sources.size(); ++i)
     files.push_back({{"path", sources[i].path}, {"stored_as", fmt::format("{:03}.yaml", i)}});
-  nlohmann::json json = {{"number", entry.number},   {"unix_ns", entry.unix_ns}, {"who", entry.who},
+  nlohmann::json json = {{"number", entry.number},   {"unix_ns", entry.unix_ns},       {"who", entry.who},
                          {"summary", entry.summary}, {"digest", entry.sources_digest}, {"files", files},
                          {"restores", nullptr}};
   if (entry.restores) json["restores"] = *entry.restores;
   return json;
+}
+
+// A path may hold any bytes, JSON only UTF-8: a wrong one becomes a replacement character, not an exception.
+std::string dump(const nlohmann::json& json) {
+  return json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 std::string hex(const unsigned char* bytes, unsigned size) {
@@ -47,12 +52,15 @@ std::string digest(const std::vector<config::SourceFile>& sources) {
   return hex(value, size);
 }
 
-std::string History::folder(std::uint32_t number) const { return fmt::format("{}/history/{:06}", data_dir_, number); }
+std::string History::folder(std::uint32_t number) const {
+  return fmt::format("{}/history/{:06}", data_dir_, number);
+}
 
 std::vector<std::uint32_t> History::numbers() const {
   std::vector<std::uint32_t> found;
   std::error_code error;
-  for (fs::directory_iterator entry(data_dir_ + "/history", error), end; !error && entry != end; entry.increment(error)) {
+  for (fs::directory_iterator entry(data_dir_ + "/history", error), end; !error && entry != end;
+       entry.increment(error)) {
     const std::string name = entry->path().filename().string();
     std::uint32_t number = 0;
     const auto [rest, problem] = std::from_chars(name.data(), name.data() + name.size(), number);
@@ -76,15 +84,19 @@ tl::expected<HistoryEntry, std::string> History::add(HistoryEntry entry, const c
   ::chmod((data_dir_ + "/history").c_str(), 0700);
   for (std::size_t i = 0; i < sources.size(); ++i) {
     const auto path = fmt::format("{}/files/{:03}.yaml", unfinished, i);
-    if (auto done = protocol::write_file_atomically(path, sources[i].text); !done) return tl::unexpected(done.error());
+    if (auto done = protocol::write_file_atomically(path, sources[i].text); !done)
+      return tl::unexpected(done.error());
   }
   if (auto done = protocol::write_file_atomically(unfinished + "/model.json", model_to_json(model)); !done)
     return tl::unexpected(done.error());
-  if (auto done = protocol::write_file_atomically(unfinished + "/meta.json", to_json(entry, sources).dump(1) + "\n"); !done)
+  if (auto done = protocol::write_file_atomically(unfinished + "/meta.json", dump(to_json(entry, sources)));
+      !done)
     return tl::unexpected(done.error());
   fs::rename(unfinished, folder(entry.number), error);
   if (error) return tl::unexpected("can't keep " + folder(entry.number) + ": " + error.message());
-  if (auto done = protocol::write_file_atomically(data_dir_ + "/applied", std::to_string(entry.number) + "\n"); !done)
+  if (auto done =
+          protocol::write_file_atomically(data_dir_ + "/applied", std::to_string(entry.number) + "\n");
+      !done)
     return tl::unexpected(done.error());
   prune();
   return entry;
@@ -125,7 +137,8 @@ std::vector<HistoryEntry> History::list() const {
 std::optional<HistoryEntry> History::applied() const {
   const auto text = protocol::read_file(data_dir_ + "/applied");
   std::uint32_t number = 0;
-  if (!text || std::from_chars(text->data(), text->data() + text->size(), number).ec != std::errc()) return std::nullopt;
+  if (!text || std::from_chars(text->data(), text->data() + text->size(), number).ec != std::errc())
+    return std::nullopt;
   return read(number);
 }
 

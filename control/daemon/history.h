@@ -1,5 +1,5 @@
-// The applied maps in data_dir/history/NNNNNN: meta.json, model.json and the files as they were. At most kKeep of them.
-// data_dir/applied holds the number of the one in force. All readable by the gateway only.
+// The applied maps in data_dir/history/NNNNNN: meta.json, model.json and the files as they were. At most
+// kKeep of them. data_dir/applied holds the number of the one in force. All readable by the gateway only.
 // Threading: one owner.
 #pragma once
 
@@ -18,8 +18,8 @@ namespace headgate::control {
 struct HistoryEntry {
   std::uint32_t number = 0;
   std::int64_t unix_ns = 0;
-  std::string who;      // "root (0)", "start"
-  std::string summary;  // "1 added, 2 changed"
+  std::string who;                        // "root (0)", "start"
+  std::string summary;                    // "1 added, 2 changed"
   std::optional<std::uint32_t> restores;  // made by a rollback to this one
   std::string sources_digest;
   bool operator==(const HistoryEntry&) const = default;

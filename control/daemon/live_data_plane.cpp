@@ -17,8 +17,10 @@ std::string LiveDataPlane::socket(const std::string& process) const {
   return process == "fastpath" ? run_dir_.fastpath_socket() : run_dir_.bridge_socket();
 }
 
-tl::expected<void, std::string> LiveDataPlane::write_state(const std::string& process, const std::string& json) {
-  return protocol::write_file_atomically(process == "fastpath" ? run_dir_.fastpath_state() : run_dir_.bridge_state(), json);
+tl::expected<void, std::string> LiveDataPlane::write_state(const std::string& process,
+                                                           const std::string& json) {
+  return protocol::write_file_atomically(
+      process == "fastpath" ? run_dir_.fastpath_state() : run_dir_.bridge_state(), json);
 }
 
 tl::expected<std::uint64_t, std::string> LiveDataPlane::generation(const std::string& process) {

@@ -15,7 +15,8 @@ int print_dirs(const std::string& config) {
   const auto result = headgate::config::load(config);
   const bool readable = !result.run_dir.empty() && !result.data_dir.empty();
   if (!readable) {
-    for (const auto& entry : result.diagnostics) fmt::print(stderr, "{}\n", headgate::config::to_string(entry));
+    for (const auto& entry : result.diagnostics)
+      fmt::print(stderr, "{}\n", headgate::config::to_string(entry));
     return 1;
   }
   fmt::print("{}\n{}\n", result.run_dir, result.data_dir);
@@ -36,7 +37,9 @@ int main(int argc, char** argv) {
     } else if (argument == "--print-dirs") {
       dirs = true;
     } else {
-      fmt::print(stderr, "headgate-control is started by `headgate run`\nusage: headgate-control --config FILE [--socket PATH]\n");
+      fmt::print(stderr,
+                 "headgate-control is started by `headgate run`\nusage: headgate-control --config FILE "
+                 "[--socket PATH]\n");
       return 2;
     }
   }

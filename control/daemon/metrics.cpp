@@ -31,8 +31,10 @@ class Writer {
     std::string to;
     for (const char c : from) {
       if (c == '\\' || c == '"') to += '\\';
-      if (c == '\n') to += "\\n";
-      else to += c;
+      if (c == '\n')
+        to += "\\n";
+      else
+        to += c;
     }
     return to;
   }
@@ -58,26 +60,34 @@ void about_gateway(Writer& out, const GatewayView& view) {
     out.sample({{"severity", severity}}, count);
   }
   out.family("headgate_process_up", "gauge", "1 while the process runs and answers.");
-  for (const ProcessView& entry : view.processes) out.sample({{"process", entry.process.name}}, entry.answers ? 1 : 0);
-  out.family("headgate_process_deaths_total", "counter", "Unexpected ends of a process that the launcher saw.");
-  for (const ProcessView& entry : view.processes) out.sample({{"process", entry.process.name}}, entry.process.deaths);
-  out.family("headgate_process_crash_loop", "gauge", "1 while the launcher pauses between the starts of a process.");
+  for (const ProcessView& entry : view.processes)
+    out.sample({{"process", entry.process.name}}, entry.answers ? 1 : 0);
+  out.family("headgate_process_deaths_total", "counter",
+             "Unexpected ends of a process that the launcher saw.");
+  for (const ProcessView& entry : view.processes)
+    out.sample({{"process", entry.process.name}}, entry.process.deaths);
+  out.family("headgate_process_crash_loop", "gauge",
+             "1 while the launcher pauses between the starts of a process.");
   for (const ProcessView& entry : view.processes)
     out.sample({{"process", entry.process.name}}, entry.process.crash_loop ? 1 : 0);
-  out.family("headgate_process_start_timestamp_seconds", "gauge", "Start or adoption of a process that runs.");
+  out.family("headgate_process_start_timestamp_seconds", "gauge",
+             "Start or adoption of a process that runs.");
   for (const ProcessView& entry : view.processes) {
     if (entry.process.pid != 0)
-      out.sample({{"process", entry.process.name}}, seconds(static_cast<std::uint64_t>(entry.process.started_unix_ns)));
+      out.sample({{"process", entry.process.name}},
+                 seconds(static_cast<std::uint64_t>(entry.process.started_unix_ns)));
   }
 }
 
 void about_channels(Writer& out, const GatewayView& view) {
-  const ChannelState states[] = {ChannelState::ok, ChannelState::degraded, ChannelState::down, ChannelState::disabled};
+  const ChannelState states[] = {ChannelState::ok, ChannelState::degraded, ChannelState::down,
+                                 ChannelState::disabled};
   out.family("headgate_channel_state", "gauge", "1 for the state that the channel is in, 0 for the others.");
   for (const config::Channel& channel : view.model->channels) {
     const ChannelHealth* health = view.monitor.find(channel.id);
     for (const ChannelState state : states)
-      out.sample({{"channel", channel.id}, {"state", to_string(state)}}, health != nullptr && health->state == state ? 1 : 0);
+      out.sample({{"channel", channel.id}, {"state", to_string(state)}},
+                 health != nullptr && health->state == state ? 1 : 0);
   }
   out.family("headgate_input_active", "gauge", "1 for the input in use.");
   for (const config::Channel& channel : view.model->channels) {
@@ -93,7 +103,9 @@ void about_channels(Writer& out, const GatewayView& view) {
   }
 }
 
-Labels labels_of(const InputSnapshot& input) { return {{"channel", input.channel}, {"input", std::to_string(input.number)}}; }
+Labels labels_of(const InputSnapshot& input) {
+  return {{"channel", input.channel}, {"input", std::to_string(input.number)}};
+}
 
 struct InputCounter {
   const char* name;
@@ -105,16 +117,19 @@ constexpr InputCounter kInputCounters[] = {
     {"headgate_input_datagrams_total", "Datagrams received.", &InputSnapshot::datagrams},
     {"headgate_input_ts_packets_total", "Transport packets received.", &InputSnapshot::ts_packets},
     {"headgate_input_bytes_total", "Bytes of transport packets received.", &InputSnapshot::bytes},
-    {"headgate_input_cc_errors_total", "Continuity errors, ISO/IEC 13818-1 2.4.3.3.", &InputSnapshot::cc_errors},
+    {"headgate_input_cc_errors_total", "Continuity errors, ISO/IEC 13818-1 2.4.3.3.",
+     &InputSnapshot::cc_errors},
     {"headgate_input_duplicates_total", "Legal duplicate packets.", &InputSnapshot::duplicates},
-    {"headgate_input_transport_errors_total", "Packets with transport_error_indicator.", &InputSnapshot::transport_errors},
+    {"headgate_input_transport_errors_total", "Packets with transport_error_indicator.",
+     &InputSnapshot::transport_errors},
     {"headgate_input_sync_errors_total", "Packets that begin without 0x47.", &InputSnapshot::sync_errors},
     {"headgate_input_scrambled_packets_total", "Scrambled packets.", &InputSnapshot::scrambled},
     {"headgate_input_null_packets_total", "Null packets.", &InputSnapshot::null_packets},
     {"headgate_input_rtp_lost_total", "RTP datagrams missing by sequence number.", &InputSnapshot::rtp_lost},
     {"headgate_input_rtp_duplicates_total", "RTP datagrams received twice.", &InputSnapshot::rtp_duplicates},
     {"headgate_input_rtp_reordered_total", "RTP datagrams out of order.", &InputSnapshot::rtp_reordered},
-    {"headgate_input_pcr_discontinuities_total", "PCR jumps without an indicator.", &InputSnapshot::pcr_discontinuities},
+    {"headgate_input_pcr_discontinuities_total", "PCR jumps without an indicator.",
+     &InputSnapshot::pcr_discontinuities},
 };
 
 void about_inputs(Writer& out, const Snapshot& snapshot) {
@@ -122,12 +137,15 @@ void about_inputs(Writer& out, const Snapshot& snapshot) {
     out.family(counter.name, "counter", counter.help);
     for (const InputSnapshot& input : snapshot.inputs) out.sample(labels_of(input), input.*counter.value);
   }
-  out.family("headgate_input_bitrate_bits_per_second", "gauge", "Rate of 188-byte packets over the last second.");
+  out.family("headgate_input_bitrate_bits_per_second", "gauge",
+             "Rate of 188-byte packets over the last second.");
   for (const InputSnapshot& input : snapshot.inputs) out.sample(labels_of(input), input.bitrate_bps);
-  out.family("headgate_input_last_packet_timestamp_seconds", "gauge", "When the last datagram came; 0 before the first.");
+  out.family("headgate_input_last_packet_timestamp_seconds", "gauge",
+             "When the last datagram came; 0 before the first.");
   for (const InputSnapshot& input : snapshot.inputs)
     out.sample(labels_of(input), seconds(input.last_packet_unix_ns));
-  out.family("headgate_input_pid_cc_errors_total", "counter", "Continuity errors by PID, for PIDs that had any.");
+  out.family("headgate_input_pid_cc_errors_total", "counter",
+             "Continuity errors by PID, for PIDs that had any.");
   for (const InputSnapshot& input : snapshot.inputs) {
     for (const PidSnapshot& pid : input.pids) {
       if (pid.cc_errors == 0) continue;
@@ -147,8 +165,8 @@ void about_outputs(Writer& out, const Snapshot& snapshot) {
     out.sample({{"channel", output.channel}, {"output", output.url}}, output.datagrams);
 }
 
-// Zeros too, for each reason once a place, so that a rate is defined before the first drop; of inputs and outputs only what
-// has happened, to keep the page small with hundreds of channels.
+// Zeros too, for each reason once a place, so that a rate is defined before the first drop; of inputs and
+// outputs only what has happened, to keep the page small with hundreds of channels.
 void add_drops(Writer& out, const DropCounts& drops, const Labels& labels, bool zeros) {
   for (std::size_t i = 0; i < drops.size(); ++i) {
     if (drops[i] == 0 && !zeros) continue;
@@ -170,7 +188,8 @@ void about_drops(Writer& out, const Snapshot& snapshot) {
 
 void about_interfaces(Writer& out, const Snapshot& snapshot) {
   out.family("headgate_interface_up", "gauge", "1 while the link is up.");
-  for (const auto& interface : snapshot.interfaces) out.sample({{"interface", interface.name}}, interface.link_up ? 1 : 0);
+  for (const auto& interface : snapshot.interfaces)
+    out.sample({{"interface", interface.name}}, interface.link_up ? 1 : 0);
   out.family("headgate_interface_packets_total", "counter", "Frames by direction.");
   for (const auto& interface : snapshot.interfaces) {
     out.sample({{"interface", interface.name}, {"direction", "rx"}}, interface.rx_packets);
@@ -184,8 +203,10 @@ void about_interfaces(Writer& out, const Snapshot& snapshot) {
   const auto labels = [](const NetworkSnapshot& network) {
     return Labels{{"interface", network.interface}, {"vlan", std::to_string(network.vlan)}};
   };
-  out.family("headgate_igmp_last_query_timestamp_seconds", "gauge", "When a querier was last heard; 0: never.");
-  for (const auto& network : snapshot.networks) out.sample(labels(network), seconds(network.last_query_unix_ns));
+  out.family("headgate_igmp_last_query_timestamp_seconds", "gauge",
+             "When a querier was last heard; 0: never.");
+  for (const auto& network : snapshot.networks)
+    out.sample(labels(network), seconds(network.last_query_unix_ns));
   out.family("headgate_igmp_groups", "gauge", "Groups that this host is a member of.");
   for (const auto& network : snapshot.networks) out.sample(labels(network), network.groups);
   out.family("headgate_igmp_version", "gauge", "IGMP version in force.");
@@ -193,14 +214,16 @@ void about_interfaces(Writer& out, const Snapshot& snapshot) {
 }
 
 void about_workers(Writer& out, const Snapshot& snapshot) {
-  out.family("headgate_fastpath_cycles_per_packet", "gauge", "Cycles of polls that had packets, a packet, since the start.");
+  out.family("headgate_fastpath_cycles_per_packet", "gauge",
+             "Cycles of polls that had packets, a packet, since the start.");
   for (std::size_t i = 0; i < snapshot.workers.size(); ++i) {
     const WorkerSnapshot& worker = snapshot.workers[i];
     if (worker.packets != 0)
       out.sample({{"worker", std::to_string(i)}},
                  static_cast<double>(worker.busy_cycles) / static_cast<double>(worker.packets));
   }
-  out.family("headgate_fastpath_busy_ratio", "gauge", "Share of time spent in polls that had packets, since the start.");
+  out.family("headgate_fastpath_busy_ratio", "gauge",
+             "Share of time spent in polls that had packets, since the start.");
   for (std::size_t i = 0; i < snapshot.workers.size(); ++i) {
     const WorkerSnapshot& worker = snapshot.workers[i];
     if (worker.total_cycles != 0)

@@ -27,12 +27,14 @@ bool used(const Entry& entry) {
 }
 
 void copy_pids(const protocol::InputStats& from, InputSnapshot& to) {
-  const std::size_t count = std::min<std::size_t>(from.pid_count.load(std::memory_order_acquire), from.pids.size());
+  const std::size_t count =
+      std::min<std::size_t>(from.pid_count.load(std::memory_order_acquire), from.pids.size());
   for (std::size_t i = 0; i < count; ++i) {
     const protocol::PidStats& pid = from.pids[i];
-    to.pids.push_back({pid.pid.load(std::memory_order_relaxed), pid.has_pcr.load(std::memory_order_relaxed) != 0,
-                       pid.scrambled_now.load(std::memory_order_relaxed) != 0, get(pid.packets), get(pid.cc_errors),
-                       get(pid.scrambled), get(pid.bitrate_bps)});
+    to.pids.push_back({pid.pid.load(std::memory_order_relaxed),
+                       pid.has_pcr.load(std::memory_order_relaxed) != 0,
+                       pid.scrambled_now.load(std::memory_order_relaxed) != 0, get(pid.packets),
+                       get(pid.cc_errors), get(pid.scrambled), get(pid.bitrate_bps)});
   }
   std::sort(to.pids.begin(), to.pids.end(), [](const auto& a, const auto& b) { return a.pid < b.pid; });
 }
@@ -71,8 +73,9 @@ InputSnapshot copy(const protocol::InputStats& from) {
 }
 
 OutputSnapshot copy(const protocol::OutputStats& from) {
-  return {text(from.channel), text(from.url),     get(from.datagrams),           get(from.bytes),
-          get(from.ts_packets), get(from.last_packet_unix_ns), get(from.bitrate_bps), copy(from.drops)};
+  return {text(from.channel),    text(from.url),       get(from.datagrams),
+          get(from.bytes),       get(from.ts_packets), get(from.last_packet_unix_ns),
+          get(from.bitrate_bps), copy(from.drops)};
 }
 
 InterfaceSnapshot copy(const protocol::InterfaceStats& from) {
@@ -89,8 +92,10 @@ InterfaceSnapshot copy(const protocol::InterfaceStats& from) {
 }
 
 NetworkSnapshot copy(const protocol::NetworkStats& from) {
-  return {text(from.interface),  from.vlan,        get(from.igmp_version), get(from.last_query_unix_ns), get(from.queries),
-          get(from.last_report_unix_ns), get(from.reports), get(from.groups)};
+  return {text(from.interface),   from.vlan,
+          get(from.igmp_version), get(from.last_query_unix_ns),
+          get(from.queries),      get(from.last_report_unix_ns),
+          get(from.reports),      get(from.groups)};
 }
 
 WorkerSnapshot copy(const protocol::WorkerStats& from) {

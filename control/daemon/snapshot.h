@@ -1,5 +1,5 @@
-// The fast path's counter page copied into plain values: what status, metrics and the channel states are made of.
-// Threading: values; take() reads shared memory with relaxed loads.
+// The fast path's counter page copied into plain values: what status, metrics and the channel states are made
+// of. Threading: values; take() reads shared memory with relaxed loads.
 #pragma once
 
 #include <array>
@@ -26,9 +26,11 @@ struct InputSnapshot {
   std::string channel;
   std::string url;
   std::uint64_t datagrams = 0, bytes = 0, ts_packets = 0, cc_errors = 0, duplicates = 0, transport_errors = 0;
-  std::uint64_t sync_errors = 0, scrambled = 0, null_packets = 0, rtp_lost = 0, rtp_duplicates = 0, rtp_reordered = 0;
+  std::uint64_t sync_errors = 0, scrambled = 0, null_packets = 0, rtp_lost = 0, rtp_duplicates = 0,
+                rtp_reordered = 0;
   std::uint64_t pcr_count = 0, pcr_discontinuities = 0, pcr_interval_max_ns = 0;
-  std::uint64_t last_packet_unix_ns = 0, first_packet_unix_ns = 0, joined_unix_ns = 0, bitrate_bps = 0, ring_slots = 0;
+  std::uint64_t last_packet_unix_ns = 0, first_packet_unix_ns = 0, joined_unix_ns = 0, bitrate_bps = 0,
+                ring_slots = 0;
   std::uint64_t service_state = 0, program_number = 0;
   DropCounts drops{};
   std::uint32_t pids_beyond = 0;
@@ -54,11 +56,13 @@ struct InterfaceSnapshot {
 struct NetworkSnapshot {
   std::string interface;
   std::uint32_t vlan = 0;
-  std::uint64_t igmp_version = 0, last_query_unix_ns = 0, queries = 0, last_report_unix_ns = 0, reports = 0, groups = 0;
+  std::uint64_t igmp_version = 0, last_query_unix_ns = 0, queries = 0, last_report_unix_ns = 0, reports = 0,
+                groups = 0;
 };
 
 struct WorkerSnapshot {
-  std::uint64_t polls = 0, packets = 0, busy_cycles = 0, total_cycles = 0, tsc_hz = 0, bridge_ring_dropped = 0;
+  std::uint64_t polls = 0, packets = 0, busy_cycles = 0, total_cycles = 0, tsc_hz = 0,
+                bridge_ring_dropped = 0;
 };
 
 struct Snapshot {

@@ -8,7 +8,8 @@
 namespace headgate::control {
 
 bool Daemon::media_runs() const {
-  const bool fastpath = protocol::read_file(run_dir_.fastpath_state()) && find_running(run_dir_.lock("fastpath"));
+  const bool fastpath =
+      protocol::read_file(run_dir_.fastpath_state()) && find_running(run_dir_.lock("fastpath"));
   const bool bridge = protocol::read_file(run_dir_.bridge_state()) && find_running(run_dir_.lock("bridge"));
   return fastpath || bridge;
 }
@@ -65,7 +66,8 @@ bool Daemon::prepare_states() {
   DesiredStates old;
   const auto fastpath = protocol::read_file(run_dir_.fastpath_state());
   const auto bridge = protocol::read_file(run_dir_.bridge_state());
-  const auto old_fastpath = fastpath ? protocol::parse_fastpath_state(*fastpath) : tl::unexpected(std::string());
+  const auto old_fastpath =
+      fastpath ? protocol::parse_fastpath_state(*fastpath) : tl::unexpected(std::string());
   const auto old_bridge = bridge ? protocol::parse_bridge_state(*bridge) : tl::unexpected(std::string());
   if (old_fastpath) {
     old.fastpath = *old_fastpath;
@@ -92,7 +94,8 @@ void Daemon::start_media() {
   applying_who_ = "start";
   for (const auto& [process, text] : {std::pair{"fastpath", protocol::to_json(states_.fastpath)},
                                       std::pair{"bridge", protocol::to_json(states_.bridge)}}) {
-    if (const auto done = plane_->write_state(process, text); !done) add_event("critical", "state", process, done.error());
+    if (const auto done = plane_->write_state(process, text); !done)
+      add_event("critical", "state", process, done.error());
   }
   tell_launcher("start");
   boost::asio::post(apply_thread_, [this, states = states_] {

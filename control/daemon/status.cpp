@@ -12,7 +12,8 @@ json drops_json(const DropCounts& drops) {
   for (std::size_t i = 0; i < drops.size(); ++i) {
     if (drops[i] == 0) continue;
     const auto& about = protocol::kDropReasons[i];
-    result.push_back({{"where", about.where}, {"reason", about.name}, {"count", drops[i]}, {"sentence", about.sentence}});
+    result.push_back(
+        {{"where", about.where}, {"reason", about.name}, {"count", drops[i]}, {"sentence", about.sentence}});
   }
   return result;
 }
@@ -23,7 +24,8 @@ std::uint64_t sum(const DropCounts& drops) {
   return total;
 }
 
-// As the bridge tells it: "channels" by id, each with tracks and, where it serves HLS, "hls". Null where there is none.
+// As the bridge tells it: "channels" by id, each with tracks and, where it serves HLS, "hls". Null where
+// there is none.
 json bridge_channel(const GatewayView& view, const std::string& channel) {
   if (!view.bridge_status.is_object()) return nullptr;
   const auto channels = view.bridge_status.find("channels");
@@ -35,30 +37,56 @@ json bridge_channel(const GatewayView& view, const std::string& channel) {
 json input_json(const InputSnapshot& input) {
   json pids = json::array();
   for (const PidSnapshot& pid : input.pids)
-    pids.push_back({{"pid", pid.pid}, {"packets", pid.packets}, {"cc_errors", pid.cc_errors}, {"scrambled", pid.scrambled},
-                    {"scrambled_now", pid.scrambled_now}, {"has_pcr", pid.has_pcr}, {"bitrate_bps", pid.bitrate_bps}});
-  return {{"number", input.number}, {"url", input.url}, {"datagrams", input.datagrams}, {"bytes", input.bytes},
-          {"ts_packets", input.ts_packets}, {"cc_errors", input.cc_errors}, {"duplicates", input.duplicates},
-          {"transport_errors", input.transport_errors}, {"sync_errors", input.sync_errors}, {"scrambled", input.scrambled},
-          {"null_packets", input.null_packets}, {"rtp_lost", input.rtp_lost}, {"rtp_duplicates", input.rtp_duplicates},
-          {"rtp_reordered", input.rtp_reordered}, {"pcr_count", input.pcr_count},
-          {"pcr_discontinuities", input.pcr_discontinuities}, {"pcr_interval_max_ns", input.pcr_interval_max_ns},
-          {"last_packet_unix_ns", input.last_packet_unix_ns}, {"first_packet_unix_ns", input.first_packet_unix_ns},
-          {"joined_unix_ns", input.joined_unix_ns}, {"bitrate_bps", input.bitrate_bps}, {"ring_slots", input.ring_slots},
-          {"program_number", input.program_number}, {"drops", drops_json(input.drops)}, {"pids", pids},
+    pids.push_back({{"pid", pid.pid},
+                    {"packets", pid.packets},
+                    {"cc_errors", pid.cc_errors},
+                    {"scrambled", pid.scrambled},
+                    {"scrambled_now", pid.scrambled_now},
+                    {"has_pcr", pid.has_pcr},
+                    {"bitrate_bps", pid.bitrate_bps}});
+  return {{"number", input.number},
+          {"url", input.url},
+          {"datagrams", input.datagrams},
+          {"bytes", input.bytes},
+          {"ts_packets", input.ts_packets},
+          {"cc_errors", input.cc_errors},
+          {"duplicates", input.duplicates},
+          {"transport_errors", input.transport_errors},
+          {"sync_errors", input.sync_errors},
+          {"scrambled", input.scrambled},
+          {"null_packets", input.null_packets},
+          {"rtp_lost", input.rtp_lost},
+          {"rtp_duplicates", input.rtp_duplicates},
+          {"rtp_reordered", input.rtp_reordered},
+          {"pcr_count", input.pcr_count},
+          {"pcr_discontinuities", input.pcr_discontinuities},
+          {"pcr_interval_max_ns", input.pcr_interval_max_ns},
+          {"last_packet_unix_ns", input.last_packet_unix_ns},
+          {"first_packet_unix_ns", input.first_packet_unix_ns},
+          {"joined_unix_ns", input.joined_unix_ns},
+          {"bitrate_bps", input.bitrate_bps},
+          {"ring_slots", input.ring_slots},
+          {"program_number", input.program_number},
+          {"drops", drops_json(input.drops)},
+          {"pids", pids},
           {"pids_beyond", input.pids_beyond}};
 }
 
 json output_json(const OutputSnapshot& output) {
-  return {{"url", output.url}, {"datagrams", output.datagrams}, {"bytes", output.bytes}, {"ts_packets", output.ts_packets},
-          {"bitrate_bps", output.bitrate_bps}, {"last_packet_unix_ns", output.last_packet_unix_ns},
+  return {{"url", output.url},
+          {"datagrams", output.datagrams},
+          {"bytes", output.bytes},
+          {"ts_packets", output.ts_packets},
+          {"bitrate_bps", output.bitrate_bps},
+          {"last_packet_unix_ns", output.last_packet_unix_ns},
           {"drops", drops_json(output.drops)}};
 }
 
 json network_json(const NetworkSnapshot& network) {
-  return {{"interface", network.interface}, {"vlan", network.vlan}, {"igmp_version", network.igmp_version},
-          {"last_query_unix_ns", network.last_query_unix_ns}, {"queries", network.queries},
-          {"last_report_unix_ns", network.last_report_unix_ns}, {"reports", network.reports}, {"groups", network.groups}};
+  return {{"interface", network.interface},       {"vlan", network.vlan},
+          {"igmp_version", network.igmp_version}, {"last_query_unix_ns", network.last_query_unix_ns},
+          {"queries", network.queries},           {"last_report_unix_ns", network.last_report_unix_ns},
+          {"reports", network.reports},           {"groups", network.groups}};
 }
 
 json interfaces_json(const Snapshot& snapshot) {
@@ -68,10 +96,16 @@ json interfaces_json(const Snapshot& snapshot) {
     for (const NetworkSnapshot& network : snapshot.networks) {
       if (network.interface == interface.name) networks.push_back(network_json(network));
     }
-    result.push_back({{"name", interface.name}, {"device", interface.device}, {"mac", interface.mac},
-                      {"link_up", interface.link_up}, {"rx_packets", interface.rx_packets}, {"rx_bytes", interface.rx_bytes},
-                      {"tx_packets", interface.tx_packets}, {"tx_bytes", interface.tx_bytes},
-                      {"drops", drops_json(interface.drops)}, {"networks", networks}});
+    result.push_back({{"name", interface.name},
+                      {"device", interface.device},
+                      {"mac", interface.mac},
+                      {"link_up", interface.link_up},
+                      {"rx_packets", interface.rx_packets},
+                      {"rx_bytes", interface.rx_bytes},
+                      {"tx_packets", interface.tx_packets},
+                      {"tx_bytes", interface.tx_bytes},
+                      {"drops", drops_json(interface.drops)},
+                      {"networks", networks}});
   }
   return result;
 }
@@ -79,9 +113,14 @@ json interfaces_json(const Snapshot& snapshot) {
 json processes_json(const GatewayView& view) {
   json result = json::array();
   for (const ProcessView& entry : view.processes)
-    result.push_back({{"name", entry.process.name}, {"state", entry.process.state}, {"pid", entry.process.pid},
-                      {"deaths", entry.process.deaths}, {"started_unix_ns", entry.process.started_unix_ns},
-                      {"crash_loop", entry.process.crash_loop}, {"answers", entry.answers}, {"generation", entry.generation},
+    result.push_back({{"name", entry.process.name},
+                      {"state", entry.process.state},
+                      {"pid", entry.process.pid},
+                      {"deaths", entry.process.deaths},
+                      {"started_unix_ns", entry.process.started_unix_ns},
+                      {"crash_loop", entry.process.crash_loop},
+                      {"answers", entry.answers},
+                      {"generation", entry.generation},
                       {"version", entry.version}});
   return result;
 }
@@ -89,14 +128,18 @@ json processes_json(const GatewayView& view) {
 json alarms_json(const std::vector<Alarm>& alarms) {
   json result = json::array();
   for (const Alarm& alarm : alarms)
-    result.push_back({{"kind", alarm.kind}, {"severity", alarm.severity}, {"subject", alarm.subject},
-                      {"message", alarm.message}, {"since_unix_ns", alarm.since_unix_ns}});
+    result.push_back({{"kind", alarm.kind},
+                      {"severity", alarm.severity},
+                      {"subject", alarm.subject},
+                      {"message", alarm.message},
+                      {"since_unix_ns", alarm.since_unix_ns}});
   return result;
 }
 
 json map_json(const GatewayView& view) {
-  json map = {{"generation", view.generation}, {"differs", view.map_differs}, {"files_valid", view.files_valid},
-              {"number", nullptr}, {"applied_unix_ns", nullptr}, {"applied_by", nullptr}};
+  json map = {{"generation", view.generation},   {"differs", view.map_differs},
+              {"files_valid", view.files_valid}, {"number", nullptr},
+              {"applied_unix_ns", nullptr},      {"applied_by", nullptr}};
   if (view.applied) {
     map["number"] = view.applied->number;
     map["applied_unix_ns"] = view.applied->unix_ns;
@@ -110,9 +153,11 @@ json channel_line(const GatewayView& view, const config::Channel& channel) {
   const ChannelHealth* health = view.monitor.find(channel.id);
   const ChannelHealth unknown{ChannelState::down, "not sampled yet", view.now_unix_ns, 0};
   const ChannelHealth& now = health != nullptr ? *health : unknown;
-  json line = {{"id", channel.id}, {"name", channel.name}, {"tags", channel.tags}, {"number", nullptr},
-               {"enabled", channel.enabled}, {"state", to_string(now.state)}, {"reason", now.reason},
-               {"since_unix_ns", now.since_unix_ns}, {"input", nullptr}, {"viewers", nullptr}};
+  json line = {{"id", channel.id},           {"name", channel.name},
+               {"tags", channel.tags},       {"number", nullptr},
+               {"enabled", channel.enabled}, {"state", to_string(now.state)},
+               {"reason", now.reason},       {"since_unix_ns", now.since_unix_ns},
+               {"input", nullptr},           {"viewers", nullptr}};
   if (channel.number) line["number"] = *channel.number;
   if (now.active_input != 0) line["input"] = now.active_input;
   std::uint64_t bitrate = 0, cc_errors = 0, drops = 0, outputs = 0;
@@ -128,7 +173,8 @@ json channel_line(const GatewayView& view, const config::Channel& channel) {
   line["drops"] = drops;
   line["outputs"] = outputs;
   line["serves"] = channel.hls ? json::array({"hls"}) : json::array();
-  if (const auto sessions = sessions_of(view, channel.id); sessions && channel.hls) line["viewers"] = *sessions;
+  if (const auto sessions = sessions_of(view, channel.id); sessions && channel.hls)
+    line["viewers"] = *sessions;
   return line;
 }
 
@@ -154,15 +200,23 @@ std::optional<std::uint64_t> sessions_of(const GatewayView& view, const std::str
 json gateway_status(const GatewayView& view) {
   std::vector<json> lines;
   for (const config::Channel& channel : view.model->channels) lines.push_back(channel_line(view, channel));
-  std::stable_sort(lines.begin(), lines.end(), [](const json& a, const json& b) { return badness(a) < badness(b); });
-  return {{"node", view.model->node.node}, {"version", view.version}, {"now_unix_ns", view.now_unix_ns},
-          {"ready", view.ready}, {"map", map_json(view)}, {"alarms", alarms_json(view.alarms)},
-          {"processes", processes_json(view)}, {"interfaces", interfaces_json(view.snapshot)}, {"channels", lines}};
+  std::stable_sort(lines.begin(), lines.end(),
+                   [](const json& a, const json& b) { return badness(a) < badness(b); });
+  return {{"node", view.model->node.node},
+          {"version", view.version},
+          {"now_unix_ns", view.now_unix_ns},
+          {"ready", view.ready},
+          {"map", map_json(view)},
+          {"alarms", alarms_json(view.alarms)},
+          {"processes", processes_json(view)},
+          {"interfaces", interfaces_json(view.snapshot)},
+          {"channels", lines}};
 }
 
 json channel_status(const GatewayView& view, const std::string& id) {
   const auto& channels = view.model->channels;
-  const auto channel = std::find_if(channels.begin(), channels.end(), [&](const auto& entry) { return entry.id == id; });
+  const auto channel =
+      std::find_if(channels.begin(), channels.end(), [&](const auto& entry) { return entry.id == id; });
   if (channel == channels.end()) return nullptr;
   json inputs = json::array(), outputs = json::array();
   for (const InputSnapshot& input : view.snapshot.inputs) {
@@ -178,9 +232,10 @@ json channel_status(const GatewayView& view, const std::string& id) {
   result["bridge"] = bridge_channel(view, id);
   json networks = json::array();
   for (const NetworkSnapshot& network : view.snapshot.networks) {
-    const bool taken_in = std::any_of(channel->inputs.begin(), channel->inputs.end(), [&](const config::Input& input) {
-      return input.interface == network.interface && input.vlan == network.vlan;
-    });
+    const bool taken_in =
+        std::any_of(channel->inputs.begin(), channel->inputs.end(), [&](const config::Input& input) {
+          return input.interface == network.interface && input.vlan == network.vlan;
+        });
     if (taken_in) networks.push_back(network_json(network));
   }
   result["networks"] = networks;

@@ -1,5 +1,5 @@
-// What control knows about the running gateway at one moment, and its three renderings: JSON for status, Prometheus text.
-// Threading: values; the renderings are pure.
+// What control knows about the running gateway at one moment, and its three renderings: JSON for status,
+// Prometheus text. Threading: values; the renderings are pure.
 #pragma once
 
 #include <cstdint>

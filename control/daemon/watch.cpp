@@ -15,8 +15,10 @@ void ask(const std::string& socket, ProcessView& process, nlohmann::json& status
   process.answers = true;
   if (hello->contains("generation") && (*hello)["generation"].is_number_unsigned())
     process.generation = (*hello)["generation"].get<std::uint64_t>();
-  if (hello->contains("version") && (*hello)["version"].is_string()) process.version = (*hello)["version"].get<std::string>();
-  if (hello->contains("pid") && (*hello)["pid"].is_number_integer()) process.process.pid = (*hello)["pid"].get<int>();
+  if (hello->contains("version") && (*hello)["version"].is_string())
+    process.version = (*hello)["version"].get<std::string>();
+  if (hello->contains("pid") && (*hello)["pid"].is_number_integer())
+    process.process.pid = (*hello)["pid"].get<int>();
   auto answer = protocol::call(socket, "status", nlohmann::json::object(), kBound);
   if (answer && answer->is_object()) status = std::move(*answer);
 }
@@ -28,7 +30,8 @@ const ProcessView* find(const Observation& observation, const std::string& name)
   return nullptr;
 }
 
-Event event(std::int64_t at, const char* severity, const char* kind, const std::string& subject, std::string message) {
+Event event(std::int64_t at, const char* severity, const char* kind, const std::string& subject,
+            std::string message) {
   return {0, at, severity, kind, subject, std::move(message)};
 }
 
@@ -36,7 +39,7 @@ Event event(std::int64_t at, const char* severity, const char* kind, const std::
 
 Observation observe(const protocol::RunDir& run_dir) {
   Observation now;
-  if (const auto text = launcher_call(run_dir.launcher_socket(), "status")) {
+  if (const auto text = launcher_call(run_dir.launcher_socket(), "status", &now.launcher_pid)) {
     now.launcher_answers = true;
     for (ProcessStatus& status : parse_launcher_status(*text)) {
       now.processes.emplace_back();
@@ -56,27 +59,38 @@ Observation observe(const protocol::RunDir& run_dir) {
   return now;
 }
 
+bool launcher_replaced(const Observation& before, const Observation& now) {
+  return before.launcher_answers && now.launcher_answers && before.launcher_pid != now.launcher_pid;
+}
+
 std::vector<Event> compare(const Observation& before, const Observation& now, std::int64_t at) {
   std::vector<Event> events;
   if (before.launcher_answers && !now.launcher_answers)
-    events.push_back(event(at, "critical", "launcher_lost", "launcher", "the launcher does not answer; media goes on"));
+    events.push_back(
+        event(at, "critical", "launcher_lost", "launcher", "the launcher does not answer; media goes on"));
   if (!before.launcher_answers && now.launcher_answers && !before.processes.empty())
     events.push_back(event(at, "info", "launcher_back", "launcher", "the launcher answers"));
+  if (launcher_replaced(before, now))
+    events.push_back(event(at, "info", "launcher_back", "launcher", "the launcher was started again"));
   for (const ProcessView& entry : now.processes) {
     const ProcessView* old = find(before, entry.process.name);
     if (old == nullptr) continue;
     const std::string& name = entry.process.name;
     // A launcher that was started again counts from 0.
-    const bool same_count = before.launcher_answers && now.launcher_answers && entry.process.deaths >= old->process.deaths;
+    const bool same_count =
+        before.launcher_answers && now.launcher_answers && entry.process.deaths >= old->process.deaths;
     if (same_count && entry.process.deaths > old->process.deaths)
       events.push_back(event(at, "critical", "process_died", name,
-                             fmt::format("{} ended unexpectedly (pid {}), {} times so far", name, old->process.pid,
-                                         entry.process.deaths)));
-    if (old->process.pid != entry.process.pid && entry.process.pid != 0 && (old->process.pid != 0 || old->process.deaths != 0))
-      events.push_back(event(at, "warning", "process_restarted", name, fmt::format("{} runs again, pid {}", name, entry.process.pid)));
+                             fmt::format("{} ended unexpectedly (pid {}), {} times so far", name,
+                                         old->process.pid, entry.process.deaths)));
+    if (old->process.pid != entry.process.pid && entry.process.pid != 0 &&
+        (old->process.pid != 0 || old->process.deaths != 0))
+      events.push_back(event(at, "warning", "process_restarted", name,
+                             fmt::format("{} runs again, pid {}", name, entry.process.pid)));
     if (entry.process.crash_loop && !old->process.crash_loop)
-      events.push_back(event(at, "critical", "crash_loop", name,
-                             fmt::format("{} dies again and again; the launcher pauses between its starts", name)));
+      events.push_back(
+          event(at, "critical", "crash_loop", name,
+                fmt::format("{} dies again and again; the launcher pauses between its starts", name)));
     if (!entry.process.crash_loop && old->process.crash_loop && now.launcher_answers)
       events.push_back(event(at, "info", "crash_loop_over", name, fmt::format("{} keeps running", name)));
   }

@@ -129,7 +129,8 @@ void Launcher::start_due() {
       process.kill_at = kNever;
     }
     if (process.spec.waits_for_control && !media_allowed_) continue;
-    if (process.state == State::waiting || (process.state == State::backing_off && process.start_at <= now)) start(process);
+    if (process.state == State::waiting || (process.state == State::backing_off && process.start_at <= now))
+      start(process);
   }
 }
 
@@ -137,7 +138,8 @@ void Launcher::on_exit(Process& process) {
   siginfo_t info{};
   bool known = false;
   if (!process.adopted)
-    known = ::waitid(P_PIDFD, static_cast<id_t>(process.pidfd.get()), &info, WEXITED | WNOHANG) == 0 && info.si_pid != 0;
+    known = ::waitid(P_PIDFD, static_cast<id_t>(process.pidfd.get()), &info, WEXITED | WNOHANG) == 0 &&
+            info.si_pid != 0;
   process.pidfd.reset();
   const bool asked = process.restarting;
   process.restarting = false;
@@ -178,8 +180,10 @@ void Launcher::on_signal() {
     }
     const Process& control = processes_.front();
     manager_.reloading();
-    if (control.state == State::running) ::pidfd_send_signal(control.pidfd.get(), SIGHUP, nullptr, 0);
-    else log("can't apply: {} is not running", control.spec.name);
+    if (control.state == State::running)
+      ::pidfd_send_signal(control.pidfd.get(), SIGHUP, nullptr, 0);
+    else
+      log("can't apply: {} is not running", control.spec.name);
   }
 }
 
@@ -204,8 +208,9 @@ std::string Launcher::status() {
   for (const Process& process : processes_) {
     const bool running = process.state == State::running;
     const char* state = running ? "running" : process.state == State::waiting ? "waiting" : "backing_off";
-    text += fmt::format("{} {} {} {} {} {}\n", process.spec.name, state, running ? process.pid : 0, process.policy.deaths(),
-                        running ? process.started_unix_ns : 0, process.in_crash_loop ? 1 : 0);
+    text += fmt::format("{} {} {} {} {} {}\n", process.spec.name, state, running ? process.pid : 0,
+                        process.policy.deaths(), running ? process.started_unix_ns : 0,
+                        process.in_crash_loop ? 1 : 0);
   }
   return text;
 }
@@ -216,10 +221,14 @@ std::string Launcher::answer(const std::string& line) {
   const std::string rest = space == std::string::npos ? "" : line.substr(space + 1);
   if (command == "status") return status();
   if (command == "restart") return restart(rest);
-  if (command == "start") media_allowed_ = true;
-  else if (command == "ready") manager_.ready(rest);
-  else if (command == "text") manager_.status(rest);
-  else return "error: unknown command " + command + "\n";
+  if (command == "start")
+    media_allowed_ = true;
+  else if (command == "ready")
+    manager_.ready(rest);
+  else if (command == "text")
+    manager_.status(rest);
+  else
+    return "error: unknown command " + command + "\n";
   return "ok\n";
 }
 
@@ -258,7 +267,8 @@ bool Launcher::wait_for_exit(const Process& process, std::chrono::milliseconds b
   pollfd entry{process.pidfd.get(), POLLIN, 0};
   for (auto now = Clock::now(); now <= end; now = Clock::now()) {
     manager_.alive();
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - now) + std::chrono::milliseconds(1);
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(end - now) + std::chrono::milliseconds(1);
     if (::poll(&entry, 1, static_cast<int>(std::min<long long>(left.count(), 1000))) > 0) return true;
   }
   return false;
@@ -267,15 +277,17 @@ bool Launcher::wait_for_exit(const Process& process, std::chrono::milliseconds b
 void Launcher::stop_all() {
   manager_.stopping();
   log("stopping");
-  // Control first, so that it doesn't take the others' end for a failure; the fast path last, so that multicast goes on
-  // while viewers are sent away.
+  // Control first, so that it doesn't take the others' end for a failure; the fast path last, so that
+  // multicast goes on while viewers are sent away.
   std::vector<Process*> order{&processes_.front()};
-  for (auto process = processes_.rbegin(); process + 1 != processes_.rend(); ++process) order.push_back(&*process);
+  for (auto process = processes_.rbegin(); process + 1 != processes_.rend(); ++process)
+    order.push_back(&*process);
   for (Process* process : order) {
     if (process->state != State::running) continue;
     ::pidfd_send_signal(process->pidfd.get(), SIGTERM, nullptr, 0);
     if (!wait_for_exit(*process, options_.stop_bound)) {
-      log("{}, pid {}, did not stop in {} ms, killing it", process->spec.name, process->pid, options_.stop_bound.count());
+      log("{}, pid {}, did not stop in {} ms, killing it", process->spec.name, process->pid,
+          options_.stop_bound.count());
       ::pidfd_send_signal(process->pidfd.get(), SIGKILL, nullptr, 0);
       wait_for_exit(*process, options_.stop_bound);
     }
@@ -297,7 +309,8 @@ int Launcher::run() {
       alive_due_ = Clock::now() + *interval;
     }
     entries.assign({{signals_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}});
-    for (const Process& process : processes_) entries.push_back({process.pidfd.get(), POLLIN, 0});  // -1 is skipped
+    for (const Process& process : processes_)
+      entries.push_back({process.pidfd.get(), POLLIN, 0});  // -1 is skipped
     if (::poll(entries.data(), entries.size(), poll_timeout()) <= 0) continue;
     for (std::size_t i = 0; i < processes_.size(); ++i) {
       if (entries[i + 2].revents != 0) on_exit(processes_[i]);

@@ -1,13 +1,14 @@
-// `headgate run`: starts, watches and stops control, the fast path and the bridge. It parses no configuration and moves no
-// media; what it must not do is die with them or take them along, so it does little.
+// `headgate run`: starts, watches and stops control, the fast path and the bridge. It parses no configuration
+// and moves no media; what it must not do is die with them or take them along, so it does little.
 //
-// Processes are watched by pidfd. One that runs already (NAME.lock held) is adopted instead of started. Text protocol on
-// run_dir/launcher.sock, one line a connection, answered by lines and closed:
+// Processes are watched by pidfd. One that runs already (NAME.lock held) is adopted instead of started. Text
+// protocol on run_dir/launcher.sock, one line a connection, answered by lines and closed:
 //   start               control: the state files are written; the media processes may start      -> ok
 //   ready TEXT          control: all serve the applied map                                        -> ok
 //   text TEXT           control: one line for the service manager                                 -> ok
-//   restart NAME        stops and starts one process                                              -> ok | error: ...
-//   status              a line a process: NAME STATE PID DEATHS STARTED_UNIX_NS CRASH_LOOP        -> lines
+//   restart NAME        stops and starts one process                                              -> ok |
+//   error: ... status              a line a process: NAME STATE PID DEATHS STARTED_UNIX_NS CRASH_LOOP ->
+//   lines
 // Threading: one thread, run() returns when everything has stopped.
 #pragma once
 

@@ -36,14 +36,18 @@ bool held(int fd) {
 tl::expected<ProcessLock, std::string> ProcessLock::acquire(const std::string& path) {
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!fd) return tl::unexpected("can't open " + path + ": " + std::strerror(errno));
-  // Somebody who looks whether the lock is held holds it for a moment himself: try a few times before believing it.
+  // Somebody who looks whether the lock is held holds it for a moment himself: try a few times before
+  // believing it.
   for (int attempt = 0; ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0; ++attempt) {
-    if (errno != EWOULDBLOCK && errno != EINTR) return tl::unexpected("can't lock " + path + ": " + std::strerror(errno));
-    if (attempt >= 10) return tl::unexpected("already running, pid " + std::to_string(read_pid(fd.get())) + " (" + path + ")");
+    if (errno != EWOULDBLOCK && errno != EINTR)
+      return tl::unexpected("can't lock " + path + ": " + std::strerror(errno));
+    if (attempt >= 10)
+      return tl::unexpected("already running, pid " + std::to_string(read_pid(fd.get())) + " (" + path + ")");
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   const std::string pid = std::to_string(::getpid()) + "\n";
-  if (::ftruncate(fd.get(), 0) != 0 || ::pwrite(fd.get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size()))
+  if (::ftruncate(fd.get(), 0) != 0 ||
+      ::pwrite(fd.get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size()))
     return tl::unexpected("can't write " + path + ": " + std::strerror(errno));
   return ProcessLock(std::move(fd));
 }

@@ -1,5 +1,5 @@
-// NAME.lock in run_dir: held by flock for as long as its process lives, with the pid inside. The kernel drops the lock with
-// the process, so a lock that is held is a process that runs, whatever became of its parent.
+// NAME.lock in run_dir: held by flock for as long as its process lives, with the pid inside. The kernel drops
+// the lock with the process, so a lock that is held is a process that runs, whatever became of its parent.
 // Threading: one owner each.
 #pragma once
 
@@ -29,8 +29,8 @@ struct RunningProcess {
   UniqueFd pidfd;
 };
 
-// The process that holds the lock, or nothing. The lock is looked at again after the pidfd is open, so that a pid that the
-// kernel gave to somebody else is not taken for it.
+// The process that holds the lock, or nothing. The lock is looked at again after the pidfd is open, so that a
+// pid that the kernel gave to somebody else is not taken for it.
 std::optional<RunningProcess> find_running(const std::string& lock_path);
 
 }  // namespace headgate::control

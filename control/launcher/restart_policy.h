@@ -1,5 +1,5 @@
-// When to start a process again after it died: at once after the first death, then with growing pauses, so that a process
-// that cannot live costs nothing. Pure: time is an argument. Threading: one owner.
+// When to start a process again after it died: at once after the first death, then with growing pauses, so
+// that a process that cannot live costs nothing. Pure: time is an argument. Threading: one owner.
 #pragma once
 
 #include <chrono>

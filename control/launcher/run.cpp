@@ -1,10 +1,10 @@
 #include "control/launcher/run.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <linux/capability.h>
-#include <pwd.h>
 #include <poll.h>
-#include <fcntl.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -29,11 +29,14 @@ struct Dirs {
   std::string data_dir;
 };
 
-// CAP_DAC_READ_SEARCH: files and folders of other owners, as root without capabilities could not read them: keys that only
-// their owner may read, captures that a pcap: device plays, a checkout in a closed home folder.
+// CAP_DAC_READ_SEARCH: files and folders of other owners, as root without capabilities could not read them:
+// keys that only their owner may read, captures that a pcap: device plays, a checkout in a closed home
+// folder.
 Privileges control_privileges() { return {{CAP_DAC_READ_SEARCH}, ""}; }
 Privileges fastpath_privileges() {
-  return {{CAP_NET_RAW, CAP_NET_ADMIN, CAP_BPF, CAP_SYS_ADMIN, CAP_IPC_LOCK, CAP_SYS_NICE, CAP_DAC_READ_SEARCH}, ""};
+  return {
+      {CAP_NET_RAW, CAP_NET_ADMIN, CAP_BPF, CAP_SYS_ADMIN, CAP_IPC_LOCK, CAP_SYS_NICE, CAP_DAC_READ_SEARCH},
+      ""};
 }
 Privileges bridge_privileges() { return {{CAP_NET_BIND_SERVICE}, kBridgeUser}; }
 
@@ -43,7 +46,8 @@ std::string read_all(int fd) {
   char buffer[4096];
   const auto end = std::chrono::steady_clock::now() + kPrintDirsBound;
   while (text.size() < 64 * 1024) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
     pollfd entry{fd, POLLIN, 0};
     if (left <= 0 || ::poll(&entry, 1, static_cast<int>(left)) <= 0) break;
     const ssize_t n = ::read(fd, buffer, sizeof buffer);
@@ -85,8 +89,8 @@ bool make_folder(const std::string& path, mode_t mode, uid_t owner, gid_t group)
   return true;
 }
 
-// Sub-folders are writable by their owner only; set-gid, so that what is made inside is shared with the one group that needs
-// it: the bridge reads its state file and the rings, control reaches the bridge's socket.
+// Sub-folders are writable by their owner only; set-gid, so that what is made inside is shared with the one
+// group that needs it: the bridge reads its state file and the rings, control reaches the bridge's socket.
 bool make_layout(const Dirs& dirs) {
   const uid_t uid = ::geteuid();
   const gid_t gid = ::getegid();
@@ -96,7 +100,8 @@ bool make_layout(const Dirs& dirs) {
   const protocol::RunDir run{dirs.run_dir};
   if (!make_folder(dirs.data_dir, 0700, uid, gid) || !make_folder(run.root, 0755, uid, gid) ||
       !make_folder(run.root + "/state", 02750, uid, bridge_gid) ||
-      !make_folder(run.fastpath_dir(), 02750, uid, bridge_gid) || !make_folder(run.bridge_dir(), 02750, bridge_uid, gid))
+      !make_folder(run.fastpath_dir(), 02750, uid, bridge_gid) ||
+      !make_folder(run.bridge_dir(), 02750, bridge_uid, gid))
     return false;
   const std::string lock = run.lock("bridge");
   const UniqueFd fd(::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
@@ -123,8 +128,8 @@ int run_gateway(const RunOptions& options) {
   for (int i = 0; i < 3; ++i) {
     paths[i] = find_daemon(options.program, names[i]);
     if (paths[i].empty()) {
-      fmt::print(stderr, "headgate: {} is neither beside {} nor in ../libexec/headgate; install it there\n", names[i],
-                 options.program);
+      fmt::print(stderr, "headgate: {} is neither beside {} nor in ../libexec/headgate; install it there\n",
+                 names[i], options.program);
       return 1;
     }
   }

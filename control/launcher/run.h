@@ -1,5 +1,5 @@
-// What `headgate run` does before and around the Launcher: where the daemons lie, run_dir and its owners, the launcher's
-// own lock. Threading: call once, from main.
+// What `headgate run` does before and around the Launcher: where the daemons lie, run_dir and its owners, the
+// launcher's own lock. Threading: call once, from main.
 #pragma once
 
 #include <string>

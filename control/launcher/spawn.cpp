@@ -24,9 +24,9 @@ struct Capabilities {
   __user_cap_data_struct data[2]{};
 };
 
-// All or nothing of what the child may hold: the bounding set, because exec as root fills permitted from it, and the ambient
-// set, because exec as another user empties permitted without it. Parts that this kernel or namespace refuses are skipped:
-// what remains is then less, never more.
+// All or nothing of what the child may hold: the bounding set, because exec as root fills permitted from it,
+// and the ambient set, because exec as another user empties permitted without it. Parts that this kernel or
+// namespace refuses are skipped: what remains is then less, never more.
 void keep_only(const std::vector<int>& wanted) {
   Capabilities now;
   if (::syscall(SYS_capget, &now.header, now.data) != 0) return;
@@ -59,8 +59,8 @@ bool change_user(const passwd& user) {
   ::_exit(127);
 }
 
-[[noreturn]] void run_child(int program, char* const* arguments, char* const* environment, const Privileges& privileges,
-                            const passwd* user, int stdout_fd) {
+[[noreturn]] void run_child(int program, char* const* arguments, char* const* environment,
+                            const Privileges& privileges, const passwd* user, int stdout_fd) {
   ::setsid();
   ::umask(0007);  // sockets and rings are shared with the group of their folder, with nobody else
   const int null = ::open("/dev/null", O_RDONLY);
@@ -75,15 +75,16 @@ bool change_user(const passwd& user) {
   keep_only(privileges.capabilities);
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   ::execve(arguments[0], arguments, environment);
-  // By descriptor: without CAP_DAC_OVERRIDE a folder on the way (a home folder of mode 0700) may be closed to the child.
+  // By descriptor: without CAP_DAC_OVERRIDE a folder on the way (a home folder of mode 0700) may be closed to
+  // the child.
   if (errno == EACCES) ::syscall(SYS_execveat, program, "", arguments, environment, AT_EMPTY_PATH);
   fail_child(arguments[0]);
 }
 
 }  // namespace
 
-tl::expected<SpawnedProcess, std::string> spawn(const std::vector<std::string>& command, const Privileges& privileges,
-                                                int stdout_fd) {
+tl::expected<SpawnedProcess, std::string> spawn(const std::vector<std::string>& command,
+                                                const Privileges& privileges, int stdout_fd) {
   UniqueFd program(::open(command.front().c_str(), O_RDONLY | O_CLOEXEC));
   if (!program) return tl::unexpected("can't start " + command.front() + ": " + std::strerror(errno));
   const passwd* user = nullptr;
@@ -92,7 +93,8 @@ tl::expected<SpawnedProcess, std::string> spawn(const std::vector<std::string>& 
   std::vector<std::string> environment_text;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string text = *entry;
-    if (text.starts_with("NOTIFY_SOCKET=") || text.starts_with("WATCHDOG_")) continue;  // the launcher speaks to systemd
+    if (text.starts_with("NOTIFY_SOCKET=") || text.starts_with("WATCHDOG_"))
+      continue;  // the launcher speaks to systemd
     environment_text.push_back(text);
   }
   std::vector<char*> environment;

@@ -1,5 +1,6 @@
-// Starts a child that outlives its parent: own session, stdin /dev/null, stderr inherited, only the capabilities it needs.
-// Linux capabilities(7). Threading: call from a single-threaded process (the child runs code between fork and exec).
+// Starts a child that outlives its parent: own session, stdin /dev/null, stderr inherited, only the
+// capabilities it needs. Linux capabilities(7). Threading: call from a single-threaded process (the child
+// runs code between fork and exec).
 #pragma once
 
 #include <sys/types.h>
@@ -24,7 +25,7 @@ struct SpawnedProcess {
 };
 
 // stdout_fd: -1 inherits.
-tl::expected<SpawnedProcess, std::string> spawn(const std::vector<std::string>& command, const Privileges& privileges,
-                                                int stdout_fd = -1);
+tl::expected<SpawnedProcess, std::string> spawn(const std::vector<std::string>& command,
+                                                const Privileges& privileges, int stdout_fd = -1);
 
 }  // namespace headgate::control

@@ -12,9 +12,11 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 }
 
 // A restarted process loads its state file by itself: wait until it says so.
-tl::expected<void, std::string> restart(DataPlane& plane, const std::string& process, std::uint64_t generation,
+tl::expected<void, std::string> restart(DataPlane& plane, const std::string& process,
+                                        std::uint64_t generation,
                                         std::chrono::steady_clock::time_point deadline) {
-  if (const auto asked = plane.restart(process); !asked) return tl::unexpected(process + ": " + asked.error());
+  if (const auto asked = plane.restart(process); !asked)
+    return tl::unexpected(process + ": " + asked.error());
   std::string last = "no answer";
   while (plane.now() < deadline) {
     const auto runs = plane.generation(process);
@@ -47,8 +49,10 @@ tl::expected<void, std::string> apply(DataPlane& plane, const std::string& proce
 }  // namespace
 
 tl::expected<void, std::string> carry_out(DataPlane& plane, const DesiredStates& wanted,
-                                          const std::vector<std::string>& restarts, std::chrono::milliseconds bound) {
-  if (auto written = plane.write_state("fastpath", protocol::to_json(wanted.fastpath)); !written) return written;
+                                          const std::vector<std::string>& restarts,
+                                          std::chrono::milliseconds bound) {
+  if (auto written = plane.write_state("fastpath", protocol::to_json(wanted.fastpath)); !written)
+    return written;
   if (auto written = plane.write_state("bridge", protocol::to_json(wanted.bridge)); !written) return written;
   for (const std::string process : {"fastpath", "bridge"}) {
     const auto deadline = plane.now() + bound;
@@ -60,7 +64,8 @@ tl::expected<void, std::string> carry_out(DataPlane& plane, const DesiredStates&
 }
 
 tl::expected<void, ApplyFailure> carry_out_or_roll_back(DataPlane& plane, const DesiredStates& before,
-                                                        const DesiredStates& wanted, const std::vector<std::string>& restarts,
+                                                        const DesiredStates& wanted,
+                                                        const std::vector<std::string>& restarts,
                                                         std::chrono::milliseconds bound) {
   const auto done = carry_out(plane, wanted, restarts, bound);
   if (done) return {};

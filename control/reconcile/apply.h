@@ -17,7 +17,8 @@ namespace headgate::control {
 class DataPlane {
  public:
   virtual ~DataPlane() = default;
-  virtual tl::expected<void, std::string> write_state(const std::string& process, const std::string& json) = 0;
+  virtual tl::expected<void, std::string> write_state(const std::string& process,
+                                                      const std::string& json) = 0;
   // Of the state that the process runs; an error while it can't be reached.
   virtual tl::expected<std::uint64_t, std::string> generation(const std::string& process) = 0;
   // Loads the state file; an error is the process's refusal or its death.
@@ -29,7 +30,8 @@ class DataPlane {
 
 inline constexpr std::chrono::seconds kApplyBound{20};
 
-// Writes both states and makes each process run them. Error: names the process and its reason. Changes nothing back.
+// Writes both states and makes each process run them. Error: names the process and its reason. Changes
+// nothing back.
 tl::expected<void, std::string> carry_out(DataPlane& plane, const DesiredStates& wanted,
                                           const std::vector<std::string>& restarts,
                                           std::chrono::milliseconds bound = kApplyBound);
@@ -42,7 +44,8 @@ struct ApplyFailure {
 
 // carry_out; on failure the content of `before` again, under the generation after `wanted`'s.
 tl::expected<void, ApplyFailure> carry_out_or_roll_back(DataPlane& plane, const DesiredStates& before,
-                                                        const DesiredStates& wanted, const std::vector<std::string>& restarts,
+                                                        const DesiredStates& wanted,
+                                                        const std::vector<std::string>& restarts,
                                                         std::chrono::milliseconds bound = kApplyBound);
 
 }  // namespace headgate::control

@@ -6,24 +6,32 @@ namespace headgate::control {
 namespace {
 
 protocol::DatagramProtocol convert(config::DatagramProtocol value) {
-  return value == config::DatagramProtocol::rtp ? protocol::DatagramProtocol::rtp : protocol::DatagramProtocol::udp;
+  return value == config::DatagramProtocol::rtp ? protocol::DatagramProtocol::rtp
+                                                : protocol::DatagramProtocol::udp;
 }
 
 protocol::IgmpMode convert(config::Igmp value) {
   switch (value) {
-    case config::Igmp::v1: return protocol::IgmpMode::v1;
-    case config::Igmp::v2: return protocol::IgmpMode::v2;
-    case config::Igmp::v3: return protocol::IgmpMode::v3;
-    case config::Igmp::automatic: break;
+    case config::Igmp::v1:
+      return protocol::IgmpMode::v1;
+    case config::Igmp::v2:
+      return protocol::IgmpMode::v2;
+    case config::Igmp::v3:
+      return protocol::IgmpMode::v3;
+    case config::Igmp::automatic:
+      break;
   }
   return protocol::IgmpMode::automatic;
 }
 
 protocol::HugepageMode convert(config::Hugepages value) {
   switch (value) {
-    case config::Hugepages::required: return protocol::HugepageMode::required;
-    case config::Hugepages::never: return protocol::HugepageMode::never;
-    case config::Hugepages::automatic: break;
+    case config::Hugepages::required:
+      return protocol::HugepageMode::required;
+    case config::Hugepages::never:
+      return protocol::HugepageMode::never;
+    case config::Hugepages::automatic:
+      break;
   }
   return protocol::HugepageMode::automatic;
 }
@@ -40,11 +48,13 @@ protocol::InterfaceState convert(const config::Interface& from) {
 }
 
 protocol::InputState convert(const config::Input& from) {
-  return {from.number, from.url, convert(from.protocol), from.interface, from.vlan, from.group, from.source, from.port};
+  return {from.number, from.url, convert(from.protocol), from.interface, from.vlan, from.group,
+          from.source, from.port};
 }
 
 protocol::OutputState convert(const config::Push& from) {
-  return {from.url, convert(from.protocol), from.interface, from.vlan, from.group, from.port, from.ttl, from.dscp};
+  return {from.url, convert(from.protocol), from.interface, from.vlan, from.group, from.port, from.ttl,
+          from.dscp};
 }
 
 std::optional<protocol::Program> program_of(const config::Channel& channel) {
@@ -88,11 +98,16 @@ void update_handles(const config::Model& model, Handles& handles) {
 
 std::string to_string(config::LogLevel level) {
   switch (level) {
-    case config::LogLevel::trace: return "trace";
-    case config::LogLevel::debug: return "debug";
-    case config::LogLevel::warning: return "warning";
-    case config::LogLevel::error: return "error";
-    case config::LogLevel::info: break;
+    case config::LogLevel::trace:
+      return "trace";
+    case config::LogLevel::debug:
+      return "debug";
+    case config::LogLevel::warning:
+      return "warning";
+    case config::LogLevel::error:
+      return "error";
+    case config::LogLevel::info:
+      break;
   }
   return "info";
 }
@@ -104,11 +119,14 @@ DesiredStates build_states(const config::Model& model, Handles& handles, std::ui
   states.fastpath.generation = states.bridge.generation = generation;
   states.fastpath.node = states.bridge.node = node.node;
   states.fastpath.log_level = states.bridge.log_level = to_string(node.log_level);
-  states.fastpath.log_format = states.bridge.log_format = node.log_format == config::LogFormat::json ? "json" : "text";
+  states.fastpath.log_format = states.bridge.log_format =
+      node.log_format == config::LogFormat::json ? "json" : "text";
   states.fastpath.hugepages = convert(node.fastpath.hugepages);
-  states.fastpath.idle = node.fastpath.idle == config::Idle::poll ? protocol::IdleMode::poll : protocol::IdleMode::adaptive;
+  states.fastpath.idle =
+      node.fastpath.idle == config::Idle::poll ? protocol::IdleMode::poll : protocol::IdleMode::adaptive;
   states.fastpath.cores = node.fastpath.cores;
-  for (const config::Interface& interface : node.interfaces) states.fastpath.interfaces.push_back(convert(interface));
+  for (const config::Interface& interface : node.interfaces)
+    states.fastpath.interfaces.push_back(convert(interface));
   for (const config::HttpServer& server : node.http) states.bridge.http_listen.push_back(server.listen);
   for (const config::Channel& channel : model.channels) {
     if (!channel.enabled) continue;

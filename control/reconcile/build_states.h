@@ -13,8 +13,9 @@
 
 namespace headgate::control {
 
-// Handles of channels: a channel keeps its handle for as long as it is in the map, enabled or not; none is ever given twice
-// in the life of run_dir, so that a late packet in the ring can't be taken for another channel's.
+// Handles of channels: a channel keeps its handle for as long as it is in the map, enabled or not; none is
+// ever given twice in the life of run_dir, so that a late packet in the ring can't be taken for another
+// channel's.
 struct Handles {
   std::uint32_t next = 1;
   std::map<std::string, std::uint32_t> by_id;

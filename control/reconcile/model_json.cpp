@@ -2,20 +2,26 @@
 
 #include <nlohmann/json.hpp>
 
-// nlohmann finds these by argument-dependent lookup, which looks beside the types, not into an unnamed namespace.
+// nlohmann finds these by argument-dependent lookup, which looks beside the types, not into an unnamed
+// namespace.
 namespace headgate::config {
 
 using nlohmann::json;
 
-NLOHMANN_JSON_SERIALIZE_ENUM(LogLevel, {{LogLevel::trace, "trace"}, {LogLevel::debug, "debug"}, {LogLevel::info, "info"},
-                                        {LogLevel::warning, "warning"}, {LogLevel::error, "error"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(LogLevel, {{LogLevel::trace, "trace"},
+                                        {LogLevel::debug, "debug"},
+                                        {LogLevel::info, "info"},
+                                        {LogLevel::warning, "warning"},
+                                        {LogLevel::error, "error"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(LogFormat, {{LogFormat::text, "text"}, {LogFormat::json, "json"}})
-NLOHMANN_JSON_SERIALIZE_ENUM(Igmp,
-                             {{Igmp::automatic, "auto"}, {Igmp::v1, "v1"}, {Igmp::v2, "v2"}, {Igmp::v3, "v3"}})
-NLOHMANN_JSON_SERIALIZE_ENUM(Hugepages, {{Hugepages::automatic, "auto"}, {Hugepages::required, "required"},
+NLOHMANN_JSON_SERIALIZE_ENUM(
+    Igmp, {{Igmp::automatic, "auto"}, {Igmp::v1, "v1"}, {Igmp::v2, "v2"}, {Igmp::v3, "v3"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(Hugepages, {{Hugepages::automatic, "auto"},
+                                         {Hugepages::required, "required"},
                                          {Hugepages::never, "never"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(Idle, {{Idle::adaptive, "adaptive"}, {Idle::poll, "poll"}})
-NLOHMANN_JSON_SERIALIZE_ENUM(DatagramProtocol, {{DatagramProtocol::udp, "udp"}, {DatagramProtocol::rtp, "rtp"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(DatagramProtocol,
+                             {{DatagramProtocol::udp, "udp"}, {DatagramProtocol::rtp, "rtp"}})
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Vlan, id, addresses)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Interface, name, device, addresses, is_default, mtu, igmp, vlans)
@@ -37,9 +43,9 @@ static std::optional<Program> program_from_json(const json& value) {
 }
 
 static void to_json(json& to, const Input& from) {
-  to = {{"number", from.number}, {"url", from.url},     {"protocol", from.protocol}, {"interface", from.interface},
-        {"vlan", from.vlan},     {"group", from.group}, {"source", from.source},     {"port", from.port},
-        {"program", program_to_json(from.program)}};
+  to = {{"number", from.number},       {"url", from.url},   {"protocol", from.protocol},
+        {"interface", from.interface}, {"vlan", from.vlan}, {"group", from.group},
+        {"source", from.source},       {"port", from.port}, {"program", program_to_json(from.program)}};
 }
 
 static void from_json(const json& from, Input& to) {
@@ -55,8 +61,8 @@ static void from_json(const json& from, Input& to) {
 }
 
 static void to_json(json& to, const Channel& from) {
-  to = {{"id", from.id},           {"name", from.name},     {"tags", from.tags}, {"enabled", from.enabled},
-        {"inputs", from.inputs},   {"push", from.push},     {"number", nullptr}, {"hls", nullptr}};
+  to = {{"id", from.id},         {"name", from.name}, {"tags", from.tags}, {"enabled", from.enabled},
+        {"inputs", from.inputs}, {"push", from.push}, {"number", nullptr}, {"hls", nullptr}};
   if (from.number) to["number"] = *from.number;
   if (from.hls) to["hls"] = {{"segment_ms", from.hls->segment.count()}, {"window", from.hls->window}};
 }
@@ -75,9 +81,15 @@ static void from_json(const json& from, Channel& to) {
 }
 
 static void to_json(json& to, const Node& from) {
-  to = {{"node", from.node},           {"run_dir", from.run_dir},       {"data_dir", from.data_dir},
-        {"log_level", from.log_level}, {"log_format", from.log_format}, {"interfaces", from.interfaces},
-        {"fastpath", from.fastpath},   {"http", from.http},             {"admin", nullptr}};
+  to = {{"node", from.node},
+        {"run_dir", from.run_dir},
+        {"data_dir", from.data_dir},
+        {"log_level", from.log_level},
+        {"log_format", from.log_format},
+        {"interfaces", from.interfaces},
+        {"fastpath", from.fastpath},
+        {"http", from.http},
+        {"admin", nullptr}};
   if (from.admin) to["admin"] = *from.admin;
 }
 
@@ -108,7 +120,8 @@ std::string model_to_json(const config::Model& model) {
 tl::expected<std::shared_ptr<const config::Model>, std::string> parse_model(const std::string& text) {
   const auto json = nlohmann::json::parse(text, nullptr, false);
   try {
-    if (json.at("version").get<int>() != kModelVersion) return tl::unexpected(std::string("stored by another version"));
+    if (json.at("version").get<int>() != kModelVersion)
+      return tl::unexpected(std::string("stored by another version"));
     return std::make_shared<const config::Model>(json.at("model").get<config::Model>());
   } catch (const nlohmann::json::exception& error) {
     return tl::unexpected(std::string(error.what()));

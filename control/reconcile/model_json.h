@@ -1,6 +1,6 @@
-// A Model as JSON and back: what apply stores beside the texts of the files, so that a starting control adopts the applied
-// map from data_dir alone, whatever has become of the files. Holds the admin tokens: readable by the gateway only.
-// Threading: pure functions.
+// A Model as JSON and back: what apply stores beside the texts of the files, so that a starting control
+// adopts the applied map from data_dir alone, whatever has become of the files. Holds the admin tokens:
+// readable by the gateway only. Threading: pure functions.
 #pragma once
 
 #include <memory>

@@ -3,79 +3,91 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
-#include <filesystem>
-#include <list>
+#include <thread>
+
+#include "temp_dir.h"
 
 namespace headgate::control {
 namespace {
 
 namespace asio = boost::asio;
-using Socket = asio::local::stream_protocol::socket;
 
-class ControlServerTest : public testing::Test {
+class ControlServerTest : public ::testing::Test {
  protected:
   ControlServerTest() {
-    path_ = testing::TempDir() + "hg-control-" + std::to_string(::getpid()) + ".sock";
-    auto made = ControlServer::listen(io_, path_,
-                                      [](const protocol::Request&, const std::string&, const Reply& reply) {
-                                        reply(nlohmann::json{{"done", true}});
-                                      });
-    EXPECT_TRUE(made) << made.error();
-    server_ = std::move(*made);
+    const auto handler = [](const protocol::Request& request, const std::string& who, Reply reply) {
+      if (request.method == "who") return reply(nlohmann::json(who));
+      if (request.method == "events") return reply(nlohmann::json{{"events", nlohmann::json::array()}});
+      reply(tl::unexpected("unknown method " + request.method));
+    };
+    server = ControlServer::listen(io, path, handler).value();
+    thread = std::thread([this] { io.run(); });
   }
-  ~ControlServerTest() override { server_.reset(); }
-
-  Socket connect() {
-    Socket socket(io_);
-    socket.connect(asio::local::stream_protocol::endpoint(path_));
-    serve();
-    return socket;
+  ~ControlServerTest() override {
+    io.stop();
+    thread.join();
   }
-  void serve() {
-    io_.restart();
-    io_.poll();
-  }
-  bool answers(Socket& socket) {
-    boost::system::error_code error;
-    asio::write(socket, asio::buffer(std::string("{\"v\":1,\"id\":7,\"method\":\"status\",\"params\":{}}\n")),
-                error);
-    serve();
-    std::string line;
-    if (!error) asio::read_until(socket, asio::dynamic_buffer(line), '\n', error);
-    return !error && line.find("\"done\":true") != std::string::npos;
-  }
-
-  asio::io_context io_;
-  std::string path_;
-  std::unique_ptr<ControlServer> server_;
+  TempDir dir;
+  std::string path = dir.path + "/control.sock";
+  asio::io_context io;
+  std::unique_ptr<ControlServer> server;
+  std::thread thread;
 };
 
-TEST_F(ControlServerTest, ConnectionsThatOnlyStandThereKeepNobodyOut) {
-  std::list<Socket> idle;
-  for (std::size_t i = 0; i < ControlServer::kMaxClients + 10; ++i) idle.push_back(connect());
-  Socket late = connect();
-  EXPECT_TRUE(answers(late));
-  EXPECT_FALSE(answers(idle.front())) << "the oldest made room";
-  EXPECT_TRUE(answers(idle.back()));
+TEST_F(ControlServerTest, KnowsWhoAsks) {
+  const auto answer = protocol::call(path, "who", nlohmann::json::object(), std::chrono::seconds(10));
+  ASSERT_TRUE(answer.has_value()) << answer.error();
+  EXPECT_NE(answer->get<std::string>().find("(" + std::to_string(::getuid()) + ")"), std::string::npos);
 }
 
-TEST_F(ControlServerTest, FollowersStayWhenOthersMakeRoom) {
-  Socket follower = connect();
+TEST_F(ControlServerTest, PassesErrorsOn) {
+  const auto answer = protocol::call(path, "bogus", nlohmann::json::object(), std::chrono::seconds(10));
+  ASSERT_FALSE(answer.has_value());
+  EXPECT_EQ(answer.error(), "unknown method bogus");
+}
+
+TEST_F(ControlServerTest, StreamsEventsToThoseWhoFollow) {
+  asio::io_context own;
+  asio::local::stream_protocol::socket socket(own);
+  socket.connect(asio::local::stream_protocol::endpoint(path));
   asio::write(
-      follower,
-      asio::buffer(std::string("{\"v\":1,\"id\":3,\"method\":\"events\",\"params\":{\"follow\":true}}\n")));
-  serve();
-  std::list<Socket> idle;
-  for (std::size_t i = 0; i < 2 * ControlServer::kMaxClients; ++i) idle.push_back(connect());
-  server_->publish(nlohmann::json{{"kind", "test"}});
-  serve();
-  std::string text;
-  asio::read_until(follower, asio::dynamic_buffer(text), "\"test\"");
-  EXPECT_NE(text.find("\"event\""), std::string::npos);
+      socket,
+      asio::buffer(std::string(R"({"v":1,"id":9,"method":"events","params":{"follow":true}})") + "\n"));
+  std::string input;
+  asio::read_until(socket, asio::dynamic_buffer(input), '\n');
+  input.clear();
+  asio::post(io, [this] { server->publish({{"message", "hello"}}); });
+  const auto size = asio::read_until(socket, asio::dynamic_buffer(input), '\n');
+  const auto event = nlohmann::json::parse(input.substr(0, size));
+  EXPECT_EQ(event["id"], 9);
+  EXPECT_EQ(event["event"]["message"], "hello");
+  input.erase(0, size);
+  // Text from outside that is no UTF-8 must not end the daemon.
+  asio::post(io, [this] { server->publish({{"message", "\xFF!"}}); });
+  const auto next = asio::read_until(socket, asio::dynamic_buffer(input), '\n');
+  EXPECT_EQ(nlohmann::json::parse(input.substr(0, next))["event"]["message"], "\xEF\xBF\xBD!");
+}
+
+TEST_F(ControlServerTest, SurvivesRubbishAndEndlessLines) {
+  asio::io_context own;
+  boost::system::error_code error;
+  asio::local::stream_protocol::socket socket(own);
+  socket.connect(asio::local::stream_protocol::endpoint(path));
+  asio::write(socket, asio::buffer(std::string("rubbish\n")), error);
+  std::string input;
+  asio::read_until(socket, asio::dynamic_buffer(input), '\n', error);
+  EXPECT_NE(input.find("error"), std::string::npos);
+  asio::local::stream_protocol::socket endless(own);
+  endless.connect(asio::local::stream_protocol::endpoint(path));
+  asio::write(endless, asio::buffer(std::string(ControlServer::kMaxRequest + 1, 'x')), error);
+  std::string nothing;
+  asio::read_until(endless, asio::dynamic_buffer(nothing), '\n', error);
+  EXPECT_TRUE(error);  // closed
+  EXPECT_TRUE(protocol::call(path, "who", nlohmann::json::object(), std::chrono::seconds(10)).has_value());
 }
 
 }  // namespace

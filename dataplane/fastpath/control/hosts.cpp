@@ -11,6 +11,8 @@ namespace headgate::fastpath {
 namespace {
 
 constexpr std::size_t kFramesPerTurn = 256;
+// A group that carried media and is silent for so long is asked for again: the switch may have lost it.
+constexpr std::chrono::seconds kSilence{5};
 
 IgmpVersionMode mode_of(protocol::IgmpMode mode) {
   switch (mode) {
@@ -107,24 +109,53 @@ void Hosts::announce() {
 
 void Hosts::join(const std::set<Membership>& wanted) {
   for (const Membership& membership : wanted) {
-    if (!joined_.insert(membership).second) continue;
-    if (MulticastHost* host = interfaces_[membership.interface].host->multicast(membership.vlan))
+    if (!joined_.try_emplace(membership, Heard{0, now(), false}).second) continue;
+    if (MulticastHost* host = host_of(membership)) {
       host->join(Ipv4{membership.group}, source_of(membership), now());
+      host->doubt(Ipv4{membership.group}, source_of(membership), now());
+    }
   }
 }
 
 void Hosts::leave(const std::set<Membership>& wanted) {
-  std::erase_if(joined_, [&](const Membership& membership) {
+  std::erase_if(joined_, [&](const auto& entry) {
+    const Membership& membership = entry.first;
     if (wanted.contains(membership)) return false;
-    if (MulticastHost* host = interfaces_[membership.interface].host->multicast(membership.vlan))
+    if (MulticastHost* host = host_of(membership))
       host->leave(Ipv4{membership.group}, source_of(membership), now());
     return true;
   });
 }
 
+void Hosts::hear(const std::map<Membership, std::uint64_t>& arrivals) {
+  const Time when = now();
+  for (auto& [membership, heard] : joined_) {
+    const auto came = arrivals.find(membership);
+    const std::uint64_t datagrams = came != arrivals.end() ? came->second : 0;
+    MulticastHost* host = host_of(membership);
+    if (host == nullptr) continue;
+    if (datagrams != heard.datagrams) {
+      heard.datagrams = datagrams;
+      heard.at = when;
+      if (!heard.media) host->confirm(Ipv4{membership.group}, source_of(membership));
+      heard.media = true;
+    } else if (heard.media && when - heard.at > kSilence) {
+      heard.media = false;
+      host->doubt(Ipv4{membership.group}, source_of(membership), when);
+    }
+  }
+}
+
 void Hosts::refresh(std::size_t interface) {
   for (const std::uint16_t vlan : interfaces_[interface].vlans) {
     if (MulticastHost* host = interfaces_[interface].host->multicast(vlan)) host->refresh(now());
+  }
+  for (auto& [membership, heard] : joined_) {
+    MulticastHost* host = membership.interface == interface ? host_of(membership) : nullptr;
+    if (host == nullptr) continue;
+    heard.media = false;
+    host->confirm(Ipv4{membership.group}, source_of(membership));  // the pauses begin short again
+    host->doubt(Ipv4{membership.group}, source_of(membership), now());
   }
   interfaces_[interface].host->announce();
 }

@@ -61,9 +61,6 @@ const protocol::InputState* primary_of(const protocol::FastpathChannel& channel)
   return lowest == channel.inputs.end() ? nullptr : &*lowest;
 }
 
-using FlowMap =
-    std::map<Membership, std::map<std::uint16_t, std::vector<Route>>>;  // by membership and UDP port
-
 bool add_flows(const FlowMap& map, Snapshot& snapshot) {
   std::vector<Flow> flows;
   for (const auto& [membership, ports] : map) {
@@ -84,6 +81,9 @@ bool add_flows(const FlowMap& map, Snapshot& snapshot) {
       flows.push_back({key, membership.source, static_cast<std::uint32_t>(snapshot.flows.size())});
       snapshot.flows.push_back({first, count});
     }
+  }
+  for (std::size_t i = 0; i < snapshot.routes.size(); ++i) {
+    if (snapshot.routes[i].cut != nullptr) snapshot.cut_routes.push_back(static_cast<std::uint32_t>(i));
   }
   return FlowTable::build(flows, snapshot.flow_table);
 }
@@ -155,8 +155,10 @@ Registry::InputHolder& Registry::input_for(const protocol::FastpathChannel& chan
   const auto [at, fresh] = inputs_.try_emplace(input_key(channel, input));
   InputHolder& holder = at->second;
   if (!fresh) return holder;
+  made_.inputs.push_back(at->first);
   holder.runtime = std::make_unique<InputRuntime>();
   InputRuntime& runtime = *holder.runtime;
+  runtime.inspector.set_spare_tables(&spare_tables_);
   runtime.channel = channel.id;
   runtime.url = input.url;
   runtime.number = input.number;
@@ -183,6 +185,7 @@ OutputRuntime* Registry::output_for(const protocol::FastpathChannel& channel,
                                     const protocol::OutputState& output) {
   const auto [at, fresh] = outputs_.try_emplace(output_key(channel, output));
   if (!fresh) return at->second.get();
+  made_.outputs.push_back(at->first);
   at->second = std::make_unique<OutputRuntime>();
   OutputRuntime& runtime = *at->second;
   const std::size_t interface = *find_interface(output.interface, output.vlan);
@@ -212,12 +215,40 @@ OutputRuntime* Registry::output_for(const protocol::FastpathChannel& channel,
 Cut* Registry::cut_for(const protocol::FastpathChannel& channel, const InputKey& key) {
   if (!channel.program) return nullptr;
   const auto [at, fresh] = cuts_.try_emplace(key + "\n" + program_text(*channel.program));
-  if (fresh) at->second = std::make_unique<Cut>(mpegts::ServiceSelector{*channel.program});
+  if (!fresh) return at->second.get();
+  made_.cuts.push_back(at->first);
+  at->second = std::make_unique<Cut>(mpegts::ServiceSelector{*channel.program});
   return at->second.get();
+}
+
+void Registry::add_channel(const protocol::FastpathChannel& channel, FlowMap& flows, Built& built) {
+  Snapshot& snapshot = *built.snapshot;
+  const auto first_output = static_cast<std::uint32_t>(snapshot.route_outputs.size());
+  for (const protocol::OutputState& output : channel.outputs) {
+    snapshot.route_outputs.push_back(output_for(channel, output));
+    snapshot.outputs.push_back(snapshot.route_outputs.back());
+  }
+  const protocol::InputState* primary = primary_of(channel);
+  for (const protocol::InputState& input : channel.inputs) {
+    const bool carries = &input == primary;
+    InputHolder& holder = input_for(channel, input, carries);
+    Route route;
+    route.input = holder.runtime.get();
+    route.cut = carries ? cut_for(channel, input_key(channel, input)) : nullptr;
+    route.handle = channel.handle;
+    route.first_output = first_output;
+    route.output_count = carries ? static_cast<std::uint32_t>(channel.outputs.size()) : 0;
+    route.to_bridge = carries && channel.to_bridge;
+    flows[holder.membership][input.port].push_back(route);
+    snapshot.inputs.push_back(route.input);
+    snapshot.input_cuts.push_back(route.cut);
+    if (Ipv4{holder.membership.group}.is_multicast()) built.memberships.insert(holder.membership);
+  }
 }
 
 tl::expected<Registry::Built, std::string> Registry::build(const protocol::FastpathState& state) {
   if (auto valid = validate(state); !valid) return tl::unexpected<std::string>(valid.error());
+  made_ = {};
   Built built;
   built.snapshot = std::make_unique<Snapshot>();
   Snapshot& snapshot = *built.snapshot;
@@ -226,36 +257,41 @@ tl::expected<Registry::Built, std::string> Registry::build(const protocol::Fastp
   std::set<std::uint32_t> handles;
   for (const protocol::FastpathChannel& channel : state.channels) {
     if (channel.to_bridge) handles.insert(channel.handle);
-    const auto first_output = static_cast<std::uint32_t>(snapshot.route_outputs.size());
-    for (const protocol::OutputState& output : channel.outputs) {
-      snapshot.route_outputs.push_back(output_for(channel, output));
-      snapshot.outputs.push_back(snapshot.route_outputs.back());
-    }
-    const protocol::InputState* primary = primary_of(channel);
-    for (const protocol::InputState& input : channel.inputs) {
-      const bool carries = &input == primary;
-      InputHolder& holder = input_for(channel, input, carries);
-      Route route;
-      route.input = holder.runtime.get();
-      route.cut = carries ? cut_for(channel, input_key(channel, input)) : nullptr;
-      route.handle = channel.handle;
-      route.first_output = first_output;
-      route.output_count = carries ? static_cast<std::uint32_t>(channel.outputs.size()) : 0;
-      route.to_bridge = carries && channel.to_bridge;
-      flows[holder.membership][input.port].push_back(route);
-      snapshot.inputs.push_back(route.input);
-      snapshot.input_cuts.push_back(route.cut);
-      if (Ipv4{holder.membership.group}.is_multicast()) built.memberships.insert(holder.membership);
-    }
+    add_channel(channel, flows, built);
   }
-  if (!add_flows(flows, snapshot))
+  if (!add_flows(flows, snapshot)) {
+    undo();
     return tl::unexpected<std::string>("two inputs that the flow table can't tell apart");
+  }
   snapshot.bridge_channels = handles.size();
   for (const std::uint32_t handle : bridge_handles_) {
     if (!handles.contains(handle)) snapshot.forgotten_handles.push_back(handle);
   }
   bridge_handles_ = std::move(handles);
   return built;
+}
+
+void Registry::undo() {
+  for (const std::string& key : made_.inputs) {
+    free_place(*inputs_.at(key).runtime);
+    inputs_.erase(key);
+  }
+  for (const std::string& key : made_.outputs) {
+    free_place(*outputs_.at(key));
+    outputs_.erase(key);
+  }
+  for (const std::string& key : made_.cuts) cuts_.erase(key);
+  made_ = {};
+}
+
+void Registry::free_place(const InputRuntime& input) {
+  if (input.stats_index != kNoIndex)
+    stats_->inputs[input.stats_index].in_use.store(0, std::memory_order_release);
+}
+
+void Registry::free_place(const OutputRuntime& output) {
+  if (output.stats_index != kNoIndex)
+    stats_->outputs[output.stats_index].in_use.store(0, std::memory_order_release);
 }
 
 void Registry::release_unused(const Snapshot& current) {
@@ -265,33 +301,45 @@ void Registry::release_unused(const Snapshot& current) {
   std::erase_if(inputs_, [&](const auto& entry) {
     const InputRuntime* runtime = entry.second.runtime.get();
     if (inputs.contains(runtime)) return false;
-    if (runtime->stats_index != kNoIndex)
-      stats_->inputs[runtime->stats_index].in_use.store(0, std::memory_order_release);
+    free_place(*runtime);
     return true;
   });
   std::erase_if(outputs_, [&](const auto& entry) {
     const OutputRuntime* runtime = entry.second.get();
     if (outputs.contains(runtime)) return false;
-    if (runtime->stats_index != kNoIndex)
-      stats_->outputs[runtime->stats_index].in_use.store(0, std::memory_order_release);
+    free_place(*runtime);
     return true;
   });
   std::erase_if(cuts_, [&](const auto& entry) { return !cuts.contains(entry.second.get()); });
 }
 
 void Registry::serve_wide_tables() {
+  spare_tables_.refill();
   for (const auto& [key, holder] : inputs_) {
     Inspector& inspector = holder.runtime->inspector;
     if (inspector.wants_wide()) inspector.offer_wide(std::make_unique<WideTable>());
   }
 }
 
-void Registry::note_join(const Membership& membership, std::int64_t unix_ns) {
+void Registry::note_joins(std::int64_t unix_ns) {
   for (const auto& [key, holder] : inputs_) {
-    if (holder.membership != membership || holder.runtime->stats_index == kNoIndex) continue;
-    stats_->inputs[holder.runtime->stats_index].joined_unix_ns.store(static_cast<std::uint64_t>(unix_ns),
-                                                                     std::memory_order_relaxed);
+    if (holder.runtime->stats_index == kNoIndex || !Ipv4{holder.membership.group}.is_multicast()) continue;
+    auto& joined = stats_->inputs[holder.runtime->stats_index].joined_unix_ns;
+    if (joined.load(std::memory_order_relaxed) == 0)
+      joined.store(static_cast<std::uint64_t>(unix_ns), std::memory_order_relaxed);
   }
+}
+
+std::map<Membership, std::uint64_t> Registry::arrivals() const {
+  std::map<Membership, std::uint64_t> came;
+  for (const auto& [key, holder] : inputs_) {
+    std::uint64_t& total = came[holder.membership];
+    if (holder.runtime->stats_index == kNoIndex) continue;
+    const protocol::InputStats& stats = stats_->inputs[holder.runtime->stats_index];
+    total += stats.datagrams.load(std::memory_order_relaxed);
+    for (const auto& drops : stats.drops) total += drops.load(std::memory_order_relaxed);
+  }
+  return came;
 }
 
 }  // namespace headgate::fastpath

@@ -29,6 +29,9 @@ struct Membership {
   auto operator<=>(const Membership&) const = default;
 };
 
+// The routes of each flow, by membership and UDP port.
+using FlowMap = std::map<Membership, std::map<std::uint16_t, std::vector<Route>>>;
+
 class Registry {
  public:
   // One of FastpathState::interfaces, in the same order as the worker's ports.
@@ -43,13 +46,16 @@ class Registry {
     std::unique_ptr<Snapshot> snapshot;
     std::set<Membership> memberships;
   };
-  // An error names the channel and changes nothing.
+  // An error names the channel and changes nothing: what was made for the state is gone again.
   tl::expected<Built, std::string> build(const protocol::FastpathState& state);
   // Frees what `current` doesn't use.
   void release_unused(const Snapshot& current);
-  // Gives inputs that outgrew their compact tables a wide one.
+  // Refills the spare wide tables, and serves inputs that found none.
   void serve_wide_tables();
-  void note_join(const Membership& membership, std::int64_t unix_ns);
+  // Writes down when the inputs that are new were joined.
+  void note_joins(std::int64_t unix_ns);
+  // Datagrams that came on each membership so far, good or not, as the counter page has them.
+  std::map<Membership, std::uint64_t> arrivals() const;
 
  private:
   using InputKey = std::string;
@@ -57,7 +63,12 @@ class Registry {
     std::unique_ptr<InputRuntime> runtime;
     Membership membership;
   };
-  struct Endpoints;  // an input's or output's addresses, parsed
+  // What a build has made: undone when it fails.
+  struct Made {
+    std::vector<std::string> inputs;
+    std::vector<std::string> outputs;
+    std::vector<std::string> cuts;
+  };
 
   tl::expected<std::size_t, std::string> find_interface(const std::string& name, std::uint16_t vlan) const;
   std::uint32_t source_address(std::size_t interface, std::uint16_t vlan) const;
@@ -66,8 +77,14 @@ class Registry {
                          bool primary);
   OutputRuntime* output_for(const protocol::FastpathChannel& channel, const protocol::OutputState& output);
   Cut* cut_for(const protocol::FastpathChannel& channel, const InputKey& input_key);
+  void add_channel(const protocol::FastpathChannel& channel, FlowMap& flows, Built& built);
+  void undo();
+  void free_place(const InputRuntime& input);
+  void free_place(const OutputRuntime& output);
 
   std::vector<Interface> interfaces_;
+  SpareTables spare_tables_;
+  Made made_;
   protocol::StatsPage* stats_;
   TimelineStore* timelines_;
   std::map<InputKey, InputHolder> inputs_;

@@ -29,6 +29,7 @@ using Status = tl::expected<void, std::string>;
 
 constexpr unsigned kHostQueue = 1024;
 constexpr milliseconds kPortWatch{200};
+constexpr unsigned kDataWatches = 3;  // every third look also asks where media comes
 constexpr milliseconds kAdoptTimeout{2000};
 constexpr std::size_t kMinRingBytes = 16 * 1024 * 1024;
 constexpr std::size_t kRingBytesPerChannel = 256 * 1024;
@@ -222,9 +223,7 @@ Status Service::apply(const protocol::FastpathState& state) {
   if (!built) return tl::unexpected<std::string>(built.error());
   // Joined before the switch of tables, left after it: a channel in both loses nothing.
   const std::int64_t now = unix_now_ns();
-  for (const Membership& membership : built->memberships) {
-    if (!hosts_->memberships().contains(membership)) registry_->note_join(membership, now);
-  }
+  registry_->note_joins(now);
   hosts_->join(built->memberships);
   hosts_->turn();
   worker_->publish(built->snapshot.get());
@@ -261,11 +260,12 @@ nlohmann::json Service::status() const {
     return fmt::format("{}.{}.{}.{}", address >> 24, address >> 16 & 0xFF, address >> 8 & 0xFF,
                        address & 0xFF);
   };
-  for (const Membership& membership : hosts_->memberships()) {
+  for (const auto& [membership, heard] : hosts_->memberships()) {
     memberships.push_back({{"interface", state_.interfaces[membership.interface].name},
                            {"vlan", membership.vlan},
                            {"group", quad(membership.group)},
-                           {"source", membership.source == 0 ? "" : quad(membership.source)}});
+                           {"source", membership.source == 0 ? "" : quad(membership.source)},
+                           {"media", heard.media}});
   }
   nlohmann::json ports = nlohmann::json::array();
   for (std::size_t i = 0; i < ports_.size(); ++i) {
@@ -317,6 +317,7 @@ void Service::watch_ports() {
 void Service::run(int signal_fd) {
   watch(epoll_fd_, signal_fd);
   auto next_watch = std::chrono::steady_clock::now();
+  unsigned watches = 0;
   for (;;) {
     std::array<epoll_event, 32> events;
     const auto wait = hosts_->next_wait(kPortWatch);
@@ -338,6 +339,7 @@ void Service::run(int signal_fd) {
       watch_ports();
       registry_->serve_wide_tables();
       hosts_->publish(steady_to_unix_ns());
+      if (++watches % kDataWatches == 0) hosts_->hear(registry_->arrivals());
     }
   }
 }

@@ -14,6 +14,7 @@ constexpr seconds kDefaultQueryInterval{125};
 constexpr seconds kDefaultResponseInterval{10};
 constexpr seconds kUnsolicitedIntervalV3{1};
 constexpr seconds kUnsolicitedIntervalV2{10};
+constexpr seconds kFirstDoubt{1};
 // A burst that every switch's control plane takes, then a frame a millisecond.
 constexpr unsigned kBurst = 16;
 constexpr milliseconds kFrameInterval{1};
@@ -66,8 +67,48 @@ bool MulticastHost::leave(Ipv4 address, std::optional<Ipv4> source, Time now) {
     if (group.any_source == 0) return false;
     if (--group.any_source > 0) return true;
   }
+  group.doubtful.erase(source.value_or(Ipv4{}));
+  if (group.doubtful.empty()) group.doubt_at.reset();
   membership_changed(group, true, was_exclude, source, now);
   return true;
+}
+
+void MulticastHost::doubt(Ipv4 address, std::optional<Ipv4> source, Time now) {
+  const auto found = groups_.find(address);
+  if (found == groups_.end()) return;
+  Group& group = found->second;
+  if (source ? !group.sources.contains(*source) : group.any_source == 0) return;
+  if (!group.doubtful.insert(source.value_or(Ipv4{})).second) return;
+  group.doubt_interval = kFirstDoubt;
+  group.doubt_at = now + kFirstDoubt;
+  deadline_known_ = false;
+}
+
+void MulticastHost::confirm(Ipv4 address, std::optional<Ipv4> source) {
+  const auto found = groups_.find(address);
+  if (found == groups_.end()) return;
+  Group& group = found->second;
+  group.doubtful.erase(source.value_or(Ipv4{}));
+  if (group.doubtful.empty()) group.doubt_at.reset();
+  deadline_known_ = false;
+}
+
+// Announces doubtful memberships as if they had just changed, once.
+void MulticastHost::repeat_doubtful(Time now) {
+  for (auto& [address, group] : groups_) {
+    if (!group.doubt_at || *group.doubt_at > now) continue;
+    if (group.exclude()) {
+      group.mode_reports = std::max(group.mode_reports, 1U);
+    } else if (group.mode_reports == 0) {
+      for (const Ipv4 source : group.doubtful) group.source_reports.try_emplace(source, 1U);
+    }
+    group.plain_reports = std::max(group.plain_reports, 1U);
+    if (!group.change_at || *group.change_at > now) group.change_at = now;
+    group.doubt_interval =
+        std::min<Time>(2 * group.doubt_interval, std::max<Time>(querier_interval_, kFirstDoubt));
+    // Spread a little: a restart has joined all groups at once.
+    group.doubt_at = now + group.doubt_interval - random_delay(group.doubt_interval / 8);
+  }
 }
 
 // RFC 3376 5.1, with EXCLUDE always EXCLUDE({}):
@@ -266,6 +307,7 @@ void MulticastHost::on_timer(Time now) {
   if (!deadline || now < *deadline) return;
   deadline_known_ = false;
   update_version(now);
+  repeat_doubtful(now);
   send_changes(now);
   send_responses(now);
   drop_finished();
@@ -401,6 +443,7 @@ std::optional<Time> MulticastHost::find_deadline() const {
   for (const auto& [address, group] : groups_) {
     earlier(deadline, group.change_at);
     earlier(deadline, group.response_at);
+    earlier(deadline, group.doubt_at);
   }
   // Paced: nothing goes out before the next token.
   if (deadline && tokens_ == 0) deadline = std::max(*deadline, tokens_at_ + Time(kFrameInterval));

@@ -49,6 +49,12 @@ class MulticastHost {
   bool leave(Ipv4 group, std::optional<Ipv4> source, Time now);
   // Reports everything again soon, without leaving anything.
   void refresh(Time now);
+  // Reports do get lost: a switch whose port is not yet forwarding takes none, and no one tells us. From
+  // doubt() on, a joined membership is announced again after 1 s, and then with pauses that double up to the
+  // query interval (but never below a second), until confirm() or leave(). Beyond RFC 3376 5.1, as if its
+  // robustness were larger.
+  void doubt(Ipv4 group, std::optional<Ipv4> source, Time now);
+  void confirm(Ipv4 group, std::optional<Ipv4> source);
 
   void on_packet(const Ipv4View& packet, Time now);  // protocol 2
   void on_timer(Time now);
@@ -68,6 +74,10 @@ class MulticastHost {
     unsigned plain_reports = 0;               // reports left (versions 1, 2)
     bool plain_leave = false;                 // leave to send (version 2)
     std::optional<Time> change_at;
+    // Memberships that nothing has confirmed; 0.0.0.0: that of any source.
+    std::set<Ipv4> doubtful;
+    Time doubt_interval{};
+    std::optional<Time> doubt_at;
     // Answer to a query.
     std::optional<Time> response_at;
     std::set<Ipv4> queried_sources;  // empty: the whole group
@@ -83,6 +93,7 @@ class MulticastHost {
   void update_version(Time now);
   void membership_changed(Group& group, bool was_member, bool was_exclude, std::optional<Ipv4> source,
                           Time now);
+  void repeat_doubtful(Time now);
   bool nothing_left(const Group& group) const;
   void send_changes(Time now);
   void send_changes_v3(Time now);

@@ -45,6 +45,7 @@ void Inspector::offer_wide(std::unique_ptr<WideTable> table) noexcept {
 
 bool Inspector::adopt_wide() noexcept {
   WideTable* table = offered_.exchange(nullptr, std::memory_order_acq_rel);
+  if (table == nullptr && spares_ != nullptr) table = spares_->take();
   if (table == nullptr) return false;
   wide_.reset(table);
   for (std::size_t i = 0; i < count_; ++i) {

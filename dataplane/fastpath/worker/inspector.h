@@ -3,10 +3,12 @@
 // what is counted.
 //
 // Up to 32 PIDs lie in a compact block (one cache line of PIDs, eight bytes a PID that every packet touches);
-// an input with more gets a flat table of all 8,192, which another thread allocates and offers, since a
-// worker never allocates.
+// an input with more gets a flat table of all 8,192: one of the spares that the main thread keeps ready, so
+// that no packet of a multiplex goes unchecked, since a worker never allocates. Where many inputs grow at
+// once and the spares are gone, it waits for one that the main thread offers.
 //
-// Threading: owned by the worker thread, but for wants_wide() and offer_wide(), which the main thread calls.
+// Threading: owned by the worker thread, but for wants_wide() and offer_wide(), which the main thread
+// calls.
 #pragma once
 
 #include <array>
@@ -46,6 +48,36 @@ struct WideTable {
   std::array<PidCold, mpegts::kPidCount> cold{};
   std::array<std::uint16_t, mpegts::kPidCount> order{};  // PIDs as they appeared
   std::array<bool, mpegts::kPidCount> known{};
+};
+
+// Tables made beforehand. Threading: refill() belongs to one thread, take() to another.
+class SpareTables {
+ public:
+  SpareTables() { refill(); }
+  ~SpareTables() {
+    for (auto& place : places_) delete place.load();
+  }
+  SpareTables(const SpareTables&) = delete;
+  SpareTables& operator=(const SpareTables&) = delete;
+
+  void refill() {
+    for (auto& place : places_) {
+      if (place.load(std::memory_order_acquire) == nullptr)
+        place.store(new WideTable, std::memory_order_release);
+    }
+  }
+  // Null when all are taken.
+  WideTable* take() noexcept {
+    for (auto& place : places_) {
+      if (WideTable* table = place.exchange(nullptr, std::memory_order_acq_rel); table != nullptr)
+        return table;
+    }
+    return nullptr;
+  }
+
+ private:
+  static constexpr std::size_t kSpares = 4;
+  std::array<std::atomic<WideTable*>, kSpares> places_{};
 };
 
 class Inspector {
@@ -101,6 +133,8 @@ class Inspector {
   };
   PidView pid_at(std::size_t index) noexcept;
 
+  // Before the first packet; the spares outlive the inspector.
+  void set_spare_tables(SpareTables* spares) noexcept { spares_ = spares; }
   bool wants_wide() const noexcept { return wants_wide_.load(std::memory_order_acquire); }
   void offer_wide(std::unique_ptr<WideTable> table) noexcept;
 
@@ -130,6 +164,7 @@ class Inspector {
   std::uint64_t pcr_interval_max_ns_ = 0;
   bool discontinuity_ = false;
   std::unique_ptr<WideTable> wide_;
+  SpareTables* spares_ = nullptr;
   std::atomic<WideTable*> offered_{nullptr};
   std::atomic<bool> wants_wide_{false};
 };

@@ -2,6 +2,7 @@
 // ring, the transmit queues.
 #include <rte_mbuf.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "dataplane/fastpath/worker/worker.h"
@@ -12,7 +13,7 @@ namespace {
 using protocol::DropReason;
 
 constexpr std::int64_t kCutWaitNs = 20'000'000;  // a part-filled datagram leaves at this age
-constexpr std::int64_t kCutCheckNs = 5'000'000;
+constexpr std::int64_t kCutCheckNs = 1'000'000;
 constexpr std::int64_t kStuckNs = 5'000'000;  // a transmit queue that took nothing for so long is given up
 
 // 90 kHz from the arrival time (RFC 2250 2): the clock of the sender's packets as we see them.
@@ -72,6 +73,11 @@ void Worker::relay(const RouteRange& range, const Payload& payload, std::span<co
   frame->data_off = static_cast<std::uint16_t>(frame->data_off + before);
   frame->data_len = static_cast<std::uint16_t>(packets.size());
   frame->pkt_len = frame->data_len;
+  if (frame->next != nullptr) [[unlikely]] {  // a driver that scatters (memif): the rest was trimmings
+    rte_pktmbuf_free(frame->next);
+    frame->next = nullptr;
+    frame->nb_segs = 1;
+  }
   frame->ol_flags = 0;
   frame->vlan_tci = 0;
   send(*last, frame, payload.packets, *last_input, &payload);
@@ -95,7 +101,7 @@ void Worker::send_copy(OutputRuntime& output, std::span<const std::uint8_t> pack
                        const InputRuntime& input, const Payload* payload) noexcept {
   rte_mbuf* copy = rte_pktmbuf_alloc(output.port->port->pool());
   if (copy == nullptr) [[unlikely]] {
-    count(output.drops, DropReason::output_no_buffer);
+    count(output.drops, payload != nullptr ? DropReason::output_no_buffer : DropReason::repack_no_buffer);
     return;
   }
   std::memcpy(rte_pktmbuf_mtod(copy, std::uint8_t*), packets.data(), packets.size());
@@ -120,7 +126,12 @@ void Worker::cut(const Route& route, std::span<const std::uint8_t> packets) noex
         break;
     }
   }
-  route.input->inspector.set_timeline_pid(filter.pcr_pid());
+  follow_service_clock(route);
+}
+
+// Until the service is found no clock drives the timeline: another service's would move it.
+void Worker::follow_service_clock(const Route& route) noexcept {
+  route.input->inspector.set_timeline_pid(route.cut->filter.pcr_pid().value_or(mpegts::kNullPid));
 }
 
 void Worker::append(const Route& route, std::span<const std::uint8_t> packets) noexcept {
@@ -145,9 +156,19 @@ void Worker::finish_cut(const Route& route) noexcept {
 
 void Worker::flush_old_cuts() noexcept {
   next_cut_check_ns_ = now_ns_ + kCutCheckNs;
-  for (const Route& route : current_->routes) {
-    if (route.cut != nullptr && route.cut->packets > 0 && now_ns_ - route.cut->first_ns >= kCutWaitNs)
-      finish_cut(route);
+  for (const std::uint32_t index : current_->cut_routes) {
+    const Route& route = current_->routes[index];
+    if (route.cut->packets > 0 && now_ns_ - route.cut->first_ns >= kCutWaitNs) finish_cut(route);
+  }
+}
+
+// The packets that wait in a cut which the next snapshot hasn't got leave by the outputs that it had.
+void Worker::finish_lost_cuts(const Snapshot& next) noexcept {
+  for (const std::uint32_t index : current_->cut_routes) {
+    const Route& route = current_->routes[index];
+    const bool kept =
+        std::find(next.input_cuts.begin(), next.input_cuts.end(), route.cut) != next.input_cuts.end();
+    if (!kept && route.cut->packets > 0) finish_cut(route);
   }
 }
 

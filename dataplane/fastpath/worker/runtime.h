@@ -125,6 +125,7 @@ struct Snapshot {
   FlowTable flow_table;
   std::vector<RouteRange> flows;
   std::vector<Route> routes;
+  std::vector<std::uint32_t> cut_routes;  // those of routes that cut a service
   std::vector<OutputRuntime*> route_outputs;
   std::vector<InputRuntime*> inputs;    // all, for publishing
   std::vector<Cut*> input_cuts;         // of inputs[i], nullptr where it is relayed whole

@@ -16,6 +16,9 @@ namespace {
 
 constexpr std::uint64_t kMagic = 0x314C6D5474676448;  // "HdgtTmL1"
 
+constexpr std::int64_t kFarthest = std::int64_t{1} << 59;
+constexpr std::int64_t kLatestArrival = std::int64_t{1} << 62;
+
 struct Copy {
   std::int64_t timeline;
   std::int64_t offset;
@@ -102,6 +105,10 @@ std::optional<mpegts::Timeline::State> TimelineStore::load(std::size_t index) co
   const std::uint64_t writes = place.writes.load(std::memory_order_acquire);
   if (writes == 0) return std::nullopt;
   const Copy& copy = place.copies[writes & 1];
+  // A damaged file: what no stream reaches (600 years from now) would overflow in sums.
+  const auto near = [](std::int64_t ticks) { return ticks >= -kFarthest && ticks <= kFarthest; };
+  if (!near(copy.timeline) || !near(copy.offset) || copy.arrival_ns < 0 || copy.arrival_ns > kLatestArrival)
+    return std::nullopt;
   mpegts::Timeline::State state;
   state.timeline = copy.timeline;
   state.offset = copy.offset;

@@ -10,6 +10,8 @@
 
 #include <thread>
 
+#include "dataplane/fastpath/worker/rest.h"
+
 namespace headgate::fastpath {
 namespace {
 
@@ -35,18 +37,6 @@ std::span<const std::uint8_t> bytes_of(const rte_mbuf* frame) noexcept {
   return {rte_pktmbuf_mtod(frame, const std::uint8_t*), frame->data_len};
 }
 
-// The step from polling to sleeping: spin a little, then 50 us, and longer the longer nothing comes.
-void rest(unsigned empty_polls) noexcept {
-  constexpr unsigned kSpins = 32;
-  if (empty_polls < kSpins) {
-    rte_pause();
-    return;
-  }
-  const unsigned naps = empty_polls - kSpins;
-  const timespec nap{0, naps < 8 ? 50'000 : naps < 16 ? 200'000 : 500'000};
-  ::nanosleep(&nap, nullptr);
-}
-
 }  // namespace
 
 Worker::Worker(Parts parts)
@@ -68,6 +58,7 @@ bool Worker::wait_for(const Snapshot* snapshot, std::chrono::milliseconds timeou
 }
 
 void Worker::adopt(const Snapshot* snapshot) noexcept {
+  if (current_ != nullptr) finish_lost_cuts(*snapshot);
   // What waits in the transmit queues points at outputs that may be freed after this.
   for (PortRuntime* port : parts_.ports) {
     flush(*port);
@@ -81,6 +72,7 @@ void Worker::adopt(const Snapshot* snapshot) noexcept {
   for (const Route& route : snapshot->routes) {
     if (route.cut == nullptr) route.input->inspector.set_timeline_pid(std::nullopt);
   }
+  for (const std::uint32_t index : snapshot->cut_routes) follow_service_clock(snapshot->routes[index]);
   publisher_.adopt(snapshot);
   adopted_.store(snapshot, std::memory_order_release);
 }
@@ -108,7 +100,7 @@ std::size_t Worker::poll(std::int64_t now_unix_ns) noexcept {
 
 void Worker::run(const std::atomic<bool>& stop, const std::atomic<bool>& never_sleep) noexcept {
   ::prctl(PR_SET_TIMERSLACK, 1000);  // the default of 50 us would double the shortest nap
-  unsigned empty_polls = 0;
+  Rest rest;
   std::uint64_t before = rte_rdtsc();
   while (!stop.load(std::memory_order_relaxed)) {
     const std::size_t work = poll(unix_now_ns());
@@ -116,11 +108,13 @@ void Worker::run(const std::atomic<bool>& stop, const std::atomic<bool>& never_s
     const std::uint64_t worked = rte_rdtsc();
     const std::uint64_t busy = work > 0 ? worked - before : 0;
     if (work > 0) {
-      empty_polls = 0;
-    } else if (never_sleep.load(std::memory_order_relaxed)) {
-      rte_pause();
+      rest.worked(work);
+    } else if (const auto nap = never_sleep.load(std::memory_order_relaxed) ? 0 : rest.next(now_ns_);
+               nap > 0) {
+      const timespec time{0, nap};
+      ::nanosleep(&time, nullptr);
     } else {
-      rest(empty_polls++);
+      rte_pause();
     }
     const std::uint64_t after = rte_rdtsc();
     publisher_.count_turn(work, busy, after - before);

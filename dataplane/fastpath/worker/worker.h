@@ -71,7 +71,9 @@ class Worker {
   void cut(const Route& route, std::span<const std::uint8_t> packets) noexcept;
   void append(const Route& route, std::span<const std::uint8_t> packets) noexcept;
   void finish_cut(const Route& route) noexcept;
+  void follow_service_clock(const Route& route) noexcept;
   void flush_old_cuts() noexcept;
+  void finish_lost_cuts(const Snapshot& next) noexcept;
   void push_to_bridge(const Route& route, std::span<const std::uint8_t> packets) noexcept;
   void enqueue(PortRuntime& port, rte_mbuf* frame, OutputRuntime* output) noexcept;
   void flush(PortRuntime& port) noexcept;

@@ -1,0 +1,100 @@
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "temp_dir.h"
+
+namespace headgate::control {
+namespace {
+
+struct Outcome {
+  int status = -1;
+  std::string text;
+};
+
+Outcome headgate(const std::string& arguments, bool with_stderr = true) {
+  Outcome outcome;
+  FILE* pipe = ::popen(
+      (std::string(HEADGATE) + " " + arguments + (with_stderr ? " 2>&1" : " 2>/dev/null")).c_str(), "r");
+  std::array<char, 4096> buffer;
+  while (const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe))
+    outcome.text.append(buffer.data(), n);
+  const int status = ::pclose(pipe);
+  outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return outcome;
+}
+
+TEST(ExitStatus, IsTwoForWrongUsage) {
+  EXPECT_EQ(headgate("").status, 2);
+  EXPECT_EQ(headgate("nonsense").status, 2);
+  EXPECT_EQ(headgate("check").status, 2);
+  EXPECT_EQ(headgate("status --bogus").status, 2);
+  EXPECT_EQ(headgate("probe x --time 10").status, 2);
+  EXPECT_EQ(headgate("probe http://example.net/").status, 2);
+  EXPECT_EQ(headgate("send /dev/null tcp://x").status, 2);
+}
+
+TEST(ExitStatus, IsTwoForCommandsNotSupportedYet) {
+  for (const char* name : {"why", "top", "alarms", "maintenance", "switch", "sessions", "kick", "capture",
+                           "explain", "health"}) {
+    const auto outcome = headgate(std::string(name) + " x");
+    EXPECT_EQ(outcome.status, 2) << name;
+    EXPECT_EQ(outcome.text, std::string("headgate: '") + name + "' is not supported yet\n");
+  }
+}
+
+TEST(ExitStatus, IsZeroForHelpAndVersion) {
+  EXPECT_EQ(headgate("--version").text.substr(0, 9), "headgate ");
+  EXPECT_EQ(headgate("--version").status, 0);
+  for (const char* name :
+       {"", "run ", "check ", "plan ", "apply ", "history ", "status ", "events ", "probe ", "send "}) {
+    const auto outcome = headgate(std::string(name) + "--help");
+    EXPECT_EQ(outcome.status, 0) << name;
+    EXPECT_NE(outcome.text.find("Example"), std::string::npos) << name;
+  }
+}
+
+TEST(ExitStatus, IsOneWithAClearWordWhereNoGatewayRuns) {
+  TempDir dir;
+  for (const char* name : {"status", "plan", "apply", "history", "events", "events --follow"}) {
+    const auto outcome = headgate(std::string(name) + " --socket " + dir.path + "/none.sock");
+    EXPECT_EQ(outcome.status, 1) << name;
+    EXPECT_NE(outcome.text.find("the gateway is not running"), std::string::npos) << outcome.text;
+  }
+  const auto json = headgate("status --json --socket " + dir.path + "/none.sock", false);
+  EXPECT_EQ(nlohmann::json::parse(json.text, nullptr, false).value("ok", true), false) << json.text;
+}
+
+TEST(ExitStatus, OfCheckTellsWhetherTheFilesAreValid) {
+  TempDir dir;
+  std::ofstream(dir.path + "/channels.yaml")
+      << "channels:\n  news: { inputs: [ \"udp://239.10.1.1:5000\" ] }\n";
+  std::ofstream(dir.path + "/good.yaml")
+      << "interfaces:\n  cap0: { device: \"af_packet:eth1\", address: 10.20.0.5/24 }\n"
+         "channels: channels.yaml\n";
+  std::ofstream(dir.path + "/bad.yaml") << "bogus: 1\n";
+  const auto good = headgate("check --config " + dir.path + "/good.yaml");
+  EXPECT_EQ(good.status, 0) << good.text;
+  EXPECT_TRUE(good.text.ends_with("ok: 1 channel\n")) << good.text;
+  const auto bad = headgate("check --config " + dir.path + "/bad.yaml");
+  EXPECT_EQ(bad.status, 1);
+  EXPECT_NE(bad.text.find("/bad.yaml:1:1: error: "), std::string::npos) << bad.text;
+  const auto json =
+      nlohmann::json::parse(headgate("check --json --config " + dir.path + "/bad.yaml").text, nullptr, false);
+  EXPECT_EQ(json.value("ok", true), false);
+}
+
+TEST(ExitStatus, OfProbeIsOneForAFileWithoutPackets) {
+  TempDir dir;
+  std::ofstream(dir.path + "/text.ts") << "not a transport stream";
+  EXPECT_EQ(headgate("probe " + dir.path + "/text.ts").status, 1);
+  EXPECT_EQ(headgate("probe " + dir.path + "/none.ts").status, 1);
+}
+
+}  // namespace
+}  // namespace headgate::control

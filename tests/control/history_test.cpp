@@ -1,0 +1,91 @@
+#include "control/daemon/history.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "sample_model.h"
+#include "temp_dir.h"
+
+namespace headgate::control {
+namespace {
+
+HistoryEntry entry(const std::string& who) {
+  HistoryEntry made;
+  made.who = who;
+  made.summary = "1 added";
+  made.unix_ns = 1;
+  return made;
+}
+
+TEST(History, GivesBackModelAndFiles) {
+  TempDir dir;
+  History history(dir.path);
+  const std::vector<config::SourceFile> sources{{"/etc/headgate/headgate.yaml", "a"},
+                                                {"/etc/headgate/channels.yaml", "b\n"}};
+  const auto kept = history.add(entry("root (0)"), sample_model(), sources);
+  ASSERT_TRUE(kept.has_value()) << kept.error();
+  EXPECT_EQ(kept->number, 1U);
+  EXPECT_EQ(history.applied()->who, "root (0)");
+  EXPECT_EQ(**history.model(1), sample_model());
+  EXPECT_EQ(digest(history.sources(1)), digest(sources));
+}
+
+TEST(History, KnowsTheMapBeforeTheAppliedOne) {
+  TempDir dir;
+  History history(dir.path);
+  EXPECT_FALSE(history.applied().has_value());
+  ASSERT_TRUE(history.add(entry("a"), sample_model(), {}).has_value());
+  EXPECT_FALSE(history.before_applied().has_value());
+  ASSERT_TRUE(history.add(entry("b"), sample_model(), {}).has_value());
+  EXPECT_EQ(history.before_applied()->who, "a");
+}
+
+TEST(History, TakesAPathThatIsNoUtf8) {
+  TempDir dir;
+  History history(dir.path);
+  const auto kept = history.add(entry("a\xFF"), sample_model(), {{"/etc/\xFF.yaml", "text"}});
+  ASSERT_TRUE(kept.has_value()) << kept.error();
+  EXPECT_EQ(history.applied()->who, "a\xEF\xBF\xBD");
+  ASSERT_EQ(history.sources(1).size(), 1U);
+  EXPECT_EQ(history.sources(1)[0].text, "text");
+}
+
+TEST(History, KeepsAHundred) {
+  TempDir dir;
+  History history(dir.path);
+  for (int i = 0; i < 103; ++i) ASSERT_TRUE(history.add(entry("a"), sample_model(), {}).has_value());
+  const auto list = history.list();
+  ASSERT_EQ(list.size(), 100U);
+  EXPECT_EQ(list.front().number, 4U);
+  EXPECT_EQ(list.back().number, 103U);
+}
+
+TEST(History, IgnoresWhatAnInterruptedApplyLeft) {
+  TempDir dir;
+  History history(dir.path);
+  std::filesystem::create_directories(dir.path + "/history/000007.new");
+  std::filesystem::create_directories(dir.path + "/history/000002");
+  EXPECT_TRUE(history.list().empty());
+  ASSERT_TRUE(history.add(entry("a"), sample_model(), {}).has_value());
+  EXPECT_EQ(history.applied()->number, 3U);
+}
+
+TEST(History, IsReadableByTheGatewayOnly) {
+  TempDir dir;
+  History history(dir.path);
+  ASSERT_TRUE(history.add(entry("a"), sample_model(), {}).has_value());
+  struct stat about {};
+  ASSERT_EQ(::stat((dir.path + "/history").c_str(), &about), 0);
+  EXPECT_EQ(about.st_mode & 0777U, 0700U);
+}
+
+TEST(Digest, DependsOnPathsTextsAndTheirBorders) {
+  EXPECT_EQ(digest({{"a", "b"}}), digest({{"a", "b"}}));
+  EXPECT_NE(digest({{"a", "bc"}}), digest({{"ab", "c"}}));
+  EXPECT_NE(digest({{"a", "b"}, {"c", "d"}}), digest({{"a", "b"}}));
+}
+
+}  // namespace
+}  // namespace headgate::control

@@ -1,0 +1,118 @@
+#include "control/cli/render.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <sstream>
+
+#include "golden.h"
+
+namespace headgate::control {
+namespace {
+
+constexpr std::int64_t kNow = 1'000'000'060'000'000'000;
+
+nlohmann::json line(const std::string& id, const std::string& state, const std::string& reason) {
+  return {{"id", id},
+          {"state", state},
+          {"reason", reason},
+          {"since_unix_ns", kNow - 754'000'000'000},
+          {"input", 1},
+          {"viewers", 12},
+          {"bitrate_bps", 4'020'000},
+          {"cc_errors", 1'234'567},
+          {"drops", 99'999},
+          {"outputs", 2}};
+}
+
+nlohmann::json status() {
+  nlohmann::json processes = nlohmann::json::array();
+  for (const char* name : {"control", "fastpath", "bridge"})
+    processes.push_back(
+        {{"name", name}, {"state", "running"}, {"pid", 4242}, {"deaths", 0}, {"crash_loop", false}});
+  processes[2]["deaths"] = 5;
+  processes[2]["crash_loop"] = true;
+  return {{"node", "hg1"},
+          {"now_unix_ns", kNow},
+          {"ready", true},
+          {"map",
+           {{"number", 5},
+            {"applied_unix_ns", 1'000'000'000'000'000'000},
+            {"applied_by", "root (0)"},
+            {"differs", true},
+            {"files_valid", true}}},
+          {"alarms",
+           {{{"kind", "crash_loop"},
+             {"subject", "bridge"},
+             {"message", "dies again and again"},
+             {"severity", "critical"}}}},
+          {"channels", {line("sport", "degraded", "3 CC errors in the last 10 s"), line("news", "ok", "")}},
+          {"processes", processes}};
+}
+
+class Render : public ::testing::Test {
+ protected:
+  Render() {
+    ::setenv("TZ", "UTC", 1);
+    ::tzset();
+  }
+};
+
+TEST_F(Render, StatusIsThatOfTheGoldenFileAndFitsEightyColumns) {
+  const std::string text = render_status(status(), false);
+  expect_golden("status.txt", text);
+  std::istringstream lines(text);
+  for (std::string row; std::getline(lines, row);) EXPECT_LE(row.size(), 80U) << row;
+}
+
+TEST_F(Render, ColoursOnlyWhereAsked) {
+  EXPECT_EQ(render_status(status(), false).find('\033'), std::string::npos);
+  EXPECT_NE(render_status(status(), true).find("\033[33mdegraded"), std::string::npos);
+}
+
+TEST_F(Render, PlanNamesWhomItInterrupts) {
+  const nlohmann::json answer = {
+      {"plan",
+       {{"added", {"new"}},
+        {"removed", nlohmann::json::array()},
+        {"untouched", {"a", "b"}},
+        {"changed",
+         {{{"id", "news"},
+           {"keys", {"inputs", "name"}},
+           {"interrupts_media", true},
+           {"interrupts_hls", true}},
+          {{"id", "sport"}, {"keys", {"name"}}, {"interrupts_media", false}, {"interrupts_hls", false}}}},
+        {"node_keys", {"interfaces.cap0.mtu"}},
+        {"restarts", {"fastpath"}},
+        {"refused", nlohmann::json::array()}}},
+      {"viewers", {{"news", 7}}}};
+  EXPECT_EQ(render_plan(answer, false),
+            "+ new\n"
+            "~ news: inputs, name (interrupts multicast out and 7 HLS viewers)\n"
+            "~ sport: name (nobody is interrupted)\n"
+            "~ node file: interfaces.cap0.mtu\n"
+            "! restarts the fast path: every channel pauses for about a second\n"
+            "1 added, 2 changed, 0 removed, 2 untouched\n");
+}
+
+TEST_F(Render, WritesRatesAndAgesForPeople) {
+  EXPECT_EQ(human_bitrate(0), "-");
+  EXPECT_EQ(human_bitrate(128'000), "128k");
+  EXPECT_EQ(human_bitrate(4'020'000), "4.02M");
+  EXPECT_EQ(human_bitrate(1.5e9), "1.50G");
+  EXPECT_EQ(human_age(0, kNow), "-");
+  EXPECT_EQ(human_age(kNow - 59'000'000'000, kNow), "59s");
+  EXPECT_EQ(human_age(kNow - 3'660'000'000'000, kNow), "1h01m");
+  EXPECT_EQ(human_age(kNow + 5'000'000'000, kNow), "0s");
+}
+
+TEST_F(Render, EventIsOneLine) {
+  EXPECT_EQ(
+      render_event(
+          {{"unix_ns", kNow}, {"severity", "warning"}, {"subject", "news"}, {"message", "ok -> degraded"}},
+          false),
+      "2001-09-09 01:47:40  warning   news: ok -> degraded\n");
+}
+
+}  // namespace
+}  // namespace headgate::control

@@ -1,0 +1,55 @@
+// A running gateway for tests of status and metrics: one channel in order, one with errors, one disabled.
+#pragma once
+
+#include "control/daemon/view.h"
+#include "sample_model.h"
+
+namespace headgate::control {
+
+inline InputSnapshot sample_input(const std::string& channel, const std::string& url) {
+  InputSnapshot input;
+  input.channel = channel;
+  input.url = url;
+  input.datagrams = 1000;
+  input.ts_packets = 7000;
+  input.bytes = 7000 * 188;
+  input.bitrate_bps = 4'020'000;
+  input.last_packet_unix_ns = 1'000'000'000'000'000'000;
+  input.pids = {{0x100, true, false, 6000, 2, 0, 3'500'000}};
+  return input;
+}
+
+inline GatewayView sample_view() {
+  GatewayView view;
+  view.version = "0.1.0";
+  view.now_unix_ns = 1'000'000'060'000'000'000;
+  view.model = std::make_shared<const config::Model>(sample_model());
+  view.snapshot.epoch = 1;
+  view.snapshot.inputs = {sample_input("news", "udp://239.10.1.1:5000"),
+                          sample_input("sport", "udp://239.10.1.2:5000")};
+  view.snapshot.inputs[1].cc_errors = 2;
+  view.snapshot.inputs[1].drops[static_cast<std::size_t>(protocol::DropReason::wrong_source)] = 5;
+  OutputSnapshot output;
+  output.channel = "news";
+  output.url = "udp://239.20.1.1:5000";
+  output.bytes = 999;
+  view.snapshot.outputs = {output};
+  view.snapshot.networks = {{"cap0", 120, 3, 1'000'000'001'000'000'000, 4, 1'000'000'002'000'000'000, 5, 2}};
+  view.snapshot.workers = {{10, 100, 5000, 20000, 1, 0}};
+  Snapshot first = view.snapshot;
+  first.inputs[1].cc_errors = 0;
+  view.monitor.update(*view.model, first, 999'999'999'500'000'000, {});
+  view.monitor.update(*view.model, view.snapshot, 1'000'000'000'000'000'000, {});
+  for (const char* name : {"control", "fastpath", "bridge"}) {
+    ProcessView process;
+    process.process = {name, "running", 100, 0, 1'000'000'000'000'000'000, false};
+    process.answers = true;
+    view.processes.push_back(process);
+  }
+  view.bridge_status = nlohmann::json::parse(R"({"channels":{"news":{"hls":{"viewers":3},"tracks":[]}}})");
+  view.generation = 7;
+  view.ready = true;
+  return view;
+}
+
+}  // namespace headgate::control

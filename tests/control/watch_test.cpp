@@ -1,0 +1,55 @@
+#include "control/daemon/watch.h"
+
+#include <gtest/gtest.h>
+
+namespace headgate::control {
+namespace {
+
+Observation seen(int pid, std::uint64_t deaths, bool crash_loop = false) {
+  Observation now;
+  now.launcher_answers = true;
+  now.processes.resize(1);
+  now.processes[0].process = {"bridge", pid == 0 ? "backing_off" : "running", pid, deaths, 1, crash_loop};
+  return now;
+}
+
+std::vector<std::string> kinds(const std::vector<Event>& events) {
+  std::vector<std::string> result;
+  for (const Event& event : events) result.push_back(event.kind);
+  return result;
+}
+
+TEST(Watch, TellsADeathAndTheReturn) {
+  EXPECT_EQ(kinds(compare(seen(10, 0), seen(11, 1), 5)),
+            (std::vector<std::string>{"process_died", "process_restarted"}));
+  EXPECT_EQ(kinds(compare(seen(10, 0), seen(0, 1), 5)), std::vector<std::string>{"process_died"});
+  EXPECT_EQ(kinds(compare(seen(0, 1), seen(12, 1), 5)), std::vector<std::string>{"process_restarted"});
+  EXPECT_TRUE(compare(seen(10, 1), seen(10, 1), 5).empty());
+}
+
+TEST(Watch, TellsTheBeginAndTheEndOfACrashLoop) {
+  EXPECT_EQ(kinds(compare(seen(10, 4), seen(10, 4, true), 5)), std::vector<std::string>{"crash_loop"});
+  EXPECT_EQ(kinds(compare(seen(10, 4, true), seen(10, 4), 5)), std::vector<std::string>{"crash_loop_over"});
+}
+
+TEST(Watch, TellsThatTheLauncherIsAwayAndBack) {
+  Observation away = seen(10, 2);
+  away.launcher_answers = false;
+  EXPECT_EQ(kinds(compare(seen(10, 2), away, 5)), std::vector<std::string>{"launcher_lost"});
+  EXPECT_EQ(kinds(compare(away, seen(10, 0), 5)), std::vector<std::string>{"launcher_back"});
+}
+
+// A service manager starts it again faster than we look.
+TEST(Watch, TellsThatTheLauncherWasReplacedBetweenTwoLooks) {
+  Observation before = seen(10, 2), now = seen(10, 0);
+  before.launcher_pid = 7;
+  now.launcher_pid = 8;
+  EXPECT_TRUE(launcher_replaced(before, now));
+  EXPECT_EQ(kinds(compare(before, now, 5)), std::vector<std::string>{"launcher_back"});
+  EXPECT_FALSE(launcher_replaced(now, now));
+  before.launcher_answers = false;
+  EXPECT_FALSE(launcher_replaced(before, now));
+}
+
+}  // namespace
+}  // namespace headgate::control
