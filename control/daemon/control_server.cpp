@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
@@ -12,7 +13,7 @@
 #include <boost/asio/write.hpp>
 #include <chrono>
 #include <deque>
-#include <set>
+#include <list>
 
 namespace headgate::control {
 namespace asio = boost::asio;
@@ -22,7 +23,7 @@ using Error = boost::system::error_code;
 namespace {
 
 class Client;
-using Clients = std::set<std::shared_ptr<Client>>;
+using Clients = std::list<std::shared_ptr<Client>>;  // the oldest first
 
 std::string peer_name(Socket& socket) {
   ucred peer{};
@@ -58,10 +59,13 @@ class Client : public std::enable_shared_from_this<Client> {
         -1, ' ', false, nlohmann::json::error_handler_t::replace));
   }
 
+  // Has no answer coming and follows nothing.
+  bool idle() const { return !follows_ && pending_ == 0; }
+
   void close() {
     Error ignored;
     socket_.close(ignored);
-    clients_.erase(shared_from_this());
+    clients_.remove(shared_from_this());
   }
 
  private:
@@ -72,9 +76,11 @@ class Client : public std::enable_shared_from_this<Client> {
                          request->params["follow"].is_boolean() && request->params["follow"].get<bool>();
     const auto id = request->id;
     std::weak_ptr<Client> weak = weak_from_this();
+    ++pending_;
     handler_(*request, who_, [weak, id, follows](tl::expected<nlohmann::json, std::string> result) {
       const auto self = weak.lock();
       if (!self) return;
+      --self->pending_;
       self->send(result ? protocol::format_result(id, *result) : protocol::format_error(id, result.error()));
       if (follows && result) {
         self->follows_ = true;
@@ -108,6 +114,7 @@ class Client : public std::enable_shared_from_this<Client> {
   std::string input_;
   std::deque<std::string> unsent_;
   std::size_t unsent_size_ = 0;
+  std::size_t pending_ = 0;  // requests under way
   bool follows_ = false;
   std::uint64_t follow_id_ = 0;
 };
@@ -121,9 +128,11 @@ struct ControlServer::Impl {
   void accept(const std::shared_ptr<Impl>& self) {
     acceptor.async_accept([self](Error error, Socket socket) {
       if (error == asio::error::operation_aborted) return;
+      // Whoever only holds connections must not keep the operator out.
+      if (!error && self->clients.size() >= kMaxClients) self->drop_oldest_idle();
       if (!error && self->clients.size() < kMaxClients) {
         const auto client = std::make_shared<Client>(std::move(socket), self->handler, self->clients, self);
-        self->clients.insert(client);
+        self->clients.push_back(client);
         client->read();
       }
       if (!error) return self->accept(self);
@@ -133,6 +142,14 @@ struct ControlServer::Impl {
         if (!cancelled && self->acceptor.is_open()) self->accept(self);
       });
     });
+  }
+
+  void drop_oldest_idle() {
+    const auto oldest =
+        std::find_if(clients.begin(), clients.end(), [](const auto& client) { return client->idle(); });
+    if (oldest == clients.end()) return;
+    const std::shared_ptr<Client> dropped = *oldest;
+    dropped->close();
   }
 
   asio::local::stream_protocol::acceptor acceptor;

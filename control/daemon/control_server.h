@@ -1,7 +1,9 @@
 // The control socket: JSON lines as control/protocol/message.h says, for the CLI. A connection may send
 // several requests; after `events` with {"follow":true} every further event comes as a line
-// {"v":1,"id":ID,"event":{…}}. At most kMaxClients connections; one that doesn't read is closed. Threading:
-// the io_context's thread.
+// {"v":1,"id":ID,"event":{…}}.
+// At most kMaxClients connections: one more closes the oldest that waits for nothing. One
+// that doesn't read is closed.
+// Threading: the io_context's thread.
 #pragma once
 
 #include <sys/types.h>

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
+#include <tuple>
 
 #include "control/launcher/launcher.h"
 #include "control/launcher/launcher_client.h"
@@ -159,7 +160,25 @@ void Daemon::on_observation(Observation now) {
   } else if (!behind && !applying_) {
     set_alarm(false, "apply_pending", "critical", "", "");
   }
+  const bool silent =
+      std::any_of(observation_.processes.begin(), observation_.processes.end(),
+                  [](const auto& entry) { return entry.process.name != "control" && !entry.answers; });
+  if (silent && !applying_) repair_states();
   announce();
+}
+
+// A media process starts from its state file alone: one that was damaged would keep it from coming back.
+void Daemon::repair_states() {
+  for (const auto& [process, path, text] :
+       {std::tuple{std::string("fastpath"), run_dir_.fastpath_state(), protocol::to_json(states_.fastpath)},
+        std::tuple{std::string("bridge"), run_dir_.bridge_state(), protocol::to_json(states_.bridge)}}) {
+    const auto kept = protocol::read_file(path);
+    const bool whole = kept && *kept == text;
+    const auto done = whole ? tl::expected<void, std::string>{} : plane_->write_state(process, text);
+    set_alarm(!done, "state_lost", "critical", process, done ? "" : done.error());
+    if (!whole && done)
+      add_event("warning", "state_repaired", process, path + " was damaged or gone: written anew");
+  }
 }
 
 bool Daemon::ready() const {
@@ -248,9 +267,11 @@ void Daemon::handle(const protocol::Request& request, const std::string& who, Re
     reply(plan());
   } else if (method == "apply") {
     const auto rollback = request.params.find("rollback");
+    if (rollback != request.params.end() && !rollback->is_boolean())
+      return reply(tl::unexpected<std::string>("rollback: must be true or false"));
     ApplyJob job;
     job.who = who;
-    job.rollback = rollback != request.params.end() && rollback->is_boolean() && rollback->get<bool>();
+    job.rollback = rollback != request.params.end() && rollback->get<bool>();
     job.reply = std::move(reply);
     request_apply(std::move(job));
   } else if (method == "history") {

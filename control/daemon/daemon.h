@@ -64,6 +64,7 @@ class Daemon {
   void finish_apply(std::shared_ptr<PreparedApply> prepared, tl::expected<void, ApplyFailure> outcome);
   void end_apply(const ApplyJob& job, const nlohmann::json& result);
   void next_job();
+  void repair_states();
   void reapply();
   bool wanted_map(const ApplyJob& job, PreparedApply& prepared, nlohmann::json& result);
   nlohmann::json plan() const;

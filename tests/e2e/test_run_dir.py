@@ -1,0 +1,74 @@
+"""A run_dir that somebody damaged, or that has no room left: media goes on, or comes back, and it is told."""
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from support import media
+from support.gateway import Gateway
+
+CHANNELS = {"one": {"inputs": ["udp://239.12.1.1:5000"], "push": ["udp://239.12.2.1:5000"],
+                    "serve": {"hls": {"segment": "1s", "window": 7}}}}
+
+
+def wait_output(gateway, capture, limit=12.0):
+    """Seconds until packets leave again."""
+    start, before = time.monotonic(), len(capture.payload())
+    while len(capture.payload()) <= before:
+        assert time.monotonic() - start < limit, f"nothing leaves after {limit} s:\n{gateway.tail(40)}"
+        time.sleep(0.1)
+    return time.monotonic() - start
+
+
+def start(rig, gateway):
+    capture = rig.capture("239.12.2.1", 5000)
+    rig.wait_mdb("239.12.1.1", True)
+    rig.wait_mdb("239.12.2.1", True, port="p-snk")
+    sender = rig.send(media.stream("h264_aac", 60), "239.12.1.1", 5000)
+    wait_output(gateway, capture)
+    return capture, sender
+
+
+def test_a_process_whose_state_file_is_damaged_comes_back(rig):
+    with Gateway(rig, CHANNELS) as gateway:
+        capture, sender = start(rig, gateway)
+        for process in ("fastpath", "bridge"):
+            os.truncate(gateway.run_dir / "state" / f"{process}.json", 0)
+            gateway.kill(process)
+            gateway.wait_ready()
+            print(f"{process}: first packet out after {wait_output(gateway, capture):.2f} s")
+        events = str(gateway.json("events"))
+        assert "state_repaired" in events
+        sender.kill()
+
+
+def test_a_full_run_dir_stops_no_multicast(rig):
+    folder = Path("/dev/shm") / f"hg-e2e-full-{os.getpid()}"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(folder)], check=True)
+    try:
+        gateway = Gateway(rig, CHANNELS, node={"run_dir": str(folder / "run")})
+        gateway.run_dir = folder / "run"
+        gateway.socket = gateway.run_dir / "control.sock"
+        with gateway:
+            capture, sender = start(rig, gateway)
+            pids = {process: gateway.pid(process) for process in ("fastpath", "bridge", "control")}
+            fill = os.open(folder / "fill", os.O_WRONLY | os.O_CREAT)
+            try:
+                while True:
+                    os.write(fill, bytes(4096))
+            except OSError:
+                os.close(fill)
+            more = dict(CHANNELS, two={"inputs": ["udp://239.12.1.2:5000"]})
+            refused = gateway.apply(more, ok=False)
+            assert refused.returncode == 1 and "No space left" in refused.stdout + refused.stderr
+            time.sleep(3)
+            wait_output(gateway, capture)
+            assert {process: gateway.pid(process) for process in pids} == pids, gateway.tail(40)
+            gateway.kill("fastpath")
+            print(f"restarted in a full run_dir: first packet out after {wait_output(gateway, capture):.2f} s")
+            assert "no counters are shown" in gateway.log.read_text()
+            sender.kill()
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=False)
+        folder.rmdir()
