@@ -4,9 +4,11 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <charconv>
+#include <chrono>
 #include <optional>
 
 namespace headgate::control {
@@ -151,18 +153,24 @@ std::optional<tcp::endpoint> parse_address(const std::string& text) {
 }  // namespace
 
 struct AdminHttp::Impl {
-  explicit Impl(asio::io_context& io) : acceptor(io) {}
+  explicit Impl(asio::io_context& io) : acceptor(io), retry(io) {}
 
   void accept(const std::shared_ptr<Impl>& self) {
     acceptor.async_accept([self](Error error, tcp::socket socket) {
       if (error == asio::error::operation_aborted) return;
       if (!error && *self->count < kMaxConnections)
         std::make_shared<Connection>(std::move(socket), self->content, self->count)->read();
-      self->accept(self);
+      if (!error) return self->accept(self);
+      // Out of descriptors, most likely: trying again at once would spin.
+      self->retry.expires_after(std::chrono::milliseconds(100));
+      self->retry.async_wait([self](Error cancelled) {
+        if (!cancelled && self->acceptor.is_open()) self->accept(self);
+      });
     });
   }
 
   tcp::acceptor acceptor;
+  asio::steady_timer retry;
   std::shared_ptr<const AdminContent> content;
   std::shared_ptr<std::size_t> count = std::make_shared<std::size_t>(0);
 };
@@ -188,6 +196,7 @@ tl::expected<std::unique_ptr<AdminHttp>, std::string> AdminHttp::listen(asio::io
 AdminHttp::~AdminHttp() {
   Error ignored;
   impl_->acceptor.close(ignored);
+  impl_->retry.cancel();
 }
 
 std::uint16_t AdminHttp::port() const { return impl_->acceptor.local_endpoint().port(); }

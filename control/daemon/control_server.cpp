@@ -8,7 +8,9 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+#include <chrono>
 #include <deque>
 #include <set>
 
@@ -52,7 +54,8 @@ class Client : public std::enable_shared_from_this<Client> {
 
   void publish(const nlohmann::json& event) {
     if (!follows_) return;
-    send(nlohmann::json{{"v", protocol::kProtocolVersion}, {"id", follow_id_}, {"event", event}}.dump());
+    send(nlohmann::json{{"v", protocol::kProtocolVersion}, {"id", follow_id_}, {"event", event}}.dump(
+        -1, ' ', false, nlohmann::json::error_handler_t::replace));
   }
 
   void close() {
@@ -113,7 +116,7 @@ class Client : public std::enable_shared_from_this<Client> {
 
 struct ControlServer::Impl {
   Impl(asio::io_context& io, std::string path_in, RequestHandler handler_in)
-      : acceptor(io), path(std::move(path_in)), handler(std::move(handler_in)) {}
+      : acceptor(io), retry(io), path(std::move(path_in)), handler(std::move(handler_in)) {}
 
   void accept(const std::shared_ptr<Impl>& self) {
     acceptor.async_accept([self](Error error, Socket socket) {
@@ -123,11 +126,17 @@ struct ControlServer::Impl {
         self->clients.insert(client);
         client->read();
       }
-      self->accept(self);
+      if (!error) return self->accept(self);
+      // Out of descriptors, most likely: trying again at once would spin.
+      self->retry.expires_after(std::chrono::milliseconds(100));
+      self->retry.async_wait([self](Error cancelled) {
+        if (!cancelled && self->acceptor.is_open()) self->accept(self);
+      });
     });
   }
 
   asio::local::stream_protocol::acceptor acceptor;
+  asio::steady_timer retry;
   std::string path;
   RequestHandler handler;
   Clients clients;
@@ -152,6 +161,7 @@ tl::expected<std::unique_ptr<ControlServer>, std::string> ControlServer::listen(
 ControlServer::~ControlServer() {
   Error ignored;
   impl_->acceptor.close(ignored);
+  impl_->retry.cancel();
   const Clients clients = impl_->clients;
   for (const auto& client : clients) client->close();
   ::unlink(impl_->path.c_str());

@@ -175,6 +175,7 @@ void Daemon::on_observation(Observation now) {
   observing_ = false;
   for (Event& event : compare(observation_, now, unix_now_ns()))
     add_event(event.severity.c_str(), event.kind.c_str(), event.subject, event.message);
+  if (launcher_replaced(observation_, now)) announced_ = false;  // it has yet to hear it
   observation_ = std::move(now);
   if (observation_.launcher_answers) {
     for (const ProcessView& entry : observation_.processes)

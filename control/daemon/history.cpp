@@ -27,6 +27,11 @@ nlohmann::json to_json(const HistoryEntry& entry, const std::vector<config::Sour
   return json;
 }
 
+// A path may hold any bytes, JSON only UTF-8: a wrong one becomes a replacement character, not an exception.
+std::string dump(const nlohmann::json& json) {
+  return json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
 std::string hex(const unsigned char* bytes, unsigned size) {
   std::string text;
   for (unsigned i = 0; i < size; ++i) text += fmt::format("{:02x}", bytes[i]);
@@ -84,8 +89,7 @@ tl::expected<HistoryEntry, std::string> History::add(HistoryEntry entry, const c
   }
   if (auto done = protocol::write_file_atomically(unfinished + "/model.json", model_to_json(model)); !done)
     return tl::unexpected(done.error());
-  if (auto done =
-          protocol::write_file_atomically(unfinished + "/meta.json", to_json(entry, sources).dump(1) + "\n");
+  if (auto done = protocol::write_file_atomically(unfinished + "/meta.json", dump(to_json(entry, sources)));
       !done)
     return tl::unexpected(done.error());
   fs::rename(unfinished, folder(entry.number), error);

@@ -39,7 +39,7 @@ Event event(std::int64_t at, const char* severity, const char* kind, const std::
 
 Observation observe(const protocol::RunDir& run_dir) {
   Observation now;
-  if (const auto text = launcher_call(run_dir.launcher_socket(), "status")) {
+  if (const auto text = launcher_call(run_dir.launcher_socket(), "status", &now.launcher_pid)) {
     now.launcher_answers = true;
     now.launcher_awaits_ready = awaits_ready(*text);
     for (ProcessStatus& status : parse_launcher_status(*text)) {
@@ -60,6 +60,10 @@ Observation observe(const protocol::RunDir& run_dir) {
   return now;
 }
 
+bool launcher_replaced(const Observation& before, const Observation& now) {
+  return before.launcher_answers && now.launcher_answers && before.launcher_pid != now.launcher_pid;
+}
+
 std::vector<Event> compare(const Observation& before, const Observation& now, std::int64_t at) {
   std::vector<Event> events;
   if (before.launcher_answers && !now.launcher_answers)
@@ -67,6 +71,8 @@ std::vector<Event> compare(const Observation& before, const Observation& now, st
         event(at, "critical", "launcher_lost", "launcher", "the launcher does not answer; media goes on"));
   if (!before.launcher_answers && now.launcher_answers && !before.processes.empty())
     events.push_back(event(at, "info", "launcher_back", "launcher", "the launcher answers"));
+  if (launcher_replaced(before, now))
+    events.push_back(event(at, "info", "launcher_back", "launcher", "the launcher was started again"));
   for (const ProcessView& entry : now.processes) {
     const ProcessView* old = find(before, entry.process.name);
     if (old == nullptr) continue;

@@ -15,12 +15,17 @@ namespace headgate::control {
 struct Observation {
   bool launcher_answers = false;
   bool launcher_awaits_ready = false;
+  int launcher_pid = 0;
   std::vector<ProcessView> processes;
   nlohmann::json fastpath_status = nlohmann::json::object();
   nlohmann::json bridge_status = nlohmann::json::object();
 };
 
 Observation observe(const protocol::RunDir& run_dir);
+
+// Another launcher answers than before, and its absence was too short to be seen: it knows nothing that the
+// old one was told.
+bool launcher_replaced(const Observation& before, const Observation& now);
 
 // Deaths, returns, crash loops between two observations, as events.
 std::vector<Event> compare(const Observation& before, const Observation& now, std::int64_t now_unix_ns);

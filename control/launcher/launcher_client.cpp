@@ -12,8 +12,8 @@
 
 namespace headgate::control {
 
-tl::expected<std::string, std::string> launcher_call(const std::string& socket_path,
-                                                     const std::string& line) {
+tl::expected<std::string, std::string> launcher_call(const std::string& socket_path, const std::string& line,
+                                                     int* answered_by) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (socket_path.size() >= sizeof address.sun_path) return tl::unexpected("path too long: " + socket_path);
@@ -24,6 +24,10 @@ tl::expected<std::string, std::string> launcher_call(const std::string& socket_p
   ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof bound);
   if (!fd || ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
     return tl::unexpected("can't reach the launcher at " + socket_path + ": " + std::strerror(errno));
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (answered_by != nullptr && ::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
+    *answered_by = peer.pid;
   const std::string request = line + "\n";
   if (::send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size()))
     return tl::unexpected(std::string("can't send to the launcher: ") + std::strerror(errno));

@@ -1,10 +1,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <sstream>
 
 #include "control/protocol/state.h"
 
@@ -40,11 +39,25 @@ tl::expected<void, std::string> write_file_atomically(const std::string& path, c
 }
 
 tl::expected<std::string, std::string> read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return failure("can't read", path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return std::move(text).str();
+  // Not blocking: a FIFO in the file's place must not hold the reader up.
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return failure("can't read", path);
+  std::string text;
+  std::array<char, 65536> chunk;
+  for (;;) {
+    const ssize_t n = ::read(fd, chunk.data(), chunk.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n == 0) break;
+    if (n < 0 || text.size() + static_cast<std::size_t>(n) > kMaxFile) {
+      if (n > 0) errno = EFBIG;
+      auto failed = failure("can't read", path);
+      ::close(fd);
+      return failed;
+    }
+    text.append(chunk.data(), static_cast<std::size_t>(n));
+  }
+  ::close(fd);
+  return text;
 }
 
 }  // namespace headgate::protocol

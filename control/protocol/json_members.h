@@ -35,6 +35,16 @@ inline std::string dump(const nlohmann::json& json, int indent = -1) {
   return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+// Deeper than any message or state of ours; the bound keeps a hostile text from exhausting the stack.
+inline constexpr int kMaxDepth = 64;
+
+inline nlohmann::json parse_bounded(const std::string& text, const std::string& what) {
+  return nlohmann::json::parse(text, [&what](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
+    if (depth > kMaxDepth) fail(what, "nested deeper than " + std::to_string(kMaxDepth));
+    return true;
+  });
+}
+
 class Members {
  public:
   Members(const nlohmann::json& json, std::string path, std::initializer_list<std::string_view> known)

@@ -19,18 +19,10 @@ namespace {
 using nlohmann::json;
 using SteadyClock = std::chrono::steady_clock;
 
-// Objects nested deeper than this are nobody's message; the bound keeps a hostile line from exhausting the
-// stack.
-constexpr int kMaxDepth = 64;
-
 // Throws MemberError or json::exception.
 json parse_line(const std::string& line) {
   if (line.size() > kMaxLine) fail("message", "line longer than " + std::to_string(kMaxLine) + " bytes");
-  const auto limit_depth = [](int depth, json::parse_event_t, json&) {
-    if (depth > kMaxDepth) fail("message", "nested deeper than " + std::to_string(kMaxDepth));
-    return true;
-  };
-  json value = json::parse(line, limit_depth);
+  json value = parse_bounded(line, "message");
   if (!value.is_object()) fail("message", "must be an object");
   const auto version = value.find("v");
   if (version == value.end()) fail("v", "missing");

@@ -19,6 +19,10 @@ constexpr std::pair<IdleMode, std::string_view> kIdleModes[] = {{IdleMode::adapt
                                                                 {IdleMode::poll, "poll"}};
 constexpr std::uint16_t kMaxVlan = 4094;
 constexpr std::uint8_t kMaxDscp = 63;
+// Wider than what the map allows; a bridge divides by the one and keeps twice the other in files.
+constexpr std::uint32_t kMaxSegmentMs = 600'000;
+constexpr std::uint32_t kMaxWindow = 1000;
+constexpr std::size_t kMaxId = 255;  // NAME_MAX of Linux
 
 template <typename T>
 std::string name_of(T value, std::type_identity_t<EnumNames<T>> names) {
@@ -26,6 +30,16 @@ std::string name_of(T value, std::type_identity_t<EnumNames<T>> names) {
     if (candidate == value) return std::string(label);
   }
   return {};
+}
+
+// A channel's id names its folder in run_dir: one path component, and none that leads out.
+std::string read_id(const Members& members) {
+  std::string id;
+  members.read("id", id);
+  const bool good = !id.empty() && id.size() <= kMaxId && id != "." && id != ".." &&
+                    id.find('/') == std::string::npos && id.find('\0') == std::string::npos;
+  if (!good) fail(members.at("id"), "can't name a folder");
+  return id;
 }
 
 json program_json(const std::optional<Program>& program) {
@@ -139,7 +153,7 @@ OutputState read_output(const json& value, const std::string& path) {
 FastpathChannel read_fastpath_channel(const json& value, const std::string& path) {
   const Members members(value, path, {"id", "handle", "program", "to_bridge", "inputs", "outputs"});
   FastpathChannel s;
-  members.read("id", s.id);
+  s.id = read_id(members);
   members.read("handle", s.handle);
   s.program = read_program(members);
   members.read("to_bridge", s.to_bridge);
@@ -151,15 +165,16 @@ FastpathChannel read_fastpath_channel(const json& value, const std::string& path
 BridgeChannel read_bridge_channel(const json& value, const std::string& path) {
   const Members members(value, path, {"id", "handle", "name", "program", "hls"});
   BridgeChannel s;
-  members.read("id", s.id);
+  s.id = read_id(members);
   members.read("handle", s.handle);
   members.read("name", s.name);
   s.program = read_program(members);
   if (!members.null("hls")) {
     const Members hls(members.get("hls"), members.at("hls"), {"segment_ms", "window"});
     s.hls.emplace();
-    hls.read("segment_ms", s.hls->segment_ms);
-    hls.read("window", s.hls->window);
+    hls.read("segment_ms", s.hls->segment_ms, kMaxSegmentMs);
+    if (s.hls->segment_ms == 0) fail(hls.at("segment_ms"), "must not be 0");
+    hls.read("window", s.hls->window, kMaxWindow);
   }
   return s;
 }
@@ -209,7 +224,7 @@ BridgeState read_bridge(const json& value) {
 template <typename State>
 tl::expected<State, std::string> parse(const std::string& text, State (*read)(const json&)) {
   try {
-    const json value = json::parse(text);
+    const json value = parse_bounded(text, "state");
     check_version(value);
     return read(value);
   } catch (const MemberError& error) {

@@ -119,6 +119,8 @@ tl::expected<BridgeState, std::string> parse_bridge_state(const std::string& jso
 
 // Whole file, written to a temporary beside it, fsynced and renamed.
 tl::expected<void, std::string> write_file_atomically(const std::string& path, const std::string& content);
+// A whole file; an error where it is longer than kMaxFile. Never waits, whatever stands in that place.
+inline constexpr std::size_t kMaxFile = 64 * 1024 * 1024;
 tl::expected<std::string, std::string> read_file(const std::string& path);
 
 }  // namespace headgate::protocol

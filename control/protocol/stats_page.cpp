@@ -34,6 +34,15 @@ class Descriptor {
   int fd_;
 };
 
+void begin(StatsPage& page) {
+  page.magic = kStatsMagic;
+  page.version = kStatsVersion;
+  page.pid = static_cast<std::uint32_t>(::getpid());
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  page.epoch.store(
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count()));
+}
+
 }  // namespace
 
 tl::expected<StatsMapping, std::string> StatsMapping::create(const std::string& path) {
@@ -41,22 +50,33 @@ tl::expected<StatsMapping, std::string> StatsMapping::create(const std::string& 
   ::unlink(temporary.c_str());
   const Descriptor file(::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640));
   if (file.get() < 0) return failure("can't create", temporary);
-  if (::ftruncate(file.get(), sizeof(StatsPage)) != 0) return failure("can't size", temporary);
+  // Allocated now: a full tmpfs must be an error here, not SIGBUS at some later count, or at a look of the
+  // reader, for a look at a hole of a tmpfs file allocates it too.
+  if (const int error = ::posix_fallocate(file.get(), 0, sizeof(StatsPage)); error != 0) {
+    errno = error;
+    auto failed = failure("can't allocate " + std::to_string(sizeof(StatsPage)) + " bytes for", temporary);
+    ::unlink(temporary.c_str());
+    return failed;
+  }
   void* memory = ::mmap(nullptr, sizeof(StatsPage), PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
   if (memory == MAP_FAILED) return failure("can't map", temporary);
   StatsMapping mapping;
   mapping.page_ = static_cast<StatsPage*>(memory);
-  StatsPage& page = *mapping.page_;
-  page.magic = kStatsMagic;
-  page.version = kStatsVersion;
-  page.pid = static_cast<std::uint32_t>(::getpid());
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  page.epoch.store(
-      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count()));
+  begin(*mapping.page_);
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) return failure("can't stat", temporary);
   mapping.inode_ = status.st_ino;
   if (::rename(temporary.c_str(), path.c_str()) != 0) return failure("can't rename to", path);
+  return mapping;
+}
+
+tl::expected<StatsMapping, std::string> StatsMapping::create_unshared() {
+  void* memory =
+      ::mmap(nullptr, sizeof(StatsPage), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return failure("can't map", "a counter page");
+  StatsMapping mapping;
+  mapping.page_ = static_cast<StatsPage*>(memory);
+  begin(*mapping.page_);
   return mapping;
 }
 

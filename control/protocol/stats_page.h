@@ -1,8 +1,8 @@
-// The fast path's counters in shared memory (run_dir/fastpath/stats): written by its worker with relaxed stores, mapped
-// read-only by control, so that reading never disturbs a worker. Fixed layout, entries found by name.
-// An entry is in use while `in_use` is 1; its names are written before that (release) and don't change meanwhile.
-// Counters go on rising over an apply; they start at 0 with a new fast path process (epoch changes).
-// Threading: one writer process; any number of readers.
+// The fast path's counters in shared memory (run_dir/fastpath/stats): written by its worker with relaxed
+// stores, mapped read-only by control, so that reading never disturbs a worker. Fixed layout, entries found
+// by name. An entry is in use while `in_use` is 1; its names are written before that (release) and don't
+// change meanwhile. Counters go on rising over an apply; they start at 0 with a new fast path process (epoch
+// changes). Threading: one writer process; any number of readers.
 #pragma once
 
 #include <array>
@@ -119,7 +119,7 @@ struct alignas(64) WorkerStats {
   std::uint32_t reserved;
   Counter polls;
   Counter packets;
-  Counter busy_cycles;   // spent in polls that had packets
+  Counter busy_cycles;  // spent in polls that had packets
   Counter total_cycles;
   Counter tsc_hz;
   Counter bridge_ring_dropped;
@@ -139,11 +139,15 @@ struct StatsPage {
   std::array<OutputStats, kMaxOutputs> outputs;
 };
 
-// A mapping of the page; unmapped on destruction. The file is sparse: unused entries take no memory.
+// A mapping of the page; unmapped on destruction. The file is allocated whole, so that a full run_dir is an
+// error at the start and nobody's SIGBUS later.
 class StatsMapping {
  public:
-  // Writer: makes a new file and renames it over an old one. Reader: fails where it is absent or of another version.
+  // Writer: makes a new file and renames it over an old one. Reader: fails where it is absent or of another
+  // version.
   static tl::expected<StatsMapping, std::string> create(const std::string& path);
+  // Writer: a page that nobody else sees, for a run_dir without room: counting goes on, showing doesn't.
+  static tl::expected<StatsMapping, std::string> create_unshared();
   static tl::expected<StatsMapping, std::string> open_read_only(const std::string& path);
   StatsMapping(StatsMapping&& other) noexcept;
   StatsMapping& operator=(StatsMapping&& other) noexcept;

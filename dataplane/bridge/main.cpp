@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -16,6 +17,7 @@
 #include "dataplane/bridge/app/bridge.h"
 #include "dataplane/bridge/app/control_endpoint.h"
 #include "dataplane/bridge/app/lock_file.h"
+#include "dataplane/bridge/app/log.h"
 #include "dataplane/bridge/app/ring_pump.h"
 #include "dataplane/bridge/app/sandbox.h"
 #include "dataplane/bridge/app/status.h"
@@ -32,15 +34,7 @@ using namespace headgate::bridge;
 #define HEADGATE_VERSION "0.1.0"
 #endif
 
-void set_up_log(const protocol::BridgeState& state) {
-  spdlog::set_level(spdlog::level::from_str(state.log_level == "warning" ? "warn" : state.log_level));
-  if (state.log_format == "json") {
-    spdlog::set_pattern(
-        R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","process":"bridge","message":"%v"})");
-  } else {
-    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l bridge: %v");
-  }
-}
+constexpr std::chrono::milliseconds kTick{250};
 
 class Application {
  public:
@@ -54,7 +48,8 @@ class Application {
             context_, run_.bridge_ring(), [this](const ring::Slot& slot) { bridge_.on_slot(slot); },
             [this] { bridge_.on_gap(); }),
         endpoint_(context_, [this](const std::string& method) { return answer(method); }),
-        signals_(context_, SIGTERM, SIGINT) {}
+        signals_(context_, SIGTERM, SIGINT),
+        ticks_(context_) {}
 
   int run() {
     std::error_code error;
@@ -73,6 +68,7 @@ class Application {
     }
     signals_.async_wait([this](boost::system::error_code, int) { stop(); });
     pump_.start();
+    tick();
     context_.run();
     return 0;
   }
@@ -96,7 +92,7 @@ class Application {
     if (auto listening = server_.listen(state->http_listen); !listening) {
       return tl::unexpected<std::string>(listening.error());
     }
-    set_up_log(*state);
+    app::set_up_log(state->log_level, state->log_format);
     bridge_.apply(*state);
     generation_ = state->generation;
     spdlog::info("generation {} applied: {} channels", generation_, bridge_.channels().size());
@@ -119,6 +115,16 @@ class Application {
     return tl::unexpected<std::string>("unknown method \"" + method + "\"; known: hello, apply, status");
   }
 
+  // Looks for inputs that fell silent.
+  void tick() {
+    ticks_.expires_after(kTick);
+    ticks_.async_wait([this](boost::system::error_code error) {
+      if (error) return;
+      bridge_.on_tick(std::chrono::steady_clock::now());
+      tick();
+    });
+  }
+
   void stop() {
     spdlog::info("stopping");
     pump_.stop();
@@ -136,6 +142,7 @@ class Application {
   app::RingPump pump_;
   app::ControlEndpoint endpoint_;
   boost::asio::signal_set signals_;
+  boost::asio::steady_timer ticks_;
   std::uint64_t generation_ = 0;
   std::int64_t started_ns_ = std::chrono::duration_cast<std::chrono::nanoseconds>(
                                  std::chrono::system_clock::now().time_since_epoch())

@@ -6,6 +6,20 @@
 
 namespace headgate::ring {
 
+namespace {
+
+// Times so far from any that readers can add and subtract them without looking: until the year 2116.
+constexpr std::int64_t kLatestArrival = std::int64_t{1} << 62;
+constexpr std::int64_t kFarthestTime = std::int64_t{1} << 59;
+
+bool believable(const Slot& slot) noexcept {
+  const auto near = [](std::int64_t time) { return time >= -kFarthestTime && time <= kFarthestTime; };
+  return slot.packet_count >= 1 && slot.packet_count <= kMaxPacketsPerSlot && slot.arrival_ns >= 0 &&
+         slot.arrival_ns <= kLatestArrival && near(slot.timeline) && near(slot.offset);
+}
+
+}  // namespace
+
 struct Consumer::Impl {
   explicit Impl(Mapping mapped) : mapping(std::move(mapped)) {}
 
@@ -18,6 +32,7 @@ struct Consumer::Impl {
   }
 
   Mapping mapping;
+  Slot taken;  // a copy: the other end may still write where it was
   std::uint64_t head = 0;
   std::uint64_t released = 0;
   std::uint64_t tail = 0;  // the producer's, as last believed
@@ -50,9 +65,9 @@ const Slot* Consumer::front() noexcept {
   for (;;) {
     if (impl.head == impl.tail && (impl.corrupt || !impl.take_tail() || impl.head == impl.tail))
       return nullptr;
-    const Slot& slot = impl.mapping.slot(impl.head);
-    if (slot.packet_count >= 1 && slot.packet_count <= kMaxPacketsPerSlot) return &slot;
-    ++impl.head;  // no producer of ours writes such a slot: skip it rather than read past the packets
+    impl.taken = impl.mapping.slot(impl.head);
+    if (believable(impl.taken)) return &impl.taken;
+    ++impl.head;  // no producer of ours writes such a slot; its channel sees the gap in `sequence`
   }
 }
 

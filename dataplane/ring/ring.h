@@ -68,7 +68,8 @@ class Consumer {
   static tl::expected<std::unique_ptr<Consumer>, std::string> open(const std::string& path);
   ~Consumer();
 
-  // Calls f(const Slot&) for up to `limit` slots; the slot is valid during the call. Returns how many.
+  // Calls f(const Slot&) for up to `limit` slots; the slot is a copy, valid during the call. Returns how many.
+  // Slots that no producer of ours writes (packet count, times) are skipped.
   template <typename F>
   std::size_t poll(std::size_t limit, F&& f) {
     std::size_t n = 0;

@@ -73,7 +73,7 @@ struct StreamAnalyzer::Impl {
     return *slot;
   }
   ServiceInfo service(std::uint16_t number, const PsiCollector::Program& program) const;
-  std::string label(Pid pid) const;
+  std::vector<const char*> labels() const;
   void absent(StreamReport& out) const;
 
   CodecProbeFactory codecs;
@@ -266,24 +266,31 @@ ServiceInfo StreamAnalyzer::Impl::service(std::uint16_t number, const PsiCollect
   return out;
 }
 
-std::string StreamAnalyzer::Impl::label(Pid pid) const {
-  if (pid == kPatPid) return "PAT";
-  if (pid == kCatPid) return "CAT";
-  if (pid == kNitPid) return "NIT";
-  if (pid == kSdtPid) return "SDT/BAT";
-  if (pid == kEitPid) return "EIT";
-  if (pid == kTdtPid) return "TDT/TOT";
-  if (pid == kNullPid) return "null";
-  std::string role;
+// By PID, in one walk over the tables: a hostile stream names thousands of PIDs in each of thousands of
+// programs. The first program that names a PID says what it is.
+std::vector<const char*> StreamAnalyzer::Impl::labels() const {
+  std::vector<const char*> label(kPidCount, "");
+  std::vector<const char*> clock(kPidCount, "");
+  const auto name = [&](Pid pid, const char* text) {
+    if (*label[pid.value] == '\0') label[pid.value] = text;
+  };
+  name(kPatPid, "PAT");
+  name(kCatPid, "CAT");
+  name(kNitPid, "NIT");
+  name(kSdtPid, "SDT/BAT");
+  name(kEitPid, "EIT");
+  name(kTdtPid, "TDT/TOT");
+  name(kNullPid, "null");
   for (const auto& [number, program] : psi.programs()) {
-    if (program.pmt_pid == pid) return "PMT";
+    name(program.pmt_pid, "PMT");
     if (!program.pmt) continue;
-    for (const auto& stream : program.pmt->streams) {
-      if (stream.pid == pid) return to_string(stream_kind(stream));
-    }
-    if (program.pmt->pcr_pid == pid) role = "PCR";
+    for (const auto& stream : program.pmt->streams) name(stream.pid, to_string(stream_kind(stream)));
+    clock[program.pmt->pcr_pid.value] = "PCR";
   }
-  return role;
+  for (std::size_t pid = 0; pid < kPidCount; ++pid) {
+    if (*label[pid] == '\0') label[pid] = clock[pid];
+  }
+  return label;
 }
 
 // What is known only at the end: things that never came, or not again.
@@ -327,12 +334,13 @@ StreamReport StreamAnalyzer::report() const {
   out.duration_s = in.duration();
   if (out.duration_s > 0) out.bitrate = static_cast<double>(out.bytes) * 8 / out.duration_s;
   for (const auto& [number, program] : in.psi.programs()) out.services.push_back(in.service(number, program));
+  const auto labels = in.labels();
   for (std::uint16_t value = 0; value < kPidCount; ++value) {
     const auto& slot = in.pids[value];
     if (!slot || slot->packets == 0) continue;
     PidInfo& pid = out.pids.emplace_back();
     pid.pid = Pid{value};
-    pid.label = in.label(pid.pid);
+    pid.label = labels[value];
     pid.packets = slot->packets;
     pid.cc_errors = slot->cc_errors;
     pid.duplicates = slot->duplicates;

@@ -267,19 +267,13 @@ def host_addresses():
 
 # --- the page ---------------------------------------------------------------------------------------------------
 
-PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Headgate demo</title><style>
-body{{font-family:sans-serif;margin:1rem;background:#111;color:#ddd}}main{{display:grid;gap:1rem;
-grid-template-columns:repeat(auto-fit,minmax(22rem,1fr))}}iframe{{width:100%;aspect-ratio:16/11;border:0;background:#000}}
-h2{{font-size:1rem;margin:.3rem 0}}a{{color:#8cf}}</style></head><body><h1>Headgate demo</h1><main>{cells}</main>
-<script>for(const f of document.querySelectorAll("iframe,a"))
-{{const u="http://"+location.hostname+":{port}/"+f.dataset.path;if(f.tagName==="A")f.href=u;else f.src=u;}}</script></body></html>
-"""
-CELL = '<section><h2>{name}</h2><iframe data-path="{id}/" allow="autoplay; fullscreen"></iframe><a data-path="{id}/index.m3u8">HLS</a></section>'
+PAGE = Path(__file__).with_name("demo.html")
 
 
 def start_page(port, http_port):
-    body = PAGE.format(port=http_port, cells="".join(CELL.format(**channel) for channel in CHANNELS)).encode()
+    content = {"http_port": http_port, "channels": [
+        {"id": c["id"], "name": c["name"], "input": f"udp://{c['group']}:5000", "push": c["push"]} for c in CHANNELS]}
+    body = PAGE.read_text().replace("{{demo}}", json.dumps(content)).encode()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -409,7 +403,7 @@ def serve(checking):
                      30, gateway, log)
         if checking:
             status, body = get(page_port, "/")
-            good = check(http_port, names) and status == 200 and b"iframe" in body
+            good = check(http_port, names) and status == 200 and all(f'"{c["id"]}"'.encode() in body for c in CHANNELS)
             if not good:
                 say(f"the gateway's log ends with\n{log_tail(log)}")
             say(f"demo: {'every output of every channel carries media' if good else 'FAILED'}")

@@ -132,6 +132,11 @@ print(len(seen))
     return int(run("ip", "netns", "exec", net.sink, "/usr/bin/python3", "-c", script))
 
 
+def channels_with_segments(folder):
+    """Channels that have at least two finished segments."""
+    return sum(len(list(channel.rglob("*.ts"))) >= 2 for channel in folder.iterdir()) if folder.is_dir() else 0
+
+
 def pids_of(parent):
     """The process that `ip netns exec` became, and its descendants."""
     out, todo = [], [parent]
@@ -170,7 +175,7 @@ def headgate(net, args, channels, hls):
                 sys.exit(f"headgate did not become ready:\n{(work / 'log').read_text()[-2000:]}")
             time.sleep(0.2)
         locks = {n: int((work / "run" / f"{n}.lock").read_text().split()[0]) for n in ("fastpath", "bridge")}
-        yield locks
+        yield locks, work / "run" / "bridge" / "hls"
     finally:
         p.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -229,11 +234,11 @@ def measure(net, args, stream, what, counts):
                         figures[n], rss[n] = cpu_windows(pids, args.window), rss_mib(pids)
                         ok = received_groups(net, n) if what == "relay" else len(list(pathlib.Path(args.scratch).glob("p*.m3u8")))
                 else:
-                    with headgate(net, args, n, hls) as locks:
+                    with headgate(net, args, n, hls) as (locks, segments):
                         time.sleep(settle)
                         pids = [locks["fastpath"]] if how == "fastpath" else list(locks.values())
                         figures[n], rss[n] = cpu_windows(pids, args.window), rss_mib(pids)
-                        ok = received_groups(net, n) if what == "relay" else n
+                        ok = received_groups(net, n) if what == "relay" else channels_with_segments(segments)
                 if ok < n:
                     print(f"warning: {name}: {ok} of {n} channels carry data", file=sys.stderr)
         results.append(report(name, figures, rss, counts))
@@ -248,6 +253,7 @@ def main():
     parser.add_argument("--window", type=float, default=5)
     parser.add_argument("--only", default="relay,hls")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the namespaces and processes go, too
     counts = [int(x) for x in args.channels.split(",")]
     with tempfile.TemporaryDirectory(prefix="hgbench", dir="/dev/shm") as scratch, Network() as net:
         args.scratch = scratch

@@ -223,13 +223,13 @@ TEST_F(ChannelTest, ARestartedBridgeServesOnAndListsTheLostSlot) {
   });
   Radio radio(1'000'000);
   slots.packets(radio.frames(42 * 5));
-  const std::string before = *channel->store().media_text();
+  const std::string before = channel->store().media_text()->content;
   const std::int64_t last = channel->store().entries().back().k;
   channel.reset();  // its open segment is gone, as after a crash
   slots.packets(radio.frames(10));
   channel = make("restart");
   ASSERT_NE(channel->store().media_text(), nullptr);
-  EXPECT_EQ(*channel->store().media_text(), before);
+  EXPECT_EQ(channel->store().media_text()->content, before);
   slots.packets(radio.frames(42 * 4));
   const auto& entries = channel->store().entries();
   ASSERT_GT(entries.back().k, last + 1);
@@ -237,8 +237,49 @@ TEST_F(ChannelTest, ARestartedBridgeServesOnAndListsTheLostSlot) {
   const auto lost = std::find_if(entries.begin(), entries.end(), [](const hls::Entry& e) { return e.gap; });
   ASSERT_NE(lost, entries.end());
   EXPECT_EQ(lost->k, last + 1);
-  EXPECT_NE(channel->store().media_text()->find("#EXT-X-GAP\n"), std::string::npos);
-  EXPECT_EQ(channel->store().media_text()->find("#EXT-X-DISCONTINUITY\n"), std::string::npos);
+  EXPECT_NE(channel->store().media_text()->content.find("#EXT-X-GAP\n"), std::string::npos);
+  EXPECT_EQ(channel->store().media_text()->content.find("#EXT-X-DISCONTINUITY\n"), std::string::npos);
+}
+
+TEST_F(ChannelTest, AnInputThatStoppedHasItsLastSegmentListedWithAllThatCame) {
+  auto channel = make("silence");
+  test::Slots slots([&](const ring::Slot& slot) { channel->on_slot(slot); });
+  Radio radio(1'000'000);
+  slots.packets(radio.frames(42 * 3));
+  slots.flush();
+  const std::size_t before = channel->store().entries().size();
+  using namespace std::chrono_literals;
+  const auto now = std::chrono::steady_clock::now();
+  channel->on_tick(now);
+  channel->on_tick(now + 1900ms);
+  EXPECT_EQ(channel->store().entries().size(), before);
+  channel->on_tick(now + 2100ms);
+  ASSERT_EQ(channel->store().entries().size(), before + 1);
+  // To the last frame, whose PES packet nothing followed.
+  const hls::Entry& last = channel->store().entries().back();
+  const std::int64_t frame = mpegts::kTicksPerSecond * 24 / 1000;
+  EXPECT_EQ(last.duration % frame, 0);
+  EXPECT_GT(last.duration, 0);
+  EXPECT_EQ(channel->hub().counters().damaged_pes, 0U);
+  slots.packets(radio.frames(42 * 3));
+  const auto& entries = channel->store().entries();
+  for (std::size_t i = 1; i < entries.size(); ++i) EXPECT_EQ(entries[i].k, entries[i - 1].k + 1);
+  EXPECT_GT(entries.size(), before + 1);
+}
+
+TEST_F(ChannelTest, APesPacketCutOffByTheSilenceIsNotServed) {
+  auto channel = make("cut");
+  Radio radio(1'000'000);
+  Bytes stream = radio.frames(42 * 3);
+  stream.resize(stream.size() - mpegts::kPacketSize);
+  test::Slots slots([&](const ring::Slot& slot) { channel->on_slot(slot); });
+  slots.packets(stream);
+  slots.flush();
+  using namespace std::chrono_literals;
+  const auto now = std::chrono::steady_clock::now();
+  channel->on_tick(now);
+  channel->on_tick(now + 3s);
+  EXPECT_EQ(channel->hub().counters().damaged_pes, 1U);
 }
 
 TEST_F(ChannelTest, OldSegmentsStayOneWindowAndAreThenRemoved) {
@@ -266,8 +307,8 @@ TEST_F(ChannelTest, TwinsMakeTheSameBytes) {
   });
   Radio radio(1'000'000);
   slots.packets(radio.frames(42 * 6));
-  EXPECT_EQ(*one->store().media_text(), *two->store().media_text());
-  EXPECT_EQ(*one->store().multivariant_text(), *two->store().multivariant_text());
+  EXPECT_EQ(one->store().media_text()->content, two->store().media_text()->content);
+  EXPECT_EQ(one->store().multivariant_text()->content, two->store().multivariant_text()->content);
   for (const hls::Entry& entry : one->store().entries())
     EXPECT_EQ(segment_bytes(*one, entry), segment_bytes(*two, entry));
 }

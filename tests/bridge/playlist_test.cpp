@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
 #include <vector>
 
+#include "dataplane/bridge/hls/journal.h"
 #include "mpegts/packet/types.h"
 
 namespace headgate::bridge::hls {
@@ -68,6 +70,60 @@ TEST(Playlist, MultivariantNamesWhatIsKnown) {
   EXPECT_EQ(
       multivariant_playlist(Variant{}),
       "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-STREAM-INF:BANDWIDTH=0,AVERAGE-BANDWIDTH=0\nindex.media.m3u8\n");
+}
+
+Journal journal() {
+  Journal made;
+  made.segment_ms = 4000;
+  made.has_pdt = true;
+  made.pdt_offset_s = -2;
+  made.last_media = "00fe";
+  made.variant.codecs = "avc1.640028,mp4a.40.2";
+  made.entries = window();
+  return made;
+}
+
+std::string with(const std::string& member, const std::string& value) {
+  auto root = nlohmann::json::parse(to_json(journal()));
+  (root.contains(member) ? root : root["entries"][0])[member] = nlohmann::json::parse(value);
+  return root.dump();
+}
+
+TEST(Journal, SurvivesItsJson) {
+  const auto read = parse_journal(to_json(journal()));
+  ASSERT_TRUE(read) << read.error();
+  EXPECT_EQ(to_json(*read), to_json(journal()));
+}
+
+TEST(Journal, RefusesNumbersThatWouldOverflow) {
+  const std::pair<const char*, const char*> cases[] = {{"k", "9223372036854775807"},
+                                                       {"k", "-9223372036854775808"},
+                                                       {"start", "9223372036854775807"},
+                                                       {"duration", "9223372036854775807"},
+                                                       {"duration", "-1"},
+                                                       {"size", "-1"},
+                                                       {"size", "1e300"},
+                                                       {"k", "1e300"},
+                                                       {"segment_ms", "4294967296"},
+                                                       {"pdt_offset_s", "9223372036854775"},
+                                                       {"width", "-1"},
+                                                       {"k", "18446744073709551615"}};
+  for (const auto& [member, value] : cases)
+    EXPECT_FALSE(parse_journal(with(member, value))) << member << " " << value;
+}
+
+TEST(Journal, RefusesTextThatWouldWriteLinesOfItsOwn) {
+  EXPECT_FALSE(parse_journal(with("codecs", R"("avc1\n#EXT-X-ENDLIST")")));
+  EXPECT_FALSE(parse_journal(with("codecs", R"("a\",URI=\"x")")));
+  EXPECT_FALSE(parse_journal(with("media", R"("../../etc")")));
+  EXPECT_FALSE(parse_journal(with("codecs", "\"" + std::string(5000, 'a') + "\"")));
+}
+
+TEST(Journal, RefusesMoreEntriesThanAnyWindowHas) {
+  Journal many = journal();
+  many.entries.clear();
+  for (int i = 0; i < 5000; ++i) many.entries.push_back({i, i, 1, false, true, false, "00", 1});
+  EXPECT_FALSE(parse_journal(to_json(many)));
 }
 
 }  // namespace

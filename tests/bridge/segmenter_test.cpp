@@ -125,6 +125,47 @@ TEST_F(SegmenterTest, BeginsEachSegmentAtTheFirstRandomAccessPointOfItsSlot) {
   EXPECT_TRUE(out.all[0].independent);
 }
 
+TEST_F(SegmenterTest, StampsThatLeapAndFallBackGiveNoImpossibleDuration) {
+  configure(true, 1);
+  // A clock that goes on, and stamps that are now ahead of it, now behind.
+  for (std::int64_t second = 0; second < 40; ++second) {
+    const std::int64_t lead = (second % 2 == 0 ? 18 : -18) * kTicksPerSecond;
+    const std::int64_t from = kBase + second * kTicksPerSecond + lead;
+    for (std::int64_t t = from; t < from + kTicksPerSecond; t += kFrame) {
+      unit(0, t, t == from ? RandomAccess::clean : RandomAccess::none);
+      unit(1, t);
+    }
+  }
+  ASSERT_GE(out.all.size(), 5U);
+  for (const Kept& s : out.all) {
+    EXPECT_GE(s.duration, 0) << s.k;
+    EXPECT_LE(s.duration, 2 * kSegment) << s.k;
+  }
+  EXPECT_GT(segmenter.counters().discontinuities, 0U);
+}
+
+TEST_F(SegmenterTest, GoesOnAtOnceWhenTheStampsBeginAnewFarBehind) {
+  configure(true, 0);
+  video(kBase, kBase + 40 * kTicksPerSecond);
+  const std::size_t before = out.all.size();
+  video(kBase + 20 * kTicksPerSecond, kBase + 34 * kTicksPerSecond);
+  ASSERT_GE(out.all.size(), before + 2);
+  EXPECT_TRUE(out.all[before + 1].discontinuity);
+  EXPECT_EQ(out.all[before + 1].duration, kSegment);
+}
+
+TEST_F(SegmenterTest, PicturesWithoutDtsThatFallBackALittleBreakNothing) {
+  configure(true, 0);
+  for (std::int64_t t = kBase; t < kBase + 20 * kTicksPerSecond; t += 3 * kFrame) {
+    unit(0, t + 2 * kFrame, (t - kBase) % (30 * kFrame) == 0 ? RandomAccess::clean : RandomAccess::none);
+    unit(0, t);
+    unit(0, t + kFrame);
+  }
+  ASSERT_GE(out.all.size(), 3U);
+  EXPECT_EQ(segmenter.counters().discontinuities, 0U);
+  for (const Kept& s : out.all) EXPECT_LE(s.duration, 2 * kSegment) << s.k;
+}
+
 TEST_F(SegmenterTest, ListsNoSegmentWhoseBeginningWasNotSeen) {
   configure(true, 0);
   video(kBase + 40 * kMs, kBase + 9 * kTicksPerSecond);
@@ -245,7 +286,7 @@ TEST_F(SegmenterTest, SlotsWithoutAccessUnitsAreGapsWhenMediaReturns) {
   video(kBase + 17 * kTicksPerSecond, kBase + 25 * kTicksPerSecond);
   ASSERT_EQ(numbers(), (std::vector<std::int64_t>{1000, 1001, 1002, 1003, 1004, 1005}));
   EXPECT_FALSE(out.all[1].gap);
-  EXPECT_EQ(out.all[1].start + out.all[1].duration, kBase + 8 * kTicksPerSecond);
+  EXPECT_EQ(out.all[1].start + out.all[1].duration, kBase + 6 * kTicksPerSecond);
   EXPECT_TRUE(out.all[2].gap);
   EXPECT_TRUE(out.all[3].gap);
   EXPECT_EQ(out.all[4].start, kBase + 17 * kTicksPerSecond);
@@ -253,6 +294,110 @@ TEST_F(SegmenterTest, SlotsWithoutAccessUnitsAreGapsWhenMediaReturns) {
   for (std::size_t i = 1; i < out.all.size(); ++i) {
     EXPECT_EQ(out.all[i].start, out.all[i - 1].start + out.all[i - 1].duration);
   }
+}
+
+TEST_F(SegmenterTest, AGapIsNeverLongerThanTheTargetDuration) {
+  configure(true, 0);
+  video(kBase - kTicksPerSecond, kBase + 4200 * kMs);
+  video(kBase + 15 * kTicksPerSecond, kBase + 25 * kTicksPerSecond);
+  ASSERT_EQ(numbers(), (std::vector<std::int64_t>{1000, 1001, 1002, 1003, 1004, 1005}));
+  EXPECT_EQ(out.all[1].duration, 200 * kMs);
+  EXPECT_TRUE(out.all[2].gap);
+  EXPECT_EQ(out.all[2].duration, 2 * kSegment);
+  EXPECT_EQ(out.all[2].start + out.all[2].duration, out.all[3].start);
+}
+
+TEST_F(SegmenterTest, SilenceClosesTheLastSegmentOnceItsSlotIsOver) {
+  configure(true, 0);
+  video(kBase - kTicksPerSecond, kBase + 6 * kTicksPerSecond);
+  segmenter.on_silence(1900 * kMs);
+  EXPECT_EQ(numbers(), (std::vector<std::int64_t>{1000}));  // until 8 s a unit of this slot may still come
+  segmenter.on_silence(2100 * kMs);
+  ASSERT_EQ(numbers(), (std::vector<std::int64_t>{1000, 1001}));
+  EXPECT_EQ(out.all[1].duration, 2 * kTicksPerSecond);
+  EXPECT_EQ(units_of(out.all[1], 0x101).size(), 50U);
+  segmenter.on_silence(60 * kTicksPerSecond);
+  EXPECT_EQ(out.all.size(), 2U);
+}
+
+TEST_F(SegmenterTest, AfterSilenceNumbersSkipAsGapsAndTheTimelineGoesOnWithoutAMark) {
+  configure(true, 0);
+  video(kBase - kTicksPerSecond, kBase + 6 * kTicksPerSecond);
+  segmenter.on_silence(3 * kTicksPerSecond);
+  video(kBase + 17 * kTicksPerSecond, kBase + 25 * kTicksPerSecond);
+  ASSERT_EQ(numbers(), (std::vector<std::int64_t>{1000, 1001, 1002, 1003, 1004, 1005}));
+  EXPECT_TRUE(out.all[2].gap && out.all[3].gap);
+  EXPECT_EQ(out.all[4].start, kBase + 17 * kTicksPerSecond);
+  for (std::size_t i = 1; i < out.all.size(); ++i) {
+    EXPECT_EQ(out.all[i].start, out.all[i - 1].start + out.all[i - 1].duration);
+    EXPECT_FALSE(out.all[i].discontinuity);
+  }
+}
+
+TEST_F(SegmenterTest, SilenceGivesTheSameSegmentsAsNoOneLooking) {
+  const auto run = [&](bool look) {
+    Collect kept;
+    Segmenter made({}, kept);
+    current = configuration(true, 0);
+    made.on_configuration(current);
+    for (std::int64_t t = kBase; t < kBase + 40 * kTicksPerSecond; t += kFrame) {
+      if (t >= kBase + 9 * kTicksPerSecond && t < kBase + 18 * kTicksPerSecond) continue;
+      if (look && t >= kBase + 18 * kTicksPerSecond)
+        made.on_silence(std::exchange(look, false) ? 9 * kTicksPerSecond : 0);
+      const std::vector<std::uint8_t> packet(mpegts::kPacketSize, 1);
+      hub::Unit u;
+      u.timed = true;
+      u.random_access = (t - kBase) / kFrame % 25 == 0 ? RandomAccess::clean : RandomAccess::none;
+      u.dts = u.pts = t;
+      u.packets = packet;
+      made.on_unit(u);
+    }
+    std::vector<std::tuple<std::int64_t, std::int64_t, std::int64_t, bool>> seen;
+    for (const Kept& s : kept.all) seen.emplace_back(s.k, s.start, s.duration, s.gap);
+    return seen;
+  };
+  EXPECT_EQ(run(true), run(false));
+}
+
+TEST_F(SegmenterTest, ARestartOfTheProducerMarksTheNextSegment) {
+  configure(true, 0);
+  video(kBase - kTicksPerSecond, kBase + 6 * kTicksPerSecond);
+  segmenter.on_loss();
+  segmenter.on_producer_restart();
+  video(kBase + 6800 * kMs, kBase + 13 * kTicksPerSecond);
+  ASSERT_EQ(numbers(), (std::vector<std::int64_t>{1000, 1001, 1002}));
+  EXPECT_FALSE(out.all[1].discontinuity);
+  EXPECT_TRUE(out.all[2].discontinuity);
+  EXPECT_EQ(out.all[2].start, kBase + 8 * kTicksPerSecond);  // nothing more than what was lost is missing
+  EXPECT_EQ(segmenter.counters().discontinuities, 1U);
+}
+
+TEST(SegmenterBudget, ChannelsShareItAndGiveBackWhatTheyHeld) {
+  MemoryBudget budget{256 * 1024, 0};
+  SegmenterOptions options;
+  options.budget = &budget;
+  Collect out;
+  {
+    Segmenter one(options, out);
+    Segmenter two(options, out);
+    one.on_configuration(configuration(true, 0));
+    two.on_configuration(configuration(true, 0));
+    const std::vector<std::uint8_t> packets(mpegts::kPacketSize * 100, 1);
+    hub::Unit u;
+    u.timed = true;
+    u.random_access = RandomAccess::clean;
+    u.packets = packets;
+    for (std::int64_t i = 0; i < 50; ++i) {
+      u.dts = u.pts = kBase - kSegment / 2 + i * kFrame;
+      one.on_unit(u);
+      two.on_unit(u);
+      ASSERT_LE(budget.used, budget.limit);
+    }
+    EXPECT_GT(one.counters().dropped_over_budget, 0U);
+    EXPECT_GT(two.counters().dropped_over_budget, 0U);
+    EXPECT_EQ(one.counters().dropped_units, one.counters().dropped_over_budget);
+  }
+  EXPECT_EQ(budget.used, 0U);
 }
 
 TEST_F(SegmenterTest, AfterARestartTheLostSlotIsAGapAndNumbersGoOn) {
@@ -309,6 +454,32 @@ TEST_F(SegmenterTest, RadioBeginsAtItsSlotsFirstFrame) {
   EXPECT_GE(out.all[0].start, kBase);
   EXPECT_LT(out.all[0].start, kBase + 24 * kMs);
   EXPECT_LT(out.all[1].start, kBase + kSegment + 24 * kMs);
+}
+
+TEST_F(SegmenterTest, NoDurationIsNegativeWhereDecodingTimesRunBackward) {
+  configure(true, 1);
+  std::uint32_t random = 1;
+  for (int i = 0; i < 20'000; ++i) {
+    random = random * 1664525U + 1013904223U;
+    const std::int64_t jitter =
+        static_cast<std::int64_t>(random >> 8) % (40 * kTicksPerSecond) - 20 * kTicksPerSecond;
+    unit((random >> 4 & 3U) == 0 ? 1 : 0, kBase + i * kFrame + jitter, RandomAccess::clean);
+  }
+  segmenter.finish();
+  ASSERT_GT(out.all.size(), 100U);
+  for (const Kept& s : out.all) ASSERT_GE(s.duration, 0) << s.k;
+}
+
+// Each access unit would copy all the sound that lies ahead of it: a minute and more instead of a moment.
+TEST_F(SegmenterTest, SoundFarAheadOfAPictureThatNeverStartsIsNotCopiedAtEachUnit) {
+  configure(true, 1);
+  const std::size_t units = 60'000;
+  for (std::size_t i = 0; i < units; ++i) {
+    const std::int64_t t = kBase + static_cast<std::int64_t>(i) * kMs / 100;
+    unit(0, t);
+    unit(1, t + 15 * kTicksPerSecond);
+  }
+  EXPECT_GT(segmenter.counters().unlisted_units, units / 2);
 }
 
 class SmallSegmenterTest : public SegmenterTest {

@@ -274,6 +274,69 @@ TEST_F(ServerTest, ListenersComeAndGoWhileConnectionsStay) {
   EXPECT_TRUE(hear(fd, ended).starts_with("HTTP/1.1 200 "));
 }
 
+TEST_F(ServerTest, ATakenPortIsAnErrorAndChangesNothing) {
+  begin();
+  channel.add_segment(5, 1880);
+  boost::asio::io_context elsewhere;
+  Server other(elsewhere, router);
+  ASSERT_TRUE(other.listen({"127.0.0.1:0"}));
+  const std::string taken = "127.0.0.1:" + std::to_string(other.ports().at(0));
+  const std::uint16_t port = server->ports().at(0);
+  // It would replace the first listener and add one before the taken one.
+  const auto refused = server->listen({"[::1]:0", taken});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), "can't listen on " + taken + ": Address already in use");
+  ASSERT_EQ(server->ports().size(), 1U);
+  EXPECT_EQ(server->ports().at(0), port);
+  EXPECT_TRUE(ask(get("/news/index.m3u8")).starts_with("HTTP/1.1 200 "));
+}
+
+TEST_F(ServerTest, AListenerMayWidenItsAddressOnTheSamePort) {
+  begin();
+  channel.add_segment(5, 1880);
+  const std::string port = std::to_string(server->ports().at(0));
+  ASSERT_TRUE(server->listen({"127.0.0.1:" + port}));
+  const auto widened = server->listen({"0.0.0.0:" + port});
+  ASSERT_TRUE(widened) << widened.error();
+  EXPECT_TRUE(ask(get("/news/index.m3u8")).starts_with("HTTP/1.1 200 "));
+  // Refused after the old one had to make way: the old one is back.
+  boost::asio::io_context elsewhere;
+  Server other(elsewhere, router);
+  ASSERT_TRUE(other.listen({"127.0.0.1:0"}));
+  const std::string taken = "127.0.0.1:" + std::to_string(other.ports().at(0));
+  ASSERT_FALSE(server->listen({"127.0.0.1:" + port, taken}));
+  EXPECT_TRUE(ask(get("/news/index.m3u8")).starts_with("HTTP/1.1 200 "));
+}
+
+TEST_F(ServerTest, WhatACacheHasIsAnswered304) {
+  begin();
+  const std::string uri = channel.add_segment(5, 1880);
+  const auto etag_of = [&](const std::string& target) {
+    const std::string answer = ask(get(target));
+    const std::size_t at = answer.find("ETag: ") + 6;
+    return answer.substr(at, answer.find("\r\n", at) - at);
+  };
+  for (const std::string& target :
+       {std::string("/news/index.m3u8"), std::string("/news/index.media.m3u8"), uri}) {
+    const std::string etag = etag_of(target);
+    ASSERT_TRUE(etag.starts_with('"') && etag.ends_with('"')) << etag;
+    const auto conditional = [&](const std::string& condition) {
+      return ask("GET " + target +
+                 " HTTP/1.1\r\nHost: h\r\nConnection: close\r\nIf-None-Match: " + condition + "\r\n\r\n");
+    };
+    const std::string same = conditional(etag);
+    EXPECT_TRUE(same.starts_with("HTTP/1.1 304 ")) << same;
+    EXPECT_NE(same.find("ETag: " + etag), std::string::npos);
+    EXPECT_NE(same.find("Cache-Control: "), std::string::npos);
+    EXPECT_TRUE(same.ends_with("\r\n\r\n<closed>")) << same;
+    EXPECT_TRUE(conditional("\"x\", W/" + etag).starts_with("HTTP/1.1 304 "));
+    EXPECT_TRUE(conditional("\"x\"").starts_with("HTTP/1.1 200 "));
+  }
+  const std::string before = etag_of("/news/index.media.m3u8");
+  channel.add_segment(6, 1880);
+  EXPECT_NE(etag_of("/news/index.media.m3u8"), before);
+}
+
 TEST(Target, RefusesWhatCouldMeanAnotherPath) {
   for (const char* bad :
        {"", "x", "/..", "/a/../b", "/a//b", "/%", "/%2", "/%zz", "/%2f", "/%5c", "/a\\b", "/%0a", "/a#b"}) {

@@ -1,6 +1,7 @@
 // Opens pages in Debian's Chromium and watches every video element in them, frames included.
 //   node player.js SECONDS URL...
-// Prints one JSON line: {"pages":[{"url":…,"videos":[{"frame":…,"first_movement":…,"advanced":…,"stalled":…,…}],"errors":[…]}]}
+// Prints one JSON line: {"pages":[{"url":…,"videos":[{"frame":…,"first_movement":…,"advanced":…,"stalled":…,…}],"errors":[…],
+// "console":[…],"texts":[…]}]}; texts are what the page's status line said, in order. SCREENSHOT names a PNG of the last page's end.
 "use strict";
 const fs = require("fs");
 const os = require("os");
@@ -25,6 +26,9 @@ function look() {
 
 async function watch(page, url) {
   const errors = [];
+  const logged = [];
+  const texts = [];
+  page.on("console", (message) => { if (["error", "warning"].includes(message.type())) logged.push(message.text()); });
   page.on("pageerror", (error) => errors.push(String(error)));
   page.on("requestfailed", (request) => {
     // A player gives up requests of its own accord; only what the server broke counts.
@@ -67,9 +71,12 @@ async function watch(page, url) {
         old.state = state;
       });
     }
+    const text = await page.evaluate(() => { const line = document.getElementById("state"); return line ? line.textContent : ""; });
+    if (text !== texts[texts.length - 1]) texts.push(text);
     await new Promise((done) => setTimeout(done, 250));
   }
-  return { url, errors, videos: Array.from(videos.values()) };
+  if (process.env.SCREENSHOT) await page.screenshot({ path: process.env.SCREENSHOT });
+  return { url, errors, console: logged, texts, title: await page.title(), videos: Array.from(videos.values()) };
 }
 
 (async () => {

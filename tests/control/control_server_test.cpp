@@ -65,6 +65,11 @@ TEST_F(ControlServerTest, StreamsEventsToThoseWhoFollow) {
   const auto event = nlohmann::json::parse(input.substr(0, size));
   EXPECT_EQ(event["id"], 9);
   EXPECT_EQ(event["event"]["message"], "hello");
+  input.erase(0, size);
+  // Text from outside that is no UTF-8 must not end the daemon.
+  asio::post(io, [this] { server->publish({{"message", "\xFF!"}}); });
+  const auto next = asio::read_until(socket, asio::dynamic_buffer(input), '\n');
+  EXPECT_EQ(nlohmann::json::parse(input.substr(0, next))["event"]["message"], "\xEF\xBF\xBD!");
 }
 
 TEST_F(ControlServerTest, SurvivesRubbishAndEndlessLines) {

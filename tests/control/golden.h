@@ -1,4 +1,4 @@
-// Compares with a file of golden/; HEADGATE_UPDATE_GOLDEN=1 rewrites it.
+// Compares with a file of golden/; HEADGATE_GOLDEN_UPDATE=1 rewrites it.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@ namespace headgate::control {
 
 inline void expect_golden(const std::string& name, const std::string& text) {
   const std::string path = std::string(GOLDEN_DIR) + "/" + name;
-  if (std::getenv("HEADGATE_UPDATE_GOLDEN") != nullptr) {
+  if (std::getenv("HEADGATE_GOLDEN_UPDATE") != nullptr) {
     std::ofstream(path) << text;
     return;
   }

@@ -75,6 +75,16 @@ TEST(History, KnowsTheMapBeforeTheAppliedOne) {
   EXPECT_EQ(history.before_applied()->who, "a");
 }
 
+TEST(History, TakesAPathThatIsNoUtf8) {
+  TempDir dir;
+  History history(dir.path);
+  const auto kept = history.add(entry("a\xFF"), sample_model(), {{"/etc/\xFF.yaml", "text"}});
+  ASSERT_TRUE(kept.has_value()) << kept.error();
+  EXPECT_EQ(history.applied()->who, "a\xEF\xBF\xBD");
+  ASSERT_EQ(history.sources(1).size(), 1U);
+  EXPECT_EQ(history.sources(1)[0].text, "text");
+}
+
 TEST(History, KeepsAHundred) {
   TempDir dir;
   History history(dir.path);

@@ -2,7 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 namespace headgate::protocol {
@@ -113,6 +116,59 @@ TEST(State, ErrorsNameTheMember) {
 TEST(State, TextThatIsNotJsonIsRefused) {
   EXPECT_THAT(parse_bridge_state("{\"version\":1,").error().substr(0, 9), "not JSON:");
   EXPECT_EQ(parse_bridge_state("[]").error(), "state: must be an object");
+}
+
+TEST(State, DeepNestingIsRefusedInsteadOfExhaustingTheStack) {
+  const std::string deep = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+  EXPECT_EQ(parse_bridge_state("{\"version\":" + deep + "}").error(), "state: nested deeper than 64");
+  EXPECT_EQ(parse_fastpath_state(deep).error(), "state: nested deeper than 64");
+}
+
+TEST(State, AnIdThatLeadsOutOfItsFolderIsRefused) {
+  for (const char* id : {"", ".", "..", "../etc", "a/b", "/"}) {
+    BridgeState s = full_bridge();
+    s.channels[0].id = id;
+    EXPECT_EQ(parse_bridge_state(to_json(s)).error(), "channels[0].id: can't name a folder") << id;
+  }
+  FastpathState s = full_fastpath();
+  s.channels[1].id = std::string(256, 'a');
+  EXPECT_EQ(parse_fastpath_state(to_json(s)).error(), "channels[1].id: can't name a folder");
+}
+
+TEST(State, SegmentsAndWindowsThatNoBridgeCouldServeAreRefused) {
+  BridgeState s = full_bridge();
+  s.channels[0].hls = HlsState{0, 5};
+  EXPECT_EQ(parse_bridge_state(to_json(s)).error(), "channels[0].hls.segment_ms: must not be 0");
+  s.channels[0].hls = HlsState{2000, 0xFFFFFFFF};
+  EXPECT_FALSE(parse_bridge_state(to_json(s)));
+}
+
+class ReadFile : public testing::Test {
+ protected:
+  ReadFile() {
+    char name[] = "/tmp/hg-file-XXXXXX";
+    directory_ = ::mkdtemp(name);
+  }
+  ~ReadFile() override { std::filesystem::remove_all(directory_); }
+  std::string directory_;
+};
+
+TEST_F(ReadFile, GivesBackWhatWasWritten) {
+  const std::string path = directory_ + "/f";
+  const std::string content(200'000, 'x');
+  ASSERT_TRUE(write_file_atomically(path, content));
+  EXPECT_EQ(read_file(path).value(), content);
+  EXPECT_THAT(read_file(directory_ + "/none").error(), testing::HasSubstr("No such file"));
+  EXPECT_FALSE(read_file(directory_));
+}
+
+TEST_F(ReadFile, RefusesWhatIsTooLongAndDoesNotWaitForAFifo) {
+  const std::string path = directory_ + "/f";
+  ASSERT_TRUE(write_file_atomically(path, "x"));
+  std::filesystem::resize_file(path, kMaxFile + 1);
+  EXPECT_THAT(read_file(path).error(), testing::HasSubstr("too large"));
+  ASSERT_EQ(::mkfifo((directory_ + "/fifo").c_str(), 0600), 0);
+  EXPECT_EQ(read_file(directory_ + "/fifo").value(), "");
 }
 
 }  // namespace

@@ -39,5 +39,17 @@ TEST(Watch, TellsThatTheLauncherIsAwayAndBack) {
   EXPECT_EQ(kinds(compare(away, seen(10, 0), 5)), std::vector<std::string>{"launcher_back"});
 }
 
+// A service manager starts it again faster than we look.
+TEST(Watch, TellsThatTheLauncherWasReplacedBetweenTwoLooks) {
+  Observation before = seen(10, 2), now = seen(10, 0);
+  before.launcher_pid = 7;
+  now.launcher_pid = 8;
+  EXPECT_TRUE(launcher_replaced(before, now));
+  EXPECT_EQ(kinds(compare(before, now, 5)), std::vector<std::string>{"launcher_back"});
+  EXPECT_FALSE(launcher_replaced(now, now));
+  before.launcher_answers = false;
+  EXPECT_FALSE(launcher_replaced(before, now));
+}
+
 }  // namespace
 }  // namespace headgate::control

@@ -149,7 +149,7 @@ def test_vlan_tagged_stream_comes_in_and_leaves(rig):
                 pass
         wire.close()
         assert set(seen) == {130}, f"datagrams by VLAN tag: {seen}, {sent} sent"
-        before = gateway.metric("headgate_input_datagrams_total", channel="a")
+        before = gateway.wait_metric("headgate_input_datagrams_total", sent, channel="a")
         rig.raw_frame(ethernet_udp(packet * 7, "239.10.1.5", 5000, vlan=121), role="br", interface="p-gw")
         rig.raw_frame(ethernet_udp(packet * 7, "239.10.1.5", 5000), role="br", interface="p-gw")
         gateway.wait_metric("headgate_drops_total", 2, reason="no_flow", limit=4)

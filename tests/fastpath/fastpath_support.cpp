@@ -48,6 +48,22 @@ FrameBytes ts_packet(std::uint16_t pid, std::uint8_t cc, std::uint8_t fill) {
   return packet;
 }
 
+FrameBytes pcr_packet(std::uint16_t pid, std::uint8_t cc, std::uint64_t pcr) {
+  FrameBytes packet = ts_packet(pid, cc, 0xFF);
+  packet[3] = static_cast<std::uint8_t>(0x20 | (cc & 0x0F));
+  packet[4] = 183;
+  packet[5] = 0x10;
+  const std::uint64_t base = pcr / 300;
+  const std::uint64_t extension = pcr % 300;
+  packet[6] = static_cast<std::uint8_t>(base >> 25);
+  packet[7] = static_cast<std::uint8_t>(base >> 17);
+  packet[8] = static_cast<std::uint8_t>(base >> 9);
+  packet[9] = static_cast<std::uint8_t>(base >> 1);
+  packet[10] = static_cast<std::uint8_t>((base & 1) << 7 | 0x7E | extension >> 8);
+  packet[11] = static_cast<std::uint8_t>(extension);
+  return packet;
+}
+
 FrameBytes join_bytes(const std::vector<FrameBytes>& parts) {
   FrameBytes all;
   for (const FrameBytes& part : parts) all.insert(all.end(), part.begin(), part.end());
@@ -143,7 +159,8 @@ protocol::FastpathState WorkerTest::state() const {
   protocol::InterfaceState in;
   in.name = "in0";
   in.addresses = {"10.20.0.5/24"};
-  in.vlans = {{120, {"10.21.0.5/24"}}};
+  // 5000 is no VLAN: the flow table refuses it, where nothing else does.
+  in.vlans = {{120, {"10.21.0.5/24"}}, {5000, {}}};
   protocol::InterfaceState out = in;
   out.name = "out0";
   out.addresses = {"10.30.0.5/24"};
@@ -181,6 +198,33 @@ void WorkerTest::apply(const protocol::FastpathState& wanted) {
   registry_->release_unused(*snapshot_);
 }
 
+std::string WorkerTest::refusal(const protocol::FastpathState& wanted) {
+  const auto built = registry_->build(wanted);
+  return built ? "" : built.error();
+}
+
+void WorkerTest::wait(std::int64_t ns) {
+  now_ns += ns;
+  worker->poll(now_ns);
+}
+
+std::vector<rte_mbuf*> WorkerTest::take_buffers() {
+  std::vector<rte_mbuf*> buffers;
+  while (rte_mbuf* buffer = rte_pktmbuf_alloc(ports_[1]->pool())) buffers.push_back(buffer);
+  return buffers;
+}
+
+void WorkerTest::give_back(const std::vector<rte_mbuf*>& buffers) {
+  for (rte_mbuf* buffer : buffers) rte_pktmbuf_free(buffer);
+}
+
+std::size_t WorkerTest::places_in_use() {
+  std::size_t n = 0;
+  for (const auto& entry : stats_->page()->inputs) n += entry.in_use.load();
+  for (const auto& entry : stats_->page()->outputs) n += entry.in_use.load();
+  return n;
+}
+
 void WorkerTest::receive(const FrameBytes& frame, std::uint16_t stripped_vlan) {
   rte_mbuf* buffer = rte_pktmbuf_alloc(ports_[0]->pool());
   ASSERT_NE(buffer, nullptr);
@@ -196,12 +240,31 @@ void WorkerTest::receive(const FrameBytes& frame, std::uint16_t stripped_vlan) {
   worker->poll(now_ns);
 }
 
+void WorkerTest::receive_chained(const FrameBytes& first, const FrameBytes& second) {
+  std::array<rte_mbuf*, 2> buffers{};
+  const std::array<const FrameBytes*, 2> parts{&first, &second};
+  for (std::size_t i = 0; i < 2; ++i) {
+    buffers[i] = rte_pktmbuf_alloc(ports_[0]->pool());
+    ASSERT_NE(buffers[i], nullptr);
+    char* room = rte_pktmbuf_append(buffers[i], static_cast<std::uint16_t>(parts[i]->size()));
+    ASSERT_NE(room, nullptr);
+    std::memcpy(room, parts[i]->data(), parts[i]->size());
+  }
+  ASSERT_EQ(rte_pktmbuf_chain(buffers[0], buffers[1]), 0);
+  ASSERT_EQ(rte_ring_enqueue(rings_[0], buffers[0]), 0);
+  now_ns += 1'000'000;
+  worker->poll(now_ns);
+}
+
 std::vector<FrameBytes> WorkerTest::sent() {
   std::vector<FrameBytes> frames;
   for (rte_ring* ring : {rings_[1], rings_[3]}) {
     void* object = nullptr;
     while (rte_ring_dequeue(ring, &object) == 0) {
       auto* buffer = static_cast<rte_mbuf*>(object);
+      EXPECT_EQ(buffer->nb_segs, 1);
+      EXPECT_EQ(buffer->next, nullptr);
+      EXPECT_EQ(buffer->pkt_len, buffer->data_len);
       const auto* data = rte_pktmbuf_mtod(buffer, const std::uint8_t*);
       frames.emplace_back(data, data + buffer->data_len);
       rte_pktmbuf_free(buffer);

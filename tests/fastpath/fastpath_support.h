@@ -12,6 +12,7 @@
 #include "dataplane/fastpath/control/registry.h"
 #include "dataplane/fastpath/worker/worker.h"
 
+struct rte_mbuf;
 struct rte_ring;
 
 namespace headgate::fastpath {
@@ -29,6 +30,8 @@ struct DatagramOptions {
   std::uint16_t vlan = 0;
 };
 FrameBytes udp_frame(const FrameBytes& payload, const DatagramOptions& options = {});
+// A packet with a PCR (27 MHz ticks) and no payload.
+FrameBytes pcr_packet(std::uint16_t pid, std::uint8_t cc, std::uint64_t pcr);
 FrameBytes rtp_payload(std::uint16_t sequence, std::uint32_t timestamp, const FrameBytes& ts);
 
 class WorkerTest : public ::testing::Test {
@@ -41,9 +44,19 @@ class WorkerTest : public ::testing::Test {
   static protocol::FastpathChannel channel(const std::string& id, const std::string& group,
                                            const std::string& to);
   void apply(const protocol::FastpathState& state);
+  // What a state is refused with; "" when it isn't. The worker never sees it.
+  std::string refusal(const protocol::FastpathState& state);
+  // Lets `ns` pass and polls.
+  void wait(std::int64_t ns);
+  // All packet buffers of out0; give them back.
+  std::vector<rte_mbuf*> take_buffers();
+  static void give_back(const std::vector<rte_mbuf*>& buffers);
+  std::size_t places_in_use();
   // Receives one frame (a tag that the card took off as `stripped_vlan`) and polls.
   void receive(const FrameBytes& frame, std::uint16_t stripped_vlan = 0);
-  // What was sent since the last call.
+  // The same for a frame that a driver delivers in two buffers.
+  void receive_chained(const FrameBytes& first, const FrameBytes& second);
+  // What was sent since the last call; each in one buffer, as its length says.
   std::vector<FrameBytes> sent();
   static FrameBytes payload_of(const FrameBytes& frame);
   protocol::StatsPage& stats();

@@ -1,5 +1,6 @@
 // The worker's whole way from a received frame to a sent one, over rings. Streams are generated.
 #include "tests/fastpath/fastpath_support.h"
+#include "tests/support/allocation_count.h"
 
 namespace headgate::fastpath {
 namespace {
@@ -276,6 +277,44 @@ TEST_F(WorkerTest, TwoChannelsShareOneGroup) {
   receive(udp_frame(seven()));
   EXPECT_EQ(sent().size(), 2U);
   EXPECT_EQ(input("b")->ts_packets.load(), 7U);
+}
+
+TEST_F(WorkerTest, AllocatesNothingPerPacket) {
+  auto wanted = state();
+  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1"), channel("b", "239.1.1.2", "239.2.1.2")};
+  wanted.channels[0].to_bridge = true;
+  wanted.channels[1].program = protocol::Program(std::uint16_t{1});
+  wanted.channels[1].outputs[0].protocol = protocol::DatagramProtocol::rtp;
+  apply(wanted);
+  const FrameBytes whole = udp_frame(seven());
+  const FrameBytes cut = udp_frame(seven(), {.destination = 0xEF010102});
+  const FrameBytes unknown = udp_frame(seven(), {.destination = 0xEF010199});
+  const FrameBytes bad = udp_frame(FrameBytes(100, 1));
+  const auto turn = [&] {
+    for (const FrameBytes* frame : {&whole, &cut, &unknown, &bad}) receive(*frame);
+  };
+  turn();
+  sent();
+  std::uint64_t allocated = 0;
+  for (int round = 0; round < 200; ++round) {
+    const std::uint64_t before = test::allocations();
+    turn();
+    allocated += test::allocations() - before;
+    sent();
+  }
+  EXPECT_EQ(allocated, 0U);
+  EXPECT_EQ(input("a")->datagrams.load(), 201U);
+}
+
+TEST_F(WorkerTest, AFrameInTwoBuffersIsSentInOne) {
+  auto wanted = state();
+  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
+  apply(wanted);
+  receive_chained(udp_frame(seven()), FrameBytes(60, 0xEE));
+  const auto frames = sent();
+  ASSERT_EQ(frames.size(), 1U);
+  EXPECT_EQ(payload_of(frames[0]), seven());
+  EXPECT_EQ(frames[0].size(), 42U + 1316U) << "what stood in the second buffer is no part of the datagram";
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // links: headgate::bridge
 // Packets into hub and segmenter. Input: a byte of slot flags, then packets of 188 bytes; sync bytes are set,
+// and the CRC of sections,
 // so that the fuzzer spends no effort on them. Segments must be whole packets, with rising numbers and no
 // negative duration.
 #include <algorithm>
@@ -7,9 +8,11 @@
 #include <cstdint>
 #include <cstdlib>
 #include <limits>
+#include <span>
 
 #include "dataplane/bridge/hls/segmenter.h"
 #include "dataplane/bridge/hub/channel_hub.h"
+#include "tests/fuzz/right_crc.h"
 
 namespace {
 
@@ -52,6 +55,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       std::uint8_t* to = slot.packets.data() + slot.packet_count * mpegts::kPacketSize;
       std::copy_n(data + at, mpegts::kPacketSize, to);
       to[0] = mpegts::kSyncByte;
+      fuzz::set_right_crc(std::span<std::uint8_t, mpegts::kPacketSize>(to, mpegts::kPacketSize));
       at += mpegts::kPacketSize;
       ++slot.packet_count;
     }

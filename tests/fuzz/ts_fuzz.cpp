@@ -1,6 +1,8 @@
 // links: headgate::mpegts
-// Any bytes as a file: packet reader, analysis and service filter. The first byte chooses the selection.
+// Any bytes as a file: packet reader, analysis and service filter. The first byte chooses
+// the selection (bit 7), whether sections get their right CRC (bit 6), and the size of the pieces read.
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <span>
@@ -10,6 +12,7 @@
 #include "mpegts/monitor/stream_analyzer.h"
 #include "mpegts/packet/packet_reader.h"
 #include "mpegts/remux/service_filter.h"
+#include "tests/fuzz/right_crc.h"
 
 using namespace headgate::mpegts;
 
@@ -18,7 +21,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const bool by_name = (data[0] & 0x80) != 0;
   ServiceSelector selector{std::uint16_t{1}};
   if (by_name) selector.value = std::string{"one"};
-  const std::size_t chunk = (data[0] & 0x7FU) * 16 + 1;
+  const bool right_crc = (data[0] & 0x40) != 0;
+  const std::size_t chunk = (data[0] & 0x3FU) * 32 + 1;
   const std::span<const std::uint8_t> bytes{data + 1, size - 1};
 
   PacketReader reader;
@@ -33,8 +37,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     while (const auto item = reader.next()) {
       ++packets;
       if (item->position + kPacketSize > bytes.size()) std::abort();
-      analyzer.on_packet(item->packet);
-      const auto verdict = filter.on_packet(item->packet);
+      std::array<std::uint8_t, kPacketSize> copy;
+      std::copy_n(item->packet.bytes().data(), kPacketSize, copy.data());
+      if (right_crc) headgate::fuzz::set_right_crc(copy);
+      const TsPacket packet{copy};
+      analyzer.on_packet(packet);
+      const auto verdict = filter.on_packet(packet);
       const auto out = filter.replacement();
       if (out.size() % kPacketSize != 0) std::abort();
       if (verdict == ServiceFilter::Verdict::replace && (out.empty() || out[0] != kSyncByte)) std::abort();

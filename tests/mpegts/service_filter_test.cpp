@@ -9,6 +9,7 @@
 #include "mpegts/psi/section.h"
 #include "mpegts/psi/tables.h"
 #include "mpegts/si/sdt.h"
+#include "tests/support/allocation_count.h"
 #include "ts_builder.h"
 
 namespace headgate::mpegts {
@@ -231,6 +232,39 @@ TEST(ServiceFilter, CutsEachServiceOutOfACapture) {
     EXPECT_EQ(r.cc_errors, 0U) << program;
     EXPECT_EQ(r.crc_errors, 0U) << program;
   }
+}
+
+TEST(ServiceFilter, AllocatesNothingWhileTheTablesStayAsTheyAre) {
+  std::vector<test::Packet> input;
+  const auto add = [&](std::uint16_t pid, const std::vector<std::uint8_t>& section) {
+    for (const auto& p : test::split(pack_section(Pid{pid}, section, 0))) input.push_back(p);
+  };
+  add(0, pat({{1, Pid{0x100}}, {2, Pid{0x100}}}));  // one PMT PID for both: the PMT is packed anew, too
+  add(0x100, pmt_of(1, 0x110).to_section());
+  add(0x100, pmt_of(2, 0x210).to_section());
+  Sdt sdt;
+  sdt.services = {service(1, "One"), service(2, "Two")};
+  add(0x11, sdt.to_section());
+  for (const int pid : {0x110, 0x111, 0x119, 0x210, 0x700, 0x14, 0x1FFF})
+    input.push_back(test::packet(static_cast<std::uint16_t>(pid), 0));
+  ServiceFilter filter{{std::string("two")}};
+  std::uint64_t passed = 0, replaced = 0;
+  const auto turn = [&](int round) {
+    for (auto packet : input) {
+      packet[3] = static_cast<std::uint8_t>((packet[3] & 0xF0) | (round & 0x0F));
+      const auto verdict = filter.on_packet(test::view(packet));
+      passed += verdict == Verdict::pass ? 1 : 0;
+      replaced += verdict == Verdict::replace ? filter.replacement().size() / kPacketSize : 0;
+    }
+  };
+  for (int round = 0; round < 3; ++round) turn(round);
+  ASSERT_EQ(filter.state(), ServiceFilter::State::running);
+  passed = replaced = 0;
+  const std::uint64_t before = headgate::test::allocations();
+  for (int round = 3; round < 1003; ++round) turn(round);
+  EXPECT_EQ(headgate::test::allocations(), before);
+  EXPECT_EQ(passed, 3000U);
+  EXPECT_EQ(replaced, 3000U) << "PAT, SDT and PMT in each round";
 }
 
 }  // namespace

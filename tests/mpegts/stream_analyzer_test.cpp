@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 
 #include "mpegts/monitor/es_probe.h"
 #include "mpegts/psi/section.h"
+#include "mpegts/psi/tables.h"
 #include "ts_builder.h"
 
 namespace headgate::mpegts {
@@ -196,6 +198,41 @@ TEST(StreamAnalyzer, MeasuresJitterAndRepetitionFromArrivals) {
   EXPECT_NEAR(*r.pids[0].pcr->jitter_ms, 150.0, 0.001);
   EXPECT_EQ(r.tr101290.pcr_repetition_error, 1U);
   EXPECT_EQ(r.tr101290.pcr_discontinuity_indicator_error, 0U);
+}
+
+// Looked up program by program for each PID this took minutes.
+TEST(StreamAnalyzer, LabelsThousandsOfPidsOfThousandsOfPrograms) {
+  StreamAnalyzer analyzer;
+  std::map<std::uint16_t, std::uint8_t> cc;
+  const auto send = [&](std::uint16_t pid, const std::vector<std::uint8_t>& section) {
+    for (const auto& p : test::split(pack_section(Pid{pid}, section, cc[pid]))) {
+      analyzer.on_packet(test::view(p));
+      cc[pid] = (cc[pid] + 1) & 0x0F;
+    }
+  };
+  constexpr std::uint16_t kPrograms = 4000;
+  for (std::uint16_t first = 1; first < kPrograms; first += 200) {
+    Pat pat;
+    for (std::uint16_t i = 0; i < 200; ++i)
+      pat.entries.push_back({static_cast<std::uint16_t>(first + i), Pid{0x20}});
+    send(0, pat.to_section());
+  }
+  Pmt pmt;
+  pmt.pcr_pid = Pid{0x1FFE};
+  for (std::uint16_t i = 0; i < 200; ++i)
+    pmt.streams.push_back({0x02, Pid{static_cast<std::uint16_t>(0x100 + i)}, {}});
+  for (std::uint16_t program = 1; program <= kPrograms; program += 37) {
+    pmt.program_number = program;
+    send(0x20, pmt.to_section());
+  }
+  for (std::uint16_t pid = 0x100; pid < kNullPid.value; ++pid)
+    analyzer.on_packet(test::view(test::packet(pid, 0)));
+  const auto report = analyzer.report();
+  EXPECT_EQ(report.services.size(), kPrograms);
+  EXPECT_EQ(find_pid(report, 0x20)->label, "PMT");
+  EXPECT_EQ(find_pid(report, 0x100)->label, "mpeg2_video");
+  EXPECT_EQ(find_pid(report, 0x1FFE)->label, "PCR");
+  EXPECT_EQ(find_pid(report, 0x1000)->label, "");
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 
 #include <fstream>
+#include <limits>
 
 #include "dataplane/ring/layout.h"
 #include "tests/ring/ring_fixture.h"
@@ -85,6 +86,35 @@ TEST_F(HostileRing, ConsumerSkipsSlotsOfAnImpossiblePacketCount) {
   const auto seen = drain(*consumer);
   ASSERT_EQ(seen.size(), 1U);
   EXPECT_EQ(seen[0].channel, 2U);
+}
+
+TEST_F(HostileRing, ASlotThatChangesWhileItIsReadKeepsWhatWasChecked) {
+  auto consumer = std::move(*Consumer::open(path_));
+  push(*producer_, 1, 0x47, 3);
+  producer_->flush();
+  consumer->poll(1, [&](const Slot& slot) {
+    ASSERT_EQ(slot.packet_count, 3);
+    poke<std::uint16_t>(kHeaderSize + offsetof(Slot, packet_count), 0xFFFF);
+    poke<std::uint8_t>(kHeaderSize + offsetof(Slot, packets), 0);
+    EXPECT_EQ(slot.packet_count, 3);
+    EXPECT_EQ(slot.packets[0], 0x47);
+  });
+}
+
+TEST_F(HostileRing, ConsumerSkipsSlotsOfTimesThatCannotBe) {
+  auto consumer = std::move(*Consumer::open(path_));
+  for (std::uint32_t i = 0; i < 5; ++i) push(*producer_, i);
+  const auto at = [](std::size_t slot, std::size_t member) {
+    return kHeaderSize + slot * sizeof(Slot) + member;
+  };
+  poke(at(0, offsetof(Slot, timeline)), std::numeric_limits<std::int64_t>::max());
+  poke(at(1, offsetof(Slot, offset)), std::numeric_limits<std::int64_t>::min());
+  poke(at(2, offsetof(Slot, arrival_ns)), std::int64_t{-1});
+  poke(at(3, offsetof(Slot, arrival_ns)), std::numeric_limits<std::int64_t>::max());
+  producer_->flush();
+  const auto seen = drain(*consumer);
+  ASSERT_EQ(seen.size(), 1U);
+  EXPECT_EQ(seen[0].channel, 4U);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include "tests/ring/ring_fixture.h"
+#include "tests/support/allocation_count.h"
 
 namespace headgate::ring {
 namespace {
@@ -35,8 +36,8 @@ TEST_F(RingTest, SlotArrivesWhole) {
   Slot header{};
   header.channel = 9;
   header.flags = kSlotTimeline | kSlotDiscontinuity;
-  header.arrival_ns = -1;
-  header.timeline = 1LL << 60;
+  header.arrival_ns = 1234;
+  header.timeline = 1LL << 58;
   header.offset = -5;
   std::vector<std::uint8_t> bytes(3 * 188);
   for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(i * 7);
@@ -47,8 +48,8 @@ TEST_F(RingTest, SlotArrivesWhole) {
                               EXPECT_EQ(slot.channel, 9U);
                               EXPECT_EQ(slot.packet_count, 3U);
                               EXPECT_EQ(slot.flags, kSlotTimeline | kSlotDiscontinuity);
-                              EXPECT_EQ(slot.arrival_ns, -1);
-                              EXPECT_EQ(slot.timeline, 1LL << 60);
+                              EXPECT_EQ(slot.arrival_ns, 1234);
+                              EXPECT_EQ(slot.timeline, 1LL << 58);
                               EXPECT_EQ(slot.offset, -5);
                               EXPECT_TRUE(std::equal(bytes.begin(), bytes.end(), slot.packets.begin()));
                             }),
@@ -220,6 +221,29 @@ TEST_F(RingTest, SecondProducerOrConsumerIsRefused) {
 
 TEST_F(RingTest, ConsumerFailsWhileThereIsNoRing) {
   EXPECT_THAT(Consumer::open(path_).error(), HasSubstr("No such file"));
+}
+
+using AllocationTest = RingFixture;
+
+TEST_F(AllocationTest, NeitherEndAllocatesOnceOpened) {
+  auto producer = std::move(*Producer::open(path_, 256));
+  auto consumer = std::move(*Consumer::open(path_));
+  const std::vector<std::uint8_t> packets(7 * 188, 0x47);
+  Slot header{};
+  std::size_t taken = 0;
+  const std::uint64_t before = test::allocations();
+  for (std::uint32_t round = 0; round < 3000; ++round) {
+    // Channels come and go, and each third round overflows the ring.
+    for (std::uint32_t i = 0; i < (round % 3 == 0 ? 300U : 50U); ++i) {
+      header.channel = round + i % 100;
+      producer->push(header, packets);
+    }
+    producer->flush();
+    consumer->poll(1000, [&](const Slot& slot) { taken += slot.packet_count; });
+    producer->forget_channel(round);
+  }
+  EXPECT_EQ(test::allocations(), before);
+  EXPECT_GT(taken, 3000U * 50U);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-"""Receives a multicast group by a kernel socket in a thread, with the kernel's own count of what it had to drop."""
+"""Receivers in a thread, stamped by the kernel: of one multicast group by a UDP socket, of all frames on a cable by a packet socket."""
 import select
 import socket
 import struct
@@ -10,6 +10,8 @@ SO_RXQ_OVFL = 40
 SO_TIMESTAMPNS = 35
 IP_ADD_SOURCE_MEMBERSHIP = 39
 IP_MULTICAST_ALL = 49
+ETH_P_ALL = 3
+PACKET_OUTGOING = 4
 
 
 class Capture:
@@ -112,3 +114,53 @@ class Capture:
         """The longest time between two datagrams from index start on, in seconds."""
         times = [when for when, _ in self.datagrams[start:]]
         return max((b - a for a, b in zip(times, times[1:])), default=0.0)
+
+
+class Tap:
+    """All IPv4 frames at the switch's end of a port, both ways. Made inside the switch's namespace; the socket stays there.
+
+    A frame is (time, to_port, frame): to_port tells those that the switch handed to the port from those that came out of it.
+    """
+
+    def __init__(self, port):
+        self.frames = []
+        self._stop = threading.Event()
+        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
+        self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self._socket.bind((port, ETH_P_ALL))
+        self._socket.settimeout(0.05)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        while not self._stop.is_set():
+            try:
+                data, ancillary, _flags, address = self._socket.recvmsg(2048, 128)
+            except TimeoutError:
+                continue
+            if data[12:14] != b"\x08\x00":
+                continue
+            when = next((struct.unpack("qq", value[:16]) for level, kind, value in ancillary
+                         if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS), None)
+            self.frames.append((when[0] + when[1] / 1e9 if when else time.time(), address[2] == PACKET_OUTGOING, data))
+
+    def stop(self):
+        if not self._stop.is_set():
+            self._stop.set()
+            self._thread.join()
+            # PACKET_STATISTICS: what the kernel had to drop for want of room.
+            self.kernel_drops = struct.unpack("II", self._socket.getsockopt(263, 6, 8))[1]
+            self._socket.close()
+        return self
+
+    def times(self, group, to_port):
+        """When each UDP datagram to the group passed."""
+        wanted = socket.inet_aton(group)
+        return [when for when, direction, data in self.frames
+                if direction == to_port and data[30:34] == wanted and data[23] == socket.IPPROTO_UDP]
+
+    def igmp_types(self):
+        """Types of the IGMP messages that came out of the port."""
+        return [data[14 + (data[14] & 15) * 4] for _, to_port, data in self.frames
+                if not to_port and data[23] == socket.IPPROTO_IGMP]

@@ -74,7 +74,7 @@ def looped(path, seconds):
     """A path to the stream repeated to that length, timestamps and continuity going on."""
     path = Path(path)
     CACHE.mkdir(parents=True, exist_ok=True)
-    out = CACHE / f"{path.stem}-looped-{seconds}.ts"
+    out = CACHE / f"{path.stem}-rounds-{seconds}.ts"
     with open(CACHE / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not out.exists():

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from . import netns
-from .capture import Capture
+from .capture import Capture, Tap
 
 SOURCE = "10.77.0.1"
 GATEWAY = "10.77.0.5"
@@ -163,6 +163,21 @@ class Rig:
             capture = Capture(group, port, SINK, source)
         self.captures.append(capture)
         return capture
+
+    def tap(self, port="p-gw"):
+        """Listens at the switch's end of a port, both ways."""
+        with self.inside("br"):
+            tap = Tap(port)
+        self.captures.append(tap)
+        return tap
+
+    def stays_in_mdb(self, group, seconds, port="p-gw", source=None):
+        """Asserts that the switch forwards the group to the port at every look, for that long."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            entries = self.mdb(port)
+            assert any(entry[0] == group and source in (None, entry[1]) for entry in entries), f"{group} forgotten: {entries}"
+            time.sleep(0.05)
 
     def close(self):
         for capture in self.captures:

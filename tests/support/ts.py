@@ -177,8 +177,35 @@ def pes_start(packet):
     return start
 
 
+def whole_pes(data):
+    """The stream without the PES packets that its ends cut through: their place is taken by null packets, or by their PCR alone."""
+    starts, scrambled = defaultdict(list), set()
+    for index, packet in enumerate(packets(data)):
+        payload = payload_of(packet)
+        if packet[3] & 0xC0:
+            scrambled.add(pid_of(packet))
+        elif packet[1] & 0x40 and payload[:3] == b"\0\0\1":
+            starts[pid_of(packet)].append(index)
+    out, carry = bytearray(), {}
+    for index, packet in enumerate(packets(data)):
+        pid = pid_of(packet)
+        if pid not in starts or pid in scrambled or starts[pid][0] <= index < starts[pid][-1]:
+            carry[pid] = packet[3] & 0x0F
+            out += packet
+        elif pcr(packet):
+            # A packet without payload repeats the counter before it (ISO/IEC 13818-1 2.4.3.3).
+            first = data[starts[pid][0] * SIZE + 3] & 0x0F
+            counter = carry.get(pid, (first - 1) & 0x0F)
+            head = bytes([0x47, packet[1] & 0x1F, packet[2], 0x20 | counter, 183, packet[5] & 0x10]) + packet[6:12]
+            out += head + b"\xff" * (SIZE - len(head))
+        else:
+            out += bytes([0x47, 0x1F, 0xFF, 0x10]) + b"\xff" * 184
+    return bytes(out)
+
+
 def looped(data, seconds):
-    """The stream repeated, or cut, to that length; PCR, PTS, DTS and continuity go on across the joints."""
+    """The stream repeated, or cut, to that length; PCR, PTS, DTS and continuity go on across the joints, and no PES packet is cut there."""
+    data = whole_pes(data)
     length = duration(data)
     step = round(length * 90000)
     out, shift = bytearray(), {}

@@ -21,7 +21,7 @@ void Bridge::apply(const protocol::BridgeState& state) {
       if (!(place->state() == channel)) place->become(channel);
     } else {
       place.reset();  // the old one's files are read by the new one, which keeps what it can
-      place = std::make_unique<Channel>(channel, directory);
+      place = std::make_unique<Channel>(channel, directory, &memory_);
       const std::string& error = place->store().last_error();
       if (!error.empty()) spdlog::warn("channel {}: {}", channel.id, error);
     }
@@ -46,6 +46,10 @@ void Bridge::on_slot(const ring::Slot& slot) {
 
 void Bridge::on_gap() {
   for (auto& [id, channel] : channels_) channel->on_gap();
+}
+
+void Bridge::on_tick(std::chrono::steady_clock::time_point now) {
+  for (auto& [id, channel] : channels_) channel->on_tick(now);
 }
 
 Channel* Bridge::find(std::string_view id) {

@@ -21,14 +21,20 @@ class Bridge {
 
   void on_slot(const ring::Slot& slot);
   void on_gap();  // the ring began anew
+  void on_tick(std::chrono::steady_clock::time_point now);
 
   Channel* find(std::string_view id);
   const std::map<std::string, std::unique_ptr<Channel>, std::less<>>& channels() const { return channels_; }
+  const hls::MemoryBudget& memory() const { return memory_; }
   std::uint64_t slots() const { return slots_; }
   std::uint64_t unknown_slots() const { return unknown_slots_; }  // of handles that no channel has
 
  private:
+  // Media in open segments, of all channels.
+  static constexpr std::size_t kOpenSegments = std::size_t{1024} * 1024 * 1024;
+
   std::string hls_directory_;
+  hls::MemoryBudget memory_{kOpenSegments, 0};  // before the channels: they give back to it
   std::map<std::string, std::unique_ptr<Channel>, std::less<>> channels_;
   std::unordered_map<std::uint32_t, Channel*> by_handle_;
   std::uint64_t slots_ = 0;

@@ -8,21 +8,24 @@ namespace {
 constexpr std::size_t kMaxViewers = 20'000;        // remembered; more are not counted
 constexpr std::uint64_t kMaxBitrate = 80'000'000;  // a segment's bound, bit/s
 
-hls::SegmenterOptions options_of(const protocol::HlsState& hls) {
+constexpr std::chrono::seconds kSilence{2};
+
+hls::SegmenterOptions options_of(const protocol::HlsState& hls, hls::MemoryBudget* budget) {
   hls::SegmenterOptions options;
   options.segment = std::int64_t{hls.segment_ms} * (mpegts::kTicksPerSecond / 1000);
   options.max_bytes = static_cast<std::size_t>(hls.segment_ms) * (kMaxBitrate / 8 / 1000);
   options.max_gaps = hls.window;
+  options.budget = budget;
   return options;
 }
 
 }  // namespace
 
-Channel::Channel(const protocol::BridgeChannel& state, std::string directory)
+Channel::Channel(const protocol::BridgeChannel& state, std::string directory, hls::MemoryBudget* budget)
     : state_(state),
       directory_(std::move(directory)),
       store_(directory_, state.hls->segment_ms, state.hls->window),
-      segmenter_(options_of(*state.hls), store_),
+      segmenter_(options_of(*state.hls, budget), store_),
       hub_(segmenter_) {
   if (const auto resume = store_.resume()) segmenter_.resume(resume->next_k, resume->next_start);
 }
@@ -40,6 +43,25 @@ void Channel::become(const protocol::BridgeChannel& state) {
 void Channel::on_slot(const ring::Slot& slot) {
   if ((slot.flags & ring::kSlotTimeline) != 0) store_.set_arrival(slot.arrival_ns, slot.timeline);
   hub_.on_slot(slot);
+}
+
+void Channel::on_gap() {
+  hub_.on_gap();
+  segmenter_.on_producer_restart();
+}
+
+void Channel::on_tick(std::chrono::steady_clock::time_point now) {
+  const std::uint64_t packets = hub_.counters().packets;
+  if (packets != packets_at_tick_) {
+    packets_at_tick_ = packets;
+    last_packet_ = now;
+    return;
+  }
+  const auto silent = now - last_packet_;
+  if (packets == 0 || silent < kSilence) return;
+  hub_.on_silence();
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(silent).count();
+  segmenter_.on_silence(ms * (mpegts::kTicksPerSecond / 1000));
 }
 
 void Channel::on_viewer(std::string_view client, std::string_view user_agent) {

@@ -19,14 +19,18 @@ namespace headgate::bridge::app {
 
 class Channel : public http::ChannelView {
  public:
-  Channel(const protocol::BridgeChannel& state, std::string directory);
+  // `budget`, shared with other channels, outlives the channel.
+  Channel(const protocol::BridgeChannel& state, std::string directory, hls::MemoryBudget* budget = nullptr);
 
   // Same segments and numbers: name or window changed, nothing else.
   bool can_become(const protocol::BridgeChannel& state) const;
   void become(const protocol::BridgeChannel& state);
 
   void on_slot(const ring::Slot& slot);
-  void on_gap() { hub_.on_gap(); }
+  // The ring began anew: packets were lost, how many nobody knows.
+  void on_gap();
+  // Called a few times a second: closes the last segment of an input that fell silent.
+  void on_tick(std::chrono::steady_clock::time_point now);
 
   const protocol::BridgeChannel& state() const { return state_; }
   const hub::ChannelHub& hub() const { return hub_; }
@@ -51,6 +55,8 @@ class Channel : public http::ChannelView {
   hls::SegmentStore store_;
   hls::Segmenter segmenter_;
   hub::ChannelHub hub_;
+  std::uint64_t packets_at_tick_ = 0;
+  std::chrono::steady_clock::time_point last_packet_;
   std::unordered_map<std::uint64_t, std::chrono::steady_clock::time_point> viewers_;
 };
 

@@ -5,8 +5,10 @@
 
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/streambuf.hpp>
 #include <boost/asio/write.hpp>
+#include <chrono>
 #include <istream>
 #include <nlohmann/json.hpp>
 
@@ -72,17 +74,24 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
 }  // namespace
 
 struct ControlEndpoint::Impl : std::enable_shared_from_this<ControlEndpoint::Impl> {
-  Impl(asio::io_context& c, Answer a) : acceptor(c), answer(std::make_shared<Answer>(std::move(a))) {}
+  Impl(asio::io_context& c, Answer a)
+      : acceptor(c), retry(c), answer(std::make_shared<Answer>(std::move(a))) {}
   void accept() {
     acceptor.async_accept([self = shared_from_this()](error_code error, Socket::socket socket) {
       if (!self->acceptor.is_open() || error == asio::error::operation_aborted) return;
       if (!error && *self->count < kMaxConnections) {
         std::make_shared<Conversation>(std::move(socket), self->answer, self->count)->read();
       }
-      self->accept();
+      if (!error) return self->accept();
+      // Out of descriptors, most likely: trying again at once would spin.
+      self->retry.expires_after(std::chrono::milliseconds(100));
+      self->retry.async_wait([self](error_code cancelled) {
+        if (!cancelled && self->acceptor.is_open()) self->accept();
+      });
     });
   }
   Socket::acceptor acceptor;
+  asio::steady_timer retry;
   std::shared_ptr<Answer> answer;
   std::shared_ptr<std::size_t> count = std::make_shared<std::size_t>(0);
   std::string path;
@@ -109,6 +118,7 @@ tl::expected<void, std::string> ControlEndpoint::listen(const std::string& path)
 void ControlEndpoint::stop() {
   error_code ignored;
   impl_->acceptor.close(ignored);
+  impl_->retry.cancel();
   if (!impl_->path.empty()) ::unlink(impl_->path.c_str());
   impl_->path.clear();
 }

@@ -1,7 +1,8 @@
 // What the bridge gives up: it faces the Internet.
 // Capabilities: all but CAP_NET_BIND_SERVICE (a listener below port 1024 may be added at run time), bounding
-// set included. System calls: a deny list by seccomp; what a media server never needs is refused with EPERM,
-// and starting a program kills the process. Threading: call once, before any thread is started.
+// set included. System calls: a list of those that serving needs, by seccomp; sockets of IPv4 and IPv6 only,
+// no memory that can be run, no threads, no connections outwards. Anything else fails with EPERM; starting a
+// program, or tracing one, kills the process. Threading: call once, before any thread is started.
 #pragma once
 
 #include <string>

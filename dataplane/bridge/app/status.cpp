@@ -58,6 +58,7 @@ json hls_of(Channel& channel) {
               {"discontinuities", c.discontinuities},
               {"gop_too_long", c.gop_too_long},
               {"dropped_units", c.dropped_units},
+              {"dropped_over_budget", c.dropped_over_budget},
               {"unlisted_units", c.unlisted_units},
               {"late_units", c.late_units},
               {"timeline_restarts", c.restarts},
@@ -101,6 +102,7 @@ json status(Bridge& bridge, const http::Server& server, const RingPump& pump) {
   for (const auto& [id, channel] : bridge.channels()) channels[id] = channel_status(*channel);
   const http::ServerCounters& c = server.counters();
   return {{"channels", channels},
+          {"memory", {{"open_segments_bytes", bridge.memory().used}, {"limit_bytes", bridge.memory().limit}}},
           {"ring",
            {{"attached", pump.attached()},
             {"restarts", pump.restarts()},

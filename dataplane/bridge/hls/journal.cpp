@@ -1,18 +1,65 @@
 #include "dataplane/bridge/hls/journal.h"
 
 #include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 namespace headgate::bridge::hls {
 namespace {
 
 constexpr int kVersion = 1;
+// Far above what is ever written, and low enough that sums of a few of them can't overflow.
+constexpr std::int64_t kFarthest = std::int64_t{1} << 56;
+constexpr std::int64_t kFarthestPdt = std::int64_t{1} << 40;  // seconds
+constexpr std::size_t kMaxEntries = 4096;
+constexpr std::size_t kMaxCodecs = 1024;
+
+struct Unusable : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// Whole numbers only: nlohmann converts 1e300 without a look.
+std::int64_t whole(const nlohmann::json& object, const char* name, std::int64_t least = -kFarthest,
+                   std::int64_t most = kFarthest) {
+  const nlohmann::json& value = object.at(name);
+  const bool in_range = value.is_number_unsigned()
+                            ? value.get<std::uint64_t>() <= static_cast<std::uint64_t>(most)
+                            : value.is_number_integer() && value.get<std::int64_t>() <= most;
+  if (!in_range || value.get<std::int64_t>() < least) throw Unusable(std::string(name) + " is out of range");
+  return value.get<std::int64_t>();
+}
+
+template <typename T>
+T counted(const nlohmann::json& object, const char* name) {
+  constexpr auto kMost = std::min<std::uint64_t>(std::numeric_limits<T>::max(), kFarthest);
+  return static_cast<T>(whole(object, name, 0, static_cast<std::int64_t>(kMost)));
+}
+
+// CODECS stands between quotes in a playlist's line.
+bool is_codecs(const std::string& text) {
+  return text.size() <= kMaxCodecs &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F && c != '"'; });
+}
 
 // The hash stands in file names: nothing but lower-case hexadecimal digits.
 bool is_hash(const std::string& text) {
   return text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
            return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
          });
+}
+
+Entry read_entry(const nlohmann::json& item) {
+  Entry e;
+  e.k = whole(item, "k");
+  e.start = whole(item, "start");
+  e.duration = whole(item, "duration", 0);
+  item.at("gap").get_to(e.gap);
+  item.at("independent").get_to(e.independent);
+  item.at("discontinuity").get_to(e.discontinuity);
+  item.at("media").get_to(e.media);
+  e.size = counted<decltype(e.size)>(item, "size");
+  return e;
 }
 
 }  // namespace
@@ -50,26 +97,21 @@ tl::expected<Journal, std::string> parse_journal(const std::string& json) {
     const nlohmann::json root = nlohmann::json::parse(json);
     if (root.at("version").get<int>() != kVersion) return tl::unexpected<std::string>("unknown version");
     Journal journal;
-    root.at("segment_ms").get_to(journal.segment_ms);
-    root.at("discontinuity_sequence").get_to(journal.discontinuity_sequence);
+    journal.segment_ms = counted<std::uint32_t>(root, "segment_ms");
+    journal.discontinuity_sequence = counted<std::uint64_t>(root, "discontinuity_sequence");
     root.at("has_pdt").get_to(journal.has_pdt);
-    root.at("pdt_offset_s").get_to(journal.pdt_offset_s);
+    journal.pdt_offset_s = whole(root, "pdt_offset_s", -kFarthestPdt, kFarthestPdt);
     root.at("last_media").get_to(journal.last_media);
     root.at("codecs").get_to(journal.variant.codecs);
-    root.at("width").get_to(journal.variant.width);
-    root.at("height").get_to(journal.variant.height);
-    root.at("frame_rate_num").get_to(journal.variant.frame_rate_num);
-    root.at("frame_rate_den").get_to(journal.variant.frame_rate_den);
-    for (const nlohmann::json& item : root.at("entries")) {
-      Entry e;
-      item.at("k").get_to(e.k);
-      item.at("start").get_to(e.start);
-      item.at("duration").get_to(e.duration);
-      item.at("gap").get_to(e.gap);
-      item.at("independent").get_to(e.independent);
-      item.at("discontinuity").get_to(e.discontinuity);
-      item.at("media").get_to(e.media);
-      item.at("size").get_to(e.size);
+    if (!is_codecs(journal.variant.codecs)) return tl::unexpected<std::string>("codecs can't be that");
+    journal.variant.width = counted<std::uint32_t>(root, "width");
+    journal.variant.height = counted<std::uint32_t>(root, "height");
+    journal.variant.frame_rate_num = counted<std::uint32_t>(root, "frame_rate_num");
+    journal.variant.frame_rate_den = counted<std::uint32_t>(root, "frame_rate_den");
+    const nlohmann::json& entries = root.at("entries");
+    if (entries.size() > kMaxEntries) return tl::unexpected<std::string>("too many entries");
+    for (const nlohmann::json& item : entries) {
+      Entry e = read_entry(item);
       if (!is_hash(e.media)) return tl::unexpected<std::string>("an entry's path is no hash");
       if (!journal.entries.empty() && e.k != journal.entries.back().k + 1) {
         return tl::unexpected<std::string>("entries are not consecutive");

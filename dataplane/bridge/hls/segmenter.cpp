@@ -1,6 +1,7 @@
 #include "dataplane/bridge/hls/segmenter.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "dataplane/bridge/hls/segment_psi.h"
@@ -19,12 +20,38 @@ constexpr std::int64_t floor_div(std::int64_t a, std::int64_t b) {
 
 // A break may leave the next unit this many slots behind; farther back the timeline began anew.
 constexpr std::int64_t kStepBack = 2;
+// DTS never falls (ISO/IEC 13818-1 2.4.3.7); streams that leave it out fall back by a few pictures. Farther
+// back the stream's own stamps began anew, without a word from its clock.
+constexpr std::int64_t kFallBack = mpegts::kTicksPerSecond;
 // A preroll (what is kept while no segment is open) is cut back to its last access unit at this size.
 constexpr std::size_t kPrerollBytes = 4 * 1024 * 1024;
+constexpr std::size_t kFirstReserve = 64 * 1024;
 
 }  // namespace
 
 struct Segmenter::Open {
+  explicit Open(MemoryBudget* b) : budget(b) {}
+  Open(const Open&) = delete;
+  Open& operator=(const Open&) = delete;
+  ~Open() {
+    if (budget != nullptr) budget->used -= charged;
+  }
+  // The budget counts what is reserved, not what is filled.
+  void charge() {
+    if (budget != nullptr) budget->used += bytes.capacity() - charged;
+    charged = bytes.capacity();
+  }
+  void reset() {
+    kind = Kind::preroll;
+    discontinuity = first = ended = forced = false;
+    independent = true;
+    configuration.reset();
+    bytes.clear();
+    items.clear();
+    formats.clear();
+    present = 0;
+  }
+
   enum class Kind : std::uint8_t { media, preroll, gap };
   Kind kind = Kind::preroll;
   std::int64_t k = 0;
@@ -42,6 +69,8 @@ struct Segmenter::Open {
   std::vector<Item> items;
   std::vector<TrackFormat> formats;
   std::uint32_t present = 0;  // bit per track that has a unit here
+  MemoryBudget* budget;
+  std::size_t charged = 0;
 };
 
 Segmenter::Segmenter(const SegmenterOptions& options, SegmentSink& sink) : options_(options), sink_(sink) {}
@@ -74,6 +103,31 @@ void Segmenter::finish() {
   if (any_master_) break_here(natural_end());
 }
 
+void Segmenter::on_silence(std::int64_t length) {
+  if (!any_master_ || open_.empty() || open_.back()->kind != Open::Kind::media) return;
+  if (last_dts_ + length < (last_slot_ + 1) * options_.segment) return;
+  end_before_silence();
+  for (auto& segment : open_) segment->forced = true;
+  flush(false);
+}
+
+void Segmenter::on_producer_restart() {
+  if (!any_master_ || pending_discontinuity_) return;
+  pending_discontinuity_ = true;
+  ++counters_.discontinuities;
+}
+
+// The open segment ends with its last unit; what comes next begins a segment of its own.
+void Segmenter::end_before_silence() {
+  Open& silent = *open_.back();
+  silent.ended = true;
+  silent.forced = true;
+  silent.end = std::max(natural_end(), silent.start);
+  next_k_ = silent.k + 1;
+  next_start_ = silent.end;
+  push_preroll();
+}
+
 std::int64_t Segmenter::natural_end() const { return last_dts_ + last_interval_; }
 
 void Segmenter::on_unit(const hub::Unit& unit) {
@@ -103,6 +157,7 @@ void Segmenter::on_unit(const hub::Unit& unit) {
 }
 
 void Segmenter::on_master(const hub::Unit& unit) {
+  if (any_master_ && unit.dts < last_dts_ - kFallBack) break_here(natural_end());
   if (!any_master_) {
     // The first segment listed is the first whose beginning is seen: not the one under way.
     any_master_ = true;
@@ -112,11 +167,11 @@ void Segmenter::on_master(const hub::Unit& unit) {
     min_slot_ = std::max(min_slot_, last_slot_ + (pending_discontinuity_ ? 0 : 1));
     last_interval_ = 0;
     push_preroll();
-  } else if (unit.dts > last_dts_) {
-    last_interval_ = std::min(unit.dts - last_dts_, options_.segment);
   }
   const std::int64_t slot = std::max(slot_of(unit.dts), last_slot_);
   if (slot != last_slot_) cross_slot(slot);
+  // After that: what a silence before this unit ended lasted as long as the units before it.
+  if (unit.dts > last_dts_) last_interval_ = std::min(unit.dts - last_dts_, options_.segment);
   lost_ = false;
   Open& current = *open_.back();
   const bool ready = current.kind == Open::Kind::preroll ? may_start(slot) : current.k < slot;
@@ -140,16 +195,7 @@ void Segmenter::cross_slot(std::int64_t slot) {
     }
   }
   if (slot > last_slot_ + 1) {
-    const std::int64_t edge = (last_slot_ + 1) * options_.segment;
-    if (open_.back()->kind == Open::Kind::media) {
-      Open& silent = *open_.back();
-      silent.ended = true;
-      silent.forced = true;
-      silent.end = edge;
-      next_k_ = silent.k + 1;
-      next_start_ = edge;
-      push_preroll();
-    }
+    if (open_.back()->kind == Open::Kind::media) end_before_silence();
     // Where packets were lost on the way here the slot's first random access point may be among them.
     min_slot_ = std::max(min_slot_, lost_ ? slot + 1 : slot);
   }
@@ -180,8 +226,9 @@ void Segmenter::list_gaps(std::int64_t k, std::int64_t start) {
     auto gap = make_open();
     gap->kind = Open::Kind::gap;
     gap->k = number;
-    gap->start = from;
-    gap->end = std::max(to, from);
+    // No longer than the target duration, where media ended early in one slot and came back late in another.
+    gap->start = std::max(from, to - 2 * options_.segment);
+    gap->end = std::max(to, gap->start);
     gap->ended = true;
     open_.push_back(std::move(gap));
     from = to;
@@ -190,6 +237,9 @@ void Segmenter::list_gaps(std::int64_t k, std::int64_t start) {
 
 void Segmenter::start(std::int64_t k, std::int64_t dts, std::int64_t pts, bool independent) {
   std::unique_ptr<Open> fresh = make_open();
+  Open& old = *open_.back();
+  // Where DTS fell back a little the boundary stays: no duration is negative.
+  if (old.kind == Open::Kind::media) dts = std::max(dts, old.start);
   fresh->kind = Open::Kind::media;
   fresh->k = k;
   fresh->start = dts;
@@ -201,7 +251,6 @@ void Segmenter::start(std::int64_t k, std::int64_t dts, std::int64_t pts, bool i
     fresh->formats.push_back({configuration_->carried[t], tracks_[t].video, tracks_[t].audio});
   }
   fresh->discontinuity = std::exchange(pending_discontinuity_, false);
-  Open& old = *open_.back();
   take_over(old, *fresh, pts, !independent);
   if (old.kind == Open::Kind::preroll) {
     fresh->first = true;
@@ -212,7 +261,7 @@ void Segmenter::start(std::int64_t k, std::int64_t dts, std::int64_t pts, bool i
     list_gaps(k, dts);
   } else {
     old.ended = true;
-    old.end = dts;
+    old.end = std::max(dts, old.start);  // where DTS ran backward: no duration is negative
     old.end_pts = pts;
   }
   open_.push_back(std::move(fresh));
@@ -252,6 +301,7 @@ void Segmenter::take_over(Open& from, Open& to, std::int64_t pts, bool last_mast
     to.items.push_back(moved);
     if (item.track != kPcrTrack) to.present |= 1U << item.track;
   }
+  to.charge();
   from.items = std::move(kept);
 }
 
@@ -269,6 +319,27 @@ Segmenter::Open& Segmenter::home_of(const hub::Unit& unit) {
   return *open_.back();
 }
 
+// Room for `size` bytes more, grown by doubling where the budget has it, else by what is needed.
+bool Segmenter::make_room(Open& segment, std::size_t size) {
+  const std::size_t need = segment.bytes.size() + size;
+  if (need > options_.max_bytes) return false;
+  const std::size_t have = segment.bytes.capacity();
+  if (need <= have) return true;
+  std::size_t wanted = std::min(std::max({need, 2 * have, kFirstReserve}), options_.max_bytes);
+  if (options_.budget != nullptr) {
+    const std::size_t spent = options_.budget->used - segment.charged;
+    const std::size_t left = options_.budget->limit - std::min(options_.budget->limit, spent);
+    if (need > left) {
+      ++counters_.dropped_over_budget;
+      return false;
+    }
+    wanted = std::min(wanted, left);
+  }
+  segment.bytes.reserve(wanted);
+  segment.charge();
+  return true;
+}
+
 void Segmenter::append(Open& segment, const hub::Unit& unit) {
   const bool pcr = unit.track == kPcrTrack;
   std::int64_t key = last_dts_;
@@ -282,7 +353,7 @@ void Segmenter::append(Open& segment, const hub::Unit& unit) {
     state.last_key = key;
     state.last_pts = pts;
   }
-  if (segment.bytes.size() + unit.packets.size() > options_.max_bytes) {
+  if (!make_room(segment, unit.packets.size())) {
     ++counters_.dropped_units;
     return;
   }
@@ -294,11 +365,21 @@ void Segmenter::append(Open& segment, const hub::Unit& unit) {
 
 void Segmenter::trim_preroll() {
   Open& preroll = *open_.back();
-  if (preroll.bytes.size() < std::min(kPrerollBytes, options_.max_bytes / 2)) return;
+  const std::size_t limit = std::min(kPrerollBytes, options_.max_bytes / 2);
+  if (preroll.bytes.size() < limit) return;
   std::unique_ptr<Open> fresh = make_open();
   fresh->kind = Open::Kind::preroll;
   take_over(preroll, *fresh, last_dts_, true);
   counters_.unlisted_units += preroll.items.size();
+  if (fresh->bytes.size() >= limit / 2) {
+    // Sound far ahead of the picture: kept, it would be copied again at every access unit.
+    std::unique_ptr<Open> alone = make_open();
+    alone->kind = Open::Kind::preroll;
+    take_over(*fresh, *alone, std::numeric_limits<std::int64_t>::max(), true);
+    counters_.unlisted_units += fresh->items.size();
+    std::swap(fresh, alone);
+    recycle(std::move(alone));
+  }
   std::swap(open_.back(), fresh);
   recycle(std::move(fresh));
 }
@@ -391,20 +472,19 @@ void Segmenter::publish(Open& segment) {
 }
 
 std::unique_ptr<Segmenter::Open> Segmenter::make_open() {
-  if (spare_ == nullptr) return std::make_unique<Open>();
+  if (spare_ == nullptr) return std::make_unique<Open>(options_.budget);
   std::unique_ptr<Open> segment = std::move(spare_);
-  std::vector<std::uint8_t> bytes = std::move(segment->bytes);
-  std::vector<Item> items = std::move(segment->items);
-  *segment = Open{};
-  bytes.clear();
-  items.clear();
-  segment->bytes = std::move(bytes);
-  segment->items = std::move(items);
+  segment->reset();
   return segment;
 }
 
-// One spare keeps its memory, so that a steady channel allocates nothing.
+// One spare keeps its memory, so that a steady channel allocates nothing; where memory is scarce it goes.
 void Segmenter::recycle(std::unique_ptr<Open> segment) {
+  const bool scarce = options_.budget != nullptr && options_.budget->used > options_.budget->limit / 2;
+  if (scarce) {
+    spare_.reset();
+    return;
+  }
   if (spare_ == nullptr || spare_->bytes.capacity() < segment->bytes.capacity()) spare_ = std::move(segment);
 }
 

@@ -10,7 +10,7 @@
 // A segment is PAT, PMT, then whole PES packets ordered by DTS, each PID in its own order, every packet
 // bit-exact. Radio: the first audio is the master, every PES packet a random access point. References: RFC
 // 8216 3.2, 4.3.2; ISO/IEC 13818-1:2022 2.4.4. Threading: owned by one thread. Memory: open segments, each at
-// most max_bytes; at most four open at a time.
+// most max_bytes; at most four open at a time; all channels that share a MemoryBudget stay within it.
 #pragma once
 
 #include <cstdint>
@@ -52,10 +52,17 @@ class SegmentSink {
   virtual void on_gap(std::int64_t k, std::int64_t start, std::int64_t duration) = 0;
 };
 
+// What the open segments of all channels of a thread may hold in all.
+struct MemoryBudget {
+  std::size_t limit = 0;
+  std::size_t used = 0;
+};
+
 struct SegmenterOptions {
   std::int64_t segment = 4 * mpegts::kTicksPerSecond;  // 27 MHz
   std::size_t max_bytes = 40'000'000;                  // of one segment
-  std::int64_t max_gaps = 8;  // listed in a row; older ones are out of the window anyway
+  std::int64_t max_gaps = 8;       // listed in a row; older ones are out of the window anyway
+  MemoryBudget* budget = nullptr;  // outlives the segmenter; null: none
 };
 
 struct SegmenterCounters {
@@ -63,7 +70,8 @@ struct SegmenterCounters {
   std::uint64_t gaps = 0;
   std::uint64_t discontinuities = 0;
   std::uint64_t gop_too_long = 0;
-  std::uint64_t dropped_units = 0;  // beyond max_bytes
+  std::uint64_t dropped_units = 0;        // beyond max_bytes or the budget
+  std::uint64_t dropped_over_budget = 0;  // those of them that the budget refused
   std::uint64_t unlisted_units =
       0;                         // before the first boundary, or between a break and the next slot's start
   std::uint64_t late_units = 0;  // audio that came after its segment was closed: it went into the next
@@ -86,6 +94,11 @@ class Segmenter : public hub::UnitSink {
   void on_loss() override;
   // End of the stream: the open segment ends with its last unit.
   void finish();
+  // Nothing has come for so long (27 MHz). Where the slot under way is over by that measure its segment ends
+  // with its last unit, so that viewers get what came; numbers go on when media returns.
+  void on_silence(std::int64_t length);
+  // The producer of units began anew, with an unknown loss: the next segment is marked.
+  void on_producer_restart();
 
   const SegmenterCounters& counters() const { return counters_; }
 
@@ -111,11 +124,13 @@ class Segmenter : public hub::UnitSink {
   std::int64_t slot_of(std::int64_t dts) const;
   void on_master(const hub::Unit& unit);
   void cross_slot(std::int64_t slot);
+  void end_before_silence();
   bool may_start(std::int64_t k);
   void start(std::int64_t k, std::int64_t dts, std::int64_t pts, bool independent);
   void list_gaps(std::int64_t k, std::int64_t start);
   void take_over(Open& from, Open& to, std::int64_t pts, bool last_master);
   void append(Open& segment, const hub::Unit& unit);
+  bool make_room(Open& segment, std::size_t size);
   Open& home_of(const hub::Unit& unit);
   void trim_preroll();
   void break_here(std::int64_t end);

@@ -21,6 +21,19 @@ namespace fs = std::filesystem;
 
 namespace {
 
+// FNV-1a, 64 bits: names a configuration or a text, guards nothing.
+std::uint64_t fnv1a(std::string_view text) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return hash;
+}
+
+SegmentStore::Text with_etag(std::string content) {
+  std::string etag = fmt::format("\"{:016x}\"", fnv1a(content));
+  return std::make_shared<const SegmentStore::Playlist>(
+      SegmentStore::Playlist{std::move(content), std::move(etag)});
+}
+
 // Replaced in one step, but not synced: the journal has to outlive the process, not the machine (run_dir is a
 // tmpfs), and waiting for a disk would hold up every channel of this thread.
 bool replace_file(const std::string& path, const std::string& content) {
@@ -230,9 +243,9 @@ std::uint64_t SegmentStore::listed_discontinuity_sequence() const {
 void SegmentStore::publish() {
   const std::vector<Entry> window(entries_.end() - static_cast<std::ptrdiff_t>(listed()), entries_.end());
   measure(window, variant_);
-  media_text_ = std::make_shared<const std::string>(
+  media_text_ = with_etag(
       media_playlist(window, segment_ms_, listed_discontinuity_sequence(), pdt_offset_s_.value_or(0)));
-  multivariant_text_ = std::make_shared<const std::string>(multivariant_playlist(variant_));
+  multivariant_text_ = with_etag(multivariant_playlist(variant_));
   Journal journal;
   journal.segment_ms = segment_ms_;
   journal.discontinuity_sequence = discontinuity_sequence_;
@@ -288,10 +301,7 @@ std::string media_hash(const std::vector<TrackFormat>& formats) {
     if (f.audio) key += fmt::format(",{},{},{}", f.audio->codec, f.audio->sample_rate, f.audio->channels);
     key += ';';
   }
-  // FNV-1a, 64 bits: names a configuration, guards nothing.
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : key) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return fmt::format("{:016x}", hash);
+  return fmt::format("{:016x}", fnv1a(key));
 }
 
 Variant describe(const std::vector<TrackFormat>& formats) {

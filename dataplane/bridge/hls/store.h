@@ -37,7 +37,12 @@ class MappedFile {
 
 class SegmentStore : public SegmentSink {
  public:
-  using Text = std::shared_ptr<const std::string>;
+  // A playlist as it is sent, with its strong entity tag.
+  struct Playlist {
+    std::string content;
+    std::string etag;
+  };
+  using Text = std::shared_ptr<const Playlist>;
 
   // Creates the folder, reads a journal there and keeps what it names; everything else in the folder is
   // removed.

@@ -28,7 +28,8 @@ Response preflight() {
   return response;
 }
 
-Response playlist(hls::SegmentStore::Text text, std::uint32_t segment_ms, const char* cache) {
+Response playlist(const Request& request, hls::SegmentStore::Text text, std::uint32_t segment_ms,
+                  const char* cache) {
   if (text == nullptr) {
     Response response = plain(503, "The first segment of this channel is not finished yet.");
     response.add("Retry-After", std::to_string(std::max<std::uint32_t>(1, segment_ms / 2000)));
@@ -37,8 +38,13 @@ Response playlist(hls::SegmentStore::Text text, std::uint32_t segment_ms, const 
   Response response;
   response.add("Content-Type", "application/vnd.apple.mpegurl");
   response.add("Cache-Control", cache);
+  response.add("ETag", text->etag);
   allow_any_origin(response);
-  response.set_text(std::move(text));
+  if (matches_etag(request.if_none_match, text->etag)) {
+    response.status = 304;
+    return response;
+  }
+  response.set_text(std::shared_ptr<const std::string>(text, &text->content));
   return response;
 }
 
@@ -72,11 +78,12 @@ Response Router::channel_answer(const Request& request, ChannelView& channel,
     const std::string& file = path[1];
     if (file.empty()) return page_answer(channel);
     if (file == "index.m3u8") {
-      return playlist(channel.store().multivariant_text(), channel.segment_ms(), "public, max-age=2");
+      return playlist(request, channel.store().multivariant_text(), channel.segment_ms(),
+                      "public, max-age=2");
     }
     if (file == hls::kMediaPlaylistName) {
       channel.on_viewer(request.client, request.user_agent);
-      return playlist(channel.store().media_text(), channel.segment_ms(), "public, max-age=1");
+      return playlist(request, channel.store().media_text(), channel.segment_ms(), "public, max-age=1");
     }
   }
   if (path.size() == 4 && path[1] == "media") return segment_answer(request, channel, path[2], path[3]);
@@ -90,7 +97,8 @@ Response Router::page_answer(ChannelView& channel) {
   response.add("Cache-Control", "no-cache");
   // hls.js runs its demultiplexer in a worker made from a blob and feeds the video element by a blob URL.
   response.add("Content-Security-Policy",
-               "default-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; object-src 'none'");
+               "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; worker-src 'self' blob:; "
+               "object-src 'none'");
   response.add("X-Content-Type-Options", "nosniff");
   response.set_text(std::make_shared<const std::string>(assets_->player_page(channel.display_name())));
   return response;
@@ -104,7 +112,7 @@ Response Router::asset_answer(const Request& request, const std::string& name) {
   response.add("Cache-Control", "public, max-age=3600");
   response.add("ETag", asset->etag);
   response.add("X-Content-Type-Options", "nosniff");
-  if (request.if_none_match == asset->etag) {
+  if (matches_etag(request.if_none_match, asset->etag)) {
     response.status = 304;
     return response;
   }
@@ -127,7 +135,13 @@ Response Router::segment_answer(const Request& request, ChannelView& channel, co
   // Longer than anyone may ask for it: its bytes never change.
   response.add("Cache-Control", "public, max-age=86400, immutable");
   response.add("Accept-Ranges", "bytes");
+  const std::string etag = fmt::format("\"{}-{}\"", hash, k);
+  response.add("ETag", etag);
   allow_any_origin(response);
+  if (matches_etag(request.if_none_match, etag)) {
+    response.status = 304;
+    return response;
+  }
   const ByteRange range = parse_range(request.range, media->bytes().size());
   if (range.kind == ByteRange::Kind::unsatisfiable) {
     Response refused = plain(416, "The range lies outside the segment.");

@@ -24,6 +24,16 @@ class Connection;
 struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   struct Listener {
     explicit Listener(asio::io_context& c) : acceptor(c), retry(c) {}
+    error_code open(const net::ListenAddress& parsed);
+    void close() {
+      error_code ignored;
+      acceptor.close(ignored);
+      retry.cancel();
+    }
+    std::uint16_t port() const {
+      error_code ignored;
+      return acceptor.local_endpoint(ignored).port();
+    }
     std::string address;
     tcp::acceptor acceptor;
     asio::steady_timer retry;
@@ -32,6 +42,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   Impl(asio::io_context& c, Handler& h, const ServerLimits& l) : context(c), handler(h), limits(l) {}
 
   void accept(const std::shared_ptr<Listener>& listener);
+  void reopen(const std::shared_ptr<Listener>& listener);
   void take(tcp::socket socket);
   void leave(const std::string& address, Connection* connection);
 
@@ -268,6 +279,25 @@ void Server::Impl::accept(const std::shared_ptr<Listener>& listener) {
       });
 }
 
+error_code Server::Impl::Listener::open(const net::ListenAddress& parsed) {
+  error_code error;
+  const tcp::endpoint endpoint(asio::ip::make_address(parsed.host, error), parsed.port);
+  if (!error) acceptor.open(endpoint.protocol(), error);
+  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error && endpoint.address().is_v6()) {
+    acceptor.set_option(asio::ip::v6_only(!endpoint.address().is_unspecified()), error);
+  }
+  if (!error) acceptor.bind(endpoint, error);
+  if (!error) acceptor.listen(1024, error);
+  if (error) close();
+  return error;
+}
+
+void Server::Impl::reopen(const std::shared_ptr<Listener>& listener) {
+  const auto parsed = net::parse_listen_address(listener->address);
+  if (parsed && !listener->open(*parsed)) accept(listener);
+}
+
 void Server::Impl::take(tcp::socket socket) {
   std::string client = address_of(socket);
   const std::size_t of_client = ++per_address[client];
@@ -306,6 +336,12 @@ Server::~Server() { stop(); }
 tl::expected<void, std::string> Server::listen(const std::vector<std::string>& addresses) {
   std::vector<std::shared_ptr<Impl::Listener>> wanted;
   std::vector<std::shared_ptr<Impl::Listener>> fresh;
+  std::vector<std::shared_ptr<Impl::Listener>> made_way;
+  const auto give_up = [&](const std::string& reason) {
+    for (const auto& each : fresh) each->close();
+    for (const auto& old : made_way) impl_->reopen(old);
+    return tl::unexpected<std::string>(reason);
+  };
   for (const std::string& text : addresses) {
     const auto old = std::find_if(impl_->listeners.begin(), impl_->listeners.end(),
                                   [&](const auto& l) { return l->address == text; });
@@ -314,27 +350,26 @@ tl::expected<void, std::string> Server::listen(const std::vector<std::string>& a
       continue;
     }
     const auto parsed = net::parse_listen_address(text);
-    if (!parsed) return tl::unexpected<std::string>(parsed.error());
+    if (!parsed) return give_up(parsed.error());
     auto listener = std::make_shared<Impl::Listener>(impl_->context);
     listener->address = text;
-    error_code error;
-    const tcp::endpoint endpoint(asio::ip::make_address(parsed->host, error), parsed->port);
-    if (!error) listener->acceptor.open(endpoint.protocol(), error);
-    if (!error) listener->acceptor.set_option(tcp::acceptor::reuse_address(true), error);
-    if (!error && endpoint.address().is_v6()) {
-      listener->acceptor.set_option(asio::ip::v6_only(!endpoint.address().is_unspecified()), error);
+    error_code error = listener->open(*parsed);
+    if (error == asio::error::address_in_use) {
+      // By one of ours that goes, perhaps: "[::]:80" and "0.0.0.0:80" exclude each other.
+      for (const auto& other : impl_->listeners) {
+        const bool goes = std::find(addresses.begin(), addresses.end(), other->address) == addresses.end();
+        if (!goes || !other->acceptor.is_open() || other->port() != parsed->port) continue;
+        other->close();
+        made_way.push_back(other);
+      }
+      if (!made_way.empty()) error = listener->open(*parsed);
     }
-    if (!error) listener->acceptor.bind(endpoint, error);
-    if (!error) listener->acceptor.listen(1024, error);
-    if (error) return tl::unexpected<std::string>("can't listen on " + text + ": " + error.message());
+    if (error) return give_up("can't listen on " + text + ": " + error.message());
     fresh.push_back(listener);
     wanted.push_back(listener);
   }
   for (const auto& old : impl_->listeners) {
-    if (std::find(wanted.begin(), wanted.end(), old) != wanted.end()) continue;
-    error_code ignored;
-    old->acceptor.close(ignored);
-    old->retry.cancel();
+    if (std::find(wanted.begin(), wanted.end(), old) == wanted.end()) old->close();
   }
   impl_->listeners = std::move(wanted);
   for (const auto& listener : fresh) impl_->accept(listener);

@@ -58,6 +58,21 @@ std::optional<Target> parse_target(std::string_view target) {
   }
 }
 
+bool matches_etag(std::string_view header, std::string_view etag) {
+  while (!header.empty()) {
+    const std::size_t comma = header.find(',');
+    std::string_view tag = header.substr(0, comma);
+    while (!tag.empty() && (tag.front() == ' ' || tag.front() == '\t')) tag.remove_prefix(1);
+    while (!tag.empty() && (tag.back() == ' ' || tag.back() == '\t')) tag.remove_suffix(1);
+    if (tag == "*") return true;
+    if (tag.starts_with("W/")) tag.remove_prefix(2);
+    if (!tag.empty() && tag == etag) return true;
+    if (comma == std::string_view::npos) return false;
+    header.remove_prefix(comma + 1);
+  }
+  return false;
+}
+
 ByteRange parse_range(std::string_view header, std::size_t size) {
   ByteRange whole{ByteRange::Kind::whole, 0, size};
   constexpr std::string_view kUnit = "bytes=";

@@ -28,6 +28,9 @@ struct ByteRange {
   std::size_t first = 0;
   std::size_t length = 0;
 };
+// Whether If-None-Match names this entity tag (RFC 9110 13.1.2: a list or "*", compared weakly).
+bool matches_etag(std::string_view header, std::string_view etag);
+
 // A Range header against a representation of `size` bytes (RFC 9110 14.1.2). What is not one byte range is
 // ignored.
 ByteRange parse_range(std::string_view header, std::size_t size);

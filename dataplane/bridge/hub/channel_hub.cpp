@@ -34,6 +34,21 @@ void gather(std::span<const std::uint8_t> packets, std::size_t limit, std::vecto
   }
 }
 
+// Whether a PES packet of unbounded length is over. The last transport packet of a PES packet is stuffed in
+// the adaptation field (2.4.3.5), unless the payload fits to the byte: then it counts as cut off. A length in
+// the header is checked elsewhere.
+bool ends_whole(std::span<const std::uint8_t> packets) {
+  if (packets.size() < mpegts::kPacketSize) return false;
+  const TsPacket first(packets.first<mpegts::kPacketSize>());
+  const auto header = first.payload();
+  if (header.size() >= 6 && (header[4] != 0 || header[5] != 0)) return true;
+  const TsPacket last(packets.last<mpegts::kPacketSize>());
+  if (!last.has_adaptation()) return false;
+  std::size_t used = last.adaptation_length() > 0 ? 1 : 0;
+  if (last.has_pcr()) used += 6;
+  return last.adaptation_length() == 0 || last.adaptation_length() > used;
+}
+
 // What HLS with MPEG-TS segments carries: what at least one class of players decodes.
 const char* refusal(StreamKind kind) {
   switch (kind) {
@@ -163,6 +178,14 @@ void ChannelHub::on_gap() {
   picker_.on_gap();
   for (auto& stream : streams_) stream->damaged = stream->damaged || stream->open;
   sink_.on_loss();
+}
+
+void ChannelHub::on_silence() {
+  for (auto& stream : streams_) {
+    if (stream->open && !ends_whole(stream->pes)) stream->damaged = true;
+    finish_pes(*stream);
+  }
+  if (std::exchange(reconfigure_, false)) configure();
 }
 
 void ChannelHub::flush() {

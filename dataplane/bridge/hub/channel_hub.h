@@ -45,6 +45,8 @@ class ChannelHub {
   void on_slot(const ring::Slot& slot);
   // Every channel has a gap: the ring began anew.
   void on_gap();
+  // The input stopped: delivers the open PES packets that are whole, drops the others.
+  void on_silence();
   // The end of the stream (tests, files): delivers what is open.
   void flush();
 

@@ -89,10 +89,15 @@ bool Endpoint::read_from(int fd, Client& client) {
       break;
     }
     client.in.append(chunk.data(), static_cast<std::size_t>(n));
-    if (client.in.size() > protocol::kMaxLine) return false;
+    if (!answer_lines(client)) return false;
   }
+  return true;
+}
+
+bool Endpoint::answer_lines(Client& client) {
   std::size_t begin = 0;
-  for (std::size_t end = client.in.find('\n'); end != std::string::npos; end = client.in.find('\n', begin)) {
+  for (std::size_t end = client.in.find('\n', client.searched); end != std::string::npos;
+       end = client.in.find('\n', begin)) {
     std::string answer = handler_(client.in.substr(begin, end - begin));
     if (answer.empty() || answer.back() != '\n') answer += '\n';
     client.out += answer;
@@ -101,7 +106,8 @@ bool Endpoint::read_from(int fd, Client& client) {
     if (client.out.size() > 4 * protocol::kMaxLine) return false;
   }
   client.in.erase(0, begin);
-  return true;
+  client.searched = client.in.size();
+  return client.in.size() <= kMaxRequest;
 }
 
 bool Endpoint::write_to(int fd, Client& client) {

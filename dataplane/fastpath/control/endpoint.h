@@ -31,16 +31,20 @@ class Endpoint {
  private:
   struct Client {
     std::string in;
+    std::size_t searched = 0;  // of `in`, for the end of its line
     std::string out;
   };
   Endpoint(int listen_fd, int epoll_fd, std::string path, Handler handler)
       : listen_fd_(listen_fd), epoll_fd_(epoll_fd), path_(std::move(path)), handler_(std::move(handler)) {}
   void accept_all();
   bool read_from(int fd, Client& client);
+  bool answer_lines(Client& client);
   bool write_to(int fd, Client& client);
   void watch(int fd, bool write, bool add) const;
 
   static constexpr std::size_t kMaxClients = 32;
+  // Requests are short; the protocol's bound is for answers.
+  static constexpr std::size_t kMaxRequest = 64 * 1024;
   int listen_fd_;
   int epoll_fd_;
   std::string path_;

@@ -158,6 +158,12 @@ Status Service::open_ports(const protocol::FastpathState& state) {
 
 Status Service::open_shared_memory(const protocol::FastpathState& state) {
   auto stats = protocol::StatsMapping::create(run_dir_.fastpath_stats());
+  if (!stats) {
+    // Media matters more than its counters.
+    spdlog::critical("no counters are shown until this process starts anew: {}; make room in run_dir",
+                     stats.error());
+    stats = protocol::StatsMapping::create_unshared();
+  }
   if (!stats) return tl::unexpected<std::string>(stats.error());
   stats_ = std::make_unique<protocol::StatsMapping>(std::move(*stats));
   for (std::size_t i = 0; i < ports_.size(); ++i) {

@@ -104,7 +104,8 @@ void MulticastHost::repeat_doubtful(Time now) {
     }
     group.plain_reports = std::max(group.plain_reports, 1U);
     if (!group.change_at || *group.change_at > now) group.change_at = now;
-    group.doubt_interval = std::min<Time>(2 * group.doubt_interval, std::max<Time>(querier_interval_, kFirstDoubt));
+    group.doubt_interval =
+        std::min<Time>(2 * group.doubt_interval, std::max<Time>(querier_interval_, kFirstDoubt));
     // Spread a little: a restart has joined all groups at once.
     group.doubt_at = now + group.doubt_interval - random_delay(group.doubt_interval / 8);
   }

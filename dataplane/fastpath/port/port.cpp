@@ -1,8 +1,10 @@
 #include "dataplane/fastpath/port/port.h"
 
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <fmt/format.h>
 #include <linux/if_link.h>
+#include <linux/if_packet.h>
 #include <net/if.h>
 #include <rte_bus_vdev.h>
 #include <rte_dev.h>
@@ -11,9 +13,12 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 namespace headgate::fastpath {
@@ -66,10 +71,38 @@ int kernel_flags(const std::string& interface) noexcept {
   return result == 0 ? static_cast<std::uint16_t>(request.ifr_flags) : -1;
 }
 
-// A socket left by a killed server makes memif refuse to start.
-void remove_stale_socket(const std::string& path) noexcept {
+// A socket left by a killed server makes memif refuse to start, and has to go; one that somebody listens at
+// must stay. False: it is in use.
+bool clear_socket(const std::string& path) noexcept {
   struct stat info {};
-  if (!path.empty() && ::lstat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode)) ::unlink(path.c_str());
+  if (path.empty() || ::lstat(path.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) return true;
+  const int fd = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  const bool answered = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
+                        errno == EAGAIN || errno == EPROTOTYPE;
+  ::close(fd);
+  if (!answered) ::unlink(path.c_str());
+  return !answered;
+}
+
+// The packet socket through which the driver receives from the interface: the kernel counts there what found
+// its ring full, and DPDK 22.11 doesn't ask. It is one of our own descriptors.
+int find_packet_socket(const std::string& interface) noexcept {
+  const unsigned index = ::if_nametoindex(interface.c_str());
+  DIR* folder = ::opendir("/proc/self/fd");
+  if (folder == nullptr) return -1;
+  int found = -1;
+  while (const dirent* entry = ::readdir(folder)) {
+    const int fd = std::atoi(entry->d_name);
+    sockaddr_ll address{};
+    socklen_t size = sizeof address;
+    if (fd <= 2 || ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) continue;
+    if (address.sll_family == AF_PACKET && address.sll_ifindex == static_cast<int>(index)) found = fd;
+  }
+  ::closedir(folder);
+  return found;
 }
 
 // The XDP program outlives its process: a killed one leaves it, and so does a stopped one, which has no
@@ -107,7 +140,10 @@ tl::expected<std::unique_ptr<Port>, std::string> Port::open(const std::string& i
                                                      device.kernel_interface));
     }
   }
-  remove_stale_socket(device.socket);
+  if (!clear_socket(device.socket))
+    return tl::unexpected<std::string>(
+        fmt::format("interface {}: another memif server listens at {}; one side is role=client", interface,
+                    device.socket));
   if (device.kind == DeviceKind::af_xdp) detach_stale_xdp(device.kernel_interface);
   // A card on the PCI bus was attached when EAL started.
   if (rte_eth_dev_get_port_by_name(device.name.c_str(), &port->id_) != 0) {
@@ -155,6 +191,7 @@ tl::expected<void, std::string> Port::start(std::uint16_t mtu) {
   rte_eth_promiscuous_enable(id_);
   rte_ether_addr address{};
   if (rte_eth_macaddr_get(id_, &address) == 0) std::copy_n(address.addr_bytes, 6, mac_.begin());
+  if (device_.kind == DeviceKind::af_packet) packet_socket_ = find_packet_socket(device_.kernel_interface);
   return {};
 }
 
@@ -186,10 +223,15 @@ bool Port::link_up() const noexcept {
   return rte_eth_link_get_nowait(id_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
 }
 
-Port::Errors Port::errors() const noexcept {
+Port::Errors Port::errors() noexcept {
+  tpacket_stats ring{};
+  socklen_t size = sizeof ring;
+  // Reading sets the kernel's counters to 0.
+  if (packet_socket_ >= 0 && ::getsockopt(packet_socket_, SOL_PACKET, PACKET_STATISTICS, &ring, &size) == 0)
+    ring_drops_ += ring.tp_drops;
   rte_eth_stats stats{};
   if (rte_eth_stats_get(id_, &stats) != 0) return {};
-  return {stats.imissed, stats.ierrors, stats.rx_nombuf};
+  return {stats.imissed + ring_drops_, stats.ierrors, stats.rx_nombuf};
 }
 
 }  // namespace headgate::fastpath

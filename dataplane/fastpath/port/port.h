@@ -50,7 +50,7 @@ class Port {
     std::uint64_t errors = 0;
     std::uint64_t no_buffer = 0;
   };
-  Errors errors() const noexcept;
+  Errors errors() noexcept;
 
  private:
   Port() = default;
@@ -62,6 +62,8 @@ class Port {
   rte_mempool* pool_ = nullptr;
   std::array<std::uint8_t, 6> mac_{};
   bool attached_ = false;
+  int packet_socket_ = -1;  // af_packet: the driver's, which closes it
+  std::uint64_t ring_drops_ = 0;
 };
 
 }  // namespace headgate::fastpath

@@ -73,6 +73,11 @@ void Worker::relay(const RouteRange& range, const Payload& payload, std::span<co
   frame->data_off = static_cast<std::uint16_t>(frame->data_off + before);
   frame->data_len = static_cast<std::uint16_t>(packets.size());
   frame->pkt_len = frame->data_len;
+  if (frame->next != nullptr) [[unlikely]] {  // a driver that scatters (memif): the rest was trimmings
+    rte_pktmbuf_free(frame->next);
+    frame->next = nullptr;
+    frame->nb_segs = 1;
+  }
   frame->ol_flags = 0;
   frame->vlan_tci = 0;
   send(*last, frame, payload.packets, *last_input, &payload);

@@ -1,7 +1,7 @@
-// How long the worker sleeps when a turn brought nothing. Waking costs more than a packet does, so a nap is as
-// long as lets a good handful of frames gather, within 50 to 500 us; a millisecond once nothing has come for a
-// while. Where even the shortest nap gathers many, it spins and doesn't sleep. Threading: owned by one thread;
-// pure.
+// How long the worker sleeps when a turn brought nothing. Waking costs more than a packet does, so a nap is
+// as long as lets a good handful of frames gather, within 50 to 500 us; a millisecond once nothing has come
+// for a while. Where even the shortest nap gathers many, it spins and doesn't sleep. Threading: owned by one
+// thread; pure.
 #pragma once
 
 #include <algorithm>

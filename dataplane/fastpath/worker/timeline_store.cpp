@@ -16,6 +16,9 @@ namespace {
 
 constexpr std::uint64_t kMagic = 0x314C6D5474676448;  // "HdgtTmL1"
 
+constexpr std::int64_t kFarthest = std::int64_t{1} << 59;
+constexpr std::int64_t kLatestArrival = std::int64_t{1} << 62;
+
 struct Copy {
   std::int64_t timeline;
   std::int64_t offset;
@@ -48,6 +51,12 @@ tl::expected<TimelineStore, std::string> TimelineStore::open(const std::string& 
   if (!sized && (::ftruncate(fd, 0) != 0 || ::ftruncate(fd, sizeof(File)) != 0)) {
     ::close(fd);
     return failure("size");
+  }
+  // Allocated now: a full tmpfs must be an error here, not SIGBUS at some later write.
+  if (const int error = ::posix_fallocate(fd, 0, sizeof(File)); error != 0) {
+    ::close(fd);
+    errno = error;
+    return failure("allocate");
   }
   void* area = ::mmap(nullptr, sizeof(File), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   ::close(fd);
@@ -96,6 +105,10 @@ std::optional<mpegts::Timeline::State> TimelineStore::load(std::size_t index) co
   const std::uint64_t writes = place.writes.load(std::memory_order_acquire);
   if (writes == 0) return std::nullopt;
   const Copy& copy = place.copies[writes & 1];
+  // A damaged file: what no stream reaches (600 years from now) would overflow in sums.
+  const auto near = [](std::int64_t ticks) { return ticks >= -kFarthest && ticks <= kFarthest; };
+  if (!near(copy.timeline) || !near(copy.offset) || copy.arrival_ns < 0 || copy.arrival_ns > kLatestArrival)
+    return std::nullopt;
   mpegts::Timeline::State state;
   state.timeline = copy.timeline;
   state.offset = copy.offset;

@@ -109,7 +109,8 @@ void Worker::run(const std::atomic<bool>& stop, const std::atomic<bool>& never_s
     const std::uint64_t busy = work > 0 ? worked - before : 0;
     if (work > 0) {
       rest.worked(work);
-    } else if (const auto nap = never_sleep.load(std::memory_order_relaxed) ? 0 : rest.next(now_ns_); nap > 0) {
+    } else if (const auto nap = never_sleep.load(std::memory_order_relaxed) ? 0 : rest.next(now_ns_);
+               nap > 0) {
       const timespec time{0, nap};
       ::nanosleep(&time, nullptr);
     } else {

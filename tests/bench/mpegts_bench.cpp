@@ -1,0 +1,110 @@
+// The transport stream library by itself: the analyzer that probe and status use, and the assembly of
+// sections. Generated streams; the analyzer also takes the file that HEADGATE_BENCH_STREAM names.
+#include <benchmark/benchmark.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <span>
+#include <vector>
+
+#include "mpegts/monitor/stream_analyzer.h"
+#include "mpegts/psi/section.h"
+#include "mpegts/psi/tables.h"
+
+namespace {
+
+using namespace headgate::mpegts;
+using Bytes = std::vector<std::uint8_t>;
+
+TsPacket packet_at(const Bytes& stream, std::size_t at) {
+  return TsPacket(std::span<const std::uint8_t>(stream).subspan(at).first<kPacketSize>());
+}
+
+void append(Bytes& to, const Bytes& from) { to.insert(to.end(), from.begin(), from.end()); }
+
+// Twenty programs of two streams, tables every 200 packets; a whole number of rounds of the counters.
+Bytes generated_multiplex() {
+  Pat pat;
+  std::vector<Pmt> pmts;
+  for (std::uint16_t i = 1; i <= 20; ++i) {
+    pat.entries.push_back({i, Pid{static_cast<std::uint16_t>(0x20 + i)}});
+    Pmt pmt;
+    pmt.program_number = i;
+    pmt.pcr_pid = Pid{static_cast<std::uint16_t>(0x100 + 2 * i)};
+    pmt.streams = {{0x06, pmt.pcr_pid, {}}, {0x06, Pid{static_cast<std::uint16_t>(0x101 + 2 * i)}, {}}};
+    pmts.push_back(pmt);
+  }
+  Bytes stream;
+  std::vector<std::uint8_t> counters(kPidCount);
+  for (std::uint8_t round = 0; round < 16; ++round) {
+    append(stream, pack_section(kPatPid, pat.to_section(), round));
+    for (std::size_t i = 0; i < pmts.size(); ++i)
+      append(stream, pack_section(pat.entries[i].pid, pmts[i].to_section(), round));
+    for (std::uint16_t i = 0; i < 200; ++i) {
+      const auto pid = static_cast<std::uint16_t>(0x102 + i % 40);
+      Bytes packet(kPacketSize, 0x5A);
+      packet[0] = kSyncByte;
+      packet[1] = static_cast<std::uint8_t>(pid >> 8);
+      packet[2] = static_cast<std::uint8_t>(pid);
+      packet[3] = static_cast<std::uint8_t>(0x10 | (counters[pid]++ & 0x0F));
+      append(stream, packet);
+    }
+  }
+  return stream;
+}
+
+Bytes stream_to_analyze() {
+  const char* path = std::getenv("HEADGATE_BENCH_STREAM");
+  if (path == nullptr) return generated_multiplex();
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void BM_AnalyzePacket(benchmark::State& state) {
+  const Bytes stream = stream_to_analyze();
+  if (stream.size() < kPacketSize) return state.SkipWithError("there is no stream");
+  StreamAnalyzer analyzer;
+  std::size_t at = 0;
+  for (auto _ : state) {
+    analyzer.on_packet(packet_at(stream, at));
+    at = at + 2 * kPacketSize <= stream.size() ? at + kPacketSize : 0;
+  }
+  state.SetItemsProcessed(state.iterations());
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(kPacketSize));
+}
+
+struct Counting : SectionSink {
+  void on_section(Pid, std::span<const std::uint8_t> section) noexcept override { bytes += section.size(); }
+  void on_crc_error(Pid) noexcept override { ++errors; }
+  std::size_t bytes = 0;
+  std::size_t errors = 0;
+};
+
+// A PAT of as many programs as the argument says, section by section, CRC included.
+void BM_AssembleSection(benchmark::State& state) {
+  Pat pat;
+  for (std::uint16_t i = 1; i <= state.range(0); ++i)
+    pat.entries.push_back({i, Pid{static_cast<std::uint16_t>(0x20 + i)}});
+  Bytes stream;
+  for (std::uint8_t cc = 0, i = 0; i < 16; ++i) {
+    const Bytes packets = pack_section(kPatPid, pat.to_section(), cc);
+    cc = static_cast<std::uint8_t>((cc + packets.size() / kPacketSize) & 0x0F);
+    append(stream, packets);
+  }
+  SectionAssembler assembler(kPatPid);
+  Counting sink;
+  std::size_t packets = 0;
+  for (auto _ : state) {
+    for (std::size_t at = 0; at < stream.size(); at += kPacketSize)
+      assembler.on_packet(packet_at(stream, at), sink);
+    packets += stream.size() / kPacketSize;
+  }
+  if (sink.errors > 0 || sink.bytes == 0) state.SkipWithError("the sections don't come out");
+  state.SetItemsProcessed(static_cast<std::int64_t>(packets));
+}
+
+BENCHMARK(BM_AnalyzePacket);
+BENCHMARK(BM_AssembleSection)->Arg(1)->Arg(60)->Arg(250);
+
+}  // namespace

@@ -1,0 +1,133 @@
+// The desired state and its changes: what a change touches, and what it must not.
+#include "dataplane/bridge/app/bridge.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+namespace headgate::bridge::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+class BridgeApplyTest : public testing::Test {
+ protected:
+  BridgeApplyTest() { fs::create_directories(directory); }
+  ~BridgeApplyTest() override { fs::remove_all(directory); }
+
+  static protocol::BridgeChannel channel(const std::string& id, std::uint32_t handle) {
+    protocol::BridgeChannel made;
+    made.id = id;
+    made.handle = handle;
+    made.hls = protocol::HlsState{2000, 7};
+    return made;
+  }
+  // A finished segment, as if media had come.
+  static void add_segments(Channel& channel, std::int64_t first, int count) {
+    const std::vector<std::uint8_t> bytes(188, 0x47);
+    for (std::int64_t k = first; k < first + count; ++k) {
+      hls::FinishedSegment segment;
+      segment.k = k;
+      segment.start = k * 2 * mpegts::kTicksPerSecond;
+      segment.duration = 2 * mpegts::kTicksPerSecond;
+      segment.size = bytes.size();
+      segment.pieces = {bytes};
+      channel.store().on_segment(segment);
+    }
+  }
+  const std::string directory = testing::TempDir() + "bridge_apply_test_" + std::to_string(::getpid());
+  Bridge bridge{directory};
+  protocol::BridgeState state;
+};
+
+TEST_F(BridgeApplyTest, OtherChannelsAreNotTouched) {
+  state.channels = {channel("a", 1), channel("b", 2)};
+  bridge.apply(state);
+  Channel* a = bridge.find("a");
+  add_segments(*a, 1000, 3);
+  const auto text = a->store().media_text();
+  state.channels[1].hls->segment_ms = 4000;
+  state.channels.push_back(channel("c", 3));
+  bridge.apply(state);
+  EXPECT_EQ(bridge.find("a"), a);
+  EXPECT_EQ(a->store().media_text(), text);
+  state.channels = {channel("a", 1)};
+  bridge.apply(state);
+  EXPECT_EQ(bridge.find("a"), a);
+  EXPECT_EQ(a->store().media_text(), text);
+  EXPECT_EQ(bridge.channels().size(), 1U);
+}
+
+TEST_F(BridgeApplyTest, ARemovedChannelsFilesGo) {
+  state.channels = {channel("a", 1), channel("b", 2)};
+  bridge.apply(state);
+  add_segments(*bridge.find("b"), 1000, 3);
+  EXPECT_TRUE(fs::exists(directory + "/b/journal.json"));
+  state.channels.pop_back();
+  bridge.apply(state);
+  EXPECT_EQ(bridge.find("b"), nullptr);
+  EXPECT_FALSE(fs::exists(directory + "/b"));
+  EXPECT_TRUE(fs::exists(directory + "/a"));
+}
+
+TEST_F(BridgeApplyTest, AChannelThatNoLongerServesHlsIsGone) {
+  state.channels = {channel("a", 1)};
+  bridge.apply(state);
+  add_segments(*bridge.find("a"), 1000, 3);
+  state.channels[0].hls.reset();
+  bridge.apply(state);
+  EXPECT_EQ(bridge.find("a"), nullptr);
+  EXPECT_FALSE(fs::exists(directory + "/a"));
+}
+
+TEST_F(BridgeApplyTest, NameAndWindowChangeWithoutLosingASegment) {
+  state.channels = {channel("a", 1)};
+  bridge.apply(state);
+  Channel* a = bridge.find("a");
+  add_segments(*a, 1000, 12);
+  EXPECT_EQ(a->store().listed(), 7U);
+  state.channels[0].name = "Another name";
+  state.channels[0].hls->window = 10;
+  bridge.apply(state);
+  EXPECT_EQ(bridge.find("a"), a);
+  EXPECT_EQ(a->display_name(), "Another name");
+  EXPECT_EQ(a->store().listed(), 10U);
+  EXPECT_NE(a->store().media_text()->content.find("#EXT-X-MEDIA-SEQUENCE:1002\n"), std::string::npos);
+}
+
+TEST_F(BridgeApplyTest, AnotherHandleKeepsTheSegments) {
+  state.channels = {channel("a", 1)};
+  bridge.apply(state);
+  add_segments(*bridge.find("a"), 1000, 4);
+  const std::string before = bridge.find("a")->store().media_text()->content;
+  state.channels[0].handle = 9;
+  bridge.apply(state);
+  ASSERT_NE(bridge.find("a")->store().media_text(), nullptr);
+  EXPECT_EQ(bridge.find("a")->store().media_text()->content, before);
+}
+
+TEST_F(BridgeApplyTest, AnotherSegmentDurationBeginsAnew) {
+  state.channels = {channel("a", 1)};
+  bridge.apply(state);
+  add_segments(*bridge.find("a"), 1000, 4);
+  state.channels[0].hls->segment_ms = 4000;
+  bridge.apply(state);
+  EXPECT_EQ(bridge.find("a")->store().media_text(), nullptr);
+  for (const auto& item : fs::directory_iterator(directory + "/a")) {
+    EXPECT_NE(item.path().extension(), ".ts") << item.path();
+  }
+}
+
+TEST_F(BridgeApplyTest, SlotsOfHandlesThatNobodyHasAreCounted) {
+  state.channels = {channel("a", 1)};
+  bridge.apply(state);
+  ring::Slot slot{};
+  slot.channel = 7;
+  bridge.on_slot(slot);
+  EXPECT_EQ(bridge.slots(), 1U);
+  EXPECT_EQ(bridge.unknown_slots(), 1U);
+}
+
+}  // namespace
+}  // namespace headgate::bridge::app

@@ -1,0 +1,69 @@
+"""Edits of the map as players of other channels see them."""
+import socket
+import time
+
+from support import hls, media
+from support.gateway import Gateway
+
+
+def channels(**extra):
+    return {"keep": {"inputs": ["udp://239.15.1.1:5000"], "serve": {"hls": {"segment": "2s", "window": 20}}}, **extra}
+
+
+def other(**options):
+    return {"inputs": ["udp://239.15.1.2:5000"], "serve": {"hls": {"segment": "2s", **options}}}
+
+
+def test_edits_touch_only_what_they_name(rig):
+    path = media.stream("h264_aac", 60)
+    with Gateway(rig, channels(other=other(window=7))) as gateway:
+        for group in ("239.15.1.1", "239.15.1.2"):
+            rig.wait_mdb(group, True)
+            rig.send(path, group, 5000)
+        keep, edited = hls.Client(gateway, "keep"), hls.Client(gateway, "other")
+        keep.follow(2, 20)
+        edited.follow(2, 20)
+        bridge = gateway.pid("bridge")
+        # A connection of a viewer, over all edits.
+        with rig.inside("gw"):
+            viewer = socket.create_connection(("127.0.0.1", gateway.http_port))
+        viewer.settimeout(5)
+
+        def still_there():
+            viewer.sendall(b"GET /keep/index.m3u8 HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert viewer.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+        still_there()
+        segment = edited.media().segments[-1][2]
+        gateway.apply(channels(other={**other(window=12), "name": "Renamed"}))
+        assert gateway.http(segment).status == 200, "a new window lost a segment"
+        assert b"<h1>Renamed</h1>" in gateway.http("/other/").body
+        gateway.apply(channels(other={**other(window=12), "serve": {"hls": {"segment": "3s"}}}))
+        assert gateway.http("/other/index.m3u8").status == 503, "segments of another duration stand in the new playlist"
+        assert gateway.http(segment).status == 404
+        deadline = time.monotonic() + 15
+        while gateway.http("/other/index.m3u8").status != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        gateway.apply(channels())
+        assert gateway.http("/other/index.m3u8").status == 404 and gateway.http("/other/").status == 404
+        assert not (gateway.run_dir / "bridge" / "hls" / "other").exists()
+        still_there()
+        # A listener on a port that another program has: refused, and nothing changes.
+        with rig.inside("gw"):
+            taken = socket.create_server(("0.0.0.0", 0))
+        node = dict(gateway.node)
+        gateway.node["servers"] = {**node["servers"], "http": [node["servers"]["http"], {"listen": f"0.0.0.0:{taken.getsockname()[1]}"}]}
+        gateway.write_node()
+        refused = gateway.apply(channels(other=other(window=7)), ok=False)
+        assert refused.returncode == 1 and "Address already in use" in refused.stdout + refused.stderr, refused
+        assert gateway.http("/other/index.m3u8").status == 404, "half of a refused map is served"
+        still_there()
+        gateway.node = node
+        gateway.write_node()
+        keep.poll()
+        numbers = sorted(keep.segments)
+        assert numbers == list(range(numbers[0], numbers[-1] + 1))
+        assert not any(s[2] or s[3] for s in keep.segments.values()), "gaps or discontinuities in a channel that nobody edited"
+        assert gateway.pid("bridge") == bridge
+        print(f"{len(keep.segments)} segments in a row over five edits, none a gap")

@@ -1,0 +1,103 @@
+// The window and its discontinuity sequence (RFC 8216 6.2.2), over restarts too.
+#include "dataplane/bridge/hls/store.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+namespace headgate::bridge::hls {
+namespace {
+
+constexpr std::int64_t kSecond = mpegts::kTicksPerSecond;
+
+class StoreTest : public testing::Test {
+ protected:
+  ~StoreTest() override { SegmentStore::remove(directory); }
+  std::unique_ptr<SegmentStore> make(std::uint32_t window = 3) {
+    auto made = std::make_unique<SegmentStore>(directory, 2000, window);
+    made->set_arrival(k0 * 2 * 1'000'000'000, k0 * 2 * kSecond);
+    return made;
+  }
+  void add(SegmentStore& store, std::int64_t k, bool discontinuity = false) {
+    FinishedSegment segment;
+    segment.k = k;
+    segment.start = k * 2 * kSecond;
+    segment.duration = 2 * kSecond;
+    segment.discontinuity = discontinuity;
+    segment.size = bytes.size();
+    segment.pieces = {bytes};
+    store.on_segment(segment);
+  }
+  static std::string head(const SegmentStore& store) {
+    const std::string& text = store.media_text()->content;
+    return text.substr(0, text.find("#EXT-X-PROGRAM"));
+  }
+  const std::string directory = testing::TempDir() + "bridge_store_test_" + std::to_string(::getpid());
+  const std::vector<std::uint8_t> bytes = std::vector<std::uint8_t>(188, 0x47);
+  static constexpr std::int64_t k0 = 850'000'000;
+};
+
+TEST_F(StoreTest, TheDiscontinuitySequenceGrowsOnlyWhenAMarkLeavesThePlaylist) {
+  auto store = make();
+  add(*store, k0);
+  add(*store, k0 + 1, true);
+  add(*store, k0 + 2);
+  EXPECT_EQ(head(*store),
+            "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:850000000\n"
+            "#EXT-X-INDEPENDENT-SEGMENTS\n");
+  add(*store, k0 + 3);
+  // The marked segment is first now; its mark stands before it and is not counted yet.
+  EXPECT_EQ(head(*store),
+            "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:850000001\n"
+            "#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-DISCONTINUITY\n");
+  add(*store, k0 + 4);
+  const std::string counted =
+      "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:850000002\n"
+      "#EXT-X-DISCONTINUITY-SEQUENCE:1\n#EXT-X-INDEPENDENT-SEGMENTS\n";
+  EXPECT_EQ(head(*store), counted);
+  const std::string before = store->media_text()->content;
+  const std::string etag = store->media_text()->etag;
+  store = make();
+  EXPECT_EQ(store->media_text()->content, before);
+  EXPECT_EQ(store->media_text()->etag, etag);
+  // Until it leaves the disk too, and after: the same count.
+  for (std::int64_t k = k0 + 5; k < k0 + 16; ++k) add(*store, k);
+  EXPECT_NE(head(*store).find("#EXT-X-DISCONTINUITY-SEQUENCE:1\n"), std::string::npos);
+  store = make();
+  EXPECT_NE(head(*store).find("#EXT-X-DISCONTINUITY-SEQUENCE:1\n"), std::string::npos);
+}
+
+TEST_F(StoreTest, NumbersThatLeapBeginAnewBehindAMarkAndTheCountGoesOn) {
+  auto store = make();
+  add(*store, k0, true);
+  add(*store, k0 + 1);
+  add(*store, k0 - 500'000, true);
+  EXPECT_EQ(store->listed(), 1U);
+  EXPECT_EQ(head(*store),
+            "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:849500000\n"
+            "#EXT-X-DISCONTINUITY-SEQUENCE:1\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-DISCONTINUITY\n");
+}
+
+TEST_F(StoreTest, AGapThatCarriesNoMarkCountsNothing) {
+  auto store = make();
+  add(*store, k0);
+  store->on_gap(k0 + 1, (k0 + 1) * 2 * kSecond, 2 * kSecond);
+  for (std::int64_t k = k0 + 2; k < k0 + 8; ++k) add(*store, k);
+  EXPECT_EQ(head(*store).find("DISCONTINUITY-SEQUENCE"), std::string::npos);
+}
+
+TEST_F(StoreTest, AnotherWindowKeepsSegmentsAndShowsAsManyAsItSays) {
+  auto store = make(3);
+  for (std::int64_t k = k0; k < k0 + 7; ++k) add(*store, k);
+  EXPECT_EQ(store->listed(), 3U);
+  store->set_window(6);
+  EXPECT_EQ(store->listed(), 6U);
+  EXPECT_NE(head(*store).find("#EXT-X-MEDIA-SEQUENCE:850000001\n"), std::string::npos);
+  EXPECT_NE(store->find(k0 + 1, store->entries().front().media), nullptr);
+  store->set_window(4);
+  EXPECT_NE(head(*store).find("#EXT-X-MEDIA-SEQUENCE:850000003\n"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace headgate::bridge::hls

@@ -1,0 +1,220 @@
+"""The fast path alone, as its neighbours see it: devices, its socket, what its port lost, its log."""
+import contextlib
+import json
+import os
+import signal
+import socket
+import struct
+import time
+
+import pytest
+
+from support import media, ts
+from support.gateway import Gateway
+from support.rig import ethernet_udp
+
+PACKET = bytes([0x47, 0x01, 0x00, 0x10]) + bytes(184)
+CHANNEL = {"a": {"inputs": ["udp://239.11.1.1:5000"], "push": ["udp://239.11.2.1:5000"]}}
+CAP0 = {"device": "af_packet:cap0", "address": "10.77.0.5/24", "default": True}
+
+
+def refused(rig, interfaces, fastpath=None):
+    """What a gateway that can't open its devices says."""
+    gateway = Gateway(rig, CHANNEL, node={"interfaces": {"cap0": CAP0, **interfaces}, "fastpath": {"hugepages": "never", **(fastpath or {})}})
+    try:
+        gateway.start(ready=False)
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            lines = [line for line in gateway.tail().splitlines() if "error" in line and "interface" in line or "hugepages" in line]
+            if lines:
+                return lines[0]
+            time.sleep(0.1)
+        raise AssertionError(gateway.tail())
+    finally:
+        gateway.close()
+
+
+def ask(gateway, method):
+    """The fast path's own answer on its socket."""
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as client:
+        client.settimeout(5)
+        client.connect(str(gateway.run_dir / "fastpath" / "control.sock"))
+        client.sendall(json.dumps({"v": 1, "id": 1, "method": method}).encode() + b"\n")
+        text = b""
+        while not text.endswith(b"\n"):
+            text += client.recv(65536)
+    return json.loads(text)
+
+
+@pytest.mark.parametrize("interface,says", [
+    ({"device": "pci:0000:7f:00.0"}, "vfio-pci"),
+    ({"device": "dpdk:net_nothing0"}, "is it a device that DPDK knows"),
+    ({"device": "pcap:/nowhere/in.pcap"}, "is the file there"),
+    ({"device": "af_packet:eth77"}, "the kernel has no interface eth77"),
+])
+def test_device_that_is_not_there_is_named_with_its_remedy(rig, interface, says):
+    line = refused(rig, {"x": interface})
+    print(line)
+    assert says in line and "interface x" in line
+
+
+def test_required_huge_pages_are_asked_for(rig):
+    if any(line.startswith("HugePages_Free") and int(line.split()[1]) > 0 for line in open("/proc/meminfo")):
+        pytest.skip("this machine has huge pages")
+    line = refused(rig, {}, {"hugepages": "required"})
+    assert "vm.nr_hugepages=" in line, line
+
+
+def test_second_memif_server_leaves_the_first_its_socket(rig, tmp_path):
+    path = tmp_path / "m.sock"
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    server.bind(str(path))
+    server.listen(1)
+    assert "another memif server listens" in refused(rig, {"x": {"device": f"memif:{path}"}})
+    assert path.exists()
+    server.close()  # killed: the socket stays behind
+    with Gateway(rig, CHANNEL, node={"interfaces": {"cap0": CAP0, "x": {"device": f"memif:{path}"}}}) as gateway:
+        assert gateway.alive("fastpath")
+
+
+def test_null_and_tap_devices(rig):
+    """A tap is a kernel interface of the gateway's namespace: what is pushed there, a local program receives."""
+    channels = {"a": {"inputs": ["udp://239.11.1.2:5000"],
+                      "push": [{"url": "udp://239.11.2.2:5000", "interface": "tap0"}, {"url": "udp://239.11.2.3:5000", "interface": "null0"}]}}
+    node = {"interfaces": {"cap0": CAP0, "tap0": {"device": "tap:hgtap0", "address": "10.80.0.5/24"},
+                           "null0": {"device": "dpdk:net_null0,size=64", "address": "10.81.0.5/24"}}}
+    with Gateway(rig, channels, node=node) as gateway:
+        link = rig.call("gw", "ip", "-br", "link", "show", "hgtap0")
+        assert link.returncode == 0 and "UP" in link.stdout, link
+        with rig.inside("gw"):
+            wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+            wire.bind(("hgtap0", 0))
+        wire.settimeout(3)
+        rig.wait_mdb("239.11.1.2", True)
+        rig.datagram(PACKET * 7, "239.11.1.2", 5000)
+        wanted = socket.inet_aton("239.11.2.2")
+        while True:
+            frame = wire.recv(2048)
+            if frame[30:34] == wanted and PACKET * 7 in frame:
+                break
+        wire.close()
+        gateway.wait_metric("headgate_output_datagrams_total", 2, channel="a")
+
+
+def test_service_by_name_out_of_a_captured_multiplex(rig):
+    path = media.capture("mpts-dvbt-it-8prog.ts")
+    if path is None:
+        pytest.skip("captures need HEADGATE_STREAMS")
+    source = path.read_bytes()
+    program = 3411
+    channels = {"a": {"program": {"name": "rai news 24"}, "inputs": ["udp://239.11.1.4:5000"], "push": ["udp://239.11.2.4:5000"]}}
+    with Gateway(rig, channels) as gateway:
+        capture = rig.capture("239.11.2.4", 5000)
+        rig.wait_mdb("239.11.1.4", True)
+        rig.wait_mdb("239.11.2.4", True, port="p-snk")
+        assert rig.send(path, "239.11.1.4", 5000).wait(40) == 0
+        capture.wait_quiet()
+        data = capture.stop().payload()
+        whole = len(source) // 1316 * 7  # the sender's datagrams are of seven
+        assert gateway.metric("headgate_input_ts_packets_total", channel="a") >= whole
+    found = list(ts.programs(data))
+    print(f"programs {found}, {len(data) // 188} of {len(source) // 188} packets, datagrams of "
+          f"{sorted({len(d) // 188 for _, d in capture.datagrams})} packets")
+    assert len(found) == 1
+    program = found[0]
+    split = lambda stream, pid: [stream[i:i + 188] for i in range(0, len(stream), 188) if (stream[i + 1] & 31) << 8 | stream[i + 2] == pid]
+    for pid in ts.streams(data, program)[0]:
+        part, all_of_it = split(data, pid), split(source, pid)
+        assert part == all_of_it[len(all_of_it) - len(part):], f"PID {pid} is not bit-exact"
+
+
+def test_interface_change_is_refused_by_the_running_fast_path(rig):
+    with Gateway(rig, CHANNEL) as gateway:
+        state_file = gateway.run_dir / "state" / "fastpath.json"
+        kept = state_file.read_bytes()
+        state = json.loads(kept)
+        state["interfaces"][0]["mtu"] = 1400
+        state["channels"] = []
+        state_file.write_text(json.dumps(state))
+        answer = ask(gateway, "apply")
+        state_file.write_bytes(kept)
+        assert "restart_required" in json.dumps(answer), answer
+        assert [m["group"] for m in ask(gateway, "status")["result"]["memberships"]] == ["239.11.1.1"]
+
+
+def test_frames_that_found_the_port_full_are_counted(rig):
+    with Gateway(rig, CHANNEL) as gateway:
+        rig.wait_mdb("239.11.1.1", True)
+        pid = gateway.pid("fastpath")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with rig.inside("src"):
+                sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            for _ in range(12000):  # the ring holds 8192 frames
+                sender.sendto(PACKET * 7, ("239.11.1.1", 5000))
+            sender.close()
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        missed = gateway.wait_metric("headgate_drops_total", 1, reason="nic_missed", limit=5)
+        time.sleep(0.5)
+        taken = gateway.metric("headgate_input_datagrams_total", channel="a")
+        missed = gateway.metric("headgate_drops_total", reason="nic_missed")
+        print(f"12000 sent while it stood still: {taken:.0f} taken, {missed:.0f} missed")
+        assert taken + missed >= 12000
+
+
+def test_first_reports_lost_by_the_switch_are_made_up_for(rig):
+    """The gateway's port is not part of the bridge while it joins: nobody hears the reports."""
+    rig.call("br", "ip", "link", "set", "p-gw", "nomaster")
+    try:
+        with Gateway(rig, {"a": {"inputs": ["udp://239.11.1.9:5000"], "serve": ["hls"]}}) as gateway:
+            time.sleep(1.2)  # join and repetition are gone
+            rig.set_bridge("mcast_querier", "0")  # no query will help
+            rig.call("br", "ip", "link", "set", "p-gw", "master", "br0")
+            took = rig.wait_mdb("239.11.1.9", True, limit=6)
+            print(f"known to the switch {took:.2f} s after its port forwards")
+            rig.datagram(PACKET * 7, "239.11.1.9", 5000)
+            gateway.wait_metric("headgate_input_datagrams_total", 1, channel="a", limit=4)
+            end = time.monotonic() + 3
+            while not all(m["media"] for m in ask(gateway, "status")["result"]["memberships"]):
+                assert time.monotonic() < end
+                time.sleep(0.05)
+    finally:
+        rig.call("br", "ip", "link", "set", "p-gw", "master", "br0")
+        rig.set_bridge("mcast_querier", "1")
+        rig.wait_until_no_flooding()
+
+
+def test_json_log_is_json_whatever_is_in_it(rig):
+    with Gateway(rig, CHANNEL, node={"log": {"format": "json", "level": "debug"}}) as gateway:
+        state_file = gateway.run_dir / "state" / "fastpath.json"
+        kept = state_file.read_bytes()
+        state_file.write_bytes(b'{"version": "1\\"\\u0007\x01\xff\n')
+        answer = ask(gateway, "apply")
+        state_file.write_bytes(kept)
+        assert "error" in answer
+        lines = [line for line in gateway.log.read_bytes().splitlines() if b'"fastpath"' in line]
+        assert any(b"apply refused" in line for line in lines)
+        for line in lines:
+            json.loads(line.decode())
+
+
+def test_pushes_on_interfaces_of_different_mtu(rig):
+    channels = {"a": {"inputs": ["udp://239.11.1.7:5000"],
+                      "push": [{"url": "udp://239.11.2.7:5000", "interface": "cap0"}, {"url": "udp://239.11.2.8:5000", "interface": "cap1"}]}}
+    rig.call("gw", "ip", "link", "set", "cap1", "mtu", "1400")
+    try:
+        node = {"interfaces": {"cap0": CAP0, "cap1": {"device": "af_packet:cap1", "address": "10.77.0.6/24", "mtu": 1400}}}
+        with Gateway(rig, channels, node=node) as gateway:
+            captures = [rig.capture(f"239.11.2.{i}", 5000) for i in (7, 8)]
+            rig.wait_mdb("239.11.1.7", True)
+            for i in (7, 8):
+                rig.wait_mdb(f"239.11.2.{i}", True, port="p-snk")
+            for _ in range(10):
+                rig.datagram(PACKET * 7, "239.11.1.7", 5000)
+            gateway.wait_metric("headgate_output_datagrams_total", 20, channel="a")
+            for capture in captures:
+                capture.wait_quiet()
+                assert capture.stop().payload() == PACKET * 70
+    finally:
+        rig.call("gw", "ip", "link", "set", "cap1", "mtu", "1500")

@@ -1,0 +1,175 @@
+// Joins that nothing confirms are announced again; and how long the worker rests.
+#include "dataplane/fastpath/host/multicast_host.h"
+#include "dataplane/fastpath/worker/rest.h"
+#include "tests/fastpath/host_support.h"
+
+namespace headgate::fastpath {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+using enum RecordType;
+
+constexpr Ipv4 kGroup{0xEF010101};
+constexpr Ipv4 kA{0x0A000001};
+constexpr std::optional<Ipv4> kAny = std::nullopt;
+
+class DoubtTest : public testing::Test {
+ protected:
+  void SetUp() override { start(IgmpVersionMode::automatic); }
+  void start(IgmpVersionMode mode) {
+    host_ = std::make_unique<MulticastHost>(
+        IgmpSender{kOwnMac, 0, kOwn}, 1500, mode, [](std::uint64_t) { return 0; }, sink_);
+  }
+  // Runs the timers for `time`; when frames went out, from now on.
+  std::vector<Time> run(Time time) {
+    const Time begin = now_;
+    const Time end = now_ + time;
+    std::vector<Time> when;
+    std::size_t sent = sink_.frames.size();
+    for (;;) {
+      host_->on_timer(now_);
+      if (sink_.frames.size() != sent) when.push_back(now_ - begin);
+      sent = sink_.frames.size();
+      const auto next = host_->next_deadline();
+      if (!next || *next > end) break;
+      now_ = std::max(now_, *next);
+    }
+    now_ = end;
+    return when;
+  }
+  void hear_query(std::uint8_t interval) {
+    const auto frame = v3_query({}, {}, 10, kPeer, 2, interval);
+    host_->on_packet(*parse_ipv4_packet(parse_ethernet(frame)->payload), now_);
+    run(milliseconds(0));
+    sink_.take();
+  }
+  RecordingSink sink_;
+  std::unique_ptr<MulticastHost> host_;
+  Time now_ = seconds(1000);
+};
+
+TEST_F(DoubtTest, JoinIsRepeatedWithDoublingPausesUpToTheQueryInterval) {
+  hear_query(10);
+  host_->join(kGroup, kAny, now_);
+  host_->doubt(kGroup, kAny, now_);
+  run(milliseconds(500));  // the join and its repetition
+  for (const auto& record : sink_.take_records()) EXPECT_EQ(record.type, change_to_exclude);
+  EXPECT_EQ(run(seconds(40)),
+            (std::vector<Time>{milliseconds(500), milliseconds(2500), milliseconds(6500), milliseconds(14500),
+                               milliseconds(24500), milliseconds(34500)}));
+  const auto sent = sink_.take_records();
+  EXPECT_THAT(sent, SizeIs(6));
+  for (const auto& record : sent)
+    EXPECT_EQ(record, (GroupRecord{change_to_exclude, kGroup, {}})) << "never a leave";
+}
+
+TEST_F(DoubtTest, ConfirmedJoinIsNotRepeated) {
+  host_->join(kGroup, kAny, now_);
+  host_->doubt(kGroup, kAny, now_);
+  run(milliseconds(1500));
+  sink_.take();
+  host_->confirm(kGroup, kAny);
+  EXPECT_THAT(run(seconds(300)), IsEmpty());
+  EXPECT_FALSE(host_->next_deadline());
+  host_->doubt(kGroup, kAny, now_);  // the media fell silent
+  EXPECT_EQ(run(seconds(2)), std::vector<Time>{seconds(1)});
+}
+
+TEST_F(DoubtTest, LeaveEndsTheDoubt) {
+  host_->join(kGroup, kA, now_);
+  host_->doubt(kGroup, kA, now_);
+  run(milliseconds(500));
+  sink_.take();
+  host_->leave(kGroup, kA, now_);
+  run(seconds(300));
+  for (const auto& record : sink_.take_records()) EXPECT_EQ(record.type, block_old_sources);
+  EXPECT_FALSE(host_->next_deadline());
+  host_->doubt(kGroup, kA, now_);
+  EXPECT_FALSE(host_->next_deadline()) << "there is nothing to doubt";
+}
+
+TEST_F(DoubtTest, OnlyTheDoubtfulSourceIsAskedForAgain) {
+  const Ipv4 other{0x0A000002};
+  for (const Ipv4 source : {kA, other}) {
+    host_->join(kGroup, source, now_);
+    host_->doubt(kGroup, source, now_);
+  }
+  run(milliseconds(500));
+  sink_.take();
+  host_->confirm(kGroup, other);
+  run(seconds(1));
+  EXPECT_THAT(sink_.take_records(), ElementsAre(GroupRecord{allow_new_sources, kGroup, {kA}}));
+}
+
+TEST_F(DoubtTest, Version2RepeatsItsReport) {
+  start(IgmpVersionMode::v2);
+  host_->join(kGroup, kAny, now_);
+  host_->doubt(kGroup, kAny, now_);
+  run(milliseconds(500));
+  sink_.take();
+  EXPECT_EQ(run(seconds(3)), (std::vector<Time>{milliseconds(500), milliseconds(2500)}));
+  for (const Sent& sent : sink_.take())
+    EXPECT_EQ(std::get<IgmpGroupMessage>(sent.message).type, IgmpType::v2_report);
+}
+
+TEST_F(DoubtTest, TwoThousandDoubtfulGroupsArePaced) {
+  start(IgmpVersionMode::v2);
+  for (std::uint32_t i = 0; i < 2000; ++i) {
+    host_->join({kGroup.value + i}, kAny, now_);
+    host_->doubt({kGroup.value + i}, kAny, now_);
+  }
+  run(milliseconds(900));
+  sink_.take();
+  run(milliseconds(500));
+  EXPECT_LE(sink_.take().size(), 16U + 501U);
+}
+
+TEST(Rest, NapsGrowUntilAHandfulGathers) {
+  Rest rest;
+  std::int64_t now = 1'000'000'000;
+  long nap = 0;
+  for (int i = 0; i < 20; ++i) {
+    rest.worked(2);
+    nap = rest.next(now += nap);
+  }
+  EXPECT_EQ(nap, Rest::kLongest) << "4,000 datagrams a second";
+}
+
+TEST(Rest, NapsShrinkUnderLoadAndEndInSpinning) {
+  Rest rest;
+  std::int64_t now = 1'000'000'000;
+  for (int i = 0; i < 10; ++i) {
+    rest.worked(2);
+    rest.next(now += 1000);
+  }
+  for (int i = 0; i < 10; ++i) {
+    rest.worked(200);
+    while (rest.next(now += 1000) == 0) {
+    }
+  }
+  rest.worked(200);
+  EXPECT_EQ(rest.next(now), 0) << "spins first";
+  long nap = 0;
+  for (int i = 0; i < 100 && nap == 0; ++i) nap = rest.next(now);
+  EXPECT_EQ(nap, Rest::kShortest);
+}
+
+TEST(Rest, SilenceIsSleptThroughButNeverLongerThanAMillisecond) {
+  Rest rest;
+  std::int64_t now = 1'000'000'000;
+  rest.worked(1);
+  EXPECT_LE(rest.next(now), Rest::kLongest);
+  for (int i = 0; i < 1200; ++i) {
+    const long nap = rest.next(now);
+    EXPECT_LE(nap, Rest::kSilent);
+    now += nap;
+  }
+  EXPECT_EQ(rest.next(now), Rest::kSilent);
+}
+
+}  // namespace
+}  // namespace headgate::fastpath
