@@ -9,6 +9,7 @@
 #include <cstring>
 #include <ctime>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "control/cli/commands.h"
@@ -151,34 +152,42 @@ class LiveProbe {
   std::array<std::uint8_t, 65536> buffer_;
 };
 
-// A running gateway that takes this group in tells more, and from the place that counts: say so.
-void point_to_gateway(const CommonOptions& common, const StreamUrl& url) {
-  const auto status =
-      protocol::call(common.socket, "status", nlohmann::json::object(), std::chrono::seconds(2));
-  if (!status || !status->is_object()) return;
-  for (const auto& channel : status->value("channels", nlohmann::json::array())) {
-    const auto detail = protocol::call(common.socket, "status", {{"channel", channel.value("id", "")}},
-                                       std::chrono::seconds(2));
-    if (!detail || !detail->is_object()) continue;
-    for (const auto& input : detail->value("inputs", nlohmann::json::array())) {
-      if (input.value("url", "").find(url.host + ":" + std::to_string(url.port)) == std::string::npos)
-        continue;
-      fmt::print(stderr,
-                 "headgate: channel {} of the running gateway takes this in: its counters are in headgate "
-                 "status {}\n",
-                 channel.value("id", ""), channel.value("id", ""));
-      return;
-    }
+// What the running gateway says of a group that one of its inputs takes in; nothing where it takes it not in
+// or none runs: a kernel socket is asked then.
+std::optional<nlohmann::json> ask_gateway(const CommonOptions& common, const StreamUrl& url,
+                                          std::chrono::milliseconds time) {
+  const nlohmann::json wish = {{"group", url.host},
+                               {"port", url.port},
+                               {"source", url.source},
+                               {"interface", url.interface},
+                               {"seconds", static_cast<double>(time.count()) / 1000}};
+  auto answer = protocol::call(common.socket, "probe", wish, time + std::chrono::seconds(10));
+  if (!answer || !answer->is_object() || !answer->value("taken", false)) return std::nullopt;
+  return std::optional<nlohmann::json>(std::in_place, std::move(*answer));
+}
+
+int show_gateway_probe(const CommonOptions& common, const nlohmann::json& answer) {
+  if (answer.contains("error"))
+    return fail(fmt::format("channel {} of the running gateway takes this in: {}",
+                            answer.at("gateway").at("channel").get<std::string>(),
+                            answer["error"].get<std::string>()));
+  if (!common.json) {
+    fmt::print("{}", render_gateway_probe(answer));
+    return 0;
   }
+  nlohmann::json report = answer.at("report");
+  report["gateway"] = answer.at("gateway");
+  fmt::print("{}\n", report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  return 0;
 }
 
 int probe_group(const CommonOptions& common, const ProbeOptions& options) {
   auto url = parse_stream_url(options.source);
   if (!url) return fail(url.error(), 2);
   if (!options.interface.empty()) url->interface = options.interface;
+  if (const auto answer = ask_gateway(common, *url, options.time)) return show_gateway_probe(common, *answer);
   const auto socket = open_receiver(*url);
   if (!socket) return fail(socket.error());
-  point_to_gateway(common, *url);
   const auto probe = std::make_unique<LiveProbe>(url->rtp);
   probe->listen(socket->get(), options.time);
   const auto report = probe->report();

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <ctime>
 #include <vector>
 
@@ -92,17 +93,51 @@ std::string map_line(const json& status) {
 }
 
 std::string service_name(std::uint64_t number) {
-  return number == 0 ? "" : fmt::format("program {}", number);
+  return number == 0 ? "" : fmt::format(", program {}", number);
+}
+
+std::string ago(const json& object, const char* name, std::int64_t now, const char* never) {
+  const auto then = static_cast<std::int64_t>(count(object, name));
+  return then == 0 ? never : human_age(then, now) + " ago";
+}
+
+std::string heard(const char* what, const json& object, const char* name, std::int64_t now,
+                  const char* never) {
+  return count(object, name) == 0 ? never : what + ago(object, name, now, never);
+}
+
+// udp://[SOURCE@]GROUP:PORT
+bool is_multicast(const std::string& url) {
+  const auto at = url.find('@');
+  const auto slashes = url.find("//");
+  const auto begin = at != std::string::npos ? at + 1 : slashes != std::string::npos ? slashes + 2 : 0;
+  const int first = std::atoi(url.c_str() + begin);
+  return first >= 224 && first <= 239;
+}
+
+// What is missing, where nothing comes: the sender, or our membership.
+std::string silence_line(const json& input, std::int64_t now) {
+  constexpr std::int64_t kSilence = 2'000'000'000;
+  const auto last = static_cast<std::int64_t>(count(input, "last_packet_unix_ns"));
+  if (last != 0 && now - last <= kSilence) return "";
+  std::string text = last == 0 ? "no datagram since the start" : "no datagram since " + local_time(last);
+  if (!is_multicast(text_of(input, "url"))) return "    ! " + text + "\n";
+  if (count(input, "joined_unix_ns") != 0)
+    text += last == 0 ? "; membership reported" : "; membership was reported";
+  else
+    text += "; no membership reported";
+  return "    ! " + text + "\n";
 }
 
 std::string input_block(const json& input, std::int64_t now) {
   std::string text = fmt::format("input {}  {}\n", count(input, "number"), text_of(input, "url"));
-  text += fmt::format("    {} bit/s, {} datagrams, {} packets, last {} ago, joined {} ago {}\n",
+  text += silence_line(input, now);
+  text += fmt::format("    {} bit/s, {} datagrams, {} packets\n",
                       human_bitrate(static_cast<double>(count(input, "bitrate_bps"))),
-                      count(input, "datagrams"), count(input, "ts_packets"),
-                      human_age(static_cast<std::int64_t>(count(input, "last_packet_unix_ns")), now),
-                      human_age(static_cast<std::int64_t>(count(input, "joined_unix_ns")), now),
-                      service_name(count(input, "program_number")));
+                      count(input, "datagrams"), count(input, "ts_packets"));
+  text += fmt::format(
+      "    last packet {}, membership {}{}\n", ago(input, "last_packet_unix_ns", now, "never"),
+      ago(input, "joined_unix_ns", now, "not reported"), service_name(count(input, "program_number")));
   text +=
       fmt::format("    CC errors {}, TEI {}, no sync {}, scrambled {}, duplicates {}, null {}\n",
                   count(input, "cc_errors"), count(input, "transport_errors"), count(input, "sync_errors"),
@@ -225,7 +260,8 @@ std::string render_status(const json& status, bool colour) {
             padded(number_or_dash(channel.at("viewers")), 9, true);
     line += "  " + human_age(channel.at("since_unix_ns").get<std::int64_t>(), now);
     text += strip_end(line);
-    if (const std::string reason = text_of(channel, "reason"); state == "degraded" && !reason.empty())
+    if (const std::string reason = text_of(channel, "reason");
+        (state == "degraded" || state == "down") && !reason.empty())
       text += "  " + reason + "\n";
   }
   if (status.at("channels").empty()) text += "(no channels)\n";
@@ -247,20 +283,18 @@ std::string render_channel(const json& channel, bool colour) {
   if (channel.at("inputs").empty()) text += "input: the fast path has none (disabled, or not running)\n";
   for (const json& network : channel.at("networks")) {
     const auto version = count(network, "igmp_version");
-    text += fmt::format("membership on {}{}: {}, last query {} ago, last report {} ago, {} groups\n",
-                        text_of(network, "interface"),
+    text += fmt::format("membership on {}{}: {}, {}, {}, {} groups\n", text_of(network, "interface"),
                         count(network, "vlan") == 0 ? "" : fmt::format(" VLAN {}", count(network, "vlan")),
                         version == 0 ? "IGMP" : fmt::format("IGMPv{}", version),
-                        human_age(static_cast<std::int64_t>(count(network, "last_query_unix_ns")), now),
-                        human_age(static_cast<std::int64_t>(count(network, "last_report_unix_ns")), now),
+                        heard("last query ", network, "last_query_unix_ns", now, "no query seen"),
+                        heard("last report ", network, "last_report_unix_ns", now, "no report sent"),
                         count(network, "groups"));
   }
   for (const json& output : channel.at("push")) {
-    text +=
-        fmt::format("output  {}\n    {} bit/s, {} datagrams, {} packets, last {} ago\n",
-                    text_of(output, "url"), human_bitrate(static_cast<double>(count(output, "bitrate_bps"))),
-                    count(output, "datagrams"), count(output, "ts_packets"),
-                    human_age(static_cast<std::int64_t>(count(output, "last_packet_unix_ns")), now));
+    text += fmt::format(
+        "output  {}\n    {} bit/s, {} datagrams, {} packets, last {}\n", text_of(output, "url"),
+        human_bitrate(static_cast<double>(count(output, "bitrate_bps"))), count(output, "datagrams"),
+        count(output, "ts_packets"), ago(output, "last_packet_unix_ns", now, "never"));
     text += drops_line(output.at("drops"));
   }
   if (channel.at("bridge").is_object()) text += bridge_block(channel["bridge"]);

@@ -109,6 +109,24 @@ std::string describe(const mpegts::StreamInfo& stream) {
   return text;
 }
 
+std::string gateway_stream_line(const json& stream) {
+  std::string text = fmt::format("  0x{:04x}  type 0x{:02x}  {:<16}", stream.value("pid", 0U),
+                                 stream.value("stream_type", 0U), stream.value("kind", ""));
+  if (const json& codec = stream.at("codec"); codec.is_object()) {
+    text += " " + codec.value("codec", "");
+    if (codec.value("width", 0U) != 0)
+      text += fmt::format(" {}x{}{}", codec.value("width", 0U), codec.value("height", 0U),
+                          codec.value("interlaced", false) ? "i" : "p");
+    if (codec.contains("frame_rate")) text += fmt::format(" {:.5g} fps", codec.value("frame_rate", 0.0));
+    if (codec.value("sample_rate", 0U) != 0) text += fmt::format(" {} Hz", codec.value("sample_rate", 0U));
+    if (codec.value("channels", 0U) != 0) text += fmt::format(" {} ch", codec.value("channels", 0U));
+  }
+  if (const auto language = stream.value("language", ""); !language.empty()) text += " " + language;
+  if (stream.value("scrambled", false)) text += " SCRAMBLED";
+  if (!stream.value("present", true)) text += " ABSENT";
+  return text + "\n";
+}
+
 std::string services_text(const mpegts::StreamReport& report) {
   std::string text;
   for (const mpegts::ServiceInfo& service : report.services) {
@@ -216,6 +234,46 @@ json report_json(const std::string& source, const mpegts::StreamReport& report, 
     result["kernel_drops"] = reception.kernel_drops;
   }
   return result;
+}
+
+std::string render_gateway_probe(const json& answer) {
+  const json& gateway = answer.at("gateway");
+  const json& report = answer.at("report");
+  const auto number = [](const json& from, const char* name) { return from.value(name, std::uint64_t{0}); };
+  const auto vlan = number(gateway, "vlan");
+  std::string text = fmt::format(
+      "{}\nas the running gateway takes it in: channel {}, input {}, interface {}{}\n"
+      "{} packets, {:.1f} s, {} bit/s\n",
+      report.value("source", ""), gateway.value("channel", ""), number(gateway, "input"),
+      gateway.value("interface", ""), vlan == 0 ? "" : fmt::format(" VLAN {}", vlan),
+      number(report, "packets"), report.value("duration_s", 0.0),
+      human_bitrate(report.value("bitrate_bps", 0.0)));
+  text += fmt::format("CC errors {}, transport errors {}, scrambled {}, duplicates {}, null {}, no sync {}\n",
+                      number(report, "cc_errors"), number(report, "transport_errors"),
+                      number(report, "scrambled"), number(report, "duplicates"),
+                      number(report, "null_packets"), number(report, "sync_byte_errors"));
+  text += fmt::format("{} datagrams; RTP lost {}, out of order {}\n\n", number(report, "datagrams"),
+                      number(report, "rtp_lost"), number(report, "rtp_reordered"));
+  for (const json& service : report.at("services")) {
+    text += fmt::format("Service {}\n", number(service, "program_number"));
+    for (const json& stream : service.at("streams")) text += gateway_stream_line(stream);
+  }
+  if (report.at("services").empty())
+    text += "No service known: the bridge reads tables only of channels that serve HLS\n";
+  text += "\nPID     WHAT                 BITRATE    PACKETS  CC ERR  SCRAMBLED\n";
+  for (const json& pid : report.at("pids"))
+    text += fmt::format("0x{:04x}  {:<18}  {:>8}  {:>9}  {:>6}  {:>9}\n", number(pid, "pid"),
+                        pid.value("label", ""), human_bitrate(pid.value("bitrate_bps", 0.0)),
+                        number(pid, "packets"), number(pid, "cc_errors"), number(pid, "scrambled"));
+  if (const auto beyond = number(report, "pids_beyond"); beyond != 0)
+    text += fmt::format("and {} PIDs more\n", beyond);
+  if (const json& pcr = report.at("pcr"); pcr.is_object()) {
+    text += fmt::format("\nPCR  {} in all", number(pcr, "count"));
+    if (pcr.at("interval_max_ms").is_number())
+      text += fmt::format(", {:.1f} ms apart at most", pcr["interval_max_ms"].get<double>());
+    text += fmt::format("; jumps {}\n", number(pcr, "discontinuities"));
+  }
+  return text + "Tables and TR 101 290 counts: probe from a kernel socket on another host of that network\n";
 }
 
 std::string render_report(const std::string& source, const mpegts::StreamReport& report,

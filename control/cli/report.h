@@ -24,4 +24,7 @@ nlohmann::json report_json(const std::string& source, const mpegts::StreamReport
 std::string render_report(const std::string& source, const mpegts::StreamReport& report,
                           const Reception& reception);
 
+// The gateway's answer to `probe` (control/daemon/probe.h) with a report in it.
+std::string render_gateway_probe(const nlohmann::json& answer);
+
 }  // namespace headgate::control

@@ -95,9 +95,10 @@ nlohmann::json Daemon::plan() const {
 void Daemon::request_apply(ApplyJob job) {
   if (!applying_) return start_apply(std::move(job));
   if (queue_.size() >= kMaxWaiting) {
-    if (job.reply)
-      job.reply(tl::unexpected(
-          fmt::format("busy: an apply by {} is under way and {} wait", applying_who_, queue_.size())));
+    const auto busy =
+        fmt::format("busy: an apply by {} is under way and {} wait", applying_who_, queue_.size());
+    if (job.by_signal) add_event("warning", "apply_failed", "", "apply by SIGHUP: " + busy);
+    if (job.reply) job.reply(tl::unexpected(busy));
     return;
   }
   queue_.push_back(std::move(job));
@@ -134,7 +135,7 @@ bool Daemon::wanted_map(const ApplyJob& job, PreparedApply& prepared, nlohmann::
     if (!files.diagnostics.empty()) first = ": " + config::to_string(files.diagnostics.front());
     add_event("warning", "map_rejected", "", fmt::format("apply by {}: {} errors{}", job.who, errors, first));
     if (job.by_signal) {
-      for (const auto& entry : files.diagnostics) fmt::print(stderr, "{}\n", config::to_string(entry));
+      log_diagnostics(files.diagnostics);
     }
     return false;
   }
@@ -171,7 +172,8 @@ void Daemon::start_apply(ApplyJob job) {
         fmt::format("{} can't change while the gateway runs; put it back, or stop and start the gateway",
                     join(prepared->plan.refused)));
     result["plan"] = plan_json(prepared->plan);
-    add_event("warning", "map_rejected", "", result["error"].get<std::string>());
+    add_event("warning", "map_rejected", "",
+              fmt::format("apply by {}: {}", prepared->job.who, result["error"].get<std::string>()));
     return end_apply(prepared->job, result);
   }
   // The listener first: an address that can't be had must refuse the map before anything has changed.
@@ -179,7 +181,11 @@ void Daemon::start_apply(ApplyJob job) {
   prepared->admin_address = admin ? admin->listen : "";
   if (!prepared->admin_address.empty() && prepared->admin_address != admin_address_) {
     auto opened = open_admin(prepared->admin_address);
-    if (!opened) return end_apply(prepared->job, failure(opened.error()));
+    if (!opened) {
+      add_event("warning", "apply_failed", "",
+                fmt::format("apply by {}: {}", prepared->job.who, opened.error()));
+      return end_apply(prepared->job, failure(opened.error()));
+    }
     prepared->admin = std::move(*opened);
   }
   perform(std::move(prepared));
@@ -219,6 +225,8 @@ void Daemon::finish_apply(std::shared_ptr<PreparedApply> prepared, tl::expected<
     return end_apply(job, result);
   }
   model_ = prepared->model;
+  follow_log_settings();
+  tell_launcher_log();
   states_ = prepared->wanted;
   handles_ = prepared->handles;
   (void)protocol::write_file_atomically(run_dir_.root + "/state/handles.json", to_json(handles_));
@@ -251,11 +259,7 @@ void Daemon::finish_apply(std::shared_ptr<PreparedApply> prepared, tl::expected<
 }
 
 void Daemon::end_apply(const ApplyJob& job, const nlohmann::json& result) {
-  if (job.by_signal) {
-    if (!result["ok"].get<bool>())
-      fmt::print(stderr, "headgate-control: apply: {}\n", result["error"].get<std::string>());
-    announced_ = false;  // the launcher said RELOADING: tell it when that is over
-  }
+  if (job.by_signal) announced_ = false;  // the launcher said RELOADING: tell it when that is over
   if (job.reply) job.reply(result);
   next_job();
   observe_later();

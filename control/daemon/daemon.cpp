@@ -13,6 +13,7 @@
 
 #include "control/launcher/launcher.h"
 #include "control/launcher/launcher_client.h"
+#include "control/launcher/log.h"
 
 #ifndef HEADGATE_VERSION
 #define HEADGATE_VERSION "0.1.0"
@@ -42,6 +43,8 @@ std::string signature(const std::vector<config::SourceFile>& sources) {
   return text;
 }
 
+constexpr std::size_t kMaxProbes = 8;
+
 nlohmann::json history_json(const History& history) {
   const auto applied = history.applied();
   nlohmann::json entries = nlohmann::json::array();
@@ -57,19 +60,40 @@ nlohmann::json history_json(const History& history) {
 
 }  // namespace
 
+std::pair<std::string, std::string> log_of(const config::Model* model) {
+  if (model == nullptr) return {"info", "text"};
+  return {to_string(model->node.log_level),
+          model->node.log_format == config::LogFormat::json ? "json" : "text"};
+}
+
+void log_diagnostics(const std::vector<config::Diagnostic>& diagnostics) {
+  for (const auto& entry : diagnostics)
+    log(entry.severity == config::Severity::error ? LogLevel::error : LogLevel::warning,
+        config::to_string(entry));
+}
+
 std::int64_t unix_now_ns() {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
   return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
+struct Daemon::RunningProbe {
+  ProbeReading reading;
+  Reply reply;
+  boost::asio::steady_timer timer;
+};
+
 Daemon::Daemon(DaemonOptions options) : options_(std::move(options)) {}
 Daemon::~Daemon() = default;
 
 void Daemon::add_event(const char* severity, const char* kind, const std::string& subject,
                        const std::string& message) {
-  fmt::print(stderr, "headgate-control: {}: {}{}{}\n", severity, subject, subject.empty() ? "" : ": ",
-             message);
+  const std::string_view weight(severity);
+  log(weight == "critical"  ? LogLevel::error
+      : weight == "warning" ? LogLevel::warning
+                            : LogLevel::info,
+      subject.empty() ? message : subject + ": " + message);
   events_->add({0, unix_now_ns(), severity, kind, subject, message});
 }
 
@@ -88,7 +112,17 @@ void Daemon::set_alarm(bool active, const char* kind, const char* severity, cons
 
 void Daemon::tell_launcher(const std::string& line) {
   if (const auto done = launcher_call(run_dir_.launcher_socket(), line); !done)
-    fmt::print(stderr, "headgate-control: {}\n", done.error());
+    log(LogLevel::warning, done.error());
+}
+
+void Daemon::follow_log_settings() const {
+  const auto [level, format] = log_of(model_.get());
+  set_up_log(log_settings(level, format));
+}
+
+void Daemon::tell_launcher_log() {
+  const auto [level, format] = log_of(model_.get());
+  tell_launcher("log " + level + " " + format);
 }
 
 void Daemon::every(boost::asio::steady_timer& timer, std::chrono::milliseconds period,
@@ -116,6 +150,7 @@ void Daemon::sample() {
     }
   }
   snapshot_ = std::move(now);
+  for (const auto& probe : probes_) probe->reading.add(snapshot_, unix_now_ns());
   monitor_.update(
       *model_, snapshot_, unix_now_ns(),
       [this](const std::string& channel, const ChannelHealth& before, const ChannelHealth& health) {
@@ -191,10 +226,9 @@ bool Daemon::ready() const {
 }
 
 void Daemon::announce() {
-  if (!observation_.launcher_answers) {
-    announced_ = false;  // a new launcher has yet to hear it
-    return;
-  }
+  if (!observation_.launcher_answers) return;
+  // A launcher that was started again has yet to hear it, even if nobody saw the old one go.
+  if (observation_.launcher_awaits_ready) announced_ = false;
   int counts[4] = {0, 0, 0, 0};
   for (const auto& channel : model_->channels) {
     if (const auto* health = monitor_.find(channel.id)) ++counts[static_cast<int>(health->state)];
@@ -202,13 +236,45 @@ void Daemon::announce() {
   const auto text = fmt::format("{} channels: {} ok, {} degraded, {} down, {} disabled",
                                 model_->channels.size(), counts[0], counts[1], counts[2], counts[3]);
   if (!announced_ && ready()) {
+    tell_launcher_log();
     tell_launcher("ready " + text);
+    observation_.launcher_awaits_ready = false;
     announced_ = true;
     announced_text_ = text;
   } else if (announced_ && text != announced_text_) {
     tell_launcher("text " + text);
     announced_text_ = text;
   }
+}
+
+void Daemon::start_probe(const nlohmann::json& params, Reply reply) {
+  const auto wish = parse_probe_wish(params);
+  if (!wish) return reply(tl::unexpected(wish.error()));
+  auto target = find_probe_target(*model_, *wish);
+  if (!target) return reply(nlohmann::json{{"taken", false}});
+  if (probes_.size() >= kMaxProbes)
+    return reply(probe_failure(*target, fmt::format("{} probes are under way already", kMaxProbes)));
+  sample();
+  auto probe = std::make_shared<RunningProbe>(
+      RunningProbe{ProbeReading(std::move(*target)), std::move(reply), boost::asio::steady_timer(io_)});
+  probe->reading.add(snapshot_, unix_now_ns());
+  probe->timer.expires_after(wish->time);
+  probe->timer.async_wait([this, probe](boost::system::error_code error) {
+    if (!error) end_probe(probe);
+  });
+  probes_.push_back(std::move(probe));
+}
+
+void Daemon::end_probe(const std::shared_ptr<RunningProbe>& probe) {
+  sample();
+  std::erase(probes_, probe);
+  nlohmann::json answer;
+  try {
+    answer = probe->reading.report(view());
+  } catch (const nlohmann::json::exception& error) {  // the bridge's status is another process's
+    return probe->reply(tl::unexpected(std::string("the bridge's status can't be read: ") + error.what()));
+  }
+  probe->reply(std::move(answer));
 }
 
 void Daemon::check_files() {
@@ -263,6 +329,8 @@ void Daemon::handle(const protocol::Request& request, const std::string& who, Re
     auto status = channel_status(view(), channel);
     if (status.is_null()) return reply(tl::unexpected("no channel " + channel + " in the running map"));
     reply(std::move(status));
+  } else if (method == "probe") {
+    start_probe(request.params, std::move(reply));
   } else if (method == "plan") {
     reply(plan());
   } else if (method == "apply") {
@@ -288,19 +356,25 @@ void Daemon::handle(const protocol::Request& request, const std::string& who, Re
 
 int Daemon::run() {
   const auto files = config::load(options_.config);
-  for (const auto& entry : files.diagnostics) fmt::print(stderr, "{}\n", config::to_string(entry));
-  if (files.run_dir.empty() || files.data_dir.empty()) return 1;
+  const auto [level, format] = log_of(files.model.get());
+  set_up_log("control", "headgate-control", log_settings(level, format));
+  if (files.run_dir.empty() || files.data_dir.empty()) {
+    log_diagnostics(files.diagnostics);
+    return 1;
+  }
   run_dir_.root = files.run_dir;
   data_dir_ = files.data_dir;
   const auto lock = ProcessLock::acquire(run_dir_.lock("control"));
   if (!lock) {
-    fmt::print(stderr, "headgate-control: {}\n", lock.error());
+    log(LogLevel::error, lock.error());
     return 1;
   }
   history_ = std::make_unique<History>(data_dir_);
   events_ = std::make_unique<EventLog>(data_dir_);
-  if (!choose_map(files)) {
-    fmt::print(stderr, "headgate-control: no map was applied before: mend the files and start again\n");
+  const bool chosen = choose_map(files);
+  log_diagnostics(files.diagnostics);  // in the format of the map that runs
+  if (!chosen) {
+    log(LogLevel::error, "no map was applied before: mend the files and start again");
     return kExitNothingToServe;
   }
   if (!prepare_states()) return 1;
@@ -311,7 +385,7 @@ int Daemon::run() {
                               handle(request, who, std::move(reply));
                             });
   if (!server) {
-    fmt::print(stderr, "headgate-control: {}\n", server.error());
+    log(LogLevel::error, server.error());
     return 1;
   }
   server_ = std::move(*server);

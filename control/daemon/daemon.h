@@ -24,6 +24,7 @@
 #include "control/daemon/event_log.h"
 #include "control/daemon/history.h"
 #include "control/daemon/live_data_plane.h"
+#include "control/daemon/probe.h"
 #include "control/daemon/view.h"
 #include "control/daemon/watch.h"
 
@@ -49,6 +50,7 @@ class Daemon {
     Reply reply;
   };
   struct PreparedApply;
+  struct RunningProbe;
 
   // start.cpp
   bool choose_map(const config::LoadResult& files);
@@ -82,6 +84,10 @@ class Daemon {
                  const std::string& message);
   void every(boost::asio::steady_timer& timer, std::chrono::milliseconds period, void (Daemon::*action)());
   void tell_launcher(const std::string& line);
+  void tell_launcher_log();
+  void follow_log_settings() const;
+  void start_probe(const nlohmann::json& params, Reply reply);
+  void end_probe(const std::shared_ptr<RunningProbe>& probe);
   GatewayView view() const;
   bool ready() const;
 
@@ -123,8 +129,12 @@ class Daemon {
   bool announced_ = false;
   std::string announced_text_;
   int settle_failures_ = 0;
+  std::vector<std::shared_ptr<RunningProbe>> probes_;
 };
 
 std::int64_t unix_now_ns();
+// Level and format of the node file's `log`; the defaults without a model.
+std::pair<std::string, std::string> log_of(const config::Model* model);
+void log_diagnostics(const std::vector<config::Diagnostic>& diagnostics);
 
 }  // namespace headgate::control

@@ -154,7 +154,14 @@ std::optional<HistoryEntry> History::before_applied() const {
 tl::expected<std::shared_ptr<const config::Model>, std::string> History::model(std::uint32_t number) const {
   const auto text = protocol::read_file(folder(number) + "/model.json");
   if (!text) return tl::unexpected(text.error());
-  return parse_model(*text);
+  auto model = parse_model(*text);
+  if (!model || !(*model)->node.admin || (*model)->node.admin->tokens_file.empty()) return model;
+  // Secrets are not kept here. A file that can't be read any more leaves no token, which closes the page.
+  const auto now = config::load_texts(sources(number));
+  if (!now.ok() || !now.model->node.admin) return model;
+  auto complete = std::make_shared<config::Model>(**model);
+  complete->node.admin->tokens = now.model->node.admin->tokens;
+  return complete;
 }
 
 std::vector<config::SourceFile> History::sources(std::uint32_t number) const {

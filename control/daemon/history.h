@@ -40,6 +40,7 @@ class History {
   std::optional<HistoryEntry> applied() const;
   // The one that was in force before it.
   std::optional<HistoryEntry> before_applied() const;
+  // Admin tokens are not stored: they are read from tokens_file as it is now, and none where that fails.
   tl::expected<std::shared_ptr<const config::Model>, std::string> model(std::uint32_t number) const;
   std::vector<config::SourceFile> sources(std::uint32_t number) const;
 

@@ -19,7 +19,8 @@ int print_dirs(const std::string& config) {
       fmt::print(stderr, "{}\n", headgate::config::to_string(entry));
     return 1;
   }
-  fmt::print("{}\n{}\n", result.run_dir, result.data_dir);
+  const auto log = headgate::control::log_of(result.model.get());
+  fmt::print("{}\n{}\n{} {}\n", result.run_dir, result.data_dir, log.first, log.second);
   return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <boost/asio/post.hpp>
 
 #include "control/daemon/daemon.h"
+#include "control/launcher/log.h"
 #include "control/launcher/process_lock.h"
 
 namespace headgate::control {
@@ -17,10 +18,11 @@ bool Daemon::media_runs() const {
 bool Daemon::adopt(const HistoryEntry& entry) {
   auto model = history_->model(entry.number);
   if (!model) {
-    fmt::print(stderr, "headgate-control: can't read applied map {}: {}\n", entry.number, model.error());
+    log(LogLevel::error, fmt::format("can't read applied map {}: {}", entry.number, model.error()));
     return false;
   }
   model_ = *model;
+  follow_log_settings();
   applied_sources_ = history_->sources(entry.number);
   applied_digest_ = entry.sources_digest;
   return true;
@@ -35,6 +37,7 @@ bool Daemon::choose_map(const config::LoadResult& files) {
   }
   if (files.ok()) {
     model_ = files.model;
+    follow_log_settings();
     applied_sources_ = files.sources;
     applied_digest_ = digest(files.sources);
     if (!applied || applied->sources_digest != applied_digest_) {
@@ -84,7 +87,7 @@ bool Daemon::prepare_states() {
                     same_content(states_, old) && generation != 0;
   if (!same) states_.fastpath.generation = states_.bridge.generation = generation + 1;
   const auto kept = protocol::write_file_atomically(run_dir_.root + "/state/handles.json", to_json(handles_));
-  if (!kept) fmt::print(stderr, "headgate-control: {}\n", kept.error());
+  if (!kept) log(LogLevel::error, kept.error());
   return kept.has_value();
 }
 
@@ -97,6 +100,7 @@ void Daemon::start_media() {
     if (const auto done = plane_->write_state(process, text); !done)
       add_event("critical", "state", process, done.error());
   }
+  tell_launcher_log();
   tell_launcher("start");
   boost::asio::post(apply_thread_, [this, states = states_] {
     const auto done = carry_out(*plane_, states, {});

@@ -24,16 +24,6 @@ std::uint64_t sum(const DropCounts& drops) {
   return total;
 }
 
-// As the bridge tells it: "channels" by id, each with tracks and, where it serves HLS, "hls". Null where
-// there is none.
-json bridge_channel(const GatewayView& view, const std::string& channel) {
-  if (!view.bridge_status.is_object()) return nullptr;
-  const auto channels = view.bridge_status.find("channels");
-  if (channels == view.bridge_status.end() || !channels->is_object()) return nullptr;
-  const auto entry = channels->find(channel);
-  return entry != channels->end() && entry->is_object() ? *entry : json(nullptr);
-}
-
 json input_json(const InputSnapshot& input) {
   json pids = json::array();
   for (const PidSnapshot& pid : input.pids)
@@ -186,6 +176,14 @@ int badness(const json& line) {
 }
 
 }  // namespace
+
+json bridge_channel(const GatewayView& view, const std::string& channel) {
+  if (!view.bridge_status.is_object()) return nullptr;
+  const auto channels = view.bridge_status.find("channels");
+  if (channels == view.bridge_status.end() || !channels->is_object()) return nullptr;
+  const auto entry = channels->find(channel);
+  return entry != channels->end() && entry->is_object() ? *entry : json(nullptr);
+}
 
 std::optional<std::uint64_t> sessions_of(const GatewayView& view, const std::string& channel) {
   const json entry = bridge_channel(view, channel);

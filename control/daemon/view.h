@@ -55,6 +55,9 @@ nlohmann::json gateway_status(const GatewayView& view);
 nlohmann::json channel_status(const GatewayView& view, const std::string& channel);
 std::string metrics_text(const GatewayView& view);
 
+// As the bridge tells it: tracks and, where it serves HLS, "hls". Null where there is none.
+nlohmann::json bridge_channel(const GatewayView& view, const std::string& channel);
+
 // Sessions of a channel that the bridge reports; nothing while it doesn't.
 std::optional<std::uint64_t> sessions_of(const GatewayView& view, const std::string& channel);
 

@@ -41,6 +41,7 @@ Observation observe(const protocol::RunDir& run_dir) {
   Observation now;
   if (const auto text = launcher_call(run_dir.launcher_socket(), "status", &now.launcher_pid)) {
     now.launcher_answers = true;
+    now.launcher_awaits_ready = awaits_ready(*text);
     for (ProcessStatus& status : parse_launcher_status(*text)) {
       now.processes.emplace_back();
       now.processes.back().process = std::move(status);

@@ -14,6 +14,7 @@ namespace headgate::control {
 
 struct Observation {
   bool launcher_answers = false;
+  bool launcher_awaits_ready = false;
   int launcher_pid = 0;
   std::vector<ProcessView> processes;
   nlohmann::json fastpath_status = nlohmann::json::object();

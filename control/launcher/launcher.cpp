@@ -15,6 +15,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "control/launcher/log.h"
 #include "control/launcher/pidfd.h"
 
 namespace headgate::control {
@@ -25,8 +26,8 @@ constexpr std::chrono::milliseconds kRestartBound{5000};
 constexpr std::size_t kMaxLine = 512;
 
 template <typename... Args>
-void log(fmt::format_string<Args...> format, Args&&... args) {
-  fmt::print(stderr, "headgate: {}\n", fmt::format(format, std::forward<Args>(args)...));
+void say(LogLevel level, fmt::format_string<Args...> format, Args&&... args) {
+  log(level, fmt::format(format, std::forward<Args>(args)...));
 }
 
 long long unix_ns() {
@@ -80,11 +81,12 @@ bool Launcher::set_up() {
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
   signals_ = UniqueFd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals_) {
-    log("can't watch signals: {}", std::strerror(errno));
+    say(LogLevel::error, "can't watch signals: {}", std::strerror(errno));
     return false;
   }
   listener_ = listen_on(options_.run_dir.launcher_socket());
-  if (!listener_) log("can't listen on {}: {}", options_.run_dir.launcher_socket(), std::strerror(errno));
+  if (!listener_)
+    say(LogLevel::error, "can't listen on {}: {}", options_.run_dir.launcher_socket(), std::strerror(errno));
   return static_cast<bool>(listener_);
 }
 
@@ -99,7 +101,7 @@ void Launcher::adopt_all() {
     process.started_unix_ns = unix_ns();
     process.policy.on_start(Clock::now());
     if (process.spec.waits_for_control) media_allowed_ = true;
-    log("adopted {}, pid {}", process.spec.name, process.pid);
+    say(LogLevel::info, "adopted {}, pid {}", process.spec.name, process.pid);
   }
 }
 
@@ -107,7 +109,7 @@ void Launcher::start(Process& process) {
   process.policy.on_start(Clock::now());
   auto spawned = spawn(process.spec.command, process.spec.privileges);
   if (!spawned) {
-    log("{}", spawned.error());
+    say(LogLevel::error, "{}", spawned.error());
     process.state = State::backing_off;
     process.start_at = process.policy.on_death(Clock::now()) + RestartPolicy::kFirstPause;
     return;
@@ -117,14 +119,14 @@ void Launcher::start(Process& process) {
   process.state = State::running;
   process.adopted = false;
   process.started_unix_ns = unix_ns();
-  log("started {}, pid {}", process.spec.name, process.pid);
+  say(LogLevel::info, "started {}, pid {}", process.spec.name, process.pid);
 }
 
 void Launcher::start_due() {
   const auto now = Clock::now();
   for (Process& process : processes_) {
     if (process.kill_at <= now) {
-      log("{} did not stop in time, killing it", process.spec.name);
+      say(LogLevel::warning, "{} did not stop in time, killing it", process.spec.name);
       ::pidfd_send_signal(process.pidfd.get(), SIGKILL, nullptr, 0);
       process.kill_at = kNever;
     }
@@ -152,7 +154,8 @@ void Launcher::on_exit(Process& process) {
   process.state = State::backing_off;
   process.start_at = process.policy.on_death(now);
   const auto pause = std::chrono::duration_cast<std::chrono::milliseconds>(process.start_at - now);
-  log("{}, pid {}, {}; starting it again {}", process.spec.name, process.pid, how_it_ended(info, known),
+  say(LogLevel::warning, "{}, pid {}, {}; starting it again {}", process.spec.name, process.pid,
+      how_it_ended(info, known),
       pause.count() == 0 ? std::string("at once") : fmt::format("in {} ms", pause.count()));
   const bool gave_up = known && info.si_code == CLD_EXITED && info.si_status == kExitNothingToServe;
   if (!process.spec.waits_for_control && gave_up && !media_allowed_) {
@@ -165,7 +168,7 @@ void Launcher::notice_crash_loops() {
   for (Process& process : processes_) {
     const bool now = process.policy.crash_loop(Clock::now());
     if (now && !process.in_crash_loop)
-      log("alarm: {} died {} times in a minute, pausing between its starts", process.spec.name,
+      say(LogLevel::error, "{} died {} times in a minute, pausing between its starts", process.spec.name,
           RestartPolicy::kCrashLoopDeaths);
     process.in_crash_loop = now;
   }
@@ -179,11 +182,12 @@ void Launcher::on_signal() {
       continue;
     }
     const Process& control = processes_.front();
-    manager_.reloading();
-    if (control.state == State::running)
-      ::pidfd_send_signal(control.pidfd.get(), SIGHUP, nullptr, 0);
-    else
-      log("can't apply: {} is not running", control.spec.name);
+    if (control.state != State::running) {
+      say(LogLevel::warning, "can't apply: {} is not running", control.spec.name);
+      continue;
+    }
+    manager_.reloading();  // control's next `ready` ends it
+    ::pidfd_send_signal(control.pidfd.get(), SIGHUP, nullptr, 0);
   }
 }
 
@@ -197,14 +201,14 @@ std::string Launcher::restart(const std::string& name) {
     process.restarting = true;
     process.kill_at = Clock::now() + kRestartBound;
     ::pidfd_send_signal(process.pidfd.get(), SIGTERM, nullptr, 0);
-    log("restarting {}, pid {}, on request", name, process.pid);
+    say(LogLevel::info, "restarting {}, pid {}, on request", name, process.pid);
     return "ok\n";
   }
   return "error: no process " + name + "\n";
 }
 
 std::string Launcher::status() {
-  std::string text;
+  std::string text = told_ready_ ? "ready 1\n" : "ready 0\n";
   for (const Process& process : processes_) {
     const bool running = process.state == State::running;
     const char* state = running ? "running" : process.state == State::waiting ? "waiting" : "backing_off";
@@ -224,9 +228,11 @@ std::string Launcher::answer(const std::string& line) {
   if (command == "start")
     media_allowed_ = true;
   else if (command == "ready")
-    manager_.ready(rest);
+    manager_.ready(rest), told_ready_ = true;
   else if (command == "text")
     manager_.status(rest);
+  else if (command == "log")
+    set_up_log(log_settings(rest.substr(0, rest.find(' ')), rest.substr(rest.find(' ') + 1)));
   else
     return "error: unknown command " + command + "\n";
   return "ok\n";
@@ -276,7 +282,7 @@ bool Launcher::wait_for_exit(const Process& process, std::chrono::milliseconds b
 
 void Launcher::stop_all() {
   manager_.stopping();
-  log("stopping");
+  say(LogLevel::info, "stopping");
   // Control first, so that it doesn't take the others' end for a failure; the fast path last, so that
   // multicast goes on while viewers are sent away.
   std::vector<Process*> order{&processes_.front()};
@@ -286,8 +292,8 @@ void Launcher::stop_all() {
     if (process->state != State::running) continue;
     ::pidfd_send_signal(process->pidfd.get(), SIGTERM, nullptr, 0);
     if (!wait_for_exit(*process, options_.stop_bound)) {
-      log("{}, pid {}, did not stop in {} ms, killing it", process->spec.name, process->pid,
-          options_.stop_bound.count());
+      say(LogLevel::warning, "{}, pid {}, did not stop in {} ms, killing it", process->spec.name,
+          process->pid, options_.stop_bound.count());
       ::pidfd_send_signal(process->pidfd.get(), SIGKILL, nullptr, 0);
       wait_for_exit(*process, options_.stop_bound);
     }

@@ -6,9 +6,10 @@
 //   start               control: the state files are written; the media processes may start      -> ok
 //   ready TEXT          control: all serve the applied map                                        -> ok
 //   text TEXT           control: one line for the service manager                                 -> ok
-//   restart NAME        stops and starts one process                                              -> ok |
-//   error: ... status              a line a process: NAME STATE PID DEATHS STARTED_UNIX_NS CRASH_LOOP ->
-//   lines
+//   restart NAME        stops and starts one process                                -> ok | error: ...
+//   log LEVEL FORMAT    control: the node file's `log` in force                       -> ok
+//   status              "ready 1", or "ready 0" while this launcher has yet to hear `ready`; then a line a
+//                       process: NAME STATE PID DEATHS STARTED_UNIX_NS CRASH_LOOP    -> lines
 // Threading: one thread, run() returns when everything has stopped.
 #pragma once
 
@@ -84,6 +85,7 @@ class Launcher {
   UniqueFd signals_;
   UniqueFd listener_;
   bool media_allowed_ = false;
+  bool told_ready_ = false;
   bool stopping_ = false;
   int exit_status_ = 0;
   Clock::time_point alive_due_{};

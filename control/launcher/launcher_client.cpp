@@ -60,4 +60,6 @@ std::vector<ProcessStatus> parse_launcher_status(const std::string& text) {
   return processes;
 }
 
+bool awaits_ready(const std::string& status_text) { return status_text.starts_with("ready 0\n"); }
+
 }  // namespace headgate::control

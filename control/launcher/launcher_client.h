@@ -24,5 +24,7 @@ struct ProcessStatus {
 tl::expected<std::string, std::string> launcher_call(const std::string& socket_path, const std::string& line,
                                                      int* answered_by = nullptr);
 std::vector<ProcessStatus> parse_launcher_status(const std::string& text);
+// Whether this launcher has yet to hear that the gateway is ready: it was started anew.
+bool awaits_ready(const std::string& status_text);
 
 }  // namespace headgate::control

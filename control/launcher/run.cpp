@@ -17,6 +17,7 @@
 #include <sstream>
 
 #include "control/launcher/launcher.h"
+#include "control/launcher/log.h"
 
 namespace headgate::control {
 namespace {
@@ -27,7 +28,13 @@ constexpr std::chrono::seconds kPrintDirsBound{30};
 struct Dirs {
   std::string run_dir;
   std::string data_dir;
+  LogSettings log;
 };
+
+template <typename... Args>
+void complain(fmt::format_string<Args...> format, Args&&... args) {
+  log(LogLevel::error, fmt::format(format, std::forward<Args>(args)...));
+}
 
 // CAP_DAC_READ_SEARCH: files and folders of other owners, as root without capabilities could not read them:
 // keys that only their owner may read, captures that a pcap: device plays, a checkout in a closed home
@@ -66,7 +73,7 @@ std::optional<Dirs> ask_for_dirs(const std::string& control, const std::string& 
   auto child = spawn({control, "--config", config, "--print-dirs"}, control_privileges(), writer.get());
   writer.reset();
   if (!child) {
-    fmt::print(stderr, "headgate: {}\n", child.error());
+    complain("{}", child.error());
     return std::nullopt;
   }
   std::istringstream lines(read_all(reader.get()));
@@ -76,6 +83,9 @@ std::optional<Dirs> ask_for_dirs(const std::string& control, const std::string& 
   Dirs dirs;
   if (!std::getline(lines, dirs.run_dir) || !std::getline(lines, dirs.data_dir)) return std::nullopt;
   if (dirs.run_dir.empty() || dirs.data_dir.empty()) return std::nullopt;
+  std::string level, format;
+  lines >> level >> format;
+  dirs.log = log_settings(level, format);
   return dirs;
 }
 
@@ -83,7 +93,7 @@ bool make_folder(const std::string& path, mode_t mode, uid_t owner, gid_t group)
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (error || ::chown(path.c_str(), owner, group) != 0 || ::chmod(path.c_str(), mode) != 0) {
-    fmt::print(stderr, "headgate: can't make {}: {}\n", path, error ? error.message() : std::strerror(errno));
+    complain("can't make {}: {}", path, error ? error.message() : std::strerror(errno));
     return false;
   }
   return true;
@@ -106,7 +116,7 @@ bool make_layout(const Dirs& dirs) {
   const std::string lock = run.lock("bridge");
   const UniqueFd fd(::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!fd || ::fchown(fd.get(), bridge_uid, bridge_gid) != 0) {
-    fmt::print(stderr, "headgate: can't make {}: {}\n", lock, std::strerror(errno));
+    complain("can't make {}: {}", lock, std::strerror(errno));
     return false;
   }
   return true;
@@ -128,18 +138,20 @@ int run_gateway(const RunOptions& options) {
   for (int i = 0; i < 3; ++i) {
     paths[i] = find_daemon(options.program, names[i]);
     if (paths[i].empty()) {
-      fmt::print(stderr, "headgate: {} is neither beside {} nor in ../libexec/headgate; install it there\n",
-                 names[i], options.program);
+      complain("{} is neither beside {} nor in ../libexec/headgate; install it there", names[i],
+               options.program);
       return 1;
     }
   }
   const std::string config = std::filesystem::absolute(options.config).lexically_normal().string();
   const auto dirs = ask_for_dirs(paths[0], config);
-  if (!dirs || !make_layout(*dirs)) return 1;
+  if (!dirs) return 1;
+  set_up_log("launcher", "headgate", dirs->log);
+  if (!make_layout(*dirs)) return 1;
   const protocol::RunDir run{dirs->run_dir};
   const auto lock = ProcessLock::acquire(run.lock("launcher"));
   if (!lock) {
-    fmt::print(stderr, "headgate: {}\n", lock.error());
+    complain("{}", lock.error());
     return 1;
   }
   const std::string socket = options.socket.empty() ? run.control_socket() : options.socket;

@@ -27,8 +27,8 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Vlan, id, addresses)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Interface, name, device, addresses, is_default, mtu, igmp, vlans)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Fastpath, workers, cores, hugepages, idle)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(HttpServer, listen)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AdminToken, role, token)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AdminServer, listen, tokens_file, tokens)
+// Without its tokens: secrets stay in their file and are read from there again.
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AdminServer, listen, tokens_file)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Push, url, protocol, interface, vlan, group, port, ttl, dscp, enabled)
 
 static json program_to_json(const std::optional<Program>& program) {

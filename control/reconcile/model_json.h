@@ -1,6 +1,6 @@
 // A Model as JSON and back: what apply stores beside the texts of the files, so that a starting control
-// adopts the applied map from data_dir alone, whatever has become of the files. Holds the admin tokens:
-// readable by the gateway only. Threading: pure functions.
+// adopts the applied map from data_dir alone, whatever has become of the files. Without the admin
+// tokens, which stay in their file. Threading: pure functions.
 #pragma once
 
 #include <memory>

@@ -28,8 +28,41 @@ TEST(History, GivesBackModelAndFiles) {
   ASSERT_TRUE(kept.has_value()) << kept.error();
   EXPECT_EQ(kept->number, 1U);
   EXPECT_EQ(history.applied()->who, "root (0)");
-  EXPECT_EQ(**history.model(1), sample_model());
+  auto model = sample_model();
+  model.node.admin->tokens.clear();  // their file is not readable: none, rather than kept ones
+  EXPECT_EQ(**history.model(1), model);
   EXPECT_EQ(digest(history.sources(1)), digest(sources));
+}
+
+TEST(History, ReadsTheTokensAgainAndKeepsNone) {
+  TempDir dir;
+  const auto write = [&](const char* name, const std::string& text) {
+    std::ofstream(dir.path + "/" + name) << text;
+    ::chmod((dir.path + "/" + name).c_str(), 0600);
+  };
+  write("headgate.yaml",
+        "interfaces:\n  cap0: { device: \"af_packet:eth1\", address: 10.20.0.5/24 }\n"
+        "servers:\n  admin: { listen: \"127.0.0.1:9470\", tokens_file: tokens }\n"
+        "channels: channels.yaml\n");
+  write("channels.yaml", "channels:\n  news: { inputs: [ \"udp://239.10.1.1:5000\" ] }\n");
+  write("tokens", "viewer first-token\n");
+  const auto files = config::load(dir.path + "/headgate.yaml");
+  ASSERT_TRUE(files.ok()) << config::to_string(files.diagnostics.front());
+  History history(dir.path + "/data");
+  ASSERT_TRUE(history.add(entry("a"), *files.model, files.sources).has_value());
+  for (const auto& file : std::filesystem::recursive_directory_iterator(dir.path + "/data")) {
+    if (!file.is_regular_file()) continue;
+    std::ifstream stream(file.path());
+    const std::string text{std::istreambuf_iterator<char>(stream), {}};
+    EXPECT_EQ(text.find("first-token"), std::string::npos) << file.path();
+  }
+  write("tokens", "viewer second-token\n");
+  const auto again = history.model(1);
+  ASSERT_TRUE(again.has_value()) << again.error();
+  ASSERT_EQ((*again)->node.admin->tokens.size(), 1U);
+  EXPECT_EQ((*again)->node.admin->tokens[0].token, "second-token");
+  std::filesystem::remove(dir.path + "/tokens");
+  EXPECT_TRUE((*history.model(1))->node.admin->tokens.empty());
 }
 
 TEST(History, KnowsTheMapBeforeTheAppliedOne) {

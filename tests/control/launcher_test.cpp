@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <chrono>
+#include <cstring>
 #include <functional>
 #include <thread>
 
@@ -40,7 +43,7 @@ class LauncherTest : public ::testing::Test {
            {FAKE_PROCESS, dir.path, name, name == "fastpath" ? fastpath_mode : "live"},
            {},
            name != "control"});
-    ::_exit(Launcher(std::move(options), ServiceManager("", {})).run());
+    ::_exit(Launcher(std::move(options), ServiceManager(notify, watchdog)).run());
   }
   int stop(int signal) {
     int status = -1;
@@ -82,6 +85,8 @@ class LauncherTest : public ::testing::Test {
   TempDir dir;
   protocol::RunDir run{dir.path};
   pid_t launcher = 0;
+  std::string notify;
+  std::optional<std::chrono::microseconds> watchdog;
 };
 
 TEST_F(LauncherTest, StartsTheMediaProcessesOnControlsWordOnly) {
@@ -115,6 +120,44 @@ TEST_F(LauncherTest, IsAdoptedFromWhenItDies) {
   EXPECT_EQ(status("bridge").pid, before[2]);
   ::kill(before[1], SIGKILL);  // and watches what it adopted
   EXPECT_TRUE(eventually([&] { return pid_of("fastpath") != 0 && pid_of("fastpath") != before[1]; }));
+}
+
+TEST_F(LauncherTest, AsksToHearThatTheGatewayIsReadyWhenItWasStartedAnew) {
+  const auto awaits = [&] {
+    return awaits_ready(launcher_call(run.launcher_socket(), "status").value_or("no answer"));
+  };
+  start_all();
+  ASSERT_TRUE(eventually([&] { return all_run(); }));
+  EXPECT_TRUE(awaits());
+  ASSERT_TRUE(launcher_call(run.launcher_socket(), "ready 1 channel").has_value());
+  EXPECT_FALSE(awaits());
+  stop(SIGKILL);
+  start();
+  EXPECT_TRUE(eventually(awaits));
+}
+
+TEST_F(LauncherTest, SendsTheWatchdogItsSignOfLifeWhilePollingAndWhileStopping) {
+  const UniqueFd manager(::socket(AF_UNIX, SOCK_DGRAM, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  notify = dir.path + "/notify";
+  std::memcpy(address.sun_path, notify.c_str(), notify.size() + 1);
+  ASSERT_EQ(::bind(manager.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  watchdog = 200ms;
+  start_all("stubborn");
+  ASSERT_TRUE(eventually([&] { return all_run(); }));
+  const timeval bound{10, 0};
+  ::setsockopt(manager.get(), SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound);
+  const auto next = [&] {
+    char text[256];
+    const ssize_t n = ::recv(manager.get(), text, sizeof text, 0);
+    return n > 0 ? std::string(text, static_cast<std::size_t>(n)) : std::string();
+  };
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(next(), "WATCHDOG=1");
+  EXPECT_EQ(stop(SIGTERM), 0);
+  std::string said;
+  while (!said.starts_with("STOPPING=1")) ASSERT_FALSE((said = next()).empty());
+  EXPECT_EQ(next(), "WATCHDOG=1");
 }
 
 TEST_F(LauncherTest, RaisesTheAlarmOfACrashLoopAndPauses) {

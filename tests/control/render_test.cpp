@@ -95,6 +95,63 @@ TEST_F(Render, PlanNamesWhomItInterrupts) {
             "1 added, 2 changed, 0 removed, 2 untouched\n");
 }
 
+nlohmann::json silent_channel() {
+  const auto none = nlohmann::json::array();
+  return {{"id", "news"},
+          {"name", "News HD"},
+          {"number", 101},
+          {"tags", none},
+          {"state", "down"},
+          {"reason", "no datagram yet"},
+          {"since_unix_ns", kNow - 60'000'000'000},
+          {"now_unix_ns", kNow},
+          {"inputs",
+           {{{"number", 1},
+             {"url", "udp://239.10.1.1:5000"},
+             {"last_packet_unix_ns", 0},
+             {"joined_unix_ns", kNow - 5'000'000'000},
+             {"drops", none},
+             {"pids", none}}}},
+          {"networks",
+           {{{"interface", "cap0"},
+             {"vlan", 0},
+             {"igmp_version", 3},
+             {"last_query_unix_ns", 0},
+             {"last_report_unix_ns", kNow - 5'000'000'000},
+             {"groups", 1}}}},
+          {"push", {{{"url", "udp://239.20.1.1:5000"}, {"last_packet_unix_ns", 0}, {"drops", none}}}},
+          {"bridge", nullptr},
+          {"processes", none}};
+}
+
+TEST_F(Render, ChannelWithoutPacketsTellsWhatIsMissing) {
+  auto channel = silent_channel();
+  std::string text = render_channel(channel, false);
+  EXPECT_NE(text.find("! no datagram since the start; membership reported\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("membership on cap0: IGMPv3, no query seen, last report 5s ago, 1 groups"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(text.find("- ago"), std::string::npos) << text;
+  channel["inputs"][0]["last_packet_unix_ns"] = kNow - 60'000'000'000;
+  channel["inputs"][0]["joined_unix_ns"] = 0;
+  text = render_channel(channel, false);
+  EXPECT_NE(text.find("! no datagram since 2001-09-09 01:46:40; no membership reported\n"), std::string::npos)
+      << text;
+  channel["inputs"][0]["url"] = "udp://:5000";
+  EXPECT_NE(render_channel(channel, false).find("! no datagram since 2001-09-09 01:46:40\n"),
+            std::string::npos);
+  channel["inputs"][0]["last_packet_unix_ns"] = kNow - 500'000'000;
+  EXPECT_EQ(render_channel(channel, false).find("no datagram since"), std::string::npos);
+}
+
+TEST_F(Render, ChannelFitsEightyColumnsAndHasNoColourUnasked) {
+  auto channel = silent_channel();
+  const std::string text = render_channel(channel, false);
+  EXPECT_EQ(text.find('\033'), std::string::npos);
+  std::istringstream lines(text);
+  for (std::string row; std::getline(lines, row);) EXPECT_LE(row.size(), 80U) << row;
+}
+
 TEST_F(Render, WritesRatesAndAgesForPeople) {
   EXPECT_EQ(human_bitrate(0), "-");
   EXPECT_EQ(human_bitrate(128'000), "128k");

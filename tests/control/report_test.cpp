@@ -65,5 +65,24 @@ TEST(Report, WarnsOfItsOwnDrops) {
   EXPECT_NE(render_report("x", report(), reception).find("this host dropped 4"), std::string::npos);
 }
 
+TEST(Report, OfTheGatewaySaysWhereItComesFrom) {
+  const auto answer = nlohmann::json::parse(R"({"taken":true,
+    "gateway":{"channel":"news","input":1,"url":"udp://239.10.1.1:5000","interface":"cap0","vlan":120},
+    "report":{"source":"udp://239.10.1.1:5000","packets":1000,"duration_s":2.0,"bitrate_bps":752000,
+      "cc_errors":3,"datagrams":143,"pids_beyond":0,
+      "services":[{"program_number":101,"streams":[{"pid":256,"stream_type":27,"kind":"h264","language":"",
+        "present":true,"scrambled":false,"codec":{"codec":"avc1.64001f","width":1920,"height":1080,
+        "interlaced":true,"frame_rate":25.0}}]}],
+      "pids":[{"pid":256,"label":"h264","packets":900,"cc_errors":3,"scrambled":0,"bitrate_bps":676800}],
+      "pcr":{"count":40,"discontinuities":0,"interval_max_ms":38.5}}})");
+  const std::string text = render_gateway_probe(answer);
+  for (const char* part :
+       {"as the running gateway takes it in: channel news, input 1, interface cap0 VLAN 120\n",
+        "1000 packets, 2.0 s, 752k bit/s\n", "Service 101\n",
+        "  0x0100  type 0x1b  h264             avc1.64001f 1920x1080i 25 fps\n",
+        "PCR  40 in all, 38.5 ms apart at most; jumps 0\n"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << "in\n" << text;
+}
+
 }  // namespace
 }  // namespace headgate::control

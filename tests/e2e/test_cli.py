@@ -119,7 +119,6 @@ def test_probe_of_a_file(gateway):
     assert missing.returncode == 1 and "/nowhere.ts" in missing.stderr
 
 
-@pytest.mark.xfail(reason="probe does not ask the running gateway yet; it uses a kernel socket and points to status")
 def test_probe_of_a_group_the_gateway_takes(gateway):
     result = gateway.cli("probe", "udp://239.9.1.1:5000", "--time", "2s", "--json")
     assert result.returncode == 0, result.stdout + result.stderr
