@@ -34,8 +34,10 @@ std::string format_request(const Request& request);
 std::string format_result(std::uint64_t id, const nlohmann::json& result);
 std::string format_error(std::uint64_t id, const std::string& message);
 
-// Connects, sends one request, waits for its answer, closes. Error: the peer's message, or why it can't be reached.
+// Connects, sends one request, waits for its answer, closes. Error: the peer's message, or why it can't be
+// reached.
 tl::expected<nlohmann::json, std::string> call(const std::string& socket_path, const std::string& method,
-                                               const nlohmann::json& params, std::chrono::milliseconds timeout);
+                                               const nlohmann::json& params,
+                                               std::chrono::milliseconds timeout);
 
 }  // namespace headgate::protocol

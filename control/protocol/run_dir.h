@@ -9,12 +9,16 @@ namespace headgate::protocol {
 struct RunDir {
   std::string root;
 
-  std::string control_socket() const { return root + "/control.sock"; }       // CLI -> control
-  std::string launcher_socket() const { return root + "/launcher.sock"; }     // control -> launcher
-  std::string lock(const std::string& process) const { return root + "/" + process + ".lock"; }  // pid inside, flock held
-  std::string fastpath_dir() const { return root + "/fastpath"; }             // writable by the fast path
-  std::string bridge_dir() const { return root + "/bridge"; }                 // writable by the bridge
-  std::string fastpath_state() const { return root + "/state/fastpath.json"; }  // written by control, atomically
+  std::string control_socket() const { return root + "/control.sock"; }    // CLI -> control
+  std::string launcher_socket() const { return root + "/launcher.sock"; }  // control -> launcher
+  std::string lock(const std::string& process) const {
+    return root + "/" + process + ".lock";
+  }                                                                // pid inside, flock held
+  std::string fastpath_dir() const { return root + "/fastpath"; }  // writable by the fast path
+  std::string bridge_dir() const { return root + "/bridge"; }      // writable by the bridge
+  std::string fastpath_state() const {
+    return root + "/state/fastpath.json";
+  }  // written by control, atomically
   std::string bridge_state() const { return root + "/state/bridge.json"; }
   std::string fastpath_socket() const { return fastpath_dir() + "/control.sock"; }
   std::string bridge_socket() const { return bridge_dir() + "/control.sock"; }

@@ -1,6 +1,6 @@
-// Desired state of the fast path and the bridge: what control writes to run_dir/state/*.json and each process loads at
-// start and on the message "apply". JSON with snake_case names equal to the members; `version` is refused when unknown.
-// Threading: values.
+// Desired state of the fast path and the bridge: what control writes to run_dir/state/*.json and each process
+// loads at start and on the message "apply". JSON with snake_case names equal to the members; `version` is
+// refused when unknown. Threading: values.
 #pragma once
 
 #include <cstdint>

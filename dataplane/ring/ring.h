@@ -1,14 +1,17 @@
-// The shared-memory ring from the fast path to the bridge: layout and both ends. One file in run_dir, one producer, one
-// consumer, each restartable on its own. docs/formats.md holds the byte format.
+// The shared-memory ring from the fast path to the bridge: layout and both ends. One file in run_dir, one
+// producer, one consumer, each restartable on its own. docs/formats.md holds the byte format.
 //
-// A slot carries up to 7 transport packets of one channel. Full: the new slot is dropped, counted against its channel, and
-// the next slot of that channel carries kSlotGap. A channel may hold at most twice its share of the slots (at least 256).
-// A restarted end raises its epoch; the other discards to the next boundary and marks a gap.
+// A slot carries up to 7 transport packets of one channel. Full: the new slot is dropped, counted against its
+// channel, and the next slot of that channel carries kSlotGap. A channel may hold at most twice its share of
+// the slots (at least 256). A restarted end raises its epoch; the other discards to the next boundary and
+// marks a gap.
 //
-// Wake-up: the consumer polls while traffic flows; before it sleeps it arms the wake flag, and the producer then writes one
-// byte to a FIFO beside the ring (a FIFO needs no descriptor passing, so either side can come back alone).
+// Wake-up: the consumer polls while traffic flows; before it sleeps it arms the wake flag, and the producer
+// then writes one byte to a FIFO beside the ring (a FIFO needs no descriptor passing, so either side can come
+// back alone).
 //
-// Threading: Producer belongs to one thread, Consumer to one thread. Producer::push does not allocate or lock.
+// Threading: Producer belongs to one thread, Consumer to one thread. Producer::push does not allocate or
+// lock.
 #pragma once
 
 #include <array>
@@ -23,7 +26,7 @@
 namespace headgate::ring {
 
 inline constexpr std::size_t kMaxPacketsPerSlot = 7;
-inline constexpr std::uint16_t kSlotGap = 1;            // slots of this channel were lost just before this one
+inline constexpr std::uint16_t kSlotGap = 1;  // slots of this channel were lost just before this one
 inline constexpr std::uint16_t kSlotDiscontinuity = 2;  // the timeline's offset changed with this slot
 inline constexpr std::uint16_t kSlotTimeline = 4;       // `timeline` and `offset` are valid
 
@@ -31,10 +34,10 @@ struct Slot {
   std::uint32_t channel;       // handle, never reused in the life of run_dir
   std::uint16_t packet_count;  // 1..7
   std::uint16_t flags;
-  std::int64_t arrival_ns;     // Unix time
-  std::int64_t timeline;       // 27 MHz, the channel's timeline at this slot (last PCR seen)
-  std::int64_t offset;         // timeline minus the stream's own clock, 27 MHz
-  std::uint32_t sequence;      // per channel, +1 a slot, dropped ones counted in
+  std::int64_t arrival_ns;  // Unix time
+  std::int64_t timeline;    // 27 MHz, the channel's timeline at this slot (last PCR seen)
+  std::int64_t offset;      // timeline minus the stream's own clock, 27 MHz
+  std::uint32_t sequence;   // per channel, +1 a slot, dropped ones counted in
   std::uint32_t reserved;
   std::array<std::uint8_t, 7 * 188> packets;
 };
@@ -42,12 +45,14 @@ static_assert(sizeof(Slot) == 1360);
 
 class Producer {
  public:
-  // Creates the file (or takes an existing one over, raising the producer epoch). slot_count is rounded up to a power of 2.
-  static tl::expected<std::unique_ptr<Producer>, std::string> open(const std::string& path, std::size_t slot_count);
+  // Creates the file (or takes an existing one over, raising the producer epoch). slot_count is rounded up to
+  // a power of 2.
+  static tl::expected<std::unique_ptr<Producer>, std::string> open(const std::string& path,
+                                                                   std::size_t slot_count);
   ~Producer();
 
-  // Copies the slot in. False: dropped (full, or the channel's share used up); the producer remembers the gap.
-  // `sequence` and kSlotGap are filled in by push().
+  // Copies the slot in. False: dropped (full, or the channel's share used up); the producer remembers the
+  // gap. `sequence` and kSlotGap are filled in by push().
   bool push(const Slot& header, std::span<const std::uint8_t> packets) noexcept;
   // Makes pushed slots visible and wakes a sleeping consumer: at most one system call, once a poll loop.
   void flush() noexcept;
@@ -68,8 +73,8 @@ class Consumer {
   static tl::expected<std::unique_ptr<Consumer>, std::string> open(const std::string& path);
   ~Consumer();
 
-  // Calls f(const Slot&) for up to `limit` slots; the slot is a copy, valid during the call. Returns how many.
-  // Slots that no producer of ours writes (packet count, times) are skipped.
+  // Calls f(const Slot&) for up to `limit` slots; the slot is a copy, valid during the call. Returns how
+  // many. Slots that no producer of ours writes (packet count, times) are skipped.
   template <typename F>
   std::size_t poll(std::size_t limit, F&& f) {
     std::size_t n = 0;

@@ -1,6 +1,6 @@
-// A view of one 188-byte transport packet (ISO/IEC 13818-1:2022 2.4.3.2, 2.4.3.4): pure accessors, no copy, no state.
-// Made only from a span of exactly 188 bytes; every accessor is then in bounds, whatever the bytes say.
-// Threading: immutable view; the bytes belong to the caller.
+// A view of one 188-byte transport packet (ISO/IEC 13818-1:2022 2.4.3.2, 2.4.3.4): pure accessors, no copy,
+// no state. Made only from a span of exactly 188 bytes; every accessor is then in bounds, whatever the bytes
+// say. Threading: immutable view; the bytes belong to the caller.
 #pragma once
 
 #include <cstdint>
@@ -26,22 +26,30 @@ class TsPacket {
   constexpr std::uint8_t continuity_counter() const noexcept { return b_[3] & 0x0F; }
 
   // adaptation_field_length as sent, 0 without adaptation field; may exceed what fits: see valid().
-  constexpr std::uint8_t adaptation_length() const noexcept { return has_adaptation() ? b_[4] : std::uint8_t{0}; }
-  // False where the adaptation field overruns the packet or adaptation_field_control is the reserved 0 (table 2-5).
+  constexpr std::uint8_t adaptation_length() const noexcept {
+    return has_adaptation() ? b_[4] : std::uint8_t{0};
+  }
+  // False where the adaptation field overruns the packet or adaptation_field_control is the reserved 0 (table
+  // 2-5).
   constexpr bool valid() const noexcept {
     if ((b_[3] & 0x30) == 0) return false;
     return adaptation_length() <= (has_payload() ? 182 : 183);
   }
   // The flags byte of the adaptation field, 0 where there is none.
-  constexpr std::uint8_t adaptation_flags() const noexcept { return adaptation_length() > 0 ? b_[5] : std::uint8_t{0}; }
+  constexpr std::uint8_t adaptation_flags() const noexcept {
+    return adaptation_length() > 0 ? b_[5] : std::uint8_t{0};
+  }
   constexpr bool discontinuity() const noexcept { return (adaptation_flags() & 0x80) != 0; }
   constexpr bool random_access() const noexcept { return (adaptation_flags() & 0x40) != 0; }
-  constexpr bool has_pcr() const noexcept { return (adaptation_flags() & 0x10) != 0 && adaptation_length() >= 7; }
+  constexpr bool has_pcr() const noexcept {
+    return (adaptation_flags() & 0x10) != 0 && adaptation_length() >= 7;
+  }
 
   constexpr std::optional<Pcr27MHz> pcr() const noexcept {
     if (!has_pcr()) return std::nullopt;
-    const std::uint64_t base = std::uint64_t{b_[6]} << 25 | std::uint64_t{b_[7]} << 17 | std::uint64_t{b_[8]} << 9 |
-                               std::uint64_t{b_[9]} << 1 | std::uint64_t{b_[10]} >> 7;
+    const std::uint64_t base = std::uint64_t{b_[6]} << 25 | std::uint64_t{b_[7]} << 17 |
+                               std::uint64_t{b_[8]} << 9 | std::uint64_t{b_[9]} << 1 |
+                               std::uint64_t{b_[10]} >> 7;
     const std::uint64_t extension = std::uint64_t{b_[10] & 1U} << 8 | b_[11];
     return Pcr27MHz{base * 300 + extension};
   }

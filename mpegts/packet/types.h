@@ -16,10 +16,10 @@ struct Pid {
   constexpr auto operator<=>(const Pid&) const = default;
 };
 
-inline constexpr Pid kPatPid{0x0000};   // table 2-3
-inline constexpr Pid kCatPid{0x0001};   // table 2-3
-inline constexpr Pid kNitPid{0x0010};   // EN 300 468 table 1
-inline constexpr Pid kSdtPid{0x0011};   // SDT and BAT
+inline constexpr Pid kPatPid{0x0000};  // table 2-3
+inline constexpr Pid kCatPid{0x0001};  // table 2-3
+inline constexpr Pid kNitPid{0x0010};  // EN 300 468 table 1
+inline constexpr Pid kSdtPid{0x0011};  // SDT and BAT
 inline constexpr Pid kEitPid{0x0012};
 inline constexpr Pid kTdtPid{0x0014};   // TDT and TOT
 inline constexpr Pid kNullPid{0x1FFF};  // table 2-3
@@ -41,8 +41,8 @@ inline constexpr std::uint64_t kPtsModulus = std::uint64_t{1} << 33;
 inline constexpr std::uint64_t kPcrModulus = kPtsModulus * 300;
 inline constexpr std::int64_t kTicksPerSecond = 27'000'000;
 
-// A moment on a channel's unrolled timeline, 27 MHz since the Unix epoch (approximately: the first timestamp is unrolled
-// to the value nearest UTC, from then on the stream alone counts). Never wraps.
+// A moment on a channel's unrolled timeline, 27 MHz since the Unix epoch (approximately: the first timestamp
+// is unrolled to the value nearest UTC, from then on the stream alone counts). Never wraps.
 struct TimelineTicks {
   std::int64_t ticks = 0;
   constexpr auto operator<=>(const TimelineTicks&) const = default;

@@ -1,15 +1,14 @@
-// Cuts one service out of a multi-program stream: PAT and SDT rewritten to it alone, its PMT, elementary streams, PCR and
-// ECM PIDs and TDT/TOT passed bit-exact, everything else left out (ISO/IEC 13818-1:2022 2.4.4, EN 300 468 5.2.3).
-// Follows PAT and PMT changes at run time. Used on the fast path's worker: on_packet() does not allocate except when a
-// table changed.
-// Threading: owned by one thread.
+// Cuts one service out of a multi-program stream: PAT and SDT rewritten to it alone, its PMT, elementary
+// streams, PCR and ECM PIDs and TDT/TOT passed bit-exact, everything else left out (ISO/IEC
+// 13818-1:2022 2.4.4, EN 300 468 5.2.3). Follows PAT and PMT changes at run time. Used on the fast path's
+// worker: on_packet() does not allocate except when a table changed. Threading: owned by one thread.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
 #include <span>
+#include <string>
 #include <variant>
 
 #include "mpegts/packet/ts_packet.h"
@@ -25,9 +24,9 @@ struct ServiceSelector {
 class ServiceFilter {
  public:
   enum class Verdict : std::uint8_t {
-    pass,      // send the packet as it is
-    drop,      // not of this service
-    replace,   // send replacement() instead (PAT or SDT section packets, 0 or more of them)
+    pass,     // send the packet as it is
+    drop,     // not of this service
+    replace,  // send replacement() instead (PAT or SDT section packets, 0 or more of them)
   };
   enum class State : std::uint8_t { waiting_for_pat, program_not_found, waiting_for_pmt, running };
 

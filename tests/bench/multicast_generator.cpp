@@ -1,6 +1,8 @@
-// Sends one constant-rate transport stream file to many groups at once, paced, by kernel sockets: the load of scripts/bench.
+// Sends one constant-rate transport stream file to many groups at once, paced, by kernel sockets: the load of
+// scripts/bench.
 //   multicast_generator FILE INTERFACE_ADDRESS FIRST_GROUP CHANNELS PORT BITS_PER_SECOND SECONDS
-// Channel i goes to FIRST_GROUP + i. Channels start at different places of the file, so that they don't peak together.
+// Channel i goes to FIRST_GROUP + i. Channels start at different places of the file, so that they don't peak
+// together.
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
@@ -59,7 +61,9 @@ struct Batch {
 
 int main(int argc, char** argv) {
   if (argc != 8) {
-    std::fprintf(stderr, "usage: %s FILE INTERFACE_ADDRESS FIRST_GROUP CHANNELS PORT BITS_PER_SECOND SECONDS\n", argv[0]);
+    std::fprintf(stderr,
+                 "usage: %s FILE INTERFACE_ADDRESS FIRST_GROUP CHANNELS PORT BITS_PER_SECOND SECONDS\n",
+                 argv[0]);
     return 2;
   }
   std::ifstream file(argv[1], std::ios::binary);
@@ -70,11 +74,12 @@ int main(int argc, char** argv) {
     return 1;
   }
   const auto channels = static_cast<std::size_t>(std::atoi(argv[4]));
-  const std::int64_t spacing = static_cast<std::int64_t>(kDatagram * 8 * kNanosecondsPerSecond) / std::atoll(argv[6]);
+  const std::int64_t spacing =
+      static_cast<std::int64_t>(kDatagram * 8 * kNanosecondsPerSecond) / std::atoll(argv[6]);
   const std::int64_t end = now_ns() + std::atoll(argv[7]) * kNanosecondsPerSecond;
 
   const int fd = socket(AF_INET, SOCK_DGRAM, 0);
-  in_addr interface{};
+  in_addr interface {};
   inet_pton(AF_INET, argv[2], &interface);
   setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &interface, sizeof(interface));
   const unsigned char ttl = 8;
