@@ -123,6 +123,7 @@ Status Service::open_ports(const protocol::FastpathState& state) {
   eal.hugepages = state.hugepages;
   eal.log = log_dpdk;
   eal.memory_mib = 24;
+  eal.runtime_dir = run_dir_.fastpath_dir();
   for (std::size_t i = 0; i < state.interfaces.size(); ++i) {
     auto device = parse_device(state.interfaces[i].device, i);
     if (!device)

@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <future>
 
 namespace headgate::fastpath {
@@ -94,6 +96,11 @@ tl::expected<EalInfo, std::string> start_eal(const EalOptions& options) {
   ::pthread_getaffinity_np(::pthread_self(), sizeof affinity, &affinity);
 
   redirect_log(options.log);
+  if (!options.runtime_dir.empty()) {
+    std::error_code ignored;
+    std::filesystem::remove_all(options.runtime_dir + "/dpdk", ignored);
+    ::setenv("RUNTIME_DIRECTORY", options.runtime_dir.c_str(), 1);  // EAL's name for it is systemd's
+  }
   std::vector<std::string> arguments = arguments_for(options, free, affinity);
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
