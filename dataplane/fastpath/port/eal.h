@@ -18,8 +18,8 @@ struct EalOptions {
   protocol::HugepageMode hugepages = protocol::HugepageMode::automatic;
   std::size_t memory_mib = 64;
   std::vector<std::string> pci_devices;  // addresses; empty: the bus is not scanned
-  // Where EAL makes its folder "dpdk", which is emptied first: one that a killed process left is of no use. The caller
-  // alone uses it.
+  // Where EAL makes its folder "dpdk", which is emptied first: one that a killed process left is of no use.
+  // The caller alone uses it.
   std::string runtime_dir;
   // DPDK's own lines; called from any thread. Empty: they go to standard error.
   std::function<void(int level, const std::string& line)> log;
