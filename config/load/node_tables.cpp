@@ -214,7 +214,7 @@ const Table<AdminDraft>& admin_table() {
   static const Table<D> kTable{
       "servers.admin",
       {required(text<D>("listen", &D::listen, check_listen, "",
-                        "address and port of the NOC page, API and metrics")),
+                        "address and port of /metrics, /healthz and /readyz")),
        text<D>("tokens_file", &D::tokens_file, check_title, "",
                "file of ROLE TOKEN lines (viewer, operator, admin), relative to this file")}};
   return kTable;
@@ -230,7 +230,7 @@ const Table<ServersDraft>& servers_table() {
                      read_table(report, *item, http_table(), out.http.emplace_back());
                    }
                  }),
-       tables<D>("admin", Key::Shape::one_or_list, admin_table(), "NOC page, REST API and metrics",
+       tables<D>("admin", Key::Shape::one_or_list, admin_table(), "metrics and health",
                  [](Report& report, const Value& value, D& out) {
                    for (const Value* item : one_or_list(value)) {
                      if (out.admin) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <ctime>
+#include <utility>
 #include <vector>
 
 namespace headgate::control {
@@ -59,6 +60,23 @@ std::string drops_line(const json& drops) {
     text += fmt::format("    dropped {} {} ({}): {}\n", count(drop, "count"), text_of(drop, "reason"),
                         text_of(drop, "where"), text_of(drop, "sentence"));
   return text;
+}
+
+// What a port discarded that belongs to no channel, in a line: a wrong source or port in the map shows here.
+std::string interface_line(const json& interface) {
+  std::string text, line = fmt::format("interface {}: link {}", text_of(interface, "name"),
+                                       interface.at("link_up").get<bool>() ? "up" : "DOWN");
+  const char* before = "; dropped ";
+  for (const json& drop : interface.at("drops")) {
+    line += std::exchange(before, ", ");
+    const std::string item = fmt::format("{} {}", count(drop, "count"), text_of(drop, "reason"));
+    if (line.size() + item.size() > 78) {
+      text += strip_end(std::move(line));
+      line = "    ";
+    }
+    line += item;
+  }
+  return text + line + "\n";
 }
 
 std::string processes_line(const json& processes) {
@@ -265,6 +283,8 @@ std::string render_status(const json& status, bool colour) {
       text += "  " + reason + "\n";
   }
   if (status.at("channels").empty()) text += "(no channels)\n";
+  text += "\n";
+  for (const json& interface : status.value("interfaces", json::array())) text += interface_line(interface);
   return text + "\n" + processes_line(status.at("processes")) + "\n";
 }
 
@@ -281,6 +301,11 @@ std::string render_channel(const json& channel, bool colour) {
                       reason.empty() ? "" : ": ", reason);
   for (const json& input : channel.at("inputs")) text += input_block(input, now);
   if (channel.at("inputs").empty()) text += "input: the fast path has none (disabled, or not running)\n";
+  for (const json& interface : channel.value("interfaces", json::array())) {
+    text += interface_line(interface);
+    for (const json& drop : interface.at("drops"))
+      text += fmt::format("    {}: {}\n", text_of(drop, "reason"), text_of(drop, "sentence"));
+  }
   for (const json& network : channel.at("networks")) {
     const auto version = count(network, "igmp_version");
     text += fmt::format("membership on {}{}: {}, {}, {}, {} groups\n", text_of(network, "interface"),

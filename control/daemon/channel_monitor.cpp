@@ -20,8 +20,10 @@ std::uint64_t lost_in_node(const DropCounts& drops) {
 
 std::int64_t nanoseconds(std::chrono::seconds time) { return std::chrono::nanoseconds(time).count(); }
 
-// ServiceFilter::State::program_not_found + 1, as the fast path writes it.
-constexpr std::uint64_t kServiceMissing = 2;
+// ServiceFilter::State + 1, as the fast path writes it; 0 without a program.
+constexpr std::uint64_t kServiceMissing = 2, kServiceRunning = 4;
+// PAT, PMT and SDT come at least this often (ETSI TR 101 290: 0.5 s and 2 s): who waits longer waits in vain.
+constexpr std::chrono::seconds kTablesLate{3};
 
 void add_reason(std::string& reasons, std::uint64_t count, const char* what) {
   if (count == 0) return;
@@ -55,7 +57,7 @@ ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapsh
   Sample sample;
   sample.at = now;
   sample.epoch = snapshot.epoch;
-  bool service_missing = false;
+  bool service_missing = false, tables_missing = false;
   std::uint32_t active = 0;
   for (const InputSnapshot& input : snapshot.inputs) {
     if (input.channel != channel.id) continue;
@@ -67,6 +69,7 @@ ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapsh
     sample.scrambled += input.scrambled;
     sample.lost += lost_in_node(input.drops);
     service_missing = service_missing || input.service_state == kServiceMissing;
+    tables_missing = tables_missing || (input.service_state != 0 && input.service_state < kServiceRunning);
     entry.last_packet_unix_ns =
         std::max(entry.last_packet_unix_ns, static_cast<std::int64_t>(input.last_packet_unix_ns));
   }
@@ -94,7 +97,7 @@ ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapsh
   if (scrambled > 0 && scrambled * 2 > sample.packets - first.packets)
     add_reason(reasons, scrambled, "scrambled");
   if (!reasons.empty()) reasons += " in the last 10 s";
-  if (service_missing)
+  if (service_missing || (tables_missing && now - first.at >= nanoseconds(kTablesLate)))
     reasons += reasons.empty() ? "the program is not in the stream" : "; the program is not in the stream";
   return {reasons.empty() ? ChannelState::ok : ChannelState::degraded, reasons, 0, active};
 }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <functional>
 
 #include "control/daemon/view.h"
 
@@ -79,9 +80,10 @@ json network_json(const NetworkSnapshot& network) {
           {"reports", network.reports},           {"groups", network.groups}};
 }
 
-json interfaces_json(const Snapshot& snapshot) {
+json interfaces_json(const Snapshot& snapshot, const std::function<bool(const std::string&)>& wanted) {
   json result = json::array();
   for (const InterfaceSnapshot& interface : snapshot.interfaces) {
+    if (!wanted(interface.name)) continue;
     json networks = json::array();
     for (const NetworkSnapshot& network : snapshot.networks) {
       if (network.interface == interface.name) networks.push_back(network_json(network));
@@ -207,7 +209,7 @@ json gateway_status(const GatewayView& view) {
           {"map", map_json(view)},
           {"alarms", alarms_json(view.alarms)},
           {"processes", processes_json(view)},
-          {"interfaces", interfaces_json(view.snapshot)},
+          {"interfaces", interfaces_json(view.snapshot, [](const std::string&) { return true; })},
           {"channels", lines}};
 }
 
@@ -237,6 +239,10 @@ json channel_status(const GatewayView& view, const std::string& id) {
     if (taken_in) networks.push_back(network_json(network));
   }
   result["networks"] = networks;
+  result["interfaces"] = interfaces_json(view.snapshot, [&](const std::string& name) {
+    return std::any_of(channel->inputs.begin(), channel->inputs.end(),
+                       [&](const config::Input& input) { return input.interface == name; });
+  });
   result["processes"] = processes_json(view);
   return result;
 }

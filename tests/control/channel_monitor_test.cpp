@@ -128,6 +128,20 @@ TEST_F(ChannelMonitorTest, SaysThatTheServiceIsMissing) {
   EXPECT_EQ(health().reason, "the program is not in the stream");
 }
 
+TEST_F(ChannelMonitorTest, WaitsForTheServicesTablesOnlySoLong) {
+  input().service_state = 1;
+  second_of_media();
+  second_of_media();
+  EXPECT_EQ(health().state, ChannelState::ok);
+  second_of_media();
+  second_of_media();
+  EXPECT_EQ(health().state, ChannelState::degraded);
+  EXPECT_EQ(health().reason, "the program is not in the stream");
+  input().service_state = 4;
+  second_of_media();
+  EXPECT_EQ(health().state, ChannelState::ok);
+}
+
 TEST_F(ChannelMonitorTest, KnowsDisabledChannelsAndForgetsRemovedOnes) {
   model.channels[0].enabled = false;
   second_of_media();

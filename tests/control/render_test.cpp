@@ -46,6 +46,15 @@ nlohmann::json status() {
              {"subject", "bridge"},
              {"message", "dies again and again"},
              {"severity", "critical"}}}},
+          {"interfaces",
+           {{{"name", "cap0"},
+             {"link_up", true},
+             {"drops",
+              {{{"count", 3645}, {"reason", "wrong_source"}},
+               {{"count", 1'234'567}, {"reason", "no_flow"}},
+               {{"count", 17}, {"reason", "packet_size_204"}},
+               {{"count", 2}, {"reason", "malformed_ip"}}}}},
+            {{"name", "cap1"}, {"link_up", false}, {"drops", nlohmann::json::array()}}}},
           {"channels", {line("sport", "degraded", "3 CC errors in the last 10 s"), line("news", "ok", "")}},
           {"processes", processes}};
 }
