@@ -81,7 +81,11 @@ std::size_t Worker::poll(std::int64_t now_unix_ns) noexcept {
   now_ns_ = now_unix_ns;
   if (const Snapshot* next = next_.load(std::memory_order_acquire); next != current_) adopt(next);
   std::size_t work = 0;
-  for (std::size_t i = 0; i < parts_.ports.size(); ++i) work += receive(*parts_.ports[i], i);
+  // Before the first snapshot nobody knows what to take: frames wait in their ports. A pcap file would lose
+  // its beginning.
+  if (current_ != nullptr) {
+    for (std::size_t i = 0; i < parts_.ports.size(); ++i) work += receive(*parts_.ports[i], i);
+  }
   work += from_host();
   if (current_ != nullptr && now_ns_ >= next_cut_check_ns_) flush_old_cuts();
   for (PortRuntime* port : parts_.ports) {
