@@ -160,7 +160,8 @@ void Daemon::sample() {
         add_event(severity, "channel_state", channel,
                   fmt::format("{} -> {}{}{}", to_string(before.state), to_string(health.state),
                               health.reason.empty() ? "" : ": ", health.reason));
-      });
+      },
+      bridge_problems(observation_.bridge_status));
 }
 
 void Daemon::observe_later() {
@@ -183,6 +184,7 @@ void Daemon::on_observation(Observation now) {
       set_alarm(entry.process.crash_loop, "crash_loop", "critical", entry.process.name,
                 entry.process.name + " dies again and again");
   }
+  raise_unset_programs();
   const bool behind =
       std::any_of(observation_.processes.begin(), observation_.processes.end(), [this](const auto& entry) {
         return entry.process.name != "control" && entry.answers &&
@@ -200,6 +202,20 @@ void Daemon::on_observation(Observation now) {
                   [](const auto& entry) { return entry.process.name != "control" && !entry.answers; });
   if (silent && !applying_) repair_states();
   announce();
+}
+
+void Daemon::raise_unset_programs() {
+  const bool answers =
+      std::any_of(observation_.processes.begin(), observation_.processes.end(),
+                  [](const auto& entry) { return entry.process.name == "bridge" && entry.answers; });
+  if (!answers) return;
+  const auto unset = unset_programs(observation_.bridge_status);
+  std::vector<std::string> over;
+  for (const Alarm& alarm : alarms_) {
+    if (alarm.kind == "program_unset" && !unset.contains(alarm.subject)) over.push_back(alarm.subject);
+  }
+  for (const std::string& channel : over) set_alarm(false, "program_unset", "warning", channel, "");
+  for (const auto& [channel, text] : unset) set_alarm(true, "program_unset", "warning", channel, text);
 }
 
 // A media process starts from its state file alone: one that was damaged would keep it from coming back.

@@ -66,6 +66,7 @@ class Daemon {
   void finish_apply(std::shared_ptr<PreparedApply> prepared, tl::expected<void, ApplyFailure> outcome);
   void end_apply(const ApplyJob& job, const nlohmann::json& result);
   void next_job();
+  void raise_unset_programs();
   void repair_states();
   void reapply();
   bool wanted_map(const ApplyJob& job, PreparedApply& prepared, nlohmann::json& result);

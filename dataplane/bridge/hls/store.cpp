@@ -178,8 +178,10 @@ void SegmentStore::on_segment(const FinishedSegment& segment) {
   entry.discontinuity = segment.discontinuity || (!last_media_.empty() && last_media_ != entry.media);
   entry.size = segment.size;
   const std::string path = path_of(entry);
-  if (!write_file(path, segment)) {
+  failing_ = !write_file(path, segment);
+  if (failing_) {
     ++write_errors_;
+    ++lost_segments_;
     last_error_ = fmt::format("can't write {}: {}", path, std::strerror(errno));
     ::unlink(path.c_str());
     entry.gap = true;
@@ -257,6 +259,7 @@ void SegmentStore::publish() {
   const std::string path = directory_ + "/journal.json";
   if (!replace_file(path, to_json(journal))) {
     ++write_errors_;
+    failing_ = true;
     last_error_ = fmt::format("can't write {}: {}", path, std::strerror(errno));
   }
 }

@@ -72,6 +72,9 @@ class SegmentStore : public SegmentSink {
   std::size_t listed() const;
   std::uint64_t bytes_on_disk() const;
   std::uint64_t write_errors() const { return write_errors_; }
+  std::uint64_t lost_segments() const { return lost_segments_; }  // not written
+  // The last segment or journal could not be written.
+  bool failing() const { return failing_; }
   std::uint32_t window() const { return window_; }
   const Variant& variant() const { return variant_; }
   const std::string& last_error() const { return last_error_; }
@@ -107,6 +110,8 @@ class SegmentStore : public SegmentSink {
   Text media_text_;
   Text multivariant_text_;
   std::uint64_t write_errors_ = 0;
+  std::uint64_t lost_segments_ = 0;
+  bool failing_ = false;
   std::string last_error_;
 };
 

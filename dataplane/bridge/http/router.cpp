@@ -69,7 +69,9 @@ Response Router::handle(const Request& request) {
     response.add("Location", path[0] + "/");
     return response;
   }
-  return channel_answer(request, *channel, path);
+  Response response = channel_answer(request, *channel, path);
+  response.cut_off = channel->slow_clients();
+  return response;
 }
 
 Response Router::channel_answer(const Request& request, ChannelView& channel,

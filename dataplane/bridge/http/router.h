@@ -28,6 +28,8 @@ class ChannelView {
   virtual bool serves_hls() const = 0;
   virtual std::uint32_t segment_ms() const = 0;
   virtual hls::SegmentStore& store() = 0;
+  // Where clients are counted that did not take an answer of this channel.
+  virtual std::shared_ptr<std::uint64_t> slow_clients() const { return nullptr; }
   // Someone fetched the media playlist.
   virtual void on_viewer(std::string_view client, std::string_view user_agent) = 0;
 };

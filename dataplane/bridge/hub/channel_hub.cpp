@@ -106,6 +106,7 @@ struct ChannelHub::Stream {
   bool marked = false;  // random_access_indicator
   bool duplicate_seen = false;
   int last_continuity = -1;
+  Fate last_fate = Fate::none;
   std::size_t payload_bytes = 0;
   std::vector<std::uint8_t> pes;
   // The clock in force when the PES packet began.
@@ -137,6 +138,11 @@ const mpegts::es::AudioFormat* ChannelHub::audio_format(Pid pid) const {
   const std::uint8_t at = stream_of_pid_[pid.value & 0x1FFF];
   if (at == 0 || !streams_[at - 1U]->audio_format) return nullptr;
   return &*streams_[at - 1U]->audio_format;
+}
+
+Fate ChannelHub::last_fate(Pid pid) const {
+  const std::uint8_t at = stream_of_pid_[pid.value & 0x1FFF];
+  return at == 0 ? Fate::none : streams_[at - 1U]->last_fate;
 }
 
 void ChannelHub::on_slot(const ring::Slot& slot) {
@@ -261,67 +267,84 @@ void ChannelHub::finish_pes(Stream& stream) {
   if (!stream.open) return;
   stream.open = false;
   if (stream.scrambled) {
-    ++counters_.scrambled_pes;
+    stream.last_fate = count(Fate::scrambled);
   } else if (stream.oversized) {
-    ++counters_.oversized_pes;
+    stream.last_fate = count(Fate::oversized);
   } else if (stream.damaged) {
-    ++counters_.damaged_pes;
+    stream.last_fate = count(Fate::damaged);
   } else {
-    Unit unit;
-    unit.track = stream.index;
-    unit.packets = stream.pes;
-    if (inspect(stream, unit)) {
-      if (stream.video && unit.timed) {
-        watch_since_ = timeline_;
-        if (video_given_up_) {
-          video_given_up_ = false;
-          reconfigure_ = true;
-          stream.pes.clear();
-          return;  // the next random access point begins the media with video
-        }
-      }
-      const bool carried = configuration_ != nullptr && stream.index < configuration_->carried.size();
-      if (carried) sink_.on_unit(unit);
-    }
+    deliver(stream);
   }
   stream.pes.clear();
 }
 
-bool ChannelHub::stamp(Stream& stream, const mpegts::PesHeader& header, Unit& unit) {
-  if (!stream.has_timeline) {
-    ++counters_.untimed_pes;
-    return false;
+Fate ChannelHub::count(Fate fate) {
+  switch (fate) {
+    case Fate::damaged:
+      ++counters_.damaged_pes;
+      break;
+    case Fate::scrambled:
+      ++counters_.scrambled_pes;
+      break;
+    case Fate::oversized:
+      ++counters_.oversized_pes;
+      break;
+    case Fate::untimed:
+      ++counters_.untimed_pes;
+      break;
+    case Fate::bad_timestamp:
+      ++counters_.bad_timestamp_pes;
+      break;
+    case Fate::none:
+    case Fate::delivered:
+      break;
   }
-  if (!header.pts) return true;
+  return fate;
+}
+
+void ChannelHub::deliver(Stream& stream) {
+  Unit unit;
+  unit.track = stream.index;
+  unit.packets = stream.pes;
+  stream.last_fate = count(inspect(stream, unit));
+  if (stream.last_fate != Fate::delivered) return;
+  if (stream.video && unit.timed) {
+    watch_since_ = timeline_;
+    if (video_given_up_) {
+      video_given_up_ = false;
+      reconfigure_ = true;
+      return;  // the next random access point begins the media with video
+    }
+  }
+  const bool carried = configuration_ != nullptr && stream.index < configuration_->carried.size();
+  if (carried) sink_.on_unit(unit);
+}
+
+Fate ChannelHub::stamp(Stream& stream, const mpegts::PesHeader& header, Unit& unit) {
+  if (!stream.has_timeline) return Fate::untimed;
+  if (!header.pts) return Fate::delivered;
   const mpegts::TimelineTicks reference{stream.reference};
   unit.dts = mpegts::unroll_near(header.dts.value_or(*header.pts), stream.offset, reference).ticks;
   // PTS lies within a second or so of DTS: unrolled near it, so that both fall on the same side of a wrap.
   unit.pts = mpegts::unroll_near(*header.pts, stream.offset, {unit.dts}).ticks;
   const bool near = unit.dts > stream.reference - kMaxLead && unit.dts < stream.reference + kMaxLead &&
                     unit.pts > unit.dts - kMaxLead && unit.pts < unit.dts + kMaxLead;
-  if (!near) {
-    ++counters_.bad_timestamp_pes;
-    return false;
-  }
+  if (!near) return Fate::bad_timestamp;
   unit.timed = true;
-  return true;
+  return Fate::delivered;
 }
 
-bool ChannelHub::inspect(Stream& stream, Unit& unit) {
+Fate ChannelHub::inspect(Stream& stream, Unit& unit) {
   std::size_t limit = kInspectAudio;
   if (stream.video) limit = stream.marked ? kInspectMarkedVideo : kInspectVideo;
   gather(stream.pes, limit, scratch_);
   const auto header = mpegts::PesHeader::parse(scratch_);
   if (!header || header->payload_offset > scratch_.size() ||
       (header->packet_length != 0 && stream.payload_bytes < header->packet_length + 6)) {
-    ++counters_.damaged_pes;
-    return false;
+    return Fate::damaged;
   }
-  if (header->scrambled) {
-    ++counters_.scrambled_pes;
-    return false;
-  }
-  if (!stamp(stream, *header, unit)) return false;
+  if (header->scrambled) return Fate::scrambled;
+  if (const Fate fate = stamp(stream, *header, unit); fate != Fate::delivered) return fate;
   const auto payload = std::span<const std::uint8_t>(scratch_).subspan(header->payload_offset);
   if (stream.video) {
     unit.random_access = stream.video->inspect_start(payload);
@@ -332,7 +355,7 @@ bool ChannelHub::inspect(Stream& stream, Unit& unit) {
     inspect_audio(stream, payload, unit.dts);
     unit.audio = stream.audio_format ? &*stream.audio_format : nullptr;
   }
-  return true;
+  return Fate::delivered;
 }
 
 // The format is looked at once a second of the timeline: cheap, and at the same frames on every node.

@@ -31,6 +31,9 @@ struct HubCounters {
   std::uint64_t configurations = 0;
 };
 
+// What became of a PID's last PES packet.
+enum class Fate : std::uint8_t { none, delivered, damaged, scrambled, oversized, untimed, bad_timestamp };
+
 class ChannelHub {
  public:
   static constexpr std::size_t kMaxPes = 4 * 1024 * 1024;
@@ -58,6 +61,11 @@ class ChannelHub {
   const mpegts::es::VideoFormat* video_format(mpegts::Pid pid) const;
   const mpegts::es::AudioFormat* audio_format(mpegts::Pid pid) const;
   std::int64_t last_arrival_ns() const { return arrival_ns_; }
+  std::size_t service_count() const { return picker_.service_count(); }
+  // Of a carried PID, or of the video that was given up.
+  Fate last_fate(mpegts::Pid pid) const;
+  // The video brought nothing usable for kVideoPatience: the sound alone is carried.
+  bool video_given_up() const { return video_given_up_; }
 
  private:
   struct Stream;  // one carried PID
@@ -66,12 +74,14 @@ class ChannelHub {
   void on_stream_packet(Stream& stream, const mpegts::TsPacket& packet);
   bool check_continuity(Stream& stream, const mpegts::TsPacket& packet);
   void finish_pes(Stream& stream);
-  bool inspect(Stream& stream, Unit& unit);
+  void deliver(Stream& stream);
+  Fate count(Fate fate);
+  Fate inspect(Stream& stream, Unit& unit);
   void inspect_audio(Stream& stream, std::span<const std::uint8_t> payload, std::int64_t dts);
   void configure();
   void watch_video();
   void publish_pcr_packet(const mpegts::TsPacket& packet);
-  bool stamp(Stream& stream, const mpegts::PesHeader& header, Unit& unit);
+  Fate stamp(Stream& stream, const mpegts::PesHeader& header, Unit& unit);
 
   UnitSink& sink_;
   ProgramPicker picker_;
