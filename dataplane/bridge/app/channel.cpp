@@ -56,6 +56,7 @@ void Channel::on_gap() {
 }
 
 void Channel::on_tick(std::chrono::steady_clock::time_point now) {
+  store_.on_tick(now);
   const std::uint64_t packets = hub_.counters().packets;
   if (packets != packets_at_tick_) {
     if (packets_at_tick_ == 0 || now - last_packet_ >= kSilence) waiting_since_ = now;

@@ -121,6 +121,7 @@ json channel_status(Channel& channel) {
               {"oversized_pes", c.oversized_pes},
               {"untimed_pes", c.untimed_pes},
               {"bad_timestamp_pes", c.bad_timestamp_pes},
+              {"split_pes", c.split_pes},
               {"last_packet_unix", static_cast<double>(hub.last_arrival_ns()) / 1e9},
               {"drops", drops_of(channel)},
               {"problem", channel.problem()},

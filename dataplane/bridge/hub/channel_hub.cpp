@@ -5,6 +5,8 @@
 #include <limits>
 #include <utility>
 
+#include "dataplane/bridge/hub/pes_split.h"
+#include "dataplane/bridge/hub/refusal.h"
 #include "mpegts/clock/timeline.h"
 
 namespace headgate::bridge::hub {
@@ -49,37 +51,13 @@ bool ends_whole(std::span<const std::uint8_t> packets) {
   return last.adaptation_length() == 0 || last.adaptation_length() > used;
 }
 
-// What HLS with MPEG-TS segments carries: what at least one class of players decodes.
-const char* refusal(StreamKind kind) {
-  switch (kind) {
-    case StreamKind::h264:
-    case StreamKind::hevc:
-    case StreamKind::mpeg2_video:
-    case StreamKind::mpeg_audio:
-    case StreamKind::aac_adts:
-    case StreamKind::aac_latm:
-    case StreamKind::ac3:
-    case StreamKind::eac3:
-      return nullptr;
-    case StreamKind::dts:
-      return "DTS audio: no HLS player decodes it";
-    case StreamKind::opus:
-      return "Opus audio: HLS carries it in fMP4 only";
-    case StreamKind::teletext:
-      return "teletext: no HLS player shows it";
-    case StreamKind::dvb_subtitles:
-      return "DVB subtitles: no HLS player shows them";
-    case StreamKind::scte35:
-      return "SCTE-35 splice information: not part of the media";
-    case StreamKind::id3:
-      return "timed ID3 metadata is not passed on";
-    case StreamKind::private_sections:
-      return "private sections: no media";
-    case StreamKind::unknown:
-    case StreamKind::other:
-      break;
-  }
-  return "stream type that HLS players don't know";
+// Whether the payload of a PES packet opens with a start code, not with the tail of an access unit.
+bool begins_aligned(std::span<const std::uint8_t> pes) {
+  const auto header = mpegts::PesHeader::parse(pes);
+  if (!header || header->payload_offset > pes.size()) return false;
+  const auto payload = pes.subspan(header->payload_offset);
+  const auto first = std::find_if(payload.begin(), payload.end(), [](std::uint8_t b) { return b != 0; });
+  return first - payload.begin() >= 2 && first != payload.end() && *first == 1;
 }
 
 }  // namespace
@@ -116,6 +94,8 @@ struct ChannelHub::Stream {
   std::optional<mpegts::es::VideoParser> video;
   std::optional<mpegts::es::AudioParser> audio;
   std::optional<mpegts::es::AudioFormat> audio_format;
+  std::optional<std::int64_t>
+      reorder;  // PTS minus DTS of the last random access point that began a PES packet
   std::int64_t probed_second = std::numeric_limits<std::int64_t>::min();
 };
 
@@ -317,7 +297,69 @@ void ChannelHub::deliver(Stream& stream) {
     }
   }
   const bool carried = configuration_ != nullptr && stream.index < configuration_->carried.size();
-  if (carried) sink_.on_unit(unit);
+  if (!carried) return;
+  if (stream.video && unit.timed) {
+    const bool joinable = unit.random_access != mpegts::es::RandomAccess::none;
+    if (joinable && begins_aligned(scratch_)) {
+      stream.reorder = unit.pts - unit.dts;
+    } else if (deliver_split(stream, unit)) {
+      return;
+    }
+  }
+  sink_.on_unit(unit);
+}
+
+// A random access point inside a PES packet (several access units, or the tail of one before it): where it
+// can be cut there, it begins a PES packet of its own, so that a segment can begin with it.
+bool ChannelHub::deliver_split(Stream& stream, const Unit& whole) {
+  gather(stream.pes, kMaxPes, scratch_);
+  const auto header = mpegts::PesHeader::parse(scratch_);
+  if (!header || !header->pts || header->payload_offset > scratch_.size()) return false;
+  const std::size_t size =
+      header->packet_length == 0 ? scratch_.size() : std::min(scratch_.size(), header->packet_length + 6);
+  if (header->payload_offset > size) return false;
+  const auto payload = std::span<const std::uint8_t>(scratch_).first(size).subspan(header->payload_offset);
+  const auto split = stream.video->split(payload);
+  std::uint64_t frames = 0;  // that begin before it
+  const mpegts::es::AccessUnit* found = nullptr;
+  for (std::size_t i = split.continues ? 1 : 0; i < split.units.size() && found == nullptr; ++i) {
+    const auto& unit = split.units[i];
+    const bool joinable = unit.random_access != mpegts::es::RandomAccess::none && !unit.second_field;
+    if (joinable && unit.offset > 0) found = &unit;
+    if (!unit.second_field && found == nullptr) ++frames;
+  }
+  const auto& format = stream.video->format();
+  const bool timed = frames == 0 || (format && format->frame_rate_num != 0);
+  if (found == nullptr || !timed) return false;
+  // The time stamps are those of the first access unit that begins in the packet (2.4.3.7); each frame after
+  // it is decoded a frame later, and a random access point is shown as long after its decoding as the one
+  // before.
+  const std::uint64_t later =
+      frames == 0 ? 0 : frames * 90'000 * format->frame_rate_den / format->frame_rate_num;
+  const std::int64_t reorder =
+      frames == 0 ? whole.pts - whole.dts : stream.reorder.value_or(whole.pts - whole.dts);
+  PesCut cut;
+  cut.at = header->payload_offset + found->offset;
+  cut.dts = {(header->dts.value_or(*header->pts).ticks + later) % mpegts::kPtsModulus};
+  cut.pts = {(cut.dts.ticks + mpegts::kPtsModulus + static_cast<std::uint64_t>(reorder / 300)) %
+             mpegts::kPtsModulus};
+  cut.first_untimed = frames == 0;
+  const auto second = split_pes(stream.pes, *header, size, cut, split_);
+  if (!second) return false;
+  ++counters_.split_pes;
+  Unit first = whole;
+  first.timed = frames != 0;
+  first.random_access = mpegts::es::RandomAccess::none;
+  first.packets = std::span<const std::uint8_t>(split_).first(*second);
+  sink_.on_unit(first);
+  Unit next = whole;
+  next.video = format ? &*format : nullptr;
+  next.random_access = found->random_access;
+  next.dts = whole.dts + static_cast<std::int64_t>(later) * 300;
+  next.pts = next.dts + reorder;
+  next.packets = std::span<const std::uint8_t>(split_).subspan(*second);
+  sink_.on_unit(next);
+  return true;
 }
 
 Fate ChannelHub::stamp(Stream& stream, const mpegts::PesHeader& header, Unit& unit) {

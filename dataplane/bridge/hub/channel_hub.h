@@ -29,6 +29,7 @@ struct HubCounters {
   std::uint64_t bad_timestamp_pes = 0;  // farther from the PCR than kMaxLead
   std::uint64_t discontinuities = 0;
   std::uint64_t configurations = 0;
+  std::uint64_t split_pes = 0;  // at a random access point inside them
 };
 
 // What became of a PID's last PES packet.
@@ -76,6 +77,7 @@ class ChannelHub {
   void finish_pes(Stream& stream);
   void deliver(Stream& stream);
   Fate count(Fate fate);
+  bool deliver_split(Stream& stream, const Unit& whole);
   Fate inspect(Stream& stream, Unit& unit);
   void inspect_audio(Stream& stream, std::span<const std::uint8_t> payload, std::int64_t dts);
   void configure();
@@ -91,6 +93,7 @@ class ChannelHub {
   std::vector<std::unique_ptr<Stream>> streams_;
   std::vector<std::uint8_t> stream_of_pid_;  // index + 1 in streams_, 0: none
   std::vector<std::uint8_t> scratch_;
+  std::vector<std::uint8_t> split_;
   mpegts::Pid lone_pcr_pid_ = mpegts::kNullPid;  // a PCR PID that is no carried stream
   std::int64_t arrival_ns_ = 0;
   std::int64_t timeline_ = 0;
