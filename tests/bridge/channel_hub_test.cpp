@@ -58,7 +58,9 @@ class ChannelHubTest : public testing::Test {
           std::span<const std::uint8_t, mpegts::kPacketSize>(packets.data() + at, mpegts::kPacketSize));
       if (packet.pid().value != pid) continue;
       EXPECT_TRUE(packet.valid());
-      if (last >= 0) EXPECT_EQ(packet.continuity_counter(), (last + 1) & 0x0F) << at / mpegts::kPacketSize;
+      if (last >= 0) {
+        EXPECT_EQ(packet.continuity_counter(), (last + 1) & 0x0F) << at / mpegts::kPacketSize;
+      }
       last = packet.continuity_counter();
       auto payload = packet.payload();
       if (packet.payload_unit_start()) {
@@ -258,6 +260,15 @@ TEST_F(VideoFallback, AScrambledVideoCountsAsSilentAndIsTakenBackWhenItIsClear) 
   EXPECT_EQ(carried(), 2U);
   EXPECT_FALSE(hub.video_given_up());
   EXPECT_EQ(out.configurations.back()->carried[0].pid.value, kVideo);
+}
+
+TEST_F(VideoFallback, AJumpOfTheClockIsNoSilence) {
+  begin();
+  second(true);
+  t += 90'000 * 30;
+  for (int i = 0; i < 3; ++i) second(true);
+  EXPECT_EQ(hub.counters().configurations, 1U) << "the video was given up, if only for a moment";
+  EXPECT_GT(hub.counters().discontinuities, 0U);
 }
 
 TEST_F(VideoFallback, AVideoThatComesIsNeverGivenUp) {

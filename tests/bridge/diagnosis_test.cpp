@@ -165,7 +165,7 @@ TEST_F(DiagnosisTest, ASegmentBeginsAtARandomAccessPointInsideAPesPacket) {
   EXPECT_EQ(channel->segmenter_counters().gop_too_long, 0U);
   for (const hls::Entry& entry : entries) {
     EXPECT_TRUE(entry.independent);
-    EXPECT_EQ(entry.start / 300 % kFrame, 0);
+    EXPECT_EQ((entry.start - entries.front().start) / 300 % static_cast<std::int64_t>(kFrame), 0);
     const auto file = channel->store().find(entry.k, entry.media);
     ASSERT_NE(file, nullptr);
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(file->bytes().data()) + 2 * mpegts::kPacketSize;

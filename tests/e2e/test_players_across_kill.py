@@ -16,7 +16,7 @@ class Player:
 
     def __init__(self, rig, gateway, channel):
         self.process = rig.popen("gw", "ffmpeg", "-hide_banner", "-nostdin", "-nostats", "-progress", "pipe:1", "-i", gateway.url(f"/{channel}/index.m3u8"),
-                                 "-f", "null", "-", stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+                                 "-f", "null", "-", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.points, self.errors = [], []
         self.threads = [threading.Thread(target=self._follow, daemon=True), threading.Thread(target=self._listen, daemon=True)]
         for thread in self.threads:

@@ -141,7 +141,10 @@ void ChannelHub::on_slot(const ring::Slot& slot) {
     sink_.on_discontinuity();
   }
   if ((slot.flags & ring::kSlotTimeline) != 0) {
+    // Tables may come before the first PCR, and a clock that jumps says nothing of the video.
+    const bool jumps = !has_timeline_ || (slot.flags & ring::kSlotDiscontinuity) != 0;
     timeline_ = slot.timeline;
+    if (jumps) watch_since_ = timeline_;
     if ((slot.flags & ring::kSlotDiscontinuity) != 0) has_own_clock_ = false;
     if (!has_own_clock_) reference_ = slot.timeline;
     offset_ = slot.offset;

@@ -88,7 +88,7 @@ def test_another_segment_duration_ends_ffmpegs_playlist_and_leaves_nobody_waitin
         rig.send(media.stream("h264_aac", 60), group, 5000)
         client = hls.Client(gateway, "tv").follow(4, 30)
         player = rig.popen("gw", "ffmpeg", "-hide_banner", "-nostdin", "-live_start_index", "0", "-i", gateway.url("/tv/index.m3u8"), "-f", "null", "-",
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True)
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         end = time.monotonic() + 20
         while not gateway.json("status", "tv")["viewers"]:
             assert time.monotonic() < end
