@@ -77,7 +77,7 @@ def test_edits_touch_only_what_they_name(rig):
 
 @pytest.mark.parametrize("before, after", [("2s", "4s"), ("4s", "2s")])
 def test_another_segment_duration_ends_ffmpegs_playlist_and_leaves_nobody_waiting(rig, before, after):
-    """Under one address numbers that go back would make ffmpeg wait for ever: it prints "Media sequence changed unexpectedly" and sleeps."""
+    """Numbers must not go back under one address (RFC 8216 6.2.2): the old address ends, a new one goes on."""
     group = "239.15.2.1" if before == "2s" else "239.15.2.2"
 
     def tv(segment):
