@@ -11,9 +11,12 @@
 namespace headgate::mpegts {
 namespace {
 
-constexpr double kTableIntervalS = 0.5;  // TR 101 290 1.3.a, 1.5.a
-constexpr double kPidIntervalS = 5.0;    // 1.6: user specified
-constexpr double kPtsIntervalS = 0.7;    // 2.5
+constexpr double seconds_of(std::chrono::milliseconds time) {
+  return static_cast<double>(time.count()) / 1e3;
+}
+constexpr double kTableIntervalS = seconds_of(kTableLimit);
+constexpr double kPidIntervalS = seconds_of(kPidLimit);
+constexpr double kPtsIntervalS = seconds_of(kPtsLimit);
 constexpr std::size_t kMaxCodecProbes = 128;
 constexpr std::size_t kMaxPending = 65'536;
 constexpr double kTailS = 1.0;
