@@ -225,8 +225,13 @@ std::string Launcher::hung(const std::string& name_and_pid) {
 
 void Launcher::watch_control() {
   Process& control = processes_.front();
+  const auto now = Clock::now();
+  // Away itself, stopped or starved: what came meanwhile is yet to be read.
+  const bool was_away = now - turned_at_ > std::chrono::seconds(3);
+  turned_at_ = now;
   if (control.state != State::running || control.heard_at == Clock::time_point{}) return;
-  if (Clock::now() - control.heard_at > options_.hang_bound) kill_hung(control, "fell silent");
+  if (was_away) control.heard_at = now;
+  if (now - control.heard_at > options_.hang_bound) kill_hung(control, "fell silent");
 }
 
 std::string Launcher::status() {

@@ -97,6 +97,7 @@ class Launcher {
   UniqueFd signals_;
   UniqueFd listener_;
   protocol::SocketPath socket_path_;
+  Clock::time_point turned_at_{};
   Clock::time_point look_at_{};  // for the socket's name
   bool media_allowed_ = false;
   bool told_ready_ = false;
