@@ -22,8 +22,8 @@ struct ChannelChange {
   std::vector<std::string> keys;  // "name", "inputs", "push", "serve.hls", "enabled", ...
   bool interrupts_media = false;  // multicast out of this channel pauses (its input changed)
   bool interrupts_hls = false;    // HLS viewers of this channel see a break
-  // Pushes that end or go elsewhere, and RTP pushes whose sequence numbers begin anew. Another TTL or DSCP of a
-  // UDP push costs nothing: the next datagram has it.
+  // Pushes that end or go elsewhere, and RTP pushes whose sequence numbers begin anew. Another TTL or DSCP of
+  // a UDP push costs nothing: the next datagram has it.
   std::vector<std::string> interrupts_pushes;
   std::vector<ValueChange> values;
   bool operator==(const ChannelChange&) const = default;
@@ -36,7 +36,7 @@ struct Plan {
   std::vector<std::string> untouched;
   std::vector<std::string> node_keys;  // changed node keys, dotted: "interfaces.cap0.mtu"
   std::vector<ValueChange> node_values;
-  std::vector<std::string> restarts;   // processes that apply must restart: "fastpath", "bridge"
+  std::vector<std::string> restarts;  // processes that apply must restart: "fastpath", "bridge"
   std::vector<std::string> refused;  // node keys that can't change at run time: "node", "run_dir", "data_dir"
   bool empty() const { return added.empty() && changed.empty() && removed.empty() && node_keys.empty(); }
   bool operator==(const Plan&) const = default;

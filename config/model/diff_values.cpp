@@ -95,8 +95,7 @@ void hls_values(const Channel& running, const Channel& wanted, Values& values) {
     values.note("serve.hls.window", running.hls->window, wanted.hls->window);
   } else if (running.hls || wanted.hls) {
     const HlsOptions& hls = running.hls ? *running.hls : *wanted.hls;
-    const std::string words =
-        "segment " + in_words(hls.segment) + ", window " + std::to_string(hls.window);
+    const std::string words = "segment " + in_words(hls.segment) + ", window " + std::to_string(hls.window);
     values.list.push_back({"serve.hls", running.hls ? words : "", wanted.hls ? words : ""});
   }
 }

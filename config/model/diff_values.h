@@ -1,4 +1,5 @@
-// Values of the model in the words of the files, for a plan. Nothing secret: of tokens only their number. Pure.
+// Values of the model in the words of the files, for a plan. Nothing secret: of tokens only their number.
+// Pure.
 #pragma once
 
 #include <string>

@@ -47,9 +47,15 @@ nlohmann::json plan_json(const config::Plan& plan) {
                        {"interrupts_media", change.interrupts_media},
                        {"interrupts_hls", change.interrupts_hls},
                        {"interrupts_pushes", change.interrupts_pushes}});
-  return {{"added", plan.added},         {"changed", changed},          {"removed", plan.removed},
-          {"untouched", plan.untouched}, {"node_keys", plan.node_keys}, {"restarts", plan.restarts},
-          {"refused", plan.refused},     {"empty", plan.empty()},      {"node_values", values_json(plan.node_values)}};
+  return {{"added", plan.added},
+          {"changed", changed},
+          {"removed", plan.removed},
+          {"untouched", plan.untouched},
+          {"node_keys", plan.node_keys},
+          {"restarts", plan.restarts},
+          {"refused", plan.refused},
+          {"empty", plan.empty()},
+          {"node_values", values_json(plan.node_values)}};
 }
 
 std::string summary(const config::Plan& plan) {
@@ -123,9 +129,9 @@ nlohmann::json Daemon::files_json(const std::vector<config::SourceFile>& sources
     const auto applied = find(applied_sources_, source.path);
     const bool known = applied != applied_sources_.end();
     result.push_back({{"path", source.path},
-                      {"state", !known                           ? "new"
+                      {"state", !known                         ? "new"
                                 : applied->text == source.text ? "same"
-                                                                 : "changed"},
+                                                               : "changed"},
                       {"changed_unix_ns", changed_unix_ns(source.path)}});
   }
   for (const config::SourceFile& applied : applied_sources_) {
@@ -180,7 +186,8 @@ bool Daemon::wanted_map(const ApplyJob& job, PreparedApply& prepared, nlohmann::
     result["diagnostics"] = prepared.diagnostics;
     std::string first;
     if (!files.diagnostics.empty()) first = ": " + config::to_string(files.diagnostics.front());
-    add_event("warning", "map_rejected", "", fmt::format("apply by {}: {}{}", job.who,
+    add_event("warning", "map_rejected", "",
+              fmt::format("apply by {}: {}{}", job.who,
                           protocol::counted(static_cast<std::uint64_t>(errors), "error"), first));
     if (job.by_signal) {
       log_diagnostics(files.diagnostics);

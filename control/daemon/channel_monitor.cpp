@@ -112,13 +112,12 @@ ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapsh
     const bool had_media = before == ChannelState::ok || before == ChannelState::degraded;
     if (had_media && now - entry.expected_since <= nanoseconds(kSilence))
       return {before, "no datagram of the new input yet", 0, 0};
-    return {
-        ChannelState::down,
-        fmt::format("no datagram since {} ({})", entry.why, short_age(now - entry.expected_since)), 0, 0};
+    return {ChannelState::down,
+            fmt::format("no datagram since {} ({})", entry.why, short_age(now - entry.expected_since)), 0, 0};
   }
   if (now - entry.last_packet_unix_ns > nanoseconds(kSilence))
-    return {ChannelState::down,
-            fmt::format("no datagram for {}", short_age(now - entry.last_packet_unix_ns)), 0, 0};
+    return {ChannelState::down, fmt::format("no datagram for {}", short_age(now - entry.last_packet_unix_ns)),
+            0, 0};
   const Sample& first = entry.samples.front();
   std::string reasons;
   add_reason(reasons, sample.cc - std::min(first.cc, sample.cc), "CC errors");

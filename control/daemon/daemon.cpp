@@ -307,7 +307,8 @@ void Daemon::announce() {
     if (const auto* health = monitor_.find(channel.id)) ++counts[static_cast<int>(health->state)];
   }
   const auto text = fmt::format("{}: {} ok, {} degraded, {} down, {} disabled",
-                                protocol::counted(model_->channels.size(), "channel"), counts[0], counts[1], counts[2], counts[3]);
+                                protocol::counted(model_->channels.size(), "channel"), counts[0], counts[1],
+                                counts[2], counts[3]);
   if (!announced_ && ready()) {
     tell_launcher_log();
     tell_launcher("ready " + text);

@@ -34,7 +34,7 @@ bool Daemon::choose_map(const config::LoadResult& files) {
   const auto applied = history_->applied();
   if (media_runs() && applied && adopt(*applied)) {
     add_event("info", "adopted", "control",
-              fmt::format("control restarted, adopted applied map {}; media went on", applied->number));
+              fmt::format("restarted, adopted applied map {}; media went on", applied->number));
     // What died meanwhile is told when the launcher has answered.
     if (const auto before = protocol::read_file(run_dir_.root + "/state/processes.json"))
       observation_ = recall(*before);

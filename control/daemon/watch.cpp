@@ -45,11 +45,10 @@ void compare_process(const Observation& before, const ProcessView& old, const Ob
                           entry.process.deaths >= old.process.deaths;
   if (same_count && entry.process.deaths > old.process.deaths) {
     const bool hung = entry.process.hung > old.process.hung;
-    events.push_back(
-        event(at, "critical", hung ? "process_hung" : "process_died", name,
-              fmt::format("{} (pid {}); {} so far",
-                          hung ? "did not answer for 10 s and was killed" : "ended unexpectedly",
-                          old.process.pid, protocol::counted(entry.process.deaths, "death"))));
+    events.push_back(event(at, "critical", hung ? "process_hung" : "process_died", name,
+                           fmt::format("{} (pid {}); {} so far",
+                                       hung ? "did not answer for 10 s and was killed" : "ended unexpectedly",
+                                       old.process.pid, protocol::counted(entry.process.deaths, "death"))));
   }
   if (old.process.pid != entry.process.pid && entry.process.pid != 0 &&
       (old.process.pid != 0 || old.process.deaths != 0))
@@ -94,8 +93,7 @@ bool launcher_replaced(const Observation& before, const Observation& now) {
 std::vector<Event> compare(const Observation& before, const Observation& now, std::int64_t at) {
   std::vector<Event> events;
   if (before.launcher_answers && !now.launcher_answers)
-    events.push_back(
-        event(at, "critical", "launcher_lost", "launcher", "does not answer; media goes on"));
+    events.push_back(event(at, "critical", "launcher_lost", "launcher", "does not answer; media goes on"));
   if (!before.launcher_answers && now.launcher_answers && !before.processes.empty())
     events.push_back(event(at, "info", "launcher_back", "launcher", "answers"));
   if (launcher_replaced(before, now))

@@ -11,8 +11,8 @@
 //   log LEVEL FORMAT    control: the node file's `log` in force                       -> ok
 //   status              "ready 1", or "ready 0" while this launcher has yet to hear `ready`; then a line a
 //                       process: NAME STATE PID DEATHS STARTED_UNIX_NS CRASH_LOOP HUNG    -> lines
-// HUNG counts the deaths that were kills of a process that did not answer. Control asks for `status` about once
-// a second: when it has done so and then falls silent for hang_bound, the launcher kills it likewise.
+// HUNG counts the deaths that were kills of a process that did not answer. Control asks for `status` about
+// once a second: when it has done so and then falls silent for hang_bound, the launcher kills it likewise.
 // Threading: one thread, run() returns when everything has stopped.
 #pragma once
 

@@ -14,7 +14,8 @@ tl::expected<void, std::string> SocketPath::bind(int fd, mode_t mode) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path_.size() >= sizeof address.sun_path)
-    return tl::unexpected("the path of a control socket is too long: " + path_ + "; choose a shorter run_dir");
+    return tl::unexpected("the path of a control socket is too long: " + path_ +
+                          "; choose a shorter run_dir");
   std::memcpy(address.sun_path, path_.c_str(), path_.size() + 1);
   ::unlink(path_.c_str());
   // By umask and not by chmod afterwards: the bridge's sandbox has no chmod.
