@@ -210,7 +210,8 @@ YamlFault explain(const std::string& text, const std::string& said, Place at) {
     return {*tab, "a tab indents this line: YAML indents by spaces only"};
   if (const auto address = unquoted_address(text, at.line, at.file))
     return {*address, "quote this address: [ opens a list in YAML, write \"[::]:8080\""};
-  const bool unfinished = said.find("flow not found") != std::string::npos || said.starts_with("illegal EOF");
+  const bool unfinished = said.find("flow not found") != std::string::npos ||
+                          said.starts_with("illegal EOF") || said.starts_with("illegal flow end");
   if (unfinished) {
     if (auto fault = Brackets(text, at.file).fault()) return *fault;
   }

@@ -33,10 +33,19 @@ Model sample() {
   return model;
 }
 
+ChannelChange change(const std::string& id, const std::vector<std::string>& keys, bool media, bool hls) {
+  ChannelChange made;
+  made.id = id;
+  made.keys = keys;
+  made.interrupts_media = media;
+  made.interrupts_hls = hls;
+  return made;
+}
+
 // Without the values, which have their own tests.
-ChannelChange effect(ChannelChange change) {
-  change.values.clear();
-  return change;
+ChannelChange effect(ChannelChange made) {
+  made.values.clear();
+  return made;
 }
 
 TEST(Diff, OfEqualModelsIsEmptyAndLeavesAllUntouched) {
@@ -60,25 +69,25 @@ TEST(Diff, NewNameInterruptsNobody) {
   wanted.channels[0].name = "News HD";
   const Plan plan = diff(sample(), wanted);
   ASSERT_EQ(plan.changed.size(), 1U);
-  EXPECT_EQ(effect(plan.changed[0]), (ChannelChange{"news", {"name"}, false, false}));
+  EXPECT_EQ(effect(plan.changed[0]), change("news", {"name"}, false, false));
 }
 
 TEST(Diff, NewInputInterruptsMulticastAndHls) {
   Model wanted = sample();
   wanted.channels[0].inputs[0].group = "239.10.9.9";
-  EXPECT_EQ(effect(diff(sample(), wanted).changed.at(0)), (ChannelChange{"news", {"inputs"}, true, true}));
+  EXPECT_EQ(effect(diff(sample(), wanted).changed.at(0)), change("news", {"inputs"}, true, true));
 }
 
 TEST(Diff, NamesProgramWhereOnlyThatChanged) {
   Model wanted = sample();
   wanted.channels[0].inputs[0].program = Program(std::uint16_t{7});
-  EXPECT_EQ(effect(diff(sample(), wanted).changed.at(0)), (ChannelChange{"news", {"program"}, true, true}));
+  EXPECT_EQ(effect(diff(sample(), wanted).changed.at(0)), change("news", {"program"}, true, true));
 }
 
 TEST(Diff, NewPushInterruptsNobody) {
   Model wanted = sample();
   wanted.channels[0].push.emplace_back();
-  EXPECT_EQ(effect(diff(sample(), wanted).changed.at(0)), (ChannelChange{"news", {"push"}, false, false}));
+  EXPECT_EQ(effect(diff(sample(), wanted).changed.at(0)), change("news", {"push"}, false, false));
 }
 
 TEST(Diff, SegmentBreaksHlsButWindowDoesNot) {
@@ -86,16 +95,15 @@ TEST(Diff, SegmentBreaksHlsButWindowDoesNot) {
   wanted.channels[0].hls->segment = std::chrono::milliseconds(2000);
   wanted.channels[1].hls->window = 12;
   const Plan plan = diff(sample(), wanted);
-  EXPECT_EQ(effect(plan.changed.at(0)), (ChannelChange{"news", {"serve.hls"}, false, true}));
-  EXPECT_EQ(effect(plan.changed.at(1)), (ChannelChange{"sport", {"serve.hls"}, false, false}));
+  EXPECT_EQ(effect(plan.changed.at(0)), change("news", {"serve.hls"}, false, true));
+  EXPECT_EQ(effect(plan.changed.at(1)), change("sport", {"serve.hls"}, false, false));
 }
 
 TEST(Diff, EnablingADisabledChannelInterruptsNobody) {
   Model running = sample();
   running.channels[0].enabled = false;
-  EXPECT_EQ(effect(diff(running, sample()).changed.at(0)),
-            (ChannelChange{"news", {"enabled"}, false, false}));
-  EXPECT_EQ(effect(diff(sample(), running).changed.at(0)), (ChannelChange{"news", {"enabled"}, true, true}));
+  EXPECT_EQ(effect(diff(running, sample()).changed.at(0)), change("news", {"enabled"}, false, false));
+  EXPECT_EQ(effect(diff(sample(), running).changed.at(0)), change("news", {"enabled"}, true, true));
 }
 
 TEST(Diff, InterfaceAndFastpathKeysRestartTheFastPathOnce) {
