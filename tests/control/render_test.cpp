@@ -141,7 +141,7 @@ nlohmann::json silent_channel() {
           {"number", 101},
           {"tags", none},
           {"state", "down"},
-          {"reason", "no datagram since it was started (60s)"},
+          {"reason", "nothing came"},
           {"since_unix_ns", kNow - 60'000'000'000},
           {"now_unix_ns", kNow},
           {"inputs",
