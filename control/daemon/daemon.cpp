@@ -50,6 +50,7 @@ constexpr std::size_t kMaxProbes = 8;
 constexpr std::chrono::milliseconds kFresh{200};
 constexpr std::chrono::milliseconds kPatience{700};
 constexpr std::size_t kMaxWaitingForStatus = 256;
+constexpr std::chrono::seconds kTapBound{3};
 
 nlohmann::json history_json(const History& history) {
   const auto applied = history.applied();
@@ -321,6 +322,18 @@ void Daemon::announce() {
   }
 }
 
+void Daemon::start_tap(const nlohmann::json& params, Reply reply) {
+  const auto wish = parse_probe_wish(params);
+  if (!wish) return reply(tl::unexpected(wish.error()));
+  const auto target = find_probe_target(*model_, *wish);
+  if (!target) return reply(nlohmann::json{{"taken", false}});
+  boost::asio::post(observe_thread_, [this, target = *target, time = wish->time, reply = std::move(reply)] {
+    auto answer = tap_answer(
+        target, protocol::call(run_dir_.fastpath_socket(), "tap", tap_request(target, time), kTapBound));
+    boost::asio::post(io_, [reply, answer = std::move(answer)] { reply(answer); });
+  });
+}
+
 void Daemon::start_probe(const nlohmann::json& params, Reply reply) {
   const auto wish = parse_probe_wish(params);
   if (!wish) return reply(tl::unexpected(wish.error()));
@@ -399,6 +412,8 @@ void Daemon::handle(const protocol::Request& request, const std::string& who, Re
                          {"generation", states_.fastpath.generation}});
   } else if (method == "status") {
     answer_status(text_param("channel"), std::move(reply));
+  } else if (method == "tap") {
+    start_tap(request.params, std::move(reply));
   } else if (method == "probe") {
     start_probe(request.params, std::move(reply));
   } else if (method == "plan") {
