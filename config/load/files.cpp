@@ -48,6 +48,11 @@ tl::expected<FileText, std::string> Files::read(const std::string& path) const {
   return out;
 }
 
+bool Files::absent(const std::string& path) const {
+  if (texts_.contains(path)) return false;
+  return !disk_ || (::access(path.c_str(), F_OK) != 0 && errno == ENOENT);
+}
+
 std::vector<std::string> Files::match(const std::string& pattern) const {
   if (pattern.find_first_of("*?[") == std::string::npos) return {pattern};
   std::vector<std::string> out;

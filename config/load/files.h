@@ -25,6 +25,8 @@ class Files {
 
   // At most kMaxFileBytes + 1 of a regular file. The error says why not.
   tl::expected<FileText, std::string> read(const std::string& path) const;
+  // No file of this name: it is to be written, not to be made readable.
+  bool absent(const std::string& path) const;
   // Paths that match, sorted. A name without wildcards gives itself.
   std::vector<std::string> match(const std::string& pattern) const;
 

@@ -46,7 +46,10 @@ class Loader {
     const int file = report_.add_file(node_file);
     const auto read = files_.read(node_file);
     if (!read) {
-      report_.error({file, 0, 0}, fmt::format("can't read the node file: {}", read.error()));
+      report_.error({file, 1, 1},
+                    files_.absent(node_file)
+                        ? "there is no such file: write the node file there, or name another with --config"
+                        : fmt::format("can't read the node file: {}", read.error()));
       return;
     }
     sources_.push_back({absolute(node_file), read->text});
@@ -98,7 +101,11 @@ class Loader {
         const auto read = files_.read(path);
         if (!read) {
           report_.error(name.place,
-                        fmt::format("can't read the channel map '{}': {}", shown(path), read.error()));
+                        files_.absent(path)
+                            ? fmt::format("there is no channel map '{}': write it, or correct "
+                                          "`channels` (relative to this file)",
+                                          shown(path))
+                            : fmt::format("can't read the channel map '{}': {}", shown(path), read.error()));
           continue;
         }
         sources_.push_back({absolute(path), read->text});

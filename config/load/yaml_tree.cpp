@@ -10,6 +10,8 @@
 #include <sstream>
 #include <unordered_map>
 
+#include "config/load/yaml_errors.h"
+
 namespace headgate::config {
 namespace {
 
@@ -21,7 +23,24 @@ struct Stop {
 
 class Builder : public YAML::EventHandler {
  public:
-  Builder(int file, Report& report) : file_(file), report_(report) {}
+  Builder(int file, const std::string& text, Report& report) : file_(file), text_(text), report_(report) {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      if (text[i] == '\n') lines_.push_back(i + 1);
+    }
+  }
+
+  // yaml-cpp counts from 0, and columns in bytes; an editor counts characters.
+  Place place(const YAML::Mark& mark) const {
+    if (mark.is_null() || mark.line < 0) return {file_, 1, 1};
+    const auto line = std::min(static_cast<std::size_t>(mark.line), lines_.size() - 1);
+    const auto end = lines_[line] + static_cast<std::size_t>(std::max(mark.column, 0));
+    int column = 1;
+    for (std::size_t i = lines_[line]; i < end; ++i) {
+      const bool inside = i < text_.size() && (static_cast<unsigned char>(text_[i]) & 0xC0) == 0x80;
+      column += inside ? 0 : 1;
+    }
+    return {file_, static_cast<int>(line) + 1, column};
+  }
 
   ValuePtr root() const { return root_; }
 
@@ -84,16 +103,19 @@ class Builder : public YAML::EventHandler {
     std::vector<std::pair<Place, ValuePtr>> merges;
   };
 
-  // yaml-cpp counts from 0.
-  Place place(const YAML::Mark& mark) const { return {file_, mark.line + 1, mark.column + 1}; }
-
   [[noreturn]] static void too_deep(Place at) {
     throw Stop{at, fmt::format("nested more than {} levels deep", kMaxDepth)};
   }
 
   void refuse_tag(const std::string& tag, Place at) {
-    if (tag.empty() || tag == "?" || tag == "!" || tag.rfind("tag:yaml.org,2002:", 0) == 0) return;
-    report_.error(at, fmt::format("YAML tag '{}' has no meaning here: remove it", shown(tag)));
+    constexpr std::string_view kCore = "tag:yaml.org,2002:";
+    constexpr std::string_view kKnown[] = {"str", "int", "float", "bool", "null", "map", "seq"};
+    if (tag.empty() || tag == "?" || tag == "!") return;
+    const bool core = tag.rfind(kCore, 0) == 0;
+    const std::string_view name = core ? std::string_view(tag).substr(kCore.size()) : std::string_view(tag);
+    if (core && std::find(std::begin(kKnown), std::end(kKnown), name) != std::end(kKnown)) return;
+    report_.error(
+        at, fmt::format("YAML tag '{}{}' has no meaning here: remove it", core ? "!!" : "", shown(name)));
   }
 
   void open(Value::Kind kind, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
@@ -190,7 +212,9 @@ class Builder : public YAML::EventHandler {
   }
 
   int file_;
+  const std::string& text_;
   Report& report_;
+  std::vector<std::size_t> lines_{0};  // where each begins
   ValuePtr root_;
   std::vector<Open> open_;
   std::vector<Anchor> anchors_;
@@ -234,31 +258,6 @@ Place place_of(const std::string& text, std::size_t offset, int file) {
     }
   }
   return place;
-}
-
-// The line up to `last` that a tab indents: the usual reason behind yaml-cpp's obscure complaints.
-std::optional<Place> tab_indent(const std::string& text, int last, int file) {
-  std::istringstream lines(text);
-  std::string line;
-  for (int number = 1; number <= last && std::getline(lines, line); ++number) {
-    const std::size_t tab = line.find('\t');
-    const std::size_t content = line.find_first_not_of(" \t\r");
-    if (tab != std::string::npos && content != std::string::npos && tab < content) {
-      return Place{file, number, static_cast<int>(tab) + 1};
-    }
-  }
-  return {};
-}
-
-// "[::]:8080" without its quotes opens a list: the trap of listen addresses.
-std::optional<Place> unquoted_address(const std::string& text, int last, int file) {
-  std::istringstream lines(text);
-  std::string line;
-  for (int number = 1; number <= last && std::getline(lines, line); ++number) {
-    const std::size_t at = line.find(": [::");
-    if (at != std::string::npos) return Place{file, number, static_cast<int>(at) + 3};
-  }
-  return {};
 }
 
 bool check_text(const std::string& text, int file, Report& report) {
@@ -312,9 +311,10 @@ std::string kind_name(const Value& value) {
 ValuePtr parse_yaml(const std::string& text, int file, Report& report) {
   if (!check_text(text, file, report)) return nullptr;
   const bool bom = text.rfind("\xEF\xBB\xBF", 0) == 0;
-  Builder builder(file, report);
+  const std::string content = bom ? text.substr(3) : text;
+  Builder builder(file, content, report);
   try {
-    std::istringstream stream(bom ? text.substr(3) : text);
+    std::istringstream stream(content);
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {
     }
@@ -322,17 +322,12 @@ ValuePtr parse_yaml(const std::string& text, int file, Report& report) {
     report.error(stop.place, stop.message);
     return nullptr;
   } catch (const YAML::Exception& e) {
-    const Place at{file, std::max(e.mark.line + 1, 1), std::max(e.mark.column + 1, 1)};
-    if (const auto tab = tab_indent(text, at.line, file)) {
-      report.error(*tab, "a tab indents this line: YAML indents by spaces only");
-    } else if (const auto address = unquoted_address(text, at.line, file)) {
-      report.error(*address, "quote this address: [ opens a list in YAML, write \"[::]:8080\"");
-    } else {
-      report.error(at, fmt::format("not valid YAML: {}", shown(e.msg)));
-    }
+    const YamlFault fault = explain(content, e.msg, builder.place(e.mark));
+    report.error(fault.place, fault.message);
     return nullptr;
-  } catch (const std::exception& e) {
-    report.error({file, 1, 1}, fmt::format("not valid YAML: {}", shown(e.what())));
+  } catch (const std::exception&) {
+    const YamlFault fault = explain(content, "", {file, 1, 1});
+    report.error(fault.place, fault.message);
     return nullptr;
   }
   if (!builder.root() || builder.root()->is_null()) {

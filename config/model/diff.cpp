@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "config/model/diff_values.h"
+
 namespace headgate::config {
 namespace {
 
@@ -44,6 +46,8 @@ ChannelChange compare(const Channel& running, const Channel& wanted) {
   note(same_flows && running.inputs != wanted.inputs, "program");
   note(running.push != wanted.push, "push");
   note(running.hls != wanted.hls, "serve.hls");
+  out.values = channel_values(running, wanted);
+  if (running.enabled && wanted.enabled) out.interrupts_pushes = interrupted_pushes(running, wanted);
   const bool media = running.inputs != wanted.inputs || !wanted.enabled;
   out.interrupts_media = sends(running) && media;
   out.interrupts_hls = running.enabled && running.hls && (media || breaks_hls(running, wanted));
@@ -56,33 +60,48 @@ class NodeDiff {
       : running_(running), wanted_(wanted), plan_(plan) {}
 
   void run() {
-    refuse(running_.node != wanted_.node, "node");
-    refuse(running_.run_dir != wanted_.run_dir, "run_dir");
-    refuse(running_.data_dir != wanted_.data_dir, "data_dir");
-    note(running_.log_level != wanted_.log_level, "log.level");
-    note(running_.log_format != wanted_.log_format, "log.format");
+    refuse("node", running_.node, wanted_.node);
+    refuse("run_dir", running_.run_dir, wanted_.run_dir);
+    refuse("data_dir", running_.data_dir, wanted_.data_dir);
+    note("log.level", running_.log_level, wanted_.log_level);
+    note("log.format", running_.log_format, wanted_.log_format);
     interfaces();
     const Fastpath& before = running_.fastpath;
     const Fastpath& after = wanted_.fastpath;
-    restart(before.workers != after.workers, "fastpath.workers");
-    restart(before.cores != after.cores, "fastpath.cores");
-    restart(before.hugepages != after.hugepages, "fastpath.hugepages");
-    restart(before.idle != after.idle, "fastpath.idle");
-    note(running_.http != wanted_.http, "servers.http");
-    note(running_.admin != wanted_.admin, "servers.admin");
+    restart("fastpath.workers", before.workers, after.workers);
+    restart("fastpath.cores", before.cores, after.cores);
+    restart("fastpath.hugepages", before.hugepages, after.hugepages);
+    restart("fastpath.idle", before.idle, after.idle);
+    note("servers.http", running_.http, wanted_.http);
+    note("servers.admin", running_.admin, wanted_.admin);
   }
 
  private:
-  void note(bool changed, const std::string& key) {
-    if (changed) plan_.node_keys.push_back(key);
+  void add(const std::string& key, const std::string& before, const std::string& after) {
+    plan_.node_keys.push_back(key);
+    plan_.node_values.push_back({key, before, after});
   }
-  void refuse(bool changed, const std::string& key) {
-    note(changed, key);
-    if (changed) plan_.refused.push_back(key);
+  template <class T>
+  bool note(const std::string& key, const T& before, const T& after) {
+    if (before == after) return false;
+    const bool same_words = in_words(before) == in_words(after);
+    add(key, in_words(before), same_words ? "other secrets" : in_words(after));
+    return true;
   }
-  void restart(bool changed, const std::string& key) {
-    note(changed, key);
-    if (changed && plan_.restarts.empty()) plan_.restarts.emplace_back("fastpath");
+  template <class T>
+  void refuse(const std::string& key, const T& before, const T& after) {
+    if (note(key, before, after)) plan_.refused.push_back(key);
+  }
+  void needs_restart() {
+    if (plan_.restarts.empty()) plan_.restarts.emplace_back("fastpath");
+  }
+  template <class T>
+  void restart(const std::string& key, const T& before, const T& after) {
+    if (note(key, before, after)) needs_restart();
+  }
+  void come_or_go(const std::string& key, const std::string& before, const std::string& after) {
+    add(key, before, after);
+    needs_restart();
   }
 
   void interfaces() {
@@ -90,12 +109,12 @@ class NodeDiff {
     const auto before = by_name(running_.interfaces, name);
     const auto after = by_name(wanted_.interfaces, name);
     for (const auto& [key, interface] : before) {
-      if (after.find(key) == after.end()) restart(true, "interfaces." + key);
+      if (after.find(key) == after.end()) come_or_go("interfaces." + key, interface->device, "");
     }
     for (const auto& [key, interface] : after) {
       const auto known = before.find(key);
       if (known == before.end()) {
-        restart(true, "interfaces." + key);
+        come_or_go("interfaces." + key, "", interface->device);
       } else {
         compare_interfaces(*known->second, *interface, "interfaces." + key);
       }
@@ -103,24 +122,24 @@ class NodeDiff {
   }
 
   void compare_interfaces(const Interface& before, const Interface& after, const std::string& prefix) {
-    restart(before.device != after.device, prefix + ".device");
-    restart(before.addresses != after.addresses, prefix + ".address");
+    restart(prefix + ".device", before.device, after.device);
+    restart(prefix + ".address", before.addresses, after.addresses);
     // Inputs and pushes carry the interface they use: which one is the default changes nothing else.
-    note(before.is_default != after.is_default, prefix + ".default");
-    restart(before.mtu != after.mtu, prefix + ".mtu");
-    restart(before.igmp != after.igmp, prefix + ".igmp");
+    note(prefix + ".default", before.is_default, after.is_default);
+    restart(prefix + ".mtu", before.mtu, after.mtu);
+    restart(prefix + ".igmp", before.igmp, after.igmp);
     const auto name = [](const Vlan& vlan) { return std::to_string(vlan.id); };
     const auto vlans = by_name(before.vlans, name);
     const auto wanted = by_name(after.vlans, name);
     for (const auto& [id, vlan] : vlans) {
-      if (wanted.find(id) == wanted.end()) restart(true, prefix + ".vlans." + id);
+      if (wanted.find(id) == wanted.end()) come_or_go(prefix + ".vlans." + id, "VLAN " + id, "");
     }
     for (const auto& [id, vlan] : wanted) {
       const auto known = vlans.find(id);
       if (known == vlans.end()) {
-        restart(true, prefix + ".vlans." + id);
+        come_or_go(prefix + ".vlans." + id, "", "VLAN " + id);
       } else {
-        restart(!(*known->second == *vlan), prefix + ".vlans." + id + ".address");
+        restart(prefix + ".vlans." + id + ".address", known->second->addresses, vlan->addresses);
       }
     }
   }

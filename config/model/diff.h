@@ -8,11 +8,24 @@
 
 namespace headgate::config {
 
+// A key with its values, for people: "serve.hls.segment", "4s", "2s". "" where there was or will be none. No
+// secret is among them.
+struct ValueChange {
+  std::string key;
+  std::string before;
+  std::string after;
+  bool operator==(const ValueChange&) const = default;
+};
+
 struct ChannelChange {
   std::string id;
   std::vector<std::string> keys;  // "name", "inputs", "push", "serve.hls", "enabled", ...
   bool interrupts_media = false;  // multicast out of this channel pauses (its input changed)
   bool interrupts_hls = false;    // HLS viewers of this channel see a break
+  // Pushes that end or go elsewhere, and RTP pushes whose sequence numbers begin anew. Another TTL or DSCP of
+  // a UDP push costs nothing: the next datagram has it.
+  std::vector<std::string> interrupts_pushes;
+  std::vector<ValueChange> values;
   bool operator==(const ChannelChange&) const = default;
 };
 
@@ -22,7 +35,8 @@ struct Plan {
   std::vector<std::string> removed;
   std::vector<std::string> untouched;
   std::vector<std::string> node_keys;  // changed node keys, dotted: "interfaces.cap0.mtu"
-  std::vector<std::string> restarts;   // processes that apply must restart: "fastpath", "bridge"
+  std::vector<ValueChange> node_values;
+  std::vector<std::string> restarts;  // processes that apply must restart: "fastpath", "bridge"
   std::vector<std::string> refused;  // node keys that can't change at run time: "node", "run_dir", "data_dir"
   bool empty() const { return added.empty() && changed.empty() && removed.empty() && node_keys.empty(); }
   bool operator==(const Plan&) const = default;

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace headgate::control {
@@ -14,7 +16,11 @@ struct CommonOptions {
 
 int check_command(const std::string& config, bool json);
 int plan_command(const CommonOptions& common);
-int apply_command(const CommonOptions& common, bool rollback);
+struct ApplyOptions {
+  bool rollback = false;
+  std::optional<std::uint32_t> to;  // a map of the history
+};
+int apply_command(const CommonOptions& common, const ApplyOptions& options);
 int history_command(const CommonOptions& common);
 int status_command(const CommonOptions& common, const std::string& channel);
 int events_command(const CommonOptions& common, bool follow);

@@ -2,12 +2,16 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string_view>
+#include <vector>
 
 #include "control/cli/commands.h"
+#include "control/cli/did_you_mean.h"
 #include "control/launcher/run.h"
 
 namespace {
@@ -30,7 +34,8 @@ struct Arguments {
   CommonOptions common;
   RunOptions run;
   std::string channel;
-  bool rollback = false;
+  ApplyOptions apply;
+  std::string rollback_to;
   bool follow = false;
   ProbeOptions probe;
   SendOptions send;
@@ -61,6 +66,27 @@ bool parse_time(const std::string& text, std::chrono::milliseconds& time) {
   if (factor == 0 || value <= 0 || value > 1'000'000) return false;
   time = std::chrono::milliseconds(value * factor);
   return true;
+}
+
+bool parse_map(const std::string& text, std::optional<std::uint32_t>& number) {
+  std::uint32_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return false;
+  number = value;
+  return true;
+}
+
+// 0 where the first word is a command or an option, else the exit status.
+int refuse_unknown_command(const CLI::App& app, const std::string& word) {
+  if (word.empty() || word.front() == '-') return 0;
+  std::vector<std::string> known;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) {
+    if (command->get_name() == word) return 0;
+    known.push_back(command->get_name());
+  }
+  fmt::print(stderr, "headgate: unknown command '{}'{}\n", word,
+             headgate::control::did_you_mean(word, known));
+  return 2;
 }
 
 CLI::App* online(CLI::App& app, Arguments& arguments, const char* name, const char* description,
@@ -99,8 +125,19 @@ void add_online(CLI::App& app, Arguments& a, std::function<int()>& action) {
   });
   CLI::App* apply = online(app, a, "apply", "make the gateway match both files, all or nothing",
                            "headgate apply --rollback");
-  apply->add_flag("--rollback", a.rollback, "return to the map applied before");
-  apply->callback([&] { action = [&] { return apply_command(a.common, a.rollback); }; });
+  CLI::Option* rollback =
+      apply->add_option("--rollback", a.rollback_to, "return to the map applied before, or to this one")
+          ->expected(0, 1)
+          ->type_name("[MAP]");
+  CLI::Option* to = apply->add_option("--to", a.apply.to, "the same as --rollback MAP (headgate history)")
+                        ->type_name("MAP")
+                        ->excludes(rollback);
+  apply->callback([&a, &action, rollback, to] {
+    a.apply.rollback = rollback->count() != 0 || to->count() != 0;
+    if (rollback->count() != 0 && !a.rollback_to.empty() && !parse_map(a.rollback_to, a.apply.to))
+      throw CLI::ValidationError("--rollback", "write the number of a map, as headgate history lists it");
+    action = [&a] { return apply_command(a.common, a.apply); };
+  });
   online(app, a, "history", "the maps applied so far", "headgate history --json")->callback([&] {
     action = [&] { return history_command(a.common); };
   });
@@ -157,6 +194,9 @@ int main(int argc, char** argv) {
   add_offline(app, arguments, action);
   add_online(app, arguments, action);
   add_tools(app, arguments, action);
+  if (argc > 1) {
+    if (const int status = refuse_unknown_command(app, argv[1]); status != 0) return status;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -153,8 +153,10 @@ int plan_command(const CommonOptions& common) {
   return 0;
 }
 
-int apply_command(const CommonOptions& common, bool rollback) {
-  const auto answer = ask(common, "apply", {{"rollback", rollback}}, kApply);
+int apply_command(const CommonOptions& common, const ApplyOptions& options) {
+  json params = {{"rollback", options.rollback}};
+  if (options.to) params["to"] = *options.to;
+  const auto answer = ask(common, "apply", params, kApply);
   if (!answer) return fail(common, answer.error());
   const bool ok = answer->value("ok", false);
   if (common.json) {
@@ -166,8 +168,7 @@ int apply_command(const CommonOptions& common, bool rollback) {
   fmt::print("{}", render_plan(*answer, true));
   if (answer->contains("warning") && (*answer)["warning"].is_string())
     fmt::print(stderr, "headgate: {}\n", (*answer)["warning"].get<std::string>());
-  if (answer->contains("number") && (*answer)["number"].is_number())
-    fmt::print("applied as map {}\n", (*answer)["number"].get<std::uint32_t>());
+  fmt::print("{}", render_applied(*answer));
   return 0;
 }
 

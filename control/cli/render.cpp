@@ -8,10 +8,13 @@
 #include <utility>
 #include <vector>
 
+#include "control/protocol/counted.h"
+
 namespace headgate::control {
 namespace {
 
 using nlohmann::json;
+using protocol::counted;
 
 const char* colour_of(const std::string& state) {
   if (state == "down" || state == "critical") return "\033[1;31m";
@@ -167,14 +170,18 @@ std::string input_block(const json& input, std::int64_t now) {
                       count(input, "pcr_discontinuities"),
                       static_cast<double>(count(input, "pcr_interval_max_ns")) / 1e6);
   text += drops_line(input.at("drops"));
-  if (!input.at("pids").empty()) text += "    PID       bit/s    packets  CC errors  scrambled\n";
-  for (const json& pid : input.at("pids"))
-    text += strip_end(fmt::format("    0x{:04x}  {:>6}  {:>9}  {:>9}  {:>9}  {}", count(pid, "pid"),
-                                  human_bitrate(static_cast<double>(count(pid, "bitrate_bps"))),
-                                  count(pid, "packets"), count(pid, "cc_errors"), count(pid, "scrambled"),
-                                  pid.value("has_pcr", false) ? "PCR" : ""));
+  if (!input.at("pids").empty())
+    text += "    PID     WHAT                   bit/s    packets  CC errors  scrambled\n";
+  for (const json& pid : input.at("pids")) {
+    std::string what = text_of(pid, "what");
+    if (pid.value("has_pcr", false)) what += what.empty() ? "PCR" : " + PCR";
+    text +=
+        strip_end(fmt::format("    0x{:04x}  {}  {:>6}  {:>9}  {:>9}  {:>9}", count(pid, "pid"),
+                              padded(what, 20), human_bitrate(static_cast<double>(count(pid, "bitrate_bps"))),
+                              count(pid, "packets"), count(pid, "cc_errors"), count(pid, "scrambled")));
+  }
   if (const auto beyond = count(input, "pids_beyond"); beyond != 0)
-    text += fmt::format("    and {} PIDs more\n", beyond);
+    text += fmt::format("    and {} more\n", counted(beyond, "PID"));
   return text;
 }
 
@@ -201,21 +208,23 @@ std::string bridge_block(const json& bridge) {
   if (bridge.contains("hls") && bridge["hls"].is_object()) {
     const json& hls = bridge["hls"];
     text += fmt::format(
-        "hls     {}\n    {} segments listed from {}, {} made, {} gaps, {} discontinuities, {} viewers\n",
-        text_of(hls, "codecs"), count(hls, "segment_count"), count(hls, "media_sequence"),
-        count(hls, "segments_total"), count(hls, "gaps"), count(hls, "discontinuities"),
-        count(hls, "viewers"));
-    text +=
-        fmt::format("    {} bit/s on average, {} at most; damaged PES {}, gop_too_long {}, write errors {}\n",
-                    human_bitrate(static_cast<double>(count(hls, "average_bandwidth"))),
-                    human_bitrate(static_cast<double>(count(hls, "bandwidth"))), count(hls, "damaged_pes"),
-                    count(hls, "gop_too_long"), count(hls, "write_errors"));
+        "hls     {}\n    {} listed from {}, {} made, {},\n    {}, {}\n", text_of(hls, "codecs"),
+        counted(count(hls, "segment_count"), "segment"), count(hls, "media_sequence"),
+        count(hls, "segments_total"), counted(count(hls, "gaps"), "gap"),
+        count(hls, "discontinuities") == 1 ? "1 discontinuity"
+                                           : fmt::format("{} discontinuities", count(hls, "discontinuities")),
+        counted(count(hls, "viewers"), "viewer"));
+    text += fmt::format(
+        "    {} bit/s on average, {} at most;\n    damaged PES {}, gop_too_long {}, write errors {}\n",
+        human_bitrate(static_cast<double>(count(hls, "average_bandwidth"))),
+        human_bitrate(static_cast<double>(count(hls, "bandwidth"))), count(hls, "damaged_pes"),
+        count(hls, "gop_too_long"), count(hls, "write_errors"));
     if (const auto error = text_of(hls, "last_error"); !error.empty())
       text += "    last error: " + error + "\n";
   }
   if (bridge.value("program_unset", false))
     text +=
-        "! program_unset: several services come in and the map names none; HLS takes the first with clear "
+        "! program_unset: several services come in and the map names none; HLS takes\n  the first with clear "
         "media\n";
   return text;
 }
@@ -260,6 +269,10 @@ std::string render_status(const json& status, bool colour) {
     text += painted(fmt::format("! {}: {} {}\n", text_of(alarm, "kind"), text_of(alarm, "subject"),
                                 text_of(alarm, "message")),
                     text_of(alarm, "severity"), colour);
+  for (const json& warning : status.value("warnings", json::array()))
+    text += painted(fmt::format("! {}: {}: {}\n", text_of(warning, "kind"), text_of(warning, "subject"),
+                                text_of(warning, "message")),
+                    "warning", colour);
   text += "\n";
   std::size_t id_width = 7;
   for (const json& channel : status.at("channels"))
@@ -308,12 +321,16 @@ std::string render_channel(const json& channel, bool colour) {
   }
   for (const json& network : channel.at("networks")) {
     const auto version = count(network, "igmp_version");
-    text += fmt::format("membership on {}{}: {}, {}, {}, {} groups\n", text_of(network, "interface"),
+    // Without a querier a switch that snoops forgets what was reported.
+    const bool unheard = count(network, "last_query_unix_ns") == 0;
+    text += fmt::format("{}membership on {}{}: {}, {}, {}, {}\n", unheard ? "! " : "",
+                        text_of(network, "interface"),
                         count(network, "vlan") == 0 ? "" : fmt::format(" VLAN {}", count(network, "vlan")),
                         version == 0 ? "IGMP" : fmt::format("IGMPv{}", version),
                         heard("last query ", network, "last_query_unix_ns", now, "no query seen"),
                         heard("last report ", network, "last_report_unix_ns", now, "no report sent"),
-                        count(network, "groups"));
+                        counted(count(network, "groups"), "group"));
+    if (unheard) text += "  without a querier a snooping switch stops forwarding after some minutes\n";
   }
   for (const json& output : channel.at("push")) {
     text += fmt::format(
@@ -326,26 +343,74 @@ std::string render_channel(const json& channel, bool colour) {
   return text + "\nprocesses: " + processes_line(channel.at("processes")) + "\n";
 }
 
+namespace {
+
+// "    segment: 4s -> 2s"
+std::string values_text(const json& change, const char* name) {
+  std::string text;
+  for (const json& value : change.value(name, json::array())) {
+    const auto before = text_of(value, "before"), after = text_of(value, "after");
+    text += "    " + text_of(value, "key") + ": ";
+    if (before.empty())
+      text += after + " added\n";
+    else
+      text += before + (after.empty() ? " removed\n" : " -> " + after + "\n");
+  }
+  return text;
+}
+
+std::string files_text(const json& answer) {
+  std::string text;
+  for (const json& file : answer.value("files", json::array())) {
+    const std::string state = text_of(file, "state"), path = text_of(file, "path");
+    const std::string map = answer.at("number").is_number()
+                                ? fmt::format("map {}", answer["number"].get<std::uint32_t>())
+                                : std::string("the running map");
+    if (state == "gone")
+      text += fmt::format("not read any more: {} (of {})\n", path, map);
+    else if (state == "same")
+      text += fmt::format("read {}: as in {}\n", path, map);
+    else
+      text += fmt::format("read {}: {} {}, changed {}\n", path, state == "new" ? "not in" : "differs from",
+                          map, local_time(file.at("changed_unix_ns").get<std::int64_t>()));
+  }
+  return text;
+}
+
+std::string broken_text(const json& answer, const json& change) {
+  std::string broken;
+  const auto add = [&](const std::string& what) { broken += (broken.empty() ? "" : " and ") + what; };
+  const std::string id = text_of(change, "id");
+  if (change.value("interrupts_media", false)) {
+    add("multicast out");
+  } else {
+    for (const json& push : change.value("interrupts_pushes", json::array()))
+      add("push " + push.get<std::string>());
+  }
+  if (change.value("interrupts_hls", false)) {
+    const bool known = answer.contains("viewers") && answer["viewers"].contains(id);
+    add(known ? counted(answer["viewers"][id].get<std::uint64_t>(), "HLS viewer") : "HLS viewers");
+  }
+  return broken;
+}
+
+}  // namespace
+
 std::string render_plan(const json& answer, bool done) {
   const json& plan = answer.at("plan");
-  std::string text;
-  const auto viewers = [&](const std::string& id) -> std::string {
-    if (!answer.contains("viewers") || !answer["viewers"].contains(id)) return "HLS viewers";
-    return fmt::format("{} HLS viewers", answer["viewers"][id].get<std::uint64_t>());
-  };
+  std::string text = done ? "" : files_text(answer);
   for (const json& id : plan.at("added")) text += fmt::format("+ {}\n", id.get<std::string>());
   for (const json& change : plan.at("changed")) {
-    std::string broken;
-    if (change.value("interrupts_media", false)) broken = "multicast out";
-    if (change.value("interrupts_hls", false))
-      broken += (broken.empty() ? "" : " and ") + viewers(text_of(change, "id"));
+    const std::string broken = broken_text(answer, change);
     text += fmt::format("~ {}: {}{}\n", text_of(change, "id"), join(change.at("keys")),
                         broken.empty() ? " (nobody is interrupted)"
                                        : (done ? " (interrupted " : " (interrupts ") + broken + ")");
+    text += values_text(change, "values");
   }
   for (const json& id : plan.at("removed")) text += fmt::format("- {}\n", id.get<std::string>());
   for (const json& key : plan.at("node_keys"))
     text += fmt::format("~ node file: {}\n", key.get<std::string>());
+  text += values_text(plan, "node_values");
   for (const json& process : plan.at("restarts")) {
     const bool fastpath = process.get<std::string>() == "fastpath";
     text +=
@@ -355,8 +420,23 @@ std::string render_plan(const json& answer, bool done) {
   }
   if (!plan.at("refused").empty())
     text += fmt::format("! refused: {} can't change while the gateway runs\n", join(plan["refused"]));
-  text += fmt::format("{} added, {} changed, {} removed, {} untouched\n", plan.at("added").size(),
-                      plan.at("changed").size(), plan.at("removed").size(), plan.at("untouched").size());
+  return text + fmt::format("{} added, {} changed, {} removed, {} untouched\n", plan.at("added").size(),
+                            plan.at("changed").size(), plan.at("removed").size(),
+                            plan.at("untouched").size());
+}
+
+std::string render_applied(const json& answer) {
+  if (!answer.at("number").is_number()) return "";
+  const auto number = answer["number"].get<std::uint32_t>();
+  if (!answer.value("changed", true)) return fmt::format("nothing to change: map {} stays\n", number);
+  if (!answer.contains("restores") || !answer["restores"].is_number())
+    return fmt::format("applied as map {}\n", number);
+  std::string text = fmt::format("rolled back to map {}, applied as map {}\n",
+                                 answer["restores"].get<std::uint32_t>(), number);
+  if (answer.value("files_differ", false))
+    text +=
+        "! the files still hold another map: the next apply (or reload) would bring it\n"
+        "  back. Mend them first; headgate plan shows the difference\n";
   return text;
 }
 
@@ -377,9 +457,10 @@ std::string render_history(const json& answer) {
 std::string render_event(const json& event, bool colour) {
   const std::string severity = text_of(event, "severity");
   const std::string subject = text_of(event, "subject");
-  return fmt::format("{}  {}  {}{}{}\n", local_time(event.at("unix_ns").get<std::int64_t>()),
-                     painted(padded(severity, 8), severity == "info" ? "ok" : severity, colour), subject,
-                     subject.empty() ? "" : ": ", text_of(event, "message"));
+  return fmt::format("{}  {}  {}  {}{}{}\n", local_time(event.at("unix_ns").get<std::int64_t>()),
+                     painted(padded(severity, 8), severity == "info" ? "ok" : severity, colour),
+                     padded(text_of(event, "kind"), 17), subject, subject.empty() ? "" : ": ",
+                     text_of(event, "message"));
 }
 
 }  // namespace headgate::control

@@ -12,6 +12,8 @@ namespace headgate::control {
 std::string render_status(const nlohmann::json& status, bool colour);
 std::string render_channel(const nlohmann::json& channel, bool colour);
 std::string render_plan(const nlohmann::json& answer, bool done);  // done: of an apply
+// Which map runs after an apply or a rollback, and that the files hold another one.
+std::string render_applied(const nlohmann::json& answer);
 std::string render_history(const nlohmann::json& answer);
 std::string render_event(const nlohmann::json& event, bool colour);
 

@@ -1,9 +1,12 @@
 #include <fmt/core.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <utility>
 
 #include "control/daemon/daemon.h"
+#include "control/protocol/counted.h"
 
 namespace headgate::control {
 namespace {
@@ -22,20 +25,41 @@ nlohmann::json diagnostics_json(const std::vector<config::Diagnostic>& diagnosti
   return result;
 }
 
+nlohmann::json values_json(const std::vector<config::ValueChange>& values) {
+  nlohmann::json result = nlohmann::json::array();
+  for (const config::ValueChange& value : values)
+    result.push_back({{"key", value.key}, {"before", value.before}, {"after", value.after}});
+  return result;
+}
+
+std::int64_t changed_unix_ns(const std::string& path) {
+  struct stat about {};
+  if (::stat(path.c_str(), &about) != 0) return 0;
+  return std::int64_t{about.st_mtim.tv_sec} * 1'000'000'000 + about.st_mtim.tv_nsec;
+}
+
 nlohmann::json plan_json(const config::Plan& plan) {
   nlohmann::json changed = nlohmann::json::array();
   for (const config::ChannelChange& change : plan.changed)
     changed.push_back({{"id", change.id},
                        {"keys", change.keys},
+                       {"values", values_json(change.values)},
                        {"interrupts_media", change.interrupts_media},
-                       {"interrupts_hls", change.interrupts_hls}});
-  return {{"added", plan.added},         {"changed", changed},          {"removed", plan.removed},
-          {"untouched", plan.untouched}, {"node_keys", plan.node_keys}, {"restarts", plan.restarts},
-          {"refused", plan.refused},     {"empty", plan.empty()}};
+                       {"interrupts_hls", change.interrupts_hls},
+                       {"interrupts_pushes", change.interrupts_pushes}});
+  return {{"added", plan.added},
+          {"changed", changed},
+          {"removed", plan.removed},
+          {"untouched", plan.untouched},
+          {"node_keys", plan.node_keys},
+          {"restarts", plan.restarts},
+          {"refused", plan.refused},
+          {"empty", plan.empty()},
+          {"node_values", values_json(plan.node_values)}};
 }
 
 std::string summary(const config::Plan& plan) {
-  if (plan.empty()) return "no change in effect";
+  if (plan.empty()) return "other text, no change in effect";
   std::string text;
   const auto add = [&](std::size_t count, const char* what) {
     if (count != 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, what);
@@ -43,7 +67,7 @@ std::string summary(const config::Plan& plan) {
   add(plan.added.size(), "added");
   add(plan.changed.size(), "changed");
   add(plan.removed.size(), "removed");
-  add(plan.node_keys.size(), "node keys");
+  add(plan.node_keys.size(), plan.node_keys.size() == 1 ? "node key" : "node keys");
   return text;
 }
 
@@ -78,6 +102,9 @@ nlohmann::json Daemon::plan() const {
     result["error"] = "the files have errors; the running map stays";
     return result;
   }
+  result["files"] = files_json(files.sources);
+  result["number"] = nullptr;
+  if (const auto applied = history_->applied()) result["number"] = applied->number;
   const auto difference = config::diff(*model_, *files.model);
   result["plan"] = plan_json(difference);
   nlohmann::json viewers = nlohmann::json::object();
@@ -89,6 +116,28 @@ nlohmann::json Daemon::plan() const {
     if (const auto sessions = sessions_of(now, id)) viewers[id] = *sessions;
   }
   result["viewers"] = viewers;
+  return result;
+}
+
+// The files of a plan, each beside its text in the running map.
+nlohmann::json Daemon::files_json(const std::vector<config::SourceFile>& sources) const {
+  const auto find = [](const std::vector<config::SourceFile>& files, const std::string& path) {
+    return std::find_if(files.begin(), files.end(), [&](const auto& file) { return file.path == path; });
+  };
+  nlohmann::json result = nlohmann::json::array();
+  for (const config::SourceFile& source : sources) {
+    const auto applied = find(applied_sources_, source.path);
+    const bool known = applied != applied_sources_.end();
+    result.push_back({{"path", source.path},
+                      {"state", !known                         ? "new"
+                                : applied->text == source.text ? "same"
+                                                               : "changed"},
+                      {"changed_unix_ns", changed_unix_ns(source.path)}});
+  }
+  for (const config::SourceFile& applied : applied_sources_) {
+    if (find(sources, applied.path) == sources.end())
+      result.push_back({{"path", applied.path}, {"state", "gone"}, {"changed_unix_ns", 0}});
+  }
   return result;
 }
 
@@ -104,23 +153,27 @@ void Daemon::request_apply(ApplyJob job) {
   queue_.push_back(std::move(job));
 }
 
-bool Daemon::wanted_map(const ApplyJob& job, PreparedApply& prepared, nlohmann::json& result) {
-  if (job.rollback) {
-    const auto target = history_->before_applied();
-    if (!target) {
-      result = failure("no map was applied before this one");
-      return false;
-    }
-    const auto model = history_->model(target->number);
-    if (!model) {
-      result = failure(fmt::format("can't read map {}: {}", target->number, model.error()));
-      return false;
-    }
-    prepared.model = *model;
-    prepared.sources = history_->sources(target->number);
-    prepared.restores = target->number;
-    return true;
+bool Daemon::rollback_target(const ApplyJob& job, PreparedApply& prepared, nlohmann::json& result) const {
+  const auto target = job.to ? history_->find(*job.to) : history_->before_applied();
+  if (!target) {
+    result = failure(job.to ? fmt::format("no map {} is kept: headgate history lists them", *job.to)
+                            : "no older map is kept: headgate history lists them");
+    return false;
   }
+  const auto model = history_->model(target->number);
+  if (!model) {
+    result = failure(fmt::format("can't read map {}: {}", target->number, model.error()));
+    return false;
+  }
+  prepared.model = *model;
+  prepared.sources = history_->sources(target->number);
+  // The map that was written once, not a rollback to it: its past counts.
+  prepared.restores = target->number;
+  return true;
+}
+
+bool Daemon::wanted_map(const ApplyJob& job, PreparedApply& prepared, nlohmann::json& result) {
+  if (job.rollback) return rollback_target(job, prepared, result);
   auto files = config::load(options_.config);
   prepared.diagnostics = diagnostics_json(files.diagnostics);
   files_valid_ = files.ok();
@@ -133,7 +186,9 @@ bool Daemon::wanted_map(const ApplyJob& job, PreparedApply& prepared, nlohmann::
     result["diagnostics"] = prepared.diagnostics;
     std::string first;
     if (!files.diagnostics.empty()) first = ": " + config::to_string(files.diagnostics.front());
-    add_event("warning", "map_rejected", "", fmt::format("apply by {}: {} errors{}", job.who, errors, first));
+    add_event("warning", "map_rejected", "",
+              fmt::format("apply by {}: {}{}", job.who,
+                          protocol::counted(static_cast<std::uint64_t>(errors), "error"), first));
     if (job.by_signal) {
       log_diagnostics(files.diagnostics);
     }
@@ -224,38 +279,66 @@ void Daemon::finish_apply(std::shared_ptr<PreparedApply> prepared, tl::expected<
               fmt::format("apply by {}: {}", job.who, result["error"].get<std::string>()));
     return end_apply(job, result);
   }
-  model_ = prepared->model;
+  take_over(*prepared);
+  end_apply(job, record(*prepared));
+}
+
+void Daemon::take_over(PreparedApply& prepared) {
+  model_ = prepared.model;
   follow_log_settings();
   tell_launcher_log();
-  states_ = prepared->wanted;
-  handles_ = prepared->handles;
+  states_ = prepared.wanted;
+  handles_ = prepared.handles;
   (void)protocol::write_file_atomically(run_dir_.root + "/state/handles.json", to_json(handles_));
-  applied_sources_ = prepared->sources;
-  applied_digest_ = digest(applied_sources_);
-  if (prepared->admin || prepared->admin_address.empty()) {
-    admin_ = std::move(prepared->admin);
-    admin_address_ = prepared->admin_address;
+  if (prepared.admin || prepared.admin_address.empty()) {
+    admin_ = std::move(prepared.admin);
+    admin_address_ = prepared.admin_address;
   }
+  set_alarm(false, "map_rejected", "critical", "", "");
+}
+
+// The history, the event and the answer of what was applied. Status must not show what was before it.
+nlohmann::json Daemon::record(const PreparedApply& prepared) {
+  const ApplyJob& job = prepared.job;
+  const std::string old_digest = std::exchange(applied_digest_, digest(prepared.sources));
+  applied_sources_ = prepared.sources;
   HistoryEntry entry;
   entry.unix_ns = unix_now_ns();
   entry.who = job.who;
-  entry.summary = summary(prepared->plan);
-  entry.restores = prepared->restores;
+  entry.summary = summary(prepared.plan);
+  entry.restores = prepared.restores;
   nlohmann::json result = {{"ok", true},
-                           {"plan", plan_json(prepared->plan)},
-                           {"diagnostics", prepared->diagnostics},
+                           {"plan", plan_json(prepared.plan)},
+                           {"diagnostics", prepared.diagnostics},
                            {"generation", states_.fastpath.generation},
+                           {"changed", true},
                            {"number", nullptr},
+                           {"restores", nullptr},
+                           {"files_differ", false},
                            {"warning", nullptr}};
-  if (const auto kept = history_->add(entry, *model_, applied_sources_))
+  if (prepared.restores) result["restores"] = *prepared.restores;
+  const auto applied = history_->applied();
+  std::string words = entry.summary;
+  if (prepared.plan.empty() && old_digest == applied_digest_ && applied) {
+    result["changed"] = false;
+    result["number"] = applied->number;
+    words = fmt::format("nothing to change, map {} stays", applied->number);
+  } else if (const auto kept = history_->add(entry, *model_, applied_sources_)) {
     result["number"] = kept->number;
-  else
+    words += fmt::format("; map {}", kept->number);
+    if (prepared.restores) words += fmt::format(" restores map {}", *prepared.restores);
+  } else {
     result["warning"] = "applied, but not kept in the history: " + kept.error();
-  set_alarm(false, "map_rejected", "critical", "", "");
-  add_event("info", job.rollback ? "rollback" : "apply", "",
-            fmt::format("{} by {}: {}", job.rollback ? "rollback" : "apply", job.who, entry.summary));
+  }
   files_signature_.clear();
-  end_apply(job, result);
+  check_files();
+  result["files_differ"] = map_differs_;
+  if (job.rollback && map_differs_) words += "; the files hold another map, which the next apply brings back";
+  add_event("info", job.rollback ? "rollback" : "apply", "",
+            fmt::format("{} by {}: {}", job.rollback ? "rollback" : "apply", job.who, words));
+  observed_ = {};
+  sample();
+  return result;
 }
 
 void Daemon::end_apply(const ApplyJob& job, const nlohmann::json& result) {

@@ -25,6 +25,18 @@ constexpr std::uint64_t kServiceMissing = 2, kServiceRunning = 4;
 // PAT, PMT and SDT come at least this often (ETSI TR 101 290: 0.5 s and 2 s): who waits longer waits in vain.
 constexpr std::chrono::seconds kTablesLate{3};
 
+std::string short_age(std::int64_t nanoseconds_ago) {
+  const std::int64_t seconds = std::max<std::int64_t>(0, nanoseconds_ago / 1'000'000'000);
+  if (seconds < 120) return fmt::format("{}s", seconds);
+  return seconds < 7200 ? fmt::format("{}m", seconds / 60) : fmt::format("{}h", seconds / 3600);
+}
+
+bool same_flows(std::vector<config::Input> a, std::vector<config::Input> b) {
+  for (auto* inputs : {&a, &b})
+    for (config::Input& input : *inputs) input.program.reset();
+  return a == b;
+}
+
 void add_reason(std::string& reasons, std::uint64_t count, const char* what) {
   if (count == 0) return;
   if (!reasons.empty()) reasons += ", ";
@@ -32,6 +44,13 @@ void add_reason(std::string& reasons, std::uint64_t count, const char* what) {
 }
 
 }  // namespace
+
+bool is_input_of(const config::Channel& channel, const InputSnapshot& input) {
+  return input.channel == channel.id &&
+         std::any_of(channel.inputs.begin(), channel.inputs.end(), [&](const config::Input& mine) {
+           return mine.url.starts_with(input.url);  // the page has room for 183 bytes of it
+         });
+}
 
 const char* to_string(ChannelState state) noexcept {
   switch (state) {
@@ -60,7 +79,7 @@ ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapsh
   bool service_missing = false, tables_missing = false;
   std::uint32_t active = 0;
   for (const InputSnapshot& input : snapshot.inputs) {
-    if (input.channel != channel.id) continue;
+    if (!is_input_of(channel, input)) continue;
     if (active == 0) active = input.number;
     sample.packets += input.ts_packets;
     sample.cc += input.cc_errors;
@@ -70,8 +89,12 @@ ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapsh
     sample.lost += lost_in_node(input.drops);
     service_missing = service_missing || input.service_state == kServiceMissing;
     tables_missing = tables_missing || (input.service_state != 0 && input.service_state < kServiceRunning);
-    entry.last_packet_unix_ns =
-        std::max(entry.last_packet_unix_ns, static_cast<std::int64_t>(input.last_packet_unix_ns));
+    const auto last = static_cast<std::int64_t>(input.last_packet_unix_ns);
+    if (last > entry.ignore_before) entry.last_packet_unix_ns = std::max(entry.last_packet_unix_ns, last);
+    // Found by a control that was started while the input waited already.
+    if (const auto joined = static_cast<std::int64_t>(input.joined_unix_ns);
+        joined != 0 && entry.ignore_before == 0)
+      entry.expected_since = std::min(entry.expected_since, joined);
   }
   for (const OutputSnapshot& output : snapshot.outputs) {
     if (output.channel == channel.id) sample.lost += lost_in_node(output.drops);
@@ -84,9 +107,17 @@ ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapsh
   while (entry.samples.size() > 1 && now - entry.samples.front().at > nanoseconds(kWindow))
     entry.samples.pop_front();
 
-  if (entry.last_packet_unix_ns == 0) return {ChannelState::down, "no datagram yet", 0, 0};
+  if (entry.last_packet_unix_ns == 0) {
+    const ChannelState before = entry.health.state;
+    const bool had_media = before == ChannelState::ok || before == ChannelState::degraded;
+    if (had_media && now - entry.expected_since <= nanoseconds(kSilence))
+      return {before, "no datagram of the new input yet", 0, 0};
+    return {ChannelState::down,
+            fmt::format("no datagram since {} ({})", entry.why, short_age(now - entry.expected_since)), 0, 0};
+  }
   if (now - entry.last_packet_unix_ns > nanoseconds(kSilence))
-    return {ChannelState::down, "no datagram for 2 s", 0, 0};
+    return {ChannelState::down, fmt::format("no datagram for {}", short_age(now - entry.last_packet_unix_ns)),
+            0, 0};
   const Sample& first = entry.samples.front();
   std::string reasons;
   add_reason(reasons, sample.cc - std::min(first.cc, sample.cc), "CC errors");
@@ -102,12 +133,29 @@ ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapsh
   return {reasons.empty() ? ChannelState::ok : ChannelState::degraded, reasons, 0, active};
 }
 
+// A channel that is new, changed its input or was switched on begins anew: nothing of before counts.
+void ChannelMonitor::notice_edits(const config::Channel& channel, std::int64_t now, Entry& entry) const {
+  if (!entry.known) {
+    entry.expected_since = now;
+    entry.why = first_look_ ? "it was started" : "it was added";
+  } else if (!same_flows(entry.inputs, channel.inputs) || (channel.enabled && !entry.enabled)) {
+    entry.why = channel.enabled && !entry.enabled ? "it was enabled" : "its input was changed";
+    entry.expected_since = entry.ignore_before = now;
+    entry.last_packet_unix_ns = 0;
+    entry.samples.clear();
+    entry.told = false;
+  }
+  entry.inputs = channel.inputs;
+  entry.enabled = channel.enabled;
+}
+
 void ChannelMonitor::update(const config::Model& model, const Snapshot& snapshot, std::int64_t now,
                             const OnChange& on_change, const std::map<std::string, std::string>& problems) {
   std::map<std::string, Entry> kept;
   for (const config::Channel& channel : model.channels) {
     Entry entry;
     if (auto old = entries_.find(channel.id); old != entries_.end()) entry = std::move(old->second);
+    notice_edits(channel, now, entry);
     const ChannelHealth before = entry.health;
     ChannelHealth health = channel.enabled
                                ? judge(channel, snapshot, now, entry)
@@ -120,14 +168,20 @@ void ChannelMonitor::update(const config::Model& model, const Snapshot& snapshot
     }
     const bool changed = !entry.known || before.state != health.state;
     health.since_unix_ns = changed ? now : before.since_unix_ns;
-    // What a new control or a new channel finds is no change.
-    const bool report = changed && entry.known;
+    health.nothing_came = channel.enabled && entry.last_packet_unix_ns == 0;
+    health.input_changed = entry.ignore_before != 0;
+    const bool never_up = health.state == ChannelState::down && health.nothing_came;
+    const bool waits = never_up && now - entry.expected_since <= nanoseconds(kSilence);
+    // What a new control or a new channel finds is no change; what stays away is told once.
+    const bool report = (changed && entry.known && !waits) || (never_up && !waits && !entry.told);
+    if (report) entry.told = never_up;
     entry.health = health;
     entry.known = true;
     if (report && on_change) on_change(channel.id, before, health);
     kept[channel.id] = std::move(entry);
   }
   entries_ = std::move(kept);
+  first_look_ = false;
 }
 
 }  // namespace headgate::control

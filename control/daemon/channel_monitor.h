@@ -4,7 +4,7 @@
 //   packets lost
 //             towards the bridge or an output, or most packets were scrambled, or the wanted service is
 //             missing, or the bridge has nothing to serve to players
-//   down      no datagram for 2 s
+//   down      no datagram for 2 s, or none yet; a changed input has 2 s to send its first one
 //   disabled  by the map
 // Pure: time and counters are arguments. Threading: one owner.
 #pragma once
@@ -30,6 +30,8 @@ struct ChannelHealth {
   std::string reason;  // "" when ok
   std::int64_t since_unix_ns = 0;
   std::uint32_t active_input = 0;  // number; 0 = none
+  bool nothing_came = false;       // of the input as it is now
+  bool input_changed = false;      // while this control runs
   bool operator==(const ChannelHealth&) const = default;
 };
 
@@ -37,6 +39,7 @@ class ChannelMonitor {
  public:
   static constexpr std::chrono::seconds kWindow{10};
   static constexpr std::chrono::seconds kSilence{2};
+  // `before` has the same state where the channel was down from its beginning: told once, after kSilence.
   using OnChange =
       std::function<void(const std::string& channel, const ChannelHealth& before, const ChannelHealth& now)>;
 
@@ -56,11 +59,22 @@ class ChannelMonitor {
     std::int64_t last_packet_unix_ns = 0;
     std::deque<Sample> samples;
     bool known = false;
+    bool told = false;  // that nothing came
+    std::vector<config::Input> inputs;
+    bool enabled = true;
+    std::int64_t expected_since = 0;  // a datagram
+    std::int64_t ignore_before = 0;   // datagrams of an input that was
+    const char* why = "it was started";
   };
+  void notice_edits(const config::Channel& channel, std::int64_t now, Entry& entry) const;
   ChannelHealth judge(const config::Channel& channel, const Snapshot& snapshot, std::int64_t now,
                       Entry& entry);
 
   std::map<std::string, Entry> entries_;
+  bool first_look_ = true;
 };
+
+// The counters are those of an input that the channel has now: after an apply an old one may still be there.
+bool is_input_of(const config::Channel& channel, const InputSnapshot& input);
 
 }  // namespace headgate::control

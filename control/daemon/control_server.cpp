@@ -2,7 +2,6 @@
 
 #include <pwd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +13,9 @@
 #include <chrono>
 #include <deque>
 #include <list>
+
+#include "control/launcher/log.h"
+#include "control/protocol/socket_path.h"
 
 namespace headgate::control {
 namespace asio = boost::asio;
@@ -123,7 +125,33 @@ class Client : public std::enable_shared_from_this<Client> {
 
 struct ControlServer::Impl {
   Impl(asio::io_context& io, std::string path_in, RequestHandler handler_in)
-      : acceptor(io), retry(io), path(std::move(path_in)), handler(std::move(handler_in)) {}
+      : acceptor(io), retry(io), look(io), path(path_in), handler(std::move(handler_in)) {}
+
+  Error listen() {
+    Error error;
+    acceptor.close(error);
+    acceptor.open(asio::local::stream_protocol(), error);
+    if (error) return error;
+    if (const auto bound = path.bind(acceptor.native_handle(), 0660); !bound) {
+      why = bound.error();
+      return asio::error::invalid_argument;
+    }
+    acceptor.listen(asio::socket_base::max_listen_connections, error);
+    return error;
+  }
+
+  // The operator must reach control also after somebody tidied up run_dir.
+  void keep_path(const std::shared_ptr<Impl>& self) {
+    look.expires_after(ControlServer::kLook);
+    look.async_wait([self](Error cancelled) {
+      if (cancelled) return;
+      if (self->path.lost() && !self->listen()) {
+        log(LogLevel::warning, self->path.text() + " was gone: listening anew");
+        self->accept(self);
+      }
+      self->keep_path(self);
+    });
+  }
 
   void accept(const std::shared_ptr<Impl>& self) {
     acceptor.async_accept([self](Error error, Socket socket) {
@@ -154,7 +182,9 @@ struct ControlServer::Impl {
 
   asio::local::stream_protocol::acceptor acceptor;
   asio::steady_timer retry;
-  std::string path;
+  asio::steady_timer look;
+  protocol::SocketPath path;
+  std::string why;
   RequestHandler handler;
   Clients clients;
 };
@@ -163,15 +193,11 @@ tl::expected<std::unique_ptr<ControlServer>, std::string> ControlServer::listen(
                                                                                 const std::string& path,
                                                                                 RequestHandler handler) {
   auto impl = std::make_shared<Impl>(io, path, std::move(handler));
-  if (path.size() >= sizeof(sockaddr_un::sun_path)) return tl::unexpected("socket path too long: " + path);
-  ::unlink(path.c_str());
-  Error error;
-  const asio::local::stream_protocol::endpoint endpoint(path);
-  if (!impl->acceptor.open(endpoint.protocol(), error) && !impl->acceptor.bind(endpoint, error))
-    impl->acceptor.listen(asio::socket_base::max_listen_connections, error);
-  if (error) return tl::unexpected("can't listen on " + path + ": " + error.message());
-  ::chmod(path.c_str(), 0660);
+  if (const Error error = impl->listen())
+    return tl::unexpected(!impl->why.empty() ? impl->why
+                                             : "can't listen on " + path + ": " + error.message());
   impl->accept(impl);
+  impl->keep_path(impl);
   return std::unique_ptr<ControlServer>(new ControlServer(std::move(impl)));
 }
 
@@ -179,9 +205,10 @@ ControlServer::~ControlServer() {
   Error ignored;
   impl_->acceptor.close(ignored);
   impl_->retry.cancel();
+  impl_->look.cancel();
   const Clients clients = impl_->clients;
   for (const auto& client : clients) client->close();
-  ::unlink(impl_->path.c_str());
+  impl_->path.remove();
 }
 
 void ControlServer::publish(const nlohmann::json& event) {

@@ -13,6 +13,7 @@
 #include <string>
 
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <tl/expected.hpp>
 
@@ -28,6 +29,7 @@ using RequestHandler =
 class ControlServer {
  public:
   static constexpr std::size_t kMaxClients = 64;
+  static constexpr std::chrono::seconds kLook{1};  // for its socket, which somebody may remove
   static constexpr std::size_t kMaxRequest = 64 * 1024;
   static constexpr std::size_t kMaxUnsent = 4 * 1024 * 1024;
 

@@ -10,10 +10,12 @@
 #include <ctime>
 #include <filesystem>
 #include <tuple>
+#include <utility>
 
 #include "control/launcher/launcher.h"
 #include "control/launcher/launcher_client.h"
 #include "control/launcher/log.h"
+#include "control/protocol/counted.h"
 
 #ifndef HEADGATE_VERSION
 #define HEADGATE_VERSION "0.1.0"
@@ -44,6 +46,10 @@ std::string signature(const std::vector<config::SourceFile>& sources) {
 }
 
 constexpr std::size_t kMaxProbes = 8;
+// What status may show without looking again, and how long it waits for the processes to answer.
+constexpr std::chrono::milliseconds kFresh{200};
+constexpr std::chrono::milliseconds kPatience{700};
+constexpr std::size_t kMaxWaitingForStatus = 256;
 constexpr std::chrono::seconds kTapBound{3};
 
 nlohmann::json history_json(const History& history) {
@@ -151,23 +157,41 @@ void Daemon::sample() {
     }
   }
   snapshot_ = std::move(now);
+  sampled_ = std::chrono::steady_clock::now();
   for (const auto& probe : probes_) probe->reading.add(snapshot_, unix_now_ns());
-  monitor_.update(
-      *model_, snapshot_, unix_now_ns(),
-      [this](const std::string& channel, const ChannelHealth& before, const ChannelHealth& health) {
-        const char* severity = health.state == ChannelState::down       ? "critical"
-                               : health.state == ChannelState::degraded ? "warning"
-                                                                        : "info";
-        add_event(severity, "channel_state", channel,
-                  fmt::format("{} -> {}{}{}", to_string(before.state), to_string(health.state),
-                              health.reason.empty() ? "" : ": ", health.reason));
-      },
-      bridge_problems(observation_.bridge_status));
+  monitor_.update(*model_, snapshot_, unix_now_ns(),
+                  [this](const std::string& channel, const ChannelHealth& before,
+                         const ChannelHealth& health) { on_channel_change(channel, before, health); },
+                  bridge_problems(observation_.bridge_status));
+}
+
+void Daemon::on_channel_change(const std::string& channel, const ChannelHealth& before,
+                               const ChannelHealth& health) {
+  const char* severity = health.state == ChannelState::down       ? "critical"
+                         : health.state == ChannelState::degraded ? "warning"
+                                                                  : "info";
+  const bool never_up = before.state == health.state;
+  if (never_up && told_down(channel)) return;
+  add_event(severity, "channel_state", channel,
+            fmt::format("{}{}{}{}", never_up ? "" : std::string(to_string(before.state)) + " -> ",
+                        to_string(health.state), health.reason.empty() ? "" : ": ", health.reason));
+}
+
+// By a control before this one, since the gateway was started.
+bool Daemon::told_down(const std::string& channel) const {
+  const auto& events = events_->recent();
+  for (auto event = events.rbegin(); event != events.rend(); ++event) {
+    if (event->kind == "start" || event->kind == "apply" || event->kind == "rollback") return false;
+    if (event->kind != "channel_state" || event->subject != channel) continue;
+    return event->message.starts_with("down") || event->message.find("-> down") != std::string::npos;
+  }
+  return false;
 }
 
 void Daemon::observe_later() {
   if (observing_) return;
   observing_ = true;
+  observing_since_ = std::chrono::steady_clock::now();
   boost::asio::post(observe_thread_, [this] {
     auto now = observe(run_dir_);
     boost::asio::post(io_, [this, now = std::move(now)]() mutable { on_observation(std::move(now)); });
@@ -176,14 +200,18 @@ void Daemon::observe_later() {
 
 void Daemon::on_observation(Observation now) {
   observing_ = false;
+  observed_ = observing_since_;
   for (Event& event : compare(observation_, now, unix_now_ns()))
     add_event(event.severity.c_str(), event.kind.c_str(), event.subject, event.message);
   if (launcher_replaced(observation_, now)) announced_ = false;  // it has yet to hear it
+  end_hung(now);
+  remember(now);
   observation_ = std::move(now);
+  answer_waiting();
   if (observation_.launcher_answers) {
     for (const ProcessView& entry : observation_.processes)
       set_alarm(entry.process.crash_loop, "crash_loop", "critical", entry.process.name,
-                entry.process.name + " dies again and again");
+                "dies again and again");
   }
   raise_unset_programs();
   const bool behind =
@@ -219,6 +247,51 @@ void Daemon::raise_unset_programs() {
   for (const auto& [channel, text] : unset) set_alarm(true, "program_unset", "warning", channel, text);
 }
 
+// One that is stopped or loops for ever holds its lock and its socket: only killing it brings it back.
+void Daemon::end_hung(const Observation& now) {
+  if (applying_ || !now.launcher_answers) return hang_watch_.forgive();
+  for (const ProcessView& entry : now.processes) {
+    if (entry.process.name == "control") continue;
+    if (hang_watch_.hangs(entry, std::chrono::steady_clock::now()))
+      tell_launcher(fmt::format("hung {} {}", entry.process.name, entry.process.pid));
+  }
+}
+
+void Daemon::remember(const Observation& now) {
+  std::string text = remembered(now);
+  if (text == remembered_) return;
+  if (protocol::write_file_atomically(run_dir_.root + "/state/processes.json", text))
+    remembered_ = std::move(text);
+}
+
+// What is shown is at most kFresh old, also right after a kill or an apply. A process that does not answer
+// must not hold the operator up.
+void Daemon::answer_status(const std::string& channel, Reply reply) {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - sampled_ > kFresh) sample();
+  waiting_.emplace_back(channel, std::move(reply));
+  if (now - observed_ <= kFresh || waiting_.size() > kMaxWaitingForStatus) return answer_waiting();
+  observe_later();
+  if (waiting_.size() > 1) return;  // the timer runs
+  waiting_timer_.expires_after(kPatience);
+  waiting_timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) answer_waiting();
+  });
+}
+
+void Daemon::answer_waiting() {
+  if (waiting_.empty()) return;
+  waiting_timer_.cancel();
+  const GatewayView now = view();
+  for (auto& [channel, reply] : std::exchange(waiting_, {})) {
+    auto status = channel.empty() ? gateway_status(now) : channel_status(now, channel);
+    if (status.is_null())
+      reply(tl::unexpected("no channel " + channel + " in the running map"));
+    else
+      reply(std::move(status));
+  }
+}
+
 // A media process starts from its state file alone: one that was damaged would keep it from coming back.
 void Daemon::repair_states() {
   for (const auto& [process, path, text] :
@@ -250,8 +323,9 @@ void Daemon::announce() {
   for (const auto& channel : model_->channels) {
     if (const auto* health = monitor_.find(channel.id)) ++counts[static_cast<int>(health->state)];
   }
-  const auto text = fmt::format("{} channels: {} ok, {} degraded, {} down, {} disabled",
-                                model_->channels.size(), counts[0], counts[1], counts[2], counts[3]);
+  const auto text = fmt::format("{}: {} ok, {} degraded, {} down, {} disabled",
+                                protocol::counted(model_->channels.size(), "channel"), counts[0], counts[1],
+                                counts[2], counts[3]);
   if (!announced_ && ready()) {
     tell_launcher_log();
     tell_launcher("ready " + text);
@@ -353,11 +427,7 @@ void Daemon::handle(const protocol::Request& request, const std::string& who, Re
                          {"version", HEADGATE_VERSION},
                          {"generation", states_.fastpath.generation}});
   } else if (method == "status") {
-    const std::string channel = text_param("channel");
-    if (channel.empty()) return reply(gateway_status(view()));
-    auto status = channel_status(view(), channel);
-    if (status.is_null()) return reply(tl::unexpected("no channel " + channel + " in the running map"));
-    reply(std::move(status));
+    answer_status(text_param("channel"), std::move(reply));
   } else if (method == "tap") {
     start_tap(request.params, std::move(reply));
   } else if (method == "probe") {
@@ -371,6 +441,11 @@ void Daemon::handle(const protocol::Request& request, const std::string& who, Re
     ApplyJob job;
     job.who = who;
     job.rollback = rollback != request.params.end() && rollback->get<bool>();
+    if (const auto to = request.params.find("to"); to != request.params.end()) {
+      if (!job.rollback || !to->is_number_unsigned() || to->get<std::uint64_t>() > 0xFFFFFFFF)
+        return reply(tl::unexpected<std::string>("to: the number of a map, with rollback"));
+      job.to = to->get<std::uint32_t>();
+    }
     job.reply = std::move(reply);
     request_apply(std::move(job));
   } else if (method == "history") {
@@ -434,7 +509,7 @@ int Daemon::run() {
     signals_.async_wait([&](boost::system::error_code error, int signal) {
       if (error) return;
       if (signal != SIGHUP) return io_.stop();
-      request_apply({"SIGHUP", false, true, nullptr});
+      request_apply({"SIGHUP", false, std::nullopt, true, nullptr});
       wait();
     });
   };

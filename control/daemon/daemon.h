@@ -46,6 +46,7 @@ class Daemon {
   struct ApplyJob {
     std::string who;
     bool rollback = false;
+    std::optional<std::uint32_t> to;  // roll back to this map
     bool by_signal = false;
     Reply reply;
   };
@@ -70,12 +71,23 @@ class Daemon {
   void repair_states();
   void reapply();
   bool wanted_map(const ApplyJob& job, PreparedApply& prepared, nlohmann::json& result);
+  bool rollback_target(const ApplyJob& job, PreparedApply& prepared, nlohmann::json& result) const;
+  void take_over(PreparedApply& prepared);
+  nlohmann::json record(const PreparedApply& prepared);
   nlohmann::json plan() const;
+  nlohmann::json files_json(const std::vector<config::SourceFile>& sources) const;
   tl::expected<std::unique_ptr<AdminHttp>, std::string> open_admin(const std::string& address);
   // daemon.cpp
   void handle(const protocol::Request& request, const std::string& who, Reply reply);
   void sample();
   void observe_later();
+  void answer_status(const std::string& channel, Reply reply);
+  void answer_waiting();
+  void remember(const Observation& now);
+  void end_hung(const Observation& now);
+  void on_channel_change(const std::string& channel, const ChannelHealth& before,
+                         const ChannelHealth& health);
+  bool told_down(const std::string& channel) const;
   void on_observation(Observation observation);
   void check_files();
   void announce();
@@ -121,6 +133,13 @@ class Daemon {
   ChannelMonitor monitor_;
   Observation observation_;
   bool observing_ = false;
+  std::chrono::steady_clock::time_point sampled_{};
+  std::chrono::steady_clock::time_point observing_since_{};
+  std::chrono::steady_clock::time_point observed_{};  // when the observation at hand began
+  boost::asio::steady_timer waiting_timer_{io_};
+  std::vector<std::pair<std::string, Reply>> waiting_;  // for a fresh observation: channel, reply
+  HangWatch hang_watch_;
+  std::string remembered_;
   std::vector<Alarm> alarms_;
   std::string files_signature_;
   bool map_differs_ = false;

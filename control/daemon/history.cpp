@@ -143,10 +143,13 @@ std::optional<HistoryEntry> History::applied() const {
 }
 
 std::optional<HistoryEntry> History::before_applied() const {
-  const auto now = applied();
+  auto at = applied();
+  // Each step leads to a smaller number.
+  while (at && at->restores && *at->restores < at->number) at = read(*at->restores);
   std::optional<HistoryEntry> before;
+  if (!at) return before;
   for (auto& entry : list()) {
-    if (now && entry.number < now->number) before = entry;
+    if (entry.number < at->number) before = std::move(entry);
   }
   return before;
 }

@@ -38,8 +38,10 @@ class History {
                                               const std::vector<config::SourceFile>& sources);
   std::vector<HistoryEntry> list() const;  // oldest first; unreadable ones are left out
   std::optional<HistoryEntry> applied() const;
-  // The one that was in force before it.
+  // The map that was in force before the applied one. What a rollback restored has the past of the map that
+  // it restored: a second rollback goes further back.
   std::optional<HistoryEntry> before_applied() const;
+  std::optional<HistoryEntry> find(std::uint32_t number) const { return read(number); }
   // Admin tokens are not stored: they are read from tokens_file as it is now, and none where that fails.
   tl::expected<std::shared_ptr<const config::Model>, std::string> model(std::uint32_t number) const;
   std::vector<config::SourceFile> sources(std::uint32_t number) const;

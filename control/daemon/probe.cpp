@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "control/daemon/pid_label.h"
+
 namespace headgate::control {
 namespace {
 
@@ -52,37 +54,6 @@ json codec_json(const json& track) {
   return codec;
 }
 
-const json* find_track(const json& bridge, std::uint16_t pid) {
-  if (!bridge.is_object() || !bridge.contains("tracks")) return nullptr;
-  for (const json& track : bridge["tracks"]) {
-    if (track.is_object() && track.value("pid", -1) == pid) return &track;
-  }
-  return nullptr;
-}
-
-// Fixed PIDs: ISO/IEC 13818-1 table 2-3, ETSI EN 300 468 table 1.
-std::string label(const PidSnapshot& pid, const json& bridge) {
-  if (const json* track = find_track(bridge, pid.pid)) return track->value("kind", "");
-  switch (pid.pid) {
-    case 0x00:
-      return "PAT";
-    case 0x01:
-      return "CAT";
-    case 0x10:
-      return "NIT";
-    case 0x11:
-      return "SDT";
-    case 0x12:
-      return "EIT";
-    case 0x14:
-      return "TDT";
-    case kNullPid:
-      return "null";
-    default:
-      return pid.has_pcr ? "PCR" : "";
-  }
-}
-
 std::uint64_t rate(std::uint64_t packets, double seconds) {
   return seconds <= 0 ? 0 : static_cast<std::uint64_t>(static_cast<double>(packets) * 188 * 8 / seconds);
 }
@@ -104,7 +75,7 @@ json pids_json(const InputSnapshot& first, const InputSnapshot& last, double sec
     const std::uint64_t packets = risen(base.packets, pid.packets);
     if (packets == 0) continue;
     result.push_back({{"pid", pid.pid},
-                      {"label", label(pid, bridge)},
+                      {"label", pid_label(pid, bridge)},
                       {"packets", packets},
                       {"cc_errors", risen(base.cc_errors, pid.cc_errors)},
                       {"scrambled", risen(base.scrambled, pid.scrambled)},
@@ -136,6 +107,39 @@ json services_json(const InputSnapshot& last, const json& bridge, const json& pi
 }
 
 }  // namespace
+
+const json* find_track(const json& bridge, std::uint16_t pid) {
+  if (!bridge.is_object() || !bridge.contains("tracks")) return nullptr;
+  for (const json& track : bridge["tracks"]) {
+    if (track.is_object() && track.value("pid", -1) == pid) return &track;
+  }
+  return nullptr;
+}
+
+// Fixed PIDs: ISO/IEC 13818-1 table 2-3, ETSI EN 300 468 table 1.
+std::string pid_label(const PidSnapshot& pid, const json& bridge) {
+  if (const json* track = find_track(bridge, pid.pid)) return track->value("kind", "");
+  switch (pid.pid) {
+    case 0x00:
+      return "PAT";
+    case 0x01:
+      return "CAT";
+    case 0x10:
+      return "NIT";
+    case 0x11:
+      return "SDT";
+    case 0x12:
+      return "EIT";
+    case 0x13:
+      return "RST";
+    case 0x14:
+      return "TDT";
+    case kNullPid:
+      return "null";
+    default:
+      return pid.has_pcr ? "PCR" : "";
+  }
+}
 
 tl::expected<ProbeWish, std::string> parse_probe_wish(const json& params) {
   ProbeWish wish;

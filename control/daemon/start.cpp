@@ -5,6 +5,7 @@
 #include "control/daemon/daemon.h"
 #include "control/launcher/log.h"
 #include "control/launcher/process_lock.h"
+#include "control/protocol/counted.h"
 
 namespace headgate::control {
 
@@ -32,7 +33,11 @@ bool Daemon::adopt(const HistoryEntry& entry) {
 bool Daemon::choose_map(const config::LoadResult& files) {
   const auto applied = history_->applied();
   if (media_runs() && applied && adopt(*applied)) {
-    add_event("info", "adopted", "", fmt::format("media runs: adopted applied map {}", applied->number));
+    add_event("info", "adopted", "control",
+              fmt::format("restarted, adopted applied map {}; media went on", applied->number));
+    // What died meanwhile is told when the launcher has answered.
+    if (const auto before = protocol::read_file(run_dir_.root + "/state/processes.json"))
+      observation_ = recall(*before);
     return true;
   }
   if (files.ok()) {
@@ -44,11 +49,11 @@ bool Daemon::choose_map(const config::LoadResult& files) {
       HistoryEntry entry;
       entry.unix_ns = unix_now_ns();
       entry.who = "start";
-      entry.summary = fmt::format("{} channels", files.model->channels.size());
+      entry.summary = protocol::counted(files.model->channels.size(), "channel");
       if (const auto kept = history_->add(entry, *model_, applied_sources_); !kept)
         add_event("warning", "history", "", kept.error());
     }
-    add_event("info", "start", "", fmt::format("started with {} channels", model_->channels.size()));
+    add_event("info", "start", "", "started with " + protocol::counted(model_->channels.size(), "channel"));
     return true;
   }
   if (!applied || !adopt(*applied)) return false;

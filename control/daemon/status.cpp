@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "control/daemon/pid_label.h"
 #include "control/daemon/view.h"
 
 namespace headgate::control {
@@ -25,10 +26,23 @@ std::uint64_t sum(const DropCounts& drops) {
   return total;
 }
 
-json input_json(const InputSnapshot& input) {
+// "h264", "aac eng", "PAT"; "" where it is not known.
+std::string what_is(const PidSnapshot& pid, const json& bridge) {
+  if (const json* track = find_track(bridge, pid.pid)) {
+    const std::string codec = track->value("codec", ""), language = track->value("language", "");
+    std::string text = codec.empty() ? track->value("kind", "") : codec;
+    if (!language.empty() && language != "und") text += " " + language;
+    return text;
+  }
+  const std::string label = pid_label(pid, bridge);
+  return label == "PCR" ? "" : label;  // the PCR has a mark of its own
+}
+
+json input_json(const InputSnapshot& input, const json& bridge) {
   json pids = json::array();
   for (const PidSnapshot& pid : input.pids)
     pids.push_back({{"pid", pid.pid},
+                    {"what", what_is(pid, bridge)},
                     {"packets", pid.packets},
                     {"cc_errors", pid.cc_errors},
                     {"scrambled", pid.scrambled},
@@ -154,7 +168,7 @@ json channel_line(const GatewayView& view, const config::Channel& channel) {
   if (now.active_input != 0) line["input"] = now.active_input;
   std::uint64_t bitrate = 0, cc_errors = 0, drops = 0, outputs = 0;
   for (const InputSnapshot& input : view.snapshot.inputs) {
-    if (input.channel != channel.id) continue;
+    if (!is_input_of(channel, input)) continue;
     bitrate += now.state == ChannelState::down ? 0 : input.bitrate_bps;
     cc_errors += input.cc_errors;
     drops += sum(input.drops);
@@ -168,6 +182,49 @@ json channel_line(const GatewayView& view, const config::Channel& channel) {
   if (const auto sessions = sessions_of(view, channel.id); sessions && channel.hls)
     line["viewers"] = *sessions;
   return line;
+}
+
+// The bridge knows the tracks of the last PMT that it read: those of an input that was are not shown.
+json bridge_of_input(const GatewayView& view, const config::Channel& channel) {
+  json bridge = bridge_channel(view, channel.id);
+  const ChannelHealth* health = view.monitor.find(channel.id);
+  if (health == nullptr || !bridge.is_object() || !bridge.contains("tracks") ||
+      !(health->nothing_came || health->input_changed))
+    return bridge;
+  const auto seen = [&](const json& track) {
+    return std::any_of(
+        view.snapshot.inputs.begin(), view.snapshot.inputs.end(), [&](const InputSnapshot& input) {
+          return is_input_of(channel, input) &&
+                 (input.pids_beyond != 0 ||
+                  std::any_of(input.pids.begin(), input.pids.end(),
+                              [&](const PidSnapshot& pid) { return pid.pid == track.value("pid", -1); }));
+        });
+  };
+  json tracks = json::array();
+  for (const json& track : bridge["tracks"]) {
+    if (!health->nothing_came && track.is_object() && seen(track)) tracks.push_back(track);
+  }
+  bridge["tracks"] = tracks;
+  return bridge;
+}
+
+// An interface that has groups joined and hears no query: a switch that snoops will stop forwarding them.
+constexpr std::int64_t kQueryLateNs = 375'000'000'000;  // three times RFC 3376's query interval
+json warnings_json(const GatewayView& view) {
+  json result = json::array();
+  for (const NetworkSnapshot& network : view.snapshot.networks) {
+    const auto heard = std::max(static_cast<std::int64_t>(network.last_query_unix_ns),
+                                static_cast<std::int64_t>(view.snapshot.epoch));
+    if (network.groups == 0 || view.now_unix_ns - heard < kQueryLateNs) continue;
+    std::string subject = network.interface;
+    if (network.vlan != 0) subject += " VLAN " + std::to_string(network.vlan);
+    result.push_back({{"kind", "no_querier"},
+                      {"subject", subject},
+                      {"message", network.last_query_unix_ns == 0
+                                      ? "no query seen: a snooping switch stops forwarding"
+                                      : "the querier fell silent: a snooping switch stops forwarding"}});
+  }
+  return result;
 }
 
 int badness(const json& line) {
@@ -208,6 +265,7 @@ json gateway_status(const GatewayView& view) {
           {"ready", view.ready},
           {"map", map_json(view)},
           {"alarms", alarms_json(view.alarms)},
+          {"warnings", warnings_json(view)},
           {"processes", processes_json(view)},
           {"interfaces", interfaces_json(view.snapshot, [](const std::string&) { return true; })},
           {"channels", lines}};
@@ -219,8 +277,9 @@ json channel_status(const GatewayView& view, const std::string& id) {
       std::find_if(channels.begin(), channels.end(), [&](const auto& entry) { return entry.id == id; });
   if (channel == channels.end()) return nullptr;
   json inputs = json::array(), outputs = json::array();
+  const json bridge = bridge_of_input(view, *channel);
   for (const InputSnapshot& input : view.snapshot.inputs) {
-    if (input.channel == id) inputs.push_back(input_json(input));
+    if (is_input_of(*channel, input)) inputs.push_back(input_json(input, bridge));
   }
   for (const OutputSnapshot& output : view.snapshot.outputs) {
     if (output.channel == id) outputs.push_back(output_json(output));
@@ -229,7 +288,7 @@ json channel_status(const GatewayView& view, const std::string& id) {
   result["now_unix_ns"] = view.now_unix_ns;
   result["inputs"] = inputs;
   result["push"] = outputs;
-  result["bridge"] = bridge_channel(view, id);
+  result["bridge"] = bridge;
   json networks = json::array();
   for (const NetworkSnapshot& network : view.snapshot.networks) {
     const bool taken_in =

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "control/protocol/counted.h"
 #include "control/protocol/message.h"
 
 namespace headgate::control {
@@ -43,6 +44,31 @@ const ProcessView* find(const Observation& observation, const std::string& name)
 Event event(std::int64_t at, const char* severity, const char* kind, const std::string& subject,
             std::string message) {
   return {0, at, severity, kind, subject, std::move(message)};
+}
+
+void compare_process(const Observation& before, const ProcessView& old, const Observation& now,
+                     const ProcessView& entry, std::int64_t at, std::vector<Event>& events) {
+  const std::string& name = entry.process.name;
+  // A launcher that was started again counts from 0.
+  const bool same_count = before.launcher_answers && now.launcher_answers &&
+                          before.launcher_pid == now.launcher_pid &&
+                          entry.process.deaths >= old.process.deaths;
+  if (same_count && entry.process.deaths > old.process.deaths) {
+    const bool hung = entry.process.hung > old.process.hung;
+    events.push_back(event(at, "critical", hung ? "process_hung" : "process_died", name,
+                           fmt::format("{} (pid {}); {} so far",
+                                       hung ? "did not answer for 10 s and was killed" : "ended unexpectedly",
+                                       old.process.pid, protocol::counted(entry.process.deaths, "death"))));
+  }
+  if (old.process.pid != entry.process.pid && entry.process.pid != 0 &&
+      (old.process.pid != 0 || old.process.deaths != 0))
+    events.push_back(event(at, "warning", "process_restarted", name,
+                           fmt::format("runs again, pid {}", entry.process.pid)));
+  if (entry.process.crash_loop && !old.process.crash_loop)
+    events.push_back(event(at, "critical", "crash_loop", name,
+                           "dies again and again; the launcher pauses between its starts"));
+  if (!entry.process.crash_loop && old.process.crash_loop && now.launcher_answers)
+    events.push_back(event(at, "info", "crash_loop_over", name, "keeps running"));
 }
 
 }  // namespace
@@ -104,35 +130,63 @@ bool launcher_replaced(const Observation& before, const Observation& now) {
 std::vector<Event> compare(const Observation& before, const Observation& now, std::int64_t at) {
   std::vector<Event> events;
   if (before.launcher_answers && !now.launcher_answers)
-    events.push_back(
-        event(at, "critical", "launcher_lost", "launcher", "the launcher does not answer; media goes on"));
+    events.push_back(event(at, "critical", "launcher_lost", "launcher", "does not answer; media goes on"));
   if (!before.launcher_answers && now.launcher_answers && !before.processes.empty())
-    events.push_back(event(at, "info", "launcher_back", "launcher", "the launcher answers"));
+    events.push_back(event(at, "info", "launcher_back", "launcher", "answers"));
   if (launcher_replaced(before, now))
-    events.push_back(event(at, "info", "launcher_back", "launcher", "the launcher was started again"));
+    events.push_back(event(at, "info", "launcher_back", "launcher", "was started again"));
   for (const ProcessView& entry : now.processes) {
-    const ProcessView* old = find(before, entry.process.name);
-    if (old == nullptr) continue;
-    const std::string& name = entry.process.name;
-    // A launcher that was started again counts from 0.
-    const bool same_count =
-        before.launcher_answers && now.launcher_answers && entry.process.deaths >= old->process.deaths;
-    if (same_count && entry.process.deaths > old->process.deaths)
-      events.push_back(event(at, "critical", "process_died", name,
-                             fmt::format("{} ended unexpectedly (pid {}), {} times so far", name,
-                                         old->process.pid, entry.process.deaths)));
-    if (old->process.pid != entry.process.pid && entry.process.pid != 0 &&
-        (old->process.pid != 0 || old->process.deaths != 0))
-      events.push_back(event(at, "warning", "process_restarted", name,
-                             fmt::format("{} runs again, pid {}", name, entry.process.pid)));
-    if (entry.process.crash_loop && !old->process.crash_loop)
-      events.push_back(
-          event(at, "critical", "crash_loop", name,
-                fmt::format("{} dies again and again; the launcher pauses between its starts", name)));
-    if (!entry.process.crash_loop && old->process.crash_loop && now.launcher_answers)
-      events.push_back(event(at, "info", "crash_loop_over", name, fmt::format("{} keeps running", name)));
+    if (const ProcessView* old = find(before, entry.process.name))
+      compare_process(before, *old, now, entry, at, events);
   }
   return events;
+}
+
+bool HangWatch::hangs(const ProcessView& process, Clock::time_point now) {
+  const int pid = process.process.pid;
+  Known& known = known_[process.process.name];
+  if (process.answers) {
+    known = {pid, now, 0};
+    return false;
+  }
+  if (pid == 0 || process.process.state != "running" || known.pid != pid) return false;
+  return ++known.misses >= kMisses && now - known.answered >= kHang;
+}
+
+std::string remembered(const Observation& observation) {
+  nlohmann::json processes = nlohmann::json::array();
+  for (const ProcessView& entry : observation.processes)
+    processes.push_back({{"name", entry.process.name},
+                         {"pid", entry.process.pid},
+                         {"deaths", entry.process.deaths},
+                         {"hung", entry.process.hung},
+                         {"crash_loop", entry.process.crash_loop}});
+  return nlohmann::json{{"launcher_answers", observation.launcher_answers},
+                        {"launcher_pid", observation.launcher_pid},
+                        {"processes", processes}}
+             .dump(1) +
+         "\n";
+}
+
+Observation recall(const std::string& text) {
+  Observation before;
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  try {
+    before.launcher_answers = json.at("launcher_answers").get<bool>();
+    before.launcher_pid = json.at("launcher_pid").get<int>();
+    for (const auto& from : json.at("processes")) {
+      ProcessView entry;
+      entry.process.name = from.at("name").get<std::string>();
+      entry.process.pid = from.at("pid").get<int>();
+      entry.process.deaths = from.at("deaths").get<std::uint64_t>();
+      entry.process.hung = from.at("hung").get<std::uint64_t>();
+      entry.process.crash_loop = from.at("crash_loop").get<bool>();
+      before.processes.push_back(std::move(entry));
+    }
+  } catch (const nlohmann::json::exception&) {
+    return {};
+  }
+  return before;
 }
 
 }  // namespace headgate::control

@@ -2,6 +2,7 @@
 // process's hello and status. Threading: collect() blocks for at most a few seconds; the result is a value.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <string>
 #include <vector>
@@ -33,6 +34,32 @@ Observation observe(const protocol::RunDir& run_dir);
 // Another launcher answers than before, and its absence was too short to be seen: it knows nothing that the
 // old one was told.
 bool launcher_replaced(const Observation& before, const Observation& now);
+
+// What compare() needs of an observation, kept in run_dir: a control that was started again tells what died
+// meanwhile, itself among it. An empty observation from text that is none.
+std::string remembered(const Observation& observation);
+Observation recall(const std::string& text);
+
+// Tells a process that lives and does not answer any more: it answered under this pid, and then not once in
+// kHang and kMisses looks. Pure: time is an argument.
+class HangWatch {
+ public:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::seconds kHang{10};
+  static constexpr int kMisses = 4;  // a look may have been late itself
+
+  bool hangs(const ProcessView& process, Clock::time_point now);
+  // It may take its time now: an apply is under way.
+  void forgive() { known_.clear(); }
+
+ private:
+  struct Known {
+    int pid = 0;
+    Clock::time_point answered{};
+    int misses = 0;
+  };
+  std::map<std::string, Known> known_;
+};
 
 // Deaths, returns, crash loops between two observations, as events.
 std::vector<Event> compare(const Observation& before, const Observation& now, std::int64_t now_unix_ns);

@@ -5,8 +5,6 @@
 
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -14,6 +12,7 @@
 #include <csignal>
 #include <cstring>
 #include <ctime>
+#include <sstream>
 
 #include "control/launcher/log.h"
 #include "control/launcher/pidfd.h"
@@ -43,22 +42,6 @@ sigset_t watched_signals() {
   return set;
 }
 
-UniqueFd listen_on(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) {
-    errno = ENAMETOOLONG;
-    return {};
-  }
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd) return {};
-  ::unlink(path.c_str());
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return {};
-  if (::chmod(path.c_str(), 0600) != 0 || ::listen(fd.get(), 8) != 0) return {};
-  return fd;
-}
-
 std::string how_it_ended(const siginfo_t& info, bool known) {
   if (!known) return "ended";
   if (info.si_code == CLD_EXITED) return fmt::format("exited with status {}", info.si_status);
@@ -84,10 +67,19 @@ bool Launcher::set_up() {
     say(LogLevel::error, "can't watch signals: {}", std::strerror(errno));
     return false;
   }
-  listener_ = listen_on(options_.run_dir.launcher_socket());
-  if (!listener_)
-    say(LogLevel::error, "can't listen on {}: {}", options_.run_dir.launcher_socket(), std::strerror(errno));
-  return static_cast<bool>(listener_);
+  socket_path_ = protocol::SocketPath(options_.run_dir.launcher_socket());
+  return listen();
+}
+
+bool Launcher::listen() {
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  auto bound = fd ? socket_path_.bind(fd.get(), 0600) : tl::unexpected(std::string(std::strerror(errno)));
+  if (bound && ::listen(fd.get(), 8) != 0) bound = tl::unexpected(std::string(std::strerror(errno)));
+  if (bound)
+    listener_ = std::move(fd);
+  else
+    say(LogLevel::error, "no control of this launcher: {}", bound.error());
+  return bound.has_value();
 }
 
 void Launcher::adopt_all() {
@@ -119,6 +111,7 @@ void Launcher::start(Process& process) {
   process.state = State::running;
   process.adopted = false;
   process.started_unix_ns = unix_ns();
+  process.heard_at = {};
   say(LogLevel::info, "started {}, pid {}", process.spec.name, process.pid);
 }
 
@@ -207,14 +200,48 @@ std::string Launcher::restart(const std::string& name) {
   return "error: no process " + name + "\n";
 }
 
+void Launcher::kill_hung(Process& process, const std::string& why) {
+  say(LogLevel::error, "{}, pid {}, {}: killing it", process.spec.name, process.pid, why);
+  ++process.hung;
+  process.heard_at = {};
+  process.restarting = false;  // it counts as a death
+  ::pidfd_send_signal(process.pidfd.get(), SIGKILL, nullptr, 0);
+}
+
+std::string Launcher::hung(const std::string& name_and_pid) {
+  std::istringstream fields(name_and_pid);
+  std::string name;
+  pid_t pid = 0;
+  fields >> name >> pid;
+  for (Process& process : processes_) {
+    if (process.spec.name != name) continue;
+    if (process.state != State::running || process.pid != pid)
+      return "error: " + name + " does not run under pid " + std::to_string(pid) + "\n";
+    kill_hung(process, "does not answer control");
+    return "ok\n";
+  }
+  return "error: no process " + name + "\n";
+}
+
+void Launcher::watch_control() {
+  Process& control = processes_.front();
+  const auto now = Clock::now();
+  // Away itself, stopped or starved: what came meanwhile is yet to be read.
+  const bool was_away = now - turned_at_ > std::chrono::seconds(3);
+  turned_at_ = now;
+  if (control.state != State::running || control.heard_at == Clock::time_point{}) return;
+  if (was_away) control.heard_at = now;
+  if (now - control.heard_at > options_.hang_bound) kill_hung(control, "fell silent");
+}
+
 std::string Launcher::status() {
   std::string text = told_ready_ ? "ready 1\n" : "ready 0\n";
   for (const Process& process : processes_) {
     const bool running = process.state == State::running;
     const char* state = running ? "running" : process.state == State::waiting ? "waiting" : "backing_off";
-    text += fmt::format("{} {} {} {} {} {}\n", process.spec.name, state, running ? process.pid : 0,
+    text += fmt::format("{} {} {} {} {} {} {}\n", process.spec.name, state, running ? process.pid : 0,
                         process.policy.deaths(), running ? process.started_unix_ns : 0,
-                        process.in_crash_loop ? 1 : 0);
+                        process.in_crash_loop ? 1 : 0, process.hung);
   }
   return text;
 }
@@ -225,6 +252,7 @@ std::string Launcher::answer(const std::string& line) {
   const std::string rest = space == std::string::npos ? "" : line.substr(space + 1);
   if (command == "status") return status();
   if (command == "restart") return restart(rest);
+  if (command == "hung") return hung(rest);
   if (command == "start")
     media_allowed_ = true;
   else if (command == "ready")
@@ -238,9 +266,18 @@ std::string Launcher::answer(const std::string& line) {
   return "ok\n";
 }
 
+// A sign of life of control, whatever it asks.
+void Launcher::hear(int peer) {
+  ucred who{};
+  socklen_t size = sizeof who;
+  if (::getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 && who.pid == processes_.front().pid)
+    processes_.front().heard_at = Clock::now();
+}
+
 void Launcher::on_connection() {
   const UniqueFd peer(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
   if (!peer) return;
+  hear(peer.get());
   // The peer is control, which sends its line at once; one that doesn't is cut off, so that watching goes on.
   const timeval bound{0, 200'000};
   ::setsockopt(peer.get(), SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound);
@@ -259,6 +296,8 @@ void Launcher::on_connection() {
 int Launcher::poll_timeout() const {
   const auto now = Clock::now();
   auto next = now + std::chrono::seconds(1);
+  if (const Process& control = processes_.front(); control.heard_at != Clock::time_point{})
+    next = std::min(next, control.heard_at + options_.hang_bound);
   for (const Process& process : processes_) {
     next = std::min(next, process.kill_at);
     if (process.state == State::backing_off) next = std::min(next, process.start_at);
@@ -300,7 +339,7 @@ void Launcher::stop_all() {
     siginfo_t info{};
     ::waitid(P_PIDFD, static_cast<id_t>(process->pidfd.get()), &info, WEXITED | WNOHANG);
   }
-  ::unlink(options_.run_dir.launcher_socket().c_str());
+  socket_path_.remove();
 }
 
 int Launcher::run() {
@@ -310,6 +349,12 @@ int Launcher::run() {
   while (!stopping_) {
     start_due();
     notice_crash_loops();
+    watch_control();
+    if (const auto now = Clock::now(); now >= look_at_) {
+      look_at_ = now + std::chrono::seconds(1);
+      if (socket_path_.lost() && listen())
+        say(LogLevel::warning, "{} was gone: listening anew", socket_path_.text());
+    }
     if (const auto interval = manager_.alive_interval(); interval && alive_due_ <= Clock::now()) {
       manager_.alive();
       alive_due_ = Clock::now() + *interval;

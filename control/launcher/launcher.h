@@ -7,9 +7,12 @@
 //   ready TEXT          control: all serve the applied map                                        -> ok
 //   text TEXT           control: one line for the service manager                                 -> ok
 //   restart NAME        stops and starts one process                                -> ok | error: ...
+//   hung NAME PID       control: it does not answer any more; kills it and starts it again -> ok | error: ...
 //   log LEVEL FORMAT    control: the node file's `log` in force                       -> ok
 //   status              "ready 1", or "ready 0" while this launcher has yet to hear `ready`; then a line a
-//                       process: NAME STATE PID DEATHS STARTED_UNIX_NS CRASH_LOOP    -> lines
+//                       process: NAME STATE PID DEATHS STARTED_UNIX_NS CRASH_LOOP HUNG    -> lines
+// HUNG counts the deaths that were kills of a process that did not answer. Control asks for `status` about
+// once a second: when it has done so and then falls silent for hang_bound, the launcher kills it likewise.
 // Threading: one thread, run() returns when everything has stopped.
 #pragma once
 
@@ -22,6 +25,7 @@
 #include "control/launcher/restart_policy.h"
 #include "control/launcher/spawn.h"
 #include "control/protocol/run_dir.h"
+#include "control/protocol/socket_path.h"
 
 namespace headgate::control {
 
@@ -39,6 +43,7 @@ struct LauncherOptions {
   protocol::RunDir run_dir;
   std::vector<ProcessSpec> processes;  // in the order of starting; the first is control
   std::chrono::milliseconds stop_bound{5000};
+  std::chrono::milliseconds hang_bound{10'000};
 };
 
 class Launcher {
@@ -62,6 +67,8 @@ class Launcher {
     bool adopted = false;
     bool restarting = false;
     bool in_crash_loop = false;
+    unsigned long long hung = 0;
+    Clock::time_point heard_at{};  // of control: its last request under this pid
   };
 
   bool set_up();
@@ -71,8 +78,13 @@ class Launcher {
   void on_exit(Process& process);
   void on_signal();
   void on_connection();
+  void hear(int peer);
   std::string answer(const std::string& line);
   std::string restart(const std::string& name);
+  std::string hung(const std::string& name_and_pid);
+  void kill_hung(Process& process, const std::string& why);
+  void watch_control();
+  bool listen();
   std::string status();
   void notice_crash_loops();
   void stop_all();
@@ -84,6 +96,9 @@ class Launcher {
   std::vector<Process> processes_;
   UniqueFd signals_;
   UniqueFd listener_;
+  protocol::SocketPath socket_path_;
+  Clock::time_point turned_at_{};
+  Clock::time_point look_at_{};  // for the socket's name
   bool media_allowed_ = false;
   bool told_ready_ = false;
   bool stopping_ = false;

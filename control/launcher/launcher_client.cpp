@@ -54,6 +54,7 @@ std::vector<ProcessStatus> parse_launcher_status(const std::string& text) {
     if (fields >> process.name >> process.state >> process.pid >> process.deaths >> process.started_unix_ns >>
         crash_loop) {
       process.crash_loop = crash_loop != 0;
+      if (!(fields >> process.hung)) process.hung = 0;  // a launcher of an older version
       processes.push_back(std::move(process));
     }
   }

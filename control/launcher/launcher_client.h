@@ -17,6 +17,7 @@ struct ProcessStatus {
   std::uint64_t deaths = 0;
   std::int64_t started_unix_ns = 0;
   bool crash_loop = false;
+  std::uint64_t hung = 0;  // deaths that were kills, because it did not answer
   bool operator==(const ProcessStatus&) const = default;
 };
 

@@ -35,6 +35,7 @@ using namespace headgate::bridge;
 #endif
 
 constexpr std::chrono::milliseconds kTick{250};
+constexpr unsigned kPathTicks = 4;
 
 class Application {
  public:
@@ -121,6 +122,8 @@ class Application {
     ticks_.async_wait([this](boost::system::error_code error) {
       if (error) return;
       bridge_.on_tick(std::chrono::steady_clock::now());
+      if (++ticked_ % kPathTicks == 0 && endpoint_.keep_path())
+        spdlog::warn("{} was gone: listening anew", run_.bridge_socket());
       tick();
     });
   }
@@ -143,6 +146,7 @@ class Application {
   app::ControlEndpoint endpoint_;
   boost::asio::signal_set signals_;
   boost::asio::steady_timer ticks_;
+  unsigned ticked_ = 0;
   std::uint64_t generation_ = 0;
   std::int64_t started_ns_ = std::chrono::duration_cast<std::chrono::nanoseconds>(
                                  std::chrono::system_clock::now().time_since_epoch())

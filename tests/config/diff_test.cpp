@@ -33,6 +33,21 @@ Model sample() {
   return model;
 }
 
+ChannelChange change(const std::string& id, const std::vector<std::string>& keys, bool media, bool hls) {
+  ChannelChange made;
+  made.id = id;
+  made.keys = keys;
+  made.interrupts_media = media;
+  made.interrupts_hls = hls;
+  return made;
+}
+
+// Without the values, which have their own tests.
+ChannelChange effect(ChannelChange made) {
+  made.values.clear();
+  return made;
+}
+
 TEST(Diff, OfEqualModelsIsEmptyAndLeavesAllUntouched) {
   const Plan plan = diff(sample(), sample());
   EXPECT_TRUE(plan.empty());
@@ -54,25 +69,25 @@ TEST(Diff, NewNameInterruptsNobody) {
   wanted.channels[0].name = "News HD";
   const Plan plan = diff(sample(), wanted);
   ASSERT_EQ(plan.changed.size(), 1U);
-  EXPECT_EQ(plan.changed[0], (ChannelChange{"news", {"name"}, false, false}));
+  EXPECT_EQ(effect(plan.changed[0]), change("news", {"name"}, false, false));
 }
 
 TEST(Diff, NewInputInterruptsMulticastAndHls) {
   Model wanted = sample();
   wanted.channels[0].inputs[0].group = "239.10.9.9";
-  EXPECT_EQ(diff(sample(), wanted).changed.at(0), (ChannelChange{"news", {"inputs"}, true, true}));
+  EXPECT_EQ(effect(diff(sample(), wanted).changed.at(0)), change("news", {"inputs"}, true, true));
 }
 
 TEST(Diff, NamesProgramWhereOnlyThatChanged) {
   Model wanted = sample();
   wanted.channels[0].inputs[0].program = Program(std::uint16_t{7});
-  EXPECT_EQ(diff(sample(), wanted).changed.at(0), (ChannelChange{"news", {"program"}, true, true}));
+  EXPECT_EQ(effect(diff(sample(), wanted).changed.at(0)), change("news", {"program"}, true, true));
 }
 
 TEST(Diff, NewPushInterruptsNobody) {
   Model wanted = sample();
   wanted.channels[0].push.emplace_back();
-  EXPECT_EQ(diff(sample(), wanted).changed.at(0), (ChannelChange{"news", {"push"}, false, false}));
+  EXPECT_EQ(effect(diff(sample(), wanted).changed.at(0)), change("news", {"push"}, false, false));
 }
 
 TEST(Diff, SegmentBreaksHlsButWindowDoesNot) {
@@ -80,15 +95,15 @@ TEST(Diff, SegmentBreaksHlsButWindowDoesNot) {
   wanted.channels[0].hls->segment = std::chrono::milliseconds(2000);
   wanted.channels[1].hls->window = 12;
   const Plan plan = diff(sample(), wanted);
-  EXPECT_EQ(plan.changed.at(0), (ChannelChange{"news", {"serve.hls"}, false, true}));
-  EXPECT_EQ(plan.changed.at(1), (ChannelChange{"sport", {"serve.hls"}, false, false}));
+  EXPECT_EQ(effect(plan.changed.at(0)), change("news", {"serve.hls"}, false, true));
+  EXPECT_EQ(effect(plan.changed.at(1)), change("sport", {"serve.hls"}, false, false));
 }
 
 TEST(Diff, EnablingADisabledChannelInterruptsNobody) {
   Model running = sample();
   running.channels[0].enabled = false;
-  EXPECT_EQ(diff(running, sample()).changed.at(0), (ChannelChange{"news", {"enabled"}, false, false}));
-  EXPECT_EQ(diff(sample(), running).changed.at(0), (ChannelChange{"news", {"enabled"}, true, true}));
+  EXPECT_EQ(effect(diff(running, sample()).changed.at(0)), change("news", {"enabled"}, false, false));
+  EXPECT_EQ(effect(diff(sample(), running).changed.at(0)), change("news", {"enabled"}, true, true));
 }
 
 TEST(Diff, InterfaceAndFastpathKeysRestartTheFastPathOnce) {
@@ -122,6 +137,49 @@ TEST(Diff, RefusesWhatCannotChangeAtRunTime) {
   wanted.node.run_dir = "/run/other";
   wanted.node.data_dir = "/srv";
   EXPECT_THAT(diff(sample(), wanted).refused, ElementsAre("node", "run_dir", "data_dir"));
+}
+
+TEST(Diff, ShowsOldAndNewValues) {
+  Model wanted = sample();
+  wanted.channels[0].name = "News HD";
+  wanted.channels[0].number = 7;
+  wanted.channels[0].hls->segment = std::chrono::milliseconds(2000);
+  wanted.channels[0].inputs[0].url = "udp://239.10.9.9:5000";
+  wanted.channels[0].push[0].ttl = 5;
+  wanted.channels[1].hls.reset();
+  const Plan plan = diff(sample(), wanted);
+  EXPECT_THAT(plan.changed.at(0).values,
+              ElementsAre(ValueChange{"name", "news", "News HD"}, ValueChange{"number", "", "7"},
+                          ValueChange{"inputs", "", "udp://239.10.9.9:5000"},
+                          ValueChange{"push  ttl", "16", "5"}, ValueChange{"serve.hls.segment", "4s", "2s"}));
+  EXPECT_THAT(plan.changed.at(1).values, ElementsAre(ValueChange{"serve.hls", "segment 4s, window 8", ""}));
+}
+
+TEST(Diff, ShowsValuesOfNodeKeysAndOfSecretsOnlyTheirNumber) {
+  Model running = sample(), wanted = sample();
+  running.node.admin = AdminServer{"127.0.0.1:9470", "keys/admin", {{"admin", "first-secret"}}};
+  wanted.node.admin = AdminServer{"127.0.0.1:9470", "keys/admin", {{"admin", "other-secret"}}};
+  wanted.node.interfaces[0].mtu = 9000;
+  EXPECT_THAT(
+      diff(running, wanted).node_values,
+      ElementsAre(ValueChange{"interfaces.cap0.mtu", "1500", "9000"},
+                  ValueChange{"servers.admin", "127.0.0.1:9470, keys/admin with 1 token", "other secrets"}));
+}
+
+TEST(Diff, NamesPushesThatEndAndNoUdpPushWithAnotherTtl) {
+  Model running = sample();
+  running.channels[0].push[0].url = "udp://239.20.1.1:5000";
+  Push rtp = running.channels[0].push[0];
+  rtp.protocol = DatagramProtocol::rtp;
+  rtp.url = "rtp://239.20.1.2:5000";
+  rtp.group = "239.20.1.2";
+  running.channels[0].push.push_back(rtp);
+  Model wanted = running;
+  for (Push& push : wanted.channels[0].push) push.ttl = 5;
+  EXPECT_THAT(diff(running, wanted).changed.at(0).interrupts_pushes, ElementsAre("rtp://239.20.1.2:5000"));
+  wanted = running;
+  wanted.channels[0].push.erase(wanted.channels[0].push.begin());
+  EXPECT_THAT(diff(running, wanted).changed.at(0).interrupts_pushes, ElementsAre("udp://239.20.1.1:5000"));
 }
 
 }  // namespace

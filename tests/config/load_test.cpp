@@ -141,8 +141,10 @@ TEST(Load, GivesRunAndDataDirOutOfABrokenFile) {
 TEST(Load, SaysWhyTheNodeFileIsUnreadable) {
   const LoadResult result = load("/nonexistent/headgate.yaml");
   ASSERT_EQ(result.diagnostics.size(), 1U);
-  EXPECT_EQ(to_string(result.diagnostics[0]),
-            "/nonexistent/headgate.yaml:0:0: error: can't read the node file: No such file or directory");
+  EXPECT_EQ(
+      to_string(result.diagnostics[0]),
+      "/nonexistent/headgate.yaml:1:1: error: there is no such file: write the node file there, or name "
+      "another with --config");
   EXPECT_EQ(result.run_dir, "");
 }
 

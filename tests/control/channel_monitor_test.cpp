@@ -31,6 +31,7 @@ class ChannelMonitorTest : public ::testing::Test {
         model, snapshot, now,
         [this](const std::string&, const ChannelHealth& before, const ChannelHealth& health) {
           changes.push_back(std::string(to_string(before.state)) + ">" + to_string(health.state));
+          reasons.push_back(health.reason);
         },
         problems);
   }
@@ -41,14 +42,14 @@ class ChannelMonitorTest : public ::testing::Test {
   Snapshot snapshot;
   ChannelMonitor monitor;
   std::int64_t now = kStart;
-  std::vector<std::string> changes;
+  std::vector<std::string> changes, reasons;
   std::map<std::string, std::string> problems;
 };
 
 TEST_F(ChannelMonitorTest, IsDownUntilTheFirstDatagram) {
   look();
   EXPECT_EQ(health().state, ChannelState::down);
-  EXPECT_EQ(health().reason, "no datagram yet");
+  EXPECT_EQ(health().reason, "no datagram since it was started (0s)");
   EXPECT_TRUE(changes.empty());
   second_of_media();
   EXPECT_EQ(health().state, ChannelState::ok);
@@ -173,6 +174,63 @@ TEST_F(ChannelMonitorTest, IsDegradedWhileTheBridgeHasNothingToServe) {
   now += 5 * kSecond;
   look();
   EXPECT_EQ(health().state, ChannelState::down);
+}
+
+TEST_F(ChannelMonitorTest, TellsOnceThatAChannelNeverCameUp) {
+  for (int i = 0; i < 30; ++i, now += kSecond) look();
+  EXPECT_EQ(changes, std::vector<std::string>{"down>down"});
+  EXPECT_EQ(reasons, std::vector<std::string>{"no datagram since it was started (3s)"});
+  EXPECT_EQ(health().reason, "no datagram since it was started (29s)");
+}
+
+TEST_F(ChannelMonitorTest, SaysSinceWhenAnAddedChannelIsSilent) {
+  look();
+  model.channels.push_back(sample_channel("late", "239.10.1.9", false));
+  now += kSecond;
+  look();
+  now += 5 * kSecond;
+  look();
+  EXPECT_EQ(monitor.find("late")->reason, "no datagram since it was added (5s)");
+}
+
+TEST_F(ChannelMonitorTest, CountsTheSilenceFromTheLastDatagram) {
+  second_of_media();
+  now += 17 * kSecond;
+  look();
+  EXPECT_EQ(health().reason, "no datagram for 17s");
+}
+
+// No flapping over an edit: what was goes on until the new input had its 2 s.
+TEST_F(ChannelMonitorTest, GoesDownOnceAfterAnApplyToADeadInput) {
+  second_of_media();
+  input().cc_errors += 3;
+  second_of_media();
+  ASSERT_EQ(health().state, ChannelState::degraded);
+  changes.clear();
+  model.channels[0].inputs[0].url = "udp://239.10.9.9:5000";
+  model.channels[0].inputs[0].group = "239.10.9.9";
+  snapshot.inputs[0] = InputSnapshot{};
+  snapshot.inputs[0].channel = "news";
+  look();
+  EXPECT_EQ(health().state, ChannelState::degraded);
+  EXPECT_EQ(health().reason, "no datagram of the new input yet");
+  EXPECT_TRUE(health().nothing_came);
+  for (int i = 0; i < 30; ++i) {
+    now += kSecond / 2;
+    look();
+  }
+  EXPECT_EQ(changes, std::vector<std::string>{"degraded>down"});
+  EXPECT_EQ(health().reason, "no datagram since its input was changed (15s)");
+}
+
+TEST_F(ChannelMonitorTest, IgnoresCountersOfAnInputThatWas) {
+  model.channels[0].inputs[0].url = "udp://239.10.9.9:5000";
+  snapshot.inputs[0].url = "udp://239.10.1.1:5000";
+  second_of_media();
+  EXPECT_EQ(health().state, ChannelState::down);
+  snapshot.inputs[0].url = "udp://239.10.9.9:5000";
+  second_of_media();
+  EXPECT_EQ(health().state, ChannelState::ok);
 }
 
 }  // namespace

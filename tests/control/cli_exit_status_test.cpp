@@ -44,6 +44,18 @@ TEST(ExitStatus, IsTwoForWrongUsage) {
   EXPECT_EQ(headgate("send /dev/null tcp://x").status, 2);
 }
 
+TEST(ExitStatus, IsTwoForAnUnknownCommandAndNamesTheOneMeant) {
+  const auto near = headgate("stat");
+  EXPECT_EQ(near.status, 2);
+  EXPECT_EQ(near.text, "headgate: unknown command 'stat'; did you mean status?\n");
+  EXPECT_EQ(headgate("aply").text, "headgate: unknown command 'aply'; did you mean apply?\n");
+  EXPECT_EQ(headgate("nonsense").text,
+            "headgate: unknown command 'nonsense'; headgate --help lists the commands\n");
+  EXPECT_EQ(headgate("apply --rollback x").status, 2);
+  EXPECT_EQ(headgate("apply --to x").status, 2);
+  EXPECT_EQ(headgate("apply --rollback 3 --to 3").status, 2);
+}
+
 TEST(ExitStatus, IsTwoForCommandsNotSupportedYet) {
   for (const char* name : {"why", "top", "alarms", "maintenance", "switch", "sessions", "kick", "capture",
                            "explain", "health"}) {

@@ -44,6 +44,16 @@ TEST_F(ControlServerTest, KnowsWhoAsks) {
   EXPECT_NE(answer->get<std::string>().find("(" + std::to_string(::getuid()) + ")"), std::string::npos);
 }
 
+TEST_F(ControlServerTest, ListensAnewWhereItsSocketWasRemoved) {
+  ASSERT_EQ(::unlink(path.c_str()), 0);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  bool answers = false;
+  while (!answers && std::chrono::steady_clock::now() < end)
+    answers =
+        protocol::call(path, "who", nlohmann::json::object(), std::chrono::milliseconds(100)).has_value();
+  EXPECT_TRUE(answers);
+}
+
 TEST_F(ControlServerTest, PassesErrorsOn) {
   const auto answer = protocol::call(path, "bogus", nlohmann::json::object(), std::chrono::seconds(10));
   ASSERT_FALSE(answer.has_value());

@@ -75,6 +75,27 @@ TEST(History, KnowsTheMapBeforeTheAppliedOne) {
   EXPECT_EQ(history.before_applied()->who, "a");
 }
 
+// Two rollbacks go two maps back; the files applied after them come after the map that was restored.
+TEST(History, WalksBackThroughRollbacks) {
+  TempDir dir;
+  History history(dir.path);
+  const auto add = [&](std::optional<std::uint32_t> restores) {
+    auto made = entry("a");
+    made.restores = restores;
+    return history.add(made, sample_model(), {})->number;
+  };
+  for (int i = 0; i < 3; ++i) add(std::nullopt);
+  EXPECT_EQ(history.before_applied()->number, 2U);
+  EXPECT_EQ(add(2), 4U);
+  EXPECT_EQ(history.before_applied()->number, 1U);
+  EXPECT_EQ(add(1), 5U);
+  EXPECT_FALSE(history.before_applied().has_value());
+  EXPECT_EQ(add(std::nullopt), 6U);
+  EXPECT_EQ(history.before_applied()->number, 5U);
+  EXPECT_EQ(add(5), 7U);
+  EXPECT_FALSE(history.before_applied().has_value());
+}
+
 TEST(History, TakesAPathThatIsNoUtf8) {
   TempDir dir;
   History history(dir.path);

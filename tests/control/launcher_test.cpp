@@ -31,18 +31,22 @@ class LauncherTest : public ::testing::Test {
     }
   }
 
+  std::string control_mode = "live";
   void start(const std::string& fastpath_mode = "live") {
     launcher = ::fork();
     if (launcher != 0) return;
     LauncherOptions options;
     options.run_dir = run;
     options.stop_bound = 300ms;
+    options.hang_bound = hang_bound;
     for (const std::string name : {"control", "fastpath", "bridge"})
-      options.processes.push_back(
-          {name,
-           {FAKE_PROCESS, dir.path, name, name == "fastpath" ? fastpath_mode : "live"},
-           {},
-           name != "control"});
+      options.processes.push_back({name,
+                                   {FAKE_PROCESS, dir.path, name,
+                                    name == "fastpath"  ? fastpath_mode
+                                    : name == "control" ? control_mode
+                                                        : "live"},
+                                   {},
+                                   name != "control"});
     ::_exit(Launcher(std::move(options), ServiceManager(notify, watchdog)).run());
   }
   int stop(int signal) {
@@ -85,6 +89,7 @@ class LauncherTest : public ::testing::Test {
   TempDir dir;
   protocol::RunDir run{dir.path};
   pid_t launcher = 0;
+  std::chrono::milliseconds hang_bound{10'000};
   std::string notify;
   std::optional<std::chrono::microseconds> watchdog;
 };
@@ -105,6 +110,40 @@ TEST_F(LauncherTest, StartsADeadProcessAgainAndLeavesTheOthersAlone) {
   EXPECT_TRUE(eventually([&] { return pid_of("bridge") != 0 && pid_of("bridge") != bridge; }));
   EXPECT_EQ(pid_of("fastpath"), fastpath);
   EXPECT_EQ(status("bridge").deaths, 1U);
+}
+
+TEST_F(LauncherTest, KillsWhatControlSaysHangs) {
+  start_all();
+  ASSERT_TRUE(eventually([&] { return all_run(); }));
+  const pid_t bridge = pid_of("bridge");
+  ::kill(bridge, SIGSTOP);
+  const std::string wrong = "hung bridge " + std::to_string(bridge + 100000);
+  EXPECT_FALSE(launcher_call(run.launcher_socket(), wrong).has_value());
+  EXPECT_EQ(pid_of("bridge"), bridge);
+  ASSERT_TRUE(launcher_call(run.launcher_socket(), "hung bridge " + std::to_string(bridge)).has_value());
+  EXPECT_TRUE(eventually([&] { return pid_of("bridge") != 0 && pid_of("bridge") != bridge; }));
+  EXPECT_EQ(status("bridge").deaths, 1U);
+  EXPECT_EQ(status("bridge").hung, 1U);
+}
+
+TEST_F(LauncherTest, KillsAControlThatFallsSilent) {
+  hang_bound = 500ms;
+  control_mode = "ping";
+  start();
+  ASSERT_TRUE(eventually([&] { return pid_of("control") != 0; }));
+  std::this_thread::sleep_for(1500ms);  // three times the bound: one that speaks lives on
+  const pid_t control = pid_of("control");
+  EXPECT_EQ(status("control").deaths, 0U);
+  ::kill(control, SIGSTOP);
+  EXPECT_TRUE(eventually([&] { return pid_of("control") != 0 && pid_of("control") != control; }));
+  EXPECT_EQ(status("control").hung, 1U);
+}
+
+TEST_F(LauncherTest, ListensAnewWhereItsSocketWasRemoved) {
+  start();
+  ASSERT_TRUE(eventually([&] { return pid_of("control") != 0; }));
+  ASSERT_EQ(::unlink(run.launcher_socket().c_str()), 0);
+  EXPECT_TRUE(eventually([&] { return launcher_call(run.launcher_socket(), "status").has_value(); }));
 }
 
 TEST_F(LauncherTest, IsAdoptedFromWhenItDies) {

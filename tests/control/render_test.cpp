@@ -89,19 +89,49 @@ TEST_F(Render, PlanNamesWhomItInterrupts) {
          {{{"id", "news"},
            {"keys", {"inputs", "name"}},
            {"interrupts_media", true},
-           {"interrupts_hls", true}},
-          {{"id", "sport"}, {"keys", {"name"}}, {"interrupts_media", false}, {"interrupts_hls", false}}}},
+           {"interrupts_hls", true},
+           {"values",
+            {{{"key", "inputs"}, {"before", "udp://239.1.1.1:5000"}, {"after", "udp://239.1.1.2:5000"}}}}},
+          {{"id", "sport"}, {"keys", {"name"}}, {"interrupts_media", false}, {"interrupts_hls", false}},
+          {{"id", "film"},
+           {"keys", {"push"}},
+           {"interrupts_media", false},
+           {"interrupts_hls", false},
+           {"interrupts_pushes", {"udp://239.20.1.1:5000"}},
+           {"values", {{{"key", "push"}, {"before", "udp://239.20.1.1:5000"}, {"after", ""}}}}}}},
         {"node_keys", {"interfaces.cap0.mtu"}},
+        {"node_values", {{{"key", "interfaces.cap0.mtu"}, {"before", "1500"}, {"after", "9000"}}}},
         {"restarts", {"fastpath"}},
         {"refused", nlohmann::json::array()}}},
-      {"viewers", {{"news", 7}}}};
+      {"number", 5},
+      {"files",
+       {{{"path", "/etc/headgate/headgate.yaml"}, {"state", "same"}, {"changed_unix_ns", kNow}},
+        {{"path", "/etc/headgate/channels.yaml"}, {"state", "changed"}, {"changed_unix_ns", kNow}}}},
+      {"viewers", {{"news", 1}}}};
   EXPECT_EQ(render_plan(answer, false),
+            "read /etc/headgate/headgate.yaml: as in map 5\n"
+            "read /etc/headgate/channels.yaml: differs from map 5, changed 2001-09-09 01:47:40\n"
             "+ new\n"
-            "~ news: inputs, name (interrupts multicast out and 7 HLS viewers)\n"
+            "~ news: inputs, name (interrupts multicast out and 1 HLS viewer)\n"
+            "    inputs: udp://239.1.1.1:5000 -> udp://239.1.1.2:5000\n"
             "~ sport: name (nobody is interrupted)\n"
+            "~ film: push (interrupts push udp://239.20.1.1:5000)\n"
+            "    push: udp://239.20.1.1:5000 removed\n"
             "~ node file: interfaces.cap0.mtu\n"
+            "    interfaces.cap0.mtu: 1500 -> 9000\n"
             "! restarts the fast path: every channel pauses for about a second\n"
-            "1 added, 2 changed, 0 removed, 2 untouched\n");
+            "1 added, 3 changed, 0 removed, 2 untouched\n");
+}
+
+TEST_F(Render, RollbackSaysThatTheFilesHoldAnotherMap) {
+  nlohmann::json answer = {{"number", 7}, {"changed", true}, {"restores", 3}, {"files_differ", true}};
+  const std::string text = render_applied(answer);
+  EXPECT_TRUE(text.starts_with("rolled back to map 3, applied as map 7\n")) << text;
+  EXPECT_NE(text.find("the next apply (or reload) would bring it"), std::string::npos) << text;
+  answer["restores"] = nullptr;
+  EXPECT_EQ(render_applied(answer), "applied as map 7\n");
+  answer["changed"] = false;
+  EXPECT_EQ(render_applied(answer), "nothing to change: map 7 stays\n");
 }
 
 nlohmann::json silent_channel() {
@@ -111,7 +141,7 @@ nlohmann::json silent_channel() {
           {"number", 101},
           {"tags", none},
           {"state", "down"},
-          {"reason", "no datagram yet"},
+          {"reason", "nothing came"},
           {"since_unix_ns", kNow - 60'000'000'000},
           {"now_unix_ns", kNow},
           {"inputs",
@@ -137,7 +167,7 @@ TEST_F(Render, ChannelWithoutPacketsTellsWhatIsMissing) {
   auto channel = silent_channel();
   std::string text = render_channel(channel, false);
   EXPECT_NE(text.find("! no datagram since the start; membership reported\n"), std::string::npos) << text;
-  EXPECT_NE(text.find("membership on cap0: IGMPv3, no query seen, last report 5s ago, 1 groups"),
+  EXPECT_NE(text.find("! membership on cap0: IGMPv3, no query seen, last report 5s ago, 1 group\n"),
             std::string::npos)
       << text;
   EXPECT_EQ(text.find("- ago"), std::string::npos) << text;
@@ -161,6 +191,33 @@ TEST_F(Render, ChannelFitsEightyColumnsAndHasNoColourUnasked) {
   for (std::string row; std::getline(lines, row);) EXPECT_LE(row.size(), 80U) << row;
 }
 
+TEST_F(Render, PidsTellWhatTheyCarryWithinEightyColumns) {
+  const nlohmann::json input = {{"number", 1},
+                                {"url", "udp://239.10.1.1:5000"},
+                                {"last_packet_unix_ns", kNow},
+                                {"drops", nlohmann::json::array()},
+                                {"pids",
+                                 {{{"pid", 0}, {"what", "PAT"}, {"bitrate_bps", 15'000}, {"packets", 123}},
+                                  {{"pid", 0x100},
+                                   {"what", "h264"},
+                                   {"bitrate_bps", 3'500'000},
+                                   {"packets", 123'456'789},
+                                   {"has_pcr", true}},
+                                  {{"pid", 0x101},
+                                   {"what", "aac eng"},
+                                   {"bitrate_bps", 128'000},
+                                   {"packets", 9},
+                                   {"cc_errors", 999'999'999}}}}};
+  auto channel = silent_channel();
+  channel["inputs"] = {input};
+  const std::string text = render_channel(channel, false);
+  EXPECT_NE(text.find("0x0000  PAT "), std::string::npos) << text;
+  EXPECT_NE(text.find("0x0100  h264 + PCR "), std::string::npos) << text;
+  EXPECT_NE(text.find("0x0101  aac eng "), std::string::npos) << text;
+  std::istringstream lines(text);
+  for (std::string row; std::getline(lines, row);) EXPECT_LE(row.size(), 80U) << row;
+}
+
 TEST_F(Render, WritesRatesAndAgesForPeople) {
   EXPECT_EQ(human_bitrate(0), "-");
   EXPECT_EQ(human_bitrate(128'000), "128k");
@@ -173,11 +230,13 @@ TEST_F(Render, WritesRatesAndAgesForPeople) {
 }
 
 TEST_F(Render, EventIsOneLine) {
-  EXPECT_EQ(
-      render_event(
-          {{"unix_ns", kNow}, {"severity", "warning"}, {"subject", "news"}, {"message", "ok -> degraded"}},
-          false),
-      "2001-09-09 01:47:40  warning   news: ok -> degraded\n");
+  EXPECT_EQ(render_event({{"unix_ns", kNow},
+                          {"severity", "warning"},
+                          {"kind", "channel_state"},
+                          {"subject", "news"},
+                          {"message", "ok -> degraded"}},
+                         false),
+            "2001-09-09 01:47:40  warning   channel_state      news: ok -> degraded\n");
 }
 
 }  // namespace

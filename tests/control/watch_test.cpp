@@ -27,6 +27,65 @@ TEST(Watch, TellsADeathAndTheReturn) {
   EXPECT_TRUE(compare(seen(10, 1), seen(10, 1), 5).empty());
 }
 
+TEST(Watch, TellsAKillOfWhatDidNotAnswerAsThat) {
+  Observation now = seen(11, 1);
+  now.processes[0].process.hung = 1;
+  EXPECT_EQ(kinds(compare(seen(10, 0), now, 5)),
+            (std::vector<std::string>{"process_hung", "process_restarted"}));
+}
+
+TEST(Watch, SaysTheNameOnceAndCountsInWords) {
+  const auto events = compare(seen(10, 0), seen(11, 1), 5);
+  EXPECT_EQ(events.at(0).subject, "bridge");
+  EXPECT_EQ(events.at(0).message, "ended unexpectedly (pid 10); 1 death so far");
+  EXPECT_EQ(events.at(1).message, "runs again, pid 11");
+}
+
+// A control that was started again: what it kept tells its own death, and another's meanwhile.
+TEST(Watch, RemembersOverARestartOfControl) {
+  Observation before = seen(10, 0);
+  before.launcher_pid = 7;
+  Observation now = seen(11, 1);
+  now.launcher_pid = 7;
+  EXPECT_EQ(kinds(compare(recall(remembered(before)), now, 5)),
+            (std::vector<std::string>{"process_died", "process_restarted"}));
+  EXPECT_TRUE(compare(recall(remembered(before)), before, 5).empty());
+  EXPECT_TRUE(recall("rubbish").processes.empty());
+}
+
+TEST(HangWatch, TellsAProcessThatAnsweredAndThenNotForTenSeconds) {
+  HangWatch watch;
+  ProcessView process;
+  process.process = {"bridge", "running", 10, 0, 1, false};
+  auto now = HangWatch::Clock::time_point{} + std::chrono::hours(1);
+  const auto after = [&](std::chrono::seconds time) { return watch.hangs(process, now += time); };
+  EXPECT_FALSE(after(std::chrono::seconds(0)));  // never answered: it starts
+  EXPECT_FALSE(after(std::chrono::seconds(60)));
+  process.answers = true;
+  EXPECT_FALSE(after(std::chrono::seconds(1)));
+  process.answers = false;
+  for (int i = 0; i < 4; ++i) EXPECT_FALSE(after(std::chrono::seconds(2)));
+  EXPECT_TRUE(after(std::chrono::seconds(2)));
+  process.process.pid = 11;  // the one started in its place
+  EXPECT_FALSE(after(std::chrono::seconds(60)));
+}
+
+// Control itself was stopped: one late look says nothing of the others.
+TEST(HangWatch, NeedsSeveralLooksAndForgivesDuringAnApply) {
+  HangWatch watch;
+  ProcessView process;
+  process.process = {"bridge", "running", 10, 0, 1, false};
+  process.answers = true;
+  const auto start = HangWatch::Clock::time_point{} + std::chrono::hours(1);
+  EXPECT_FALSE(watch.hangs(process, start));
+  process.answers = false;
+  EXPECT_FALSE(watch.hangs(process, start + std::chrono::seconds(100)));
+  EXPECT_FALSE(watch.hangs(process, start + std::chrono::seconds(101)));
+  EXPECT_FALSE(watch.hangs(process, start + std::chrono::seconds(102)));
+  watch.forgive();
+  EXPECT_FALSE(watch.hangs(process, start + std::chrono::seconds(103)));
+}
+
 TEST(Watch, TellsTheBeginAndTheEndOfACrashLoop) {
   EXPECT_EQ(kinds(compare(seen(10, 4), seen(10, 4, true), 5)), std::vector<std::string>{"crash_loop"});
   EXPECT_EQ(kinds(compare(seen(10, 4, true), seen(10, 4), 5)), std::vector<std::string>{"crash_loop_over"});

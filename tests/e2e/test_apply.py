@@ -114,6 +114,80 @@ def test_rollback_returns_to_the_map_before(rig):
         assert history.returncode == 0 and len(history.stdout.strip().splitlines()) >= 3, history.stdout
 
 
+def test_rollback_walks_back_and_the_files_stay(rig):
+    maps = [{"a": {"name": f"Map {n}", "inputs": ["udp://239.6.7.11:5000"]}} for n in (1, 2, 3)]
+    with Gateway(rig, maps[0]) as gateway:
+        numbers = [gateway.json("history")["history"][-1]["number"]]
+        for content in maps[1:]:
+            gateway.apply(content)
+            numbers.append(gateway.json("history")["history"][-1]["number"])
+        unchanged = gateway.cli("apply")
+        assert "nothing to change" in unchanged.stdout, unchanged.stdout
+        assert gateway.json("history")["history"][-1]["number"] == numbers[-1], "an apply without changes made an entry"
+
+        def name():
+            return gateway.json("status", "a")["name"]
+
+        assert name() == "Map 3"
+        text = gateway.cli("apply", "--rollback").stdout
+        assert name() == "Map 2" and f"rolled back to map {numbers[1]}" in text and "the files still hold another map" in text, text
+        gateway.cli("apply", "--rollback")
+        assert name() == "Map 1", "a second rollback toggled"
+        assert gateway.cli("apply", "--rollback").returncode == 1, "nothing lies before the first map"
+        assert gateway.json("status")["map"]["differs"], "status must tell at once"
+        gateway.cli("apply", "--rollback", str(numbers[2]))
+        assert name() == "Map 3"
+        gateway.cli("apply", "--to", str(numbers[0]))
+        assert name() == "Map 1"
+        plan = gateway.cli("plan").stdout
+        assert "name: Map 1 -> Map 3" in plan and "channels.yaml: differs from map" in plan, plan
+        assert gateway.cli("apply").returncode == 0 and name() == "Map 3"
+
+
+def test_another_ttl_loses_nothing_and_the_plan_says_so(rig):
+    path = media.stream("h264_aac", 8)
+    first = {"a": {"inputs": ["udp://239.6.7.12:5000"], "push": ["udp://239.6.8.12:5000"]}}
+    with Gateway(rig, first) as gateway:
+        capture = rig.capture("239.6.8.12", 5000)
+        rig.wait_mdb("239.6.7.12", True)
+        rig.wait_mdb("239.6.8.12", True, port="p-snk")
+        sender = rig.send(path, "239.6.7.12", 5000)
+        gateway.wait_metric("headgate_input_ts_packets_total", 1000, channel="a")
+        gateway.write({"a": {**first["a"], "push": ["udp://239.6.8.12:5000?ttl=5&dscp=34"]}})
+        plan = gateway.cli("plan").stdout
+        assert "ttl: 16 -> 5" in plan and "nobody is interrupted" in plan, plan
+        assert gateway.cli("apply").returncode == 0
+        assert sender.poll() is None, "the stream ended before the edit"
+        assert sender.wait(20) == 0
+        capture.wait_quiet()
+        capture.stop()
+        assert capture.payload() == path.read_bytes()
+
+
+def test_a_dead_input_goes_down_once_and_shows_nothing_of_the_old_one(rig):
+    path = media.stream("h264_aac", 30)
+    first = {"a": {"inputs": ["udp://239.6.7.13:5000"], "serve": ["hls"]}}
+    with Gateway(rig, first) as gateway:
+        rig.wait_mdb("239.6.7.13", True)
+        sender = rig.send(path, "239.6.7.13", 5000)
+        end = time.monotonic() + 10
+        while not (gateway.json("status", "a")["bridge"] or {}).get("tracks"):
+            assert time.monotonic() < end
+            time.sleep(0.2)
+        text = gateway.cli("status", "a").stdout
+        assert "WHAT" in text and "h264" in text and "PAT" in text, text
+        gateway.apply({"a": {**first["a"], "inputs": ["udp://239.6.7.14:5000"]}})
+        status = gateway.json("status", "a")
+        assert [entry["url"] for entry in status["inputs"]] == ["udp://239.6.7.14:5000"] and not status["inputs"][0]["pids"], status
+        assert not status["bridge"]["tracks"], status["bridge"]
+        applied = [event for event in gateway.json("events")["events"] if event["kind"] == "apply"][-1]["id"]
+        time.sleep(4)
+        states = [event["message"] for event in gateway.json("events")["events"]
+                  if event["id"] > applied and event["kind"] == "channel_state"]
+        assert len(states) == 1 and "-> down: no datagram since its input was changed" in states[0], states
+        sender.kill()
+
+
 def test_broken_map_is_refused_and_changes_nothing(rig):
     good = {"a": {"inputs": ["udp://239.6.7.3:5000"], "push": ["udp://239.6.8.3:5000"]}}
     with Gateway(rig, good) as gateway:

@@ -180,6 +180,34 @@ def test_crash_loop_backs_off_and_raises_an_alarm(rig):
         assert gateway.alive("fastpath")
 
 
+def test_a_stopped_process_is_killed_and_comes_back(rig):
+    import signal
+    with Gateway(rig, channels(7)) as gateway:
+        for process in ("bridge", "control", "fastpath"):
+            time.sleep(2.5)  # it has answered under this pid
+            old = gateway.kill(process, signal.SIGSTOP)
+            print(f"{process} stopped: runs again after {gateway.wait_new(process, old, limit=30):.1f} s")
+            gateway.wait_ready()
+        end = time.monotonic() + 5
+        while True:
+            kinds = [(event["kind"], event["subject"]) for event in gateway.json("events")["events"]]
+            if all(("process_hung", process) in kinds for process in ("bridge", "control", "fastpath")):
+                break
+            assert time.monotonic() < end, kinds
+            time.sleep(0.2)
+        assert ("adopted", "control") in kinds, kinds
+        assert ("process_restarted", "control") in kinds, kinds
+
+
+def test_status_tells_a_death_at_once(rig):
+    with Gateway(rig, channels(8)) as gateway:
+        time.sleep(1.5)
+        old = gateway.kill("bridge")
+        time.sleep(0.25)
+        bridge = [p for p in gateway.json("status")["processes"] if p["name"] == "bridge"][0]
+        assert bridge["pid"] != old and bridge["deaths"] == 1, bridge
+
+
 def test_everything_killed_at_once_comes_back(rig):
     with Gateway(rig, channels(6)) as gateway:
         air = Air(rig, gateway, 6)

@@ -42,6 +42,24 @@ def test_a_process_whose_state_file_is_damaged_comes_back(rig):
         sender.kill()
 
 
+def test_a_removed_socket_comes_back_without_a_restart(rig):
+    with Gateway(rig, CHANNELS) as gateway:
+        capture, sender = start(rig, gateway)
+        pids = {process: gateway.pid(process) for process in ("fastpath", "bridge", "control")}
+        sockets = [gateway.run_dir / name for name in ("control.sock", "launcher.sock", "fastpath/control.sock", "bridge/control.sock")]
+        for path in sockets:
+            path.unlink()
+        end = time.monotonic() + 10
+        while not all(path.exists() for path in sockets):
+            assert time.monotonic() < end, [str(path) for path in sockets if not path.exists()]
+            time.sleep(0.05)
+        gateway.apply(dict(CHANNELS, two={"inputs": ["udp://239.12.1.3:5000"]}))
+        assert all(process["answers"] for process in gateway.json("status")["processes"] if process["name"] != "control")
+        wait_output(gateway, capture)
+        assert {process: gateway.pid(process) for process in pids} == pids, gateway.tail(40)
+        sender.kill()
+
+
 def test_a_full_run_dir_stops_no_multicast(rig):
     folder = Path("/dev/shm") / f"hg-e2e-full-{os.getpid()}"
     folder.mkdir()

@@ -1,6 +1,6 @@
 #include "dataplane/bridge/app/control_endpoint.h"
 
-#include <sys/stat.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <boost/asio/local/stream_protocol.hpp>
@@ -8,11 +8,15 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/streambuf.hpp>
 #include <boost/asio/write.hpp>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <istream>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "control/protocol/message.h"
+#include "control/protocol/socket_path.h"
 
 namespace headgate::bridge::app {
 
@@ -25,6 +29,7 @@ namespace {
 // Requests are short; the protocol's 16 MiB are for answers.
 constexpr std::size_t kMaxRequest = 64 * 1024;
 constexpr std::size_t kMaxConnections = 16;
+constexpr std::size_t kSpareSockets = 8;
 
 class Conversation : public std::enable_shared_from_this<Conversation> {
  public:
@@ -76,6 +81,10 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
 struct ControlEndpoint::Impl : std::enable_shared_from_this<ControlEndpoint::Impl> {
   Impl(asio::io_context& c, Answer a)
       : acceptor(c), retry(c), answer(std::make_shared<Answer>(std::move(a))) {}
+  ~Impl() {
+    for (const int fd : spare) ::close(fd);
+  }
+  tl::expected<void, std::string> listen();
   void accept() {
     acceptor.async_accept([self = shared_from_this()](error_code error, Socket::socket socket) {
       if (!self->acceptor.is_open() || error == asio::error::operation_aborted) return;
@@ -94,33 +103,49 @@ struct ControlEndpoint::Impl : std::enable_shared_from_this<ControlEndpoint::Imp
   asio::steady_timer retry;
   std::shared_ptr<Answer> answer;
   std::shared_ptr<std::size_t> count = std::make_shared<std::size_t>(0);
-  std::string path;
+  protocol::SocketPath path;
+  std::vector<int> spare;
 };
 
 ControlEndpoint::ControlEndpoint(asio::io_context& context, Answer answer)
     : impl_(std::make_shared<Impl>(context, std::move(answer))) {}
 ControlEndpoint::~ControlEndpoint() { stop(); }
 
-tl::expected<void, std::string> ControlEndpoint::listen(const std::string& path) {
-  ::unlink(path.c_str());
+tl::expected<void, std::string> ControlEndpoint::Impl::listen() {
+  if (spare.empty()) return tl::unexpected<std::string>(path.text() + ": no socket left to listen with");
+  const int fd = spare.back();
+  if (auto bound = path.bind(fd, 0660); !bound) return bound;
+  spare.pop_back();
   error_code error;
-  const Socket::endpoint endpoint(path);
-  impl_->acceptor.open(endpoint.protocol(), error);
-  if (!error) impl_->acceptor.bind(endpoint, error);
-  if (!error) impl_->acceptor.listen(16, error);
-  if (error) return tl::unexpected<std::string>("control socket " + path + ": " + error.message());
-  ::chmod(path.c_str(), 0660);
-  impl_->path = path;
-  impl_->accept();
+  retry.cancel();
+  acceptor.close(error);
+  acceptor.assign(Socket(), fd, error);
+  if (!error) acceptor.listen(16, error);
+  if (error) return tl::unexpected<std::string>("control socket " + path.text() + ": " + error.message());
+  accept();
   return {};
+}
+
+tl::expected<void, std::string> ControlEndpoint::listen(const std::string& path) {
+  impl_->path = protocol::SocketPath(path);
+  while (impl_->spare.size() < kSpareSockets + 1) {
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+      return tl::unexpected<std::string>(std::string("can't make a control socket: ") + std::strerror(errno));
+    impl_->spare.push_back(fd);
+  }
+  return impl_->listen();
+}
+
+bool ControlEndpoint::keep_path() {
+  return impl_->acceptor.is_open() && impl_->path.lost() && impl_->listen().has_value();
 }
 
 void ControlEndpoint::stop() {
   error_code ignored;
   impl_->acceptor.close(ignored);
   impl_->retry.cancel();
-  if (!impl_->path.empty()) ::unlink(impl_->path.c_str());
-  impl_->path.clear();
+  impl_->path.remove();
 }
 
 }  // namespace headgate::bridge::app

@@ -22,6 +22,10 @@ class ControlEndpoint {
   ~ControlEndpoint();
   // Replaces a socket file that a dead process left.
   tl::expected<void, std::string> listen(const std::string& path);
+  // About once a second: listens anew where somebody took the socket's name away. True where it did. The
+  // sandbox makes no Unix sockets: a few made before it lie ready, and when they are spent control has the
+  // process restarted.
+  bool keep_path();
   void stop();
 
  private:

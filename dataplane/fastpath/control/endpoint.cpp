@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
@@ -17,27 +15,35 @@ namespace headgate::fastpath {
 
 tl::expected<std::unique_ptr<Endpoint>, std::string> Endpoint::open(const std::string& path, int epoll_fd,
                                                                     Handler handler) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path)
-    return tl::unexpected<std::string>(fmt::format("the path of the control socket is too long: {}", path));
-  path.copy(address.sun_path, path.size());
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0)
-    return tl::unexpected<std::string>(fmt::format("can't make a socket: {}", std::strerror(errno)));
-  std::unique_ptr<Endpoint> endpoint(new Endpoint(fd, epoll_fd, path, std::move(handler)));
-  ::unlink(path.c_str());  // of a killed predecessor: the process lock says that none lives
-  if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      ::chmod(path.c_str(), 0660) != 0 || ::listen(fd, 16) != 0)
-    return tl::unexpected<std::string>(fmt::format("can't listen on {}: {}", path, std::strerror(errno)));
-  endpoint->watch(fd, false, true);
+  std::unique_ptr<Endpoint> endpoint(new Endpoint(epoll_fd, path, std::move(handler)));
+  if (auto listening = endpoint->listen(); !listening) return tl::unexpected<std::string>(listening.error());
   return endpoint;
 }
 
+tl::expected<void, std::string> Endpoint::listen() {
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    return tl::unexpected<std::string>(fmt::format("can't make a socket: {}", std::strerror(errno)));
+  auto bound = path_.bind(fd, 0660);
+  if (bound && ::listen(fd, 16) != 0)
+    bound = tl::unexpected<std::string>(
+        fmt::format("can't listen on {}: {}", path_.text(), std::strerror(errno)));
+  if (!bound) {
+    ::close(fd);
+    return bound;
+  }
+  if (listen_fd_ >= 0) ::close(listen_fd_);
+  listen_fd_ = fd;
+  watch(fd, false, true);
+  return {};
+}
+
+bool Endpoint::keep_path() { return path_.lost() && listen().has_value(); }
+
 Endpoint::~Endpoint() {
   for (const auto& [fd, client] : clients_) ::close(fd);
-  ::close(listen_fd_);
-  ::unlink(path_.c_str());
+  if (listen_fd_ >= 0) ::close(listen_fd_);
+  path_.remove();
 }
 
 void Endpoint::watch(int fd, bool write, bool add) const {

@@ -10,6 +10,8 @@
 
 #include <tl/expected.hpp>
 
+#include "control/protocol/socket_path.h"
+
 namespace headgate::fastpath {
 
 class Endpoint {
@@ -25,6 +27,9 @@ class Endpoint {
   Endpoint(const Endpoint&) = delete;
   Endpoint& operator=(const Endpoint&) = delete;
 
+  // About once a second: listens anew where somebody took the socket's name away. True where it did.
+  bool keep_path();
+
   // True when the descriptor was one of ours and is dealt with.
   bool on_event(int fd, std::uint32_t events);
 
@@ -34,8 +39,9 @@ class Endpoint {
     std::size_t searched = 0;  // of `in`, for the end of its line
     std::string out;
   };
-  Endpoint(int listen_fd, int epoll_fd, std::string path, Handler handler)
-      : listen_fd_(listen_fd), epoll_fd_(epoll_fd), path_(std::move(path)), handler_(std::move(handler)) {}
+  Endpoint(int epoll_fd, const std::string& path, Handler handler)
+      : epoll_fd_(epoll_fd), path_(path), handler_(std::move(handler)) {}
+  tl::expected<void, std::string> listen();
   void accept_all();
   bool read_from(int fd, Client& client);
   bool answer_lines(Client& client);
@@ -45,9 +51,9 @@ class Endpoint {
   static constexpr std::size_t kMaxClients = 32;
   // Requests are short; the protocol's bound is for answers.
   static constexpr std::size_t kMaxRequest = 64 * 1024;
-  int listen_fd_;
+  int listen_fd_ = -1;
   int epoll_fd_;
-  std::string path_;
+  protocol::SocketPath path_;
   Handler handler_;
   std::map<int, Client> clients_;
 };

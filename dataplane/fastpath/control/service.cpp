@@ -29,6 +29,7 @@ using Status = tl::expected<void, std::string>;
 
 constexpr unsigned kHostQueue = 1024;
 constexpr milliseconds kPortWatch{200};
+constexpr unsigned kPathWatches = 5;  // about once a second
 constexpr unsigned kDataWatches = 3;  // every third look also asks where media comes
 constexpr milliseconds kAdoptTimeout{2000};
 constexpr double kMaxTapSeconds = 3600;
@@ -391,6 +392,8 @@ void Service::run(int signal_fd) {
       end_taps();
       hosts_->publish(steady_to_unix_ns());
       if (++watches % kDataWatches == 0) hosts_->hear(registry_->arrivals());
+      if (watches % kPathWatches == 0 && endpoint_->keep_path())
+        spdlog::warn("{} was gone: listening anew", run_dir_.fastpath_socket());
     }
   }
 }

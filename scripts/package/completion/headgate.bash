@@ -10,6 +10,15 @@ _headgate_channels() {
     sed -n '/^  "channels": \[/,/^  \]/s/^      "id": "\([a-z0-9_-]*\)",\{0,1\}$/\1/p'
 }
 
+_headgate_maps() {
+  local socket=() i
+  for ((i = 1; i < ${#COMP_WORDS[@]} - 1; i++)); do
+    if [[ ${COMP_WORDS[i]} == --socket ]]; then socket=(--socket "${COMP_WORDS[i + 1]}"); fi
+  done
+  timeout 2 "${COMP_WORDS[0]}" history --json "${socket[@]}" 2>/dev/null </dev/null |
+    sed -n 's/^ *"number": \([0-9]*\),\{0,1\}$/\1/p'
+}
+
 _headgate_files() {
   compopt -o filenames 2>/dev/null
   mapfile -t COMPREPLY < <(compgen -f -- "$1")
@@ -26,6 +35,13 @@ _headgate() {
   case "$previous" in
     --config | --socket) _headgate_files "$current"; return ;;
     --interface) mapfile -t COMPREPLY < <(cd /sys/class/net 2>/dev/null && compgen -f -- "$current"); return ;;
+    --rollback | --to)
+      # Numbers of the maps; --rollback may stand alone.
+      if [[ $current != -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_headgate_maps)" -- "$current")
+        return
+      fi
+      ;;
     --time) return ;;
   esac
   case "$command" in
@@ -33,7 +49,7 @@ _headgate() {
     run) options='--config --socket --help' ;;
     check) options='--config --json --help' ;;
     plan | history) options='--socket --json --help' ;;
-    apply) options='--rollback --socket --json --help' ;;
+    apply) options='--rollback --to --socket --json --help' ;;
     status) options='--socket --json --help' ;;
     events) options='--follow --socket --json --help' ;;
     probe) options='--time --interface --socket --json --help' ;;

@@ -1,0 +1,174 @@
+#include "config/model/diff_values.h"
+
+#include <algorithm>
+
+namespace headgate::config {
+
+static std::string in_words(const std::optional<Program>& program) {
+  if (!program) return "";
+  if (const auto* number = std::get_if<std::uint16_t>(&*program)) return std::to_string(*number);
+  return std::get<std::string>(*program);
+}
+
+static std::string in_words(std::chrono::milliseconds time) {
+  const auto count = time.count();
+  return count % 1000 == 0 ? std::to_string(count / 1000) + "s" : std::to_string(count) + "ms";
+}
+
+namespace {
+
+template <class Items, class Word>
+std::string join(const Items& items, Word word) {
+  std::string text;
+  for (const auto& item : items) text += (text.empty() ? "" : ", ") + word(item);
+  return text;
+}
+
+// Where it is taken from or goes to, beyond what the URL says.
+template <class End>
+std::string place(const End& end) {
+  return end.url + " on " + end.interface + (end.vlan == 0 ? "" : " VLAN " + std::to_string(end.vlan));
+}
+
+std::string short_url(const Push& push) { return push.url.substr(0, push.url.find('?')); }
+
+bool same_end(const Push& a, const Push& b) {
+  return a.protocol == b.protocol && a.interface == b.interface && a.vlan == b.vlan && a.group == b.group &&
+         a.port == b.port;
+}
+
+const Push* find_end(const std::vector<Push>& pushes, const Push& wanted) {
+  const auto found =
+      std::find_if(pushes.begin(), pushes.end(), [&](const Push& push) { return same_end(push, wanted); });
+  return found == pushes.end() ? nullptr : &*found;
+}
+
+class Values {
+ public:
+  template <class T>
+  void note(const std::string& key, const T& before, const T& after) {
+    if (!(before == after)) list.push_back({key, in_words(before), in_words(after)});
+  }
+  std::vector<ValueChange> list;
+};
+
+void input_values(const Channel& running, const Channel& wanted, Values& values) {
+  const std::size_t both = std::min(running.inputs.size(), wanted.inputs.size());
+  const std::size_t all = std::max(running.inputs.size(), wanted.inputs.size());
+  for (std::size_t i = 0; i < all; ++i) {
+    const std::string key = all == 1 ? "inputs" : "inputs." + std::to_string(i + 1);
+    if (i >= both) {
+      const bool more = i < wanted.inputs.size();
+      values.list.push_back(
+          {key, more ? "" : running.inputs[i].url, more ? wanted.inputs[i].url : std::string()});
+      continue;
+    }
+    const Input &before = running.inputs[i], &after = wanted.inputs[i];
+    if (before.url != after.url)
+      values.list.push_back({key, before.url, after.url});
+    else if (place(before) != place(after))
+      values.list.push_back({key, place(before), place(after)});
+    values.note(all == 1 ? "program" : key + ".program", before.program, after.program);
+  }
+}
+
+void push_values(const Channel& running, const Channel& wanted, Values& values) {
+  for (const Push& before : running.push) {
+    const Push* after = find_end(wanted.push, before);
+    if (after == nullptr) {
+      values.list.push_back({"push", short_url(before), ""});
+      continue;
+    }
+    const std::string key = "push " + short_url(before);
+    values.note(key + " ttl", std::uint16_t{before.ttl}, std::uint16_t{after->ttl});
+    values.note(key + " dscp", std::uint16_t{before.dscp}, std::uint16_t{after->dscp});
+    values.note(key + " enabled", before.enabled, after->enabled);
+  }
+  for (const Push& after : wanted.push) {
+    if (find_end(running.push, after) == nullptr) values.list.push_back({"push", "", short_url(after)});
+  }
+}
+
+void hls_values(const Channel& running, const Channel& wanted, Values& values) {
+  if (running.hls && wanted.hls) {
+    values.note("serve.hls.segment", running.hls->segment, wanted.hls->segment);
+    values.note("serve.hls.window", running.hls->window, wanted.hls->window);
+  } else if (running.hls || wanted.hls) {
+    const HlsOptions& hls = running.hls ? *running.hls : *wanted.hls;
+    const std::string words = "segment " + in_words(hls.segment) + ", window " + std::to_string(hls.window);
+    values.list.push_back({"serve.hls", running.hls ? words : "", wanted.hls ? words : ""});
+  }
+}
+
+}  // namespace
+
+std::string in_words(bool value) { return value ? "true" : "false"; }
+std::string in_words(std::uint16_t value) { return std::to_string(value); }
+std::string in_words(std::uint32_t value) { return std::to_string(value); }
+std::string in_words(const std::string& value) { return value; }
+std::string in_words(const std::vector<std::string>& values) {
+  return join(values, [](const std::string& value) { return value; });
+}
+std::string in_words(const std::vector<std::uint32_t>& values) {
+  return join(values, [](std::uint32_t value) { return std::to_string(value); });
+}
+
+std::string in_words(LogLevel value) {
+  constexpr const char* kNames[] = {"trace", "debug", "info", "warning", "error"};
+  return kNames[static_cast<std::size_t>(value)];
+}
+std::string in_words(LogFormat value) { return value == LogFormat::json ? "json" : "text"; }
+std::string in_words(Igmp value) {
+  constexpr const char* kNames[] = {"auto", "v1", "v2", "v3"};
+  return kNames[static_cast<std::size_t>(value)];
+}
+std::string in_words(Hugepages value) {
+  constexpr const char* kNames[] = {"auto", "required", "never"};
+  return kNames[static_cast<std::size_t>(value)];
+}
+std::string in_words(Idle value) { return value == Idle::poll ? "poll" : "adaptive"; }
+
+std::string in_words(const std::vector<HttpServer>& servers) {
+  return join(servers, [](const HttpServer& server) { return server.listen; });
+}
+
+std::string in_words(const std::optional<AdminServer>& server) {
+  if (!server) return "";
+  if (server->tokens_file.empty()) return server->listen;
+  const std::size_t count = server->tokens.size();
+  return server->listen + ", " + server->tokens_file + " with " + std::to_string(count) +
+         (count == 1 ? " token" : " tokens");
+}
+
+std::vector<ValueChange> channel_values(const Channel& running, const Channel& wanted) {
+  Values values;
+  values.note("name", running.name, wanted.name);
+  values.note("number", running.number.value_or(0), wanted.number.value_or(0));
+  for (ValueChange& value : values.list) {
+    if (value.key != "number") continue;
+    if (!running.number) value.before.clear();
+    if (!wanted.number) value.after.clear();
+  }
+  values.note("tags", running.tags, wanted.tags);
+  values.note("enabled", running.enabled, wanted.enabled);
+  input_values(running, wanted, values);
+  push_values(running, wanted, values);
+  hls_values(running, wanted, values);
+  return std::move(values.list);
+}
+
+std::vector<std::string> interrupted_pushes(const Channel& running, const Channel& wanted) {
+  std::vector<std::string> pushes;
+  for (const Push& before : running.push) {
+    if (!before.enabled) continue;
+    const Push* after = find_end(wanted.push, before);
+    const bool ends = after == nullptr || !after->enabled;
+    // The fast path makes a new header, and with it new RTP numbers.
+    const bool renumbered = !ends && before.protocol == DatagramProtocol::rtp &&
+                            (before.ttl != after->ttl || before.dscp != after->dscp);
+    if (ends || renumbered) pushes.push_back(short_url(before));
+  }
+  return pushes;
+}
+
+}  // namespace headgate::config
