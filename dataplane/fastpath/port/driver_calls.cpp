@@ -11,6 +11,7 @@ constexpr int kKindMask = 0xF;  // of socket()'s second argument; the rest are f
 
 }  // namespace
 
+// NOLINTBEGIN(bugprone-reserved-identifier): the linker makes these names
 extern "C" {
 
 // The linker's names for the calls as they were.
@@ -34,6 +35,7 @@ int __wrap_setsockopt(int fd, int level, int option, const void* value, socklen_
 }
 
 }  // extern "C"
+// NOLINTEND(bugprone-reserved-identifier)
 
 namespace headgate::fastpath {
 
