@@ -129,6 +129,13 @@ Status Service::open_ports(const protocol::FastpathState& state) {
     if (!device)
       return tl::unexpected<std::string>(
           fmt::format("interface {}: {}", state.interfaces[i].name, device.error()));
+    for (std::size_t other = 0; other < i; ++other) {
+      if (devices[other].name != device->name) continue;
+      return tl::unexpected<std::string>(fmt::format(
+          "interface {}: its device {} is that of interface {} already; take another, a virtual one by "
+          "another number",
+          state.interfaces[i].name, device->name, state.interfaces[other].name));
+    }
     eal.memory_mib += pool_memory_mib(device->kind);
     if (device->needs_pci_scan)
       eal.pci_devices.push_back(device->arguments.empty() ? device->name

@@ -112,7 +112,8 @@ tl::expected<EalInfo, std::string> start_eal(const EalOptions& options) {
   if (result < 0) {
     if (!options.pci_devices.empty() && !sysfs_has_modules())
       return tl::unexpected<std::string>(
-          "DPDK can't reach cards on the PCI bus without /sys/module; mount sysfs (mount -t sysfs sysfs /sys), "
+          "DPDK can't reach cards on the PCI bus without /sys/module; mount sysfs (mount -t sysfs sysfs "
+          "/sys), "
           "or in a container give it the host's");
     return tl::unexpected<std::string>(fmt::format("DPDK could not start with {} MiB of {}: {}",
                                                    options.memory_mib, free ? "huge pages" : "ordinary pages",

@@ -1,0 +1,151 @@
+"""Whether the fast path's memory is bounded: floods, garbage and a map that changes all the time, its pages watched by what they are for.
+
+  memory_soak.py [--seconds 300] [--bin build/release/bin] [--slope 64]
+Needs root. Prints a line each ten seconds and the slope of the heap over the second half; exits 1 when that is steeper than --slope
+KiB a minute, or a kind of page has no bound.
+"""
+import argparse
+import os
+import random
+import re
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+ROOT = Path(__file__).resolve().parents[2]
+
+MAPPING = re.compile(r"^[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \d+\s*(.*)$")
+
+
+def kind_of(name):
+    if name.startswith("socket:"):
+        return "port rings"
+    if name.startswith(("/memfd:nohuge", "/anon_hugepage", "/dev/hugepages")):
+        return "packet buffers"
+    if name == "[heap]":
+        return "heap"
+    if name == "" or name.startswith("[anon"):
+        return "anonymous"
+    if "/run/" in name:
+        return "shared files"
+    return "program"
+
+
+def resident(pid):
+    """KiB of resident pages by what they are for."""
+    sizes, kind = {}, "program"
+    for line in open(f"/proc/{pid}/smaps"):
+        match = MAPPING.match(line)
+        if match:
+            kind = kind_of(match.group(1))
+        elif line.startswith("Rss:"):
+            sizes[kind] = sizes.get(kind, 0) + int(line.split()[1])
+    return sizes
+
+
+def garbage(generator, packet):
+    """A datagram's payload: as broken as the draw says."""
+    draw = generator.randrange(6)
+    if draw == 0:
+        return os.urandom(generator.randrange(0, 1400))
+    if draw == 1:
+        return packet * generator.randrange(1, 9)
+    if draw == 2:
+        return (packet + bytes(16)) * 7
+    # Every PID there is, tables of noise: the inspector grows to its largest, the service filter looks for its service in vain.
+    data = bytearray(os.urandom(188 * 7))
+    for start in range(0, len(data), 188):
+        data[start] = 0x47
+        if generator.randrange(8) == 0:
+            data[start + 1:start + 3] = b"\x40\x00"
+    return bytes(data)
+
+
+def flood(rig, stop, counts):
+    """Groups of the map and ones that nobody takes, ports too, straight onto the gateway's cable."""
+    from support.rig import ethernet_udp
+    generator, packet = random.Random(1), bytes([0x47, 0x01, 0x00, 0x10]) + bytes(184)
+    with rig.inside("br"):
+        sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        sender.bind(("p-gw", 0))
+    lies = [{}, {}, {}, {"ip_length": 3000}, {"length": 3}, {"vlan": 7}]
+    while not stop.is_set():
+        for _ in range(50):
+            group = f"239.{generator.randrange(60, 64)}.{generator.randrange(4)}.{generator.randrange(1, 60)}"
+            frame = ethernet_udp(garbage(generator, packet)[:1400], group, generator.choice((5000, 5000, 5000, generator.randrange(1, 65536))),
+                                 source=f"10.77.{generator.randrange(4)}.{generator.randrange(1, 255)}", **generator.choice(lies))
+            try:
+                sender.send(frame)
+                counts[0] += 1
+            except OSError:
+                counts[1] += 1
+        time.sleep(0.005)
+    sender.close()
+
+
+def channel_map(generator):
+    """Sixty channels, most of them new each time: groups, services, outputs."""
+    channels = {}
+    for index in range(60):
+        group = f"239.{generator.randrange(60, 64)}.{generator.randrange(4)}.{index + 1}"
+        channel = {"inputs": [f"udp://{group}:5000"], "push": [f"udp://239.70.{generator.randrange(4)}.{index + 1}:5000"]}
+        if index % 3 == 0:
+            channel["program"] = generator.randrange(1, 2000)
+        if index % 3 == 1:
+            channel["serve"] = ["hls"]
+        channels[f"c{generator.randrange(200)}-{index}"] = channel
+    return channels
+
+
+def slope(points):
+    """KiB a minute, by least squares."""
+    n = len(points)
+    mean_x, mean_y = sum(x for x, _ in points) / n, sum(y for _, y in points) / n
+    spread = sum((x - mean_x) ** 2 for x, _ in points)
+    return 60 * sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, default=300)
+    parser.add_argument("--bin", default=str(ROOT / "build" / "release" / "bin"))
+    parser.add_argument("--slope", type=float, default=64)
+    options = parser.parse_args()
+    os.environ["HEADGATE_BIN"] = options.bin
+    from support import netns
+    from support.gateway import Gateway
+    from support.rig import Rig
+    netns.clean_on_signals()
+    generator, stop, counts, applies = random.Random(2), threading.Event(), [0, 0], 0
+    with Rig() as rig, Gateway(rig, channel_map(generator)) as gateway:
+        pid = gateway.pid("fastpath")
+        thread = threading.Thread(target=flood, args=(rig, stop, counts), daemon=True)
+        thread.start()
+        points, start, shown = [], time.monotonic(), -10.0
+        kinds = ("heap", "anonymous", "packet buffers", "port rings", "shared files", "program")
+        try:
+            while (now := time.monotonic() - start) < options.seconds:
+                gateway.apply(channel_map(generator))
+                applies += 1
+                sizes = resident(pid)
+                points.append((now, sizes))
+                if now - shown >= 10:
+                    shown = now
+                    print(f"{now:5.0f} s  " + "  ".join(f"{kind} {sizes.get(kind, 0):6d}" for kind in kinds) +
+                          f"  KiB in all {sum(sizes.values()):6d}  frames {counts[0]}  applies {applies}", flush=True)
+        finally:
+            stop.set()
+            thread.join()
+        assert gateway.pid("fastpath") == pid, f"the fast path died\n{gateway.tail()}"
+        half = [(when, sizes) for when, sizes in points if when >= options.seconds / 2]
+        steep = {kind: slope([(when, sizes.get(kind, 0)) for when, sizes in half]) for kind in kinds}
+        print(f"{applies} applies, {counts[0]} frames; KiB a minute over the second half: " +
+              ", ".join(f"{kind} {value:.1f}" for kind, value in steep.items()))
+        return 1 if max(steep["heap"], steep["anonymous"]) > options.slope else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
