@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 ROOT = Path(__file__).resolve().parents[2]
 
+STEADY = "239.59.1.1"  # flows through the ring to the bridge all the time
 MAPPING = re.compile(r"^[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \d+\s*(.*)$")
 
 
@@ -30,7 +31,7 @@ def kind_of(name):
     if name == "" or name.startswith("[anon"):
         return "anonymous"
     if "/run/" in name:
-        return "shared files"
+        return "bridge ring" if "ring" in Path(name.split(" (deleted)")[0]).name else "counter pages"
     return "program"
 
 
@@ -74,6 +75,10 @@ def flood(rig, stop, counts):
     lies = [{}, {}, {}, {"ip_length": 3000}, {"length": 3}, {"vlan": 7}]
     while not stop.is_set():
         for _ in range(50):
+            if generator.randrange(4) == 0:
+                sender.send(ethernet_udp(packet * 7, STEADY, 5000))
+                counts[0] += 1
+                continue
             group = f"239.{generator.randrange(60, 64)}.{generator.randrange(4)}.{generator.randrange(1, 60)}"
             frame = ethernet_udp(garbage(generator, packet)[:1400], group, generator.choice((5000, 5000, 5000, generator.randrange(1, 65536))),
                                  source=f"10.77.{generator.randrange(4)}.{generator.randrange(1, 255)}", **generator.choice(lies))
@@ -87,8 +92,8 @@ def flood(rig, stop, counts):
 
 
 def channel_map(generator):
-    """Sixty channels, most of them new each time: groups, services, outputs."""
-    channels = {}
+    """Sixty channels beside the steady one, most of them new each time: groups, services, outputs."""
+    channels = {"steady": {"inputs": [f"udp://{STEADY}:5000"], "push": ["udp://239.71.1.1:5000"], "serve": ["hls"]}}
     for index in range(60):
         group = f"239.{generator.randrange(60, 64)}.{generator.randrange(4)}.{index + 1}"
         channel = {"inputs": [f"udp://{group}:5000"], "push": [f"udp://239.70.{generator.randrange(4)}.{index + 1}:5000"]}
@@ -125,7 +130,7 @@ def main():
         thread = threading.Thread(target=flood, args=(rig, stop, counts), daemon=True)
         thread.start()
         points, start, shown = [], time.monotonic(), -10.0
-        kinds = ("heap", "anonymous", "packet buffers", "port rings", "shared files", "program")
+        kinds = ("heap", "anonymous", "packet buffers", "port rings", "bridge ring", "counter pages", "program")
         try:
             while (now := time.monotonic() - start) < options.seconds:
                 gateway.apply(channel_map(generator))

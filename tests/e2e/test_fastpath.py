@@ -157,6 +157,50 @@ def test_start_onto_a_flowing_stream_is_clean(rig):
         rig.call("br", "bridge", "mdb", "del", "dev", "br0", "port", "p-gw", "grp", "239.11.1.8", "permanent")
 
 
+def stopped_while_it_starts(gateway):
+    """Starts the gateway and stops its fast path between opening the port and the first tables. False: too late."""
+    gateway.start(ready=False)
+    end = time.monotonic() + 10
+    with gateway.rig.inside("gw"):
+        while not any(int(line.split()[4]) for line in open("/proc/thread-self/net/packet").readlines()[1:]):
+            assert time.monotonic() < end, gateway.tail()
+    gateway.kill("fastpath", signal.SIGSTOP)
+    return "fastpath: generation" not in gateway.tail(100)
+
+
+def test_stream_begins_whole_though_the_port_ran_over_during_the_start(rig):
+    frames = [ethernet_udp(b"".join(bytes([0x47, 1, 0, 0x10 | (7 * n + i) & 15]) + bytes(184) for i in range(7)), "239.11.1.10", 5000)
+              for n in range(16)]
+    for _ in range(5):
+        gateway = Gateway(rig, {"a": {"inputs": ["udp://239.11.1.10:5000"], "push": ["udp://239.11.2.10:5000"]}})
+        try:
+            if not stopped_while_it_starts(gateway):
+                continue
+            with rig.inside("br"):
+                sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+                sender.bind(("p-gw", 0))
+            sent = 0
+            while sent < 10001:  # the ring holds 8192; one more than a multiple of 16, so that a hole shows
+                sender.send(frames[sent % 16])
+                sent += 1
+            gateway.kill("fastpath", signal.SIGCONT)
+            gateway.wait_ready()
+            while sent < 10101:
+                sender.send(frames[sent % 16])
+                sent += 1
+            sender.close()
+            gateway.wait_metric("headgate_input_datagrams_total", 100, channel="a")
+            taken = gateway.metric("headgate_input_datagrams_total", channel="a")
+            missed = gateway.metric("headgate_drops_total", reason="nic_missed")
+            print(f"{sent} sent: {missed:.0f} missed, {taken:.0f} taken")
+            assert gateway.metric("headgate_input_cc_errors_total", channel="a") == 0
+            assert missed + taken == sent
+            return
+        finally:
+            gateway.close()
+    raise AssertionError("the fast path could never be stopped in time")
+
+
 def test_second_memif_server_leaves_the_first_its_socket(rig, tmp_path):
     path = tmp_path / "m.sock"
     server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -234,6 +234,9 @@ Status Service::apply(const protocol::FastpathState& state) {
   registry_->note_joins(now);
   hosts_->join(built->memberships);
   hosts_->turn();
+  // The worker takes no frame before its first tables.
+  if (snapshot_ == nullptr)
+    std::for_each(ports_.begin(), ports_.end(), [](auto& p) { p->forget_lossy_backlog(); });
   worker_->publish(built->snapshot.get());
   if (!worker_->wait_for(built->snapshot.get(), kAdoptTimeout)) {
     // The worker may still take it up: neither the old tables nor the new ones can be freed.
