@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 ROOT = Path(__file__).resolve().parents[2]
 
 STEADY = "239.59.1.1"  # flows through the ring to the bridge all the time
+NOISY = "239.59.1.2"
 MAPPING = re.compile(r"^[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \d+\s*(.*)$")
 
 
@@ -56,7 +57,11 @@ def garbage(generator, packet):
         return packet * generator.randrange(1, 9)
     if draw == 2:
         return (packet + bytes(16)) * 7
-    # Every PID there is, tables of noise: the inspector grows to its largest, the service filter looks for its service in vain.
+    return noise(generator)
+
+
+def noise(generator):
+    """Every PID there is, tables of noise: the inspector grows to its largest, the service filter looks for its service in vain."""
     data = bytearray(os.urandom(188 * 7))
     for start in range(0, len(data), 188):
         data[start] = 0x47
@@ -79,6 +84,10 @@ def flood(rig, stop, counts):
                 sender.send(ethernet_udp(packet * 7, STEADY, 5000))
                 counts[0] += 1
                 continue
+            if generator.randrange(40) == 0:  # grows to the table of all PIDs, channel after channel
+                sender.send(ethernet_udp(noise(generator), NOISY, 5000))
+                counts[0] += 1
+                continue
             group = f"239.{generator.randrange(60, 64)}.{generator.randrange(4)}.{generator.randrange(1, 60)}"
             frame = ethernet_udp(garbage(generator, packet)[:1400], group, generator.choice((5000, 5000, 5000, generator.randrange(1, 65536))),
                                  source=f"10.77.{generator.randrange(4)}.{generator.randrange(1, 255)}", **generator.choice(lies))
@@ -94,6 +103,9 @@ def flood(rig, stop, counts):
 def channel_map(generator):
     """Sixty channels beside the steady one, most of them new each time: groups, services, outputs."""
     channels = {"steady": {"inputs": [f"udp://{STEADY}:5000"], "push": ["udp://239.71.1.1:5000"], "serve": ["hls"]}}
+    # One channel of noise stays, another comes and goes with its wide table.
+    channels["noisy"] = {"program": 7, "inputs": [f"udp://{NOISY}:5000"], "push": ["udp://239.71.1.2:5000"], "serve": ["hls"]}
+    channels[f"noisy-{generator.randrange(200)}"] = {"inputs": [f"udp://{NOISY}:5000"], "push": ["udp://239.71.1.3:5000"]}
     for index in range(60):
         group = f"239.{generator.randrange(60, 64)}.{generator.randrange(4)}.{index + 1}"
         channel = {"inputs": [f"udp://{group}:5000"], "push": [f"udp://239.70.{generator.randrange(4)}.{index + 1}:5000"]}
