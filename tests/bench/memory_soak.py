@@ -1,14 +1,15 @@
 """Whether the fast path's memory is bounded: floods, garbage and a map that changes all the time, its pages watched by what they are for.
 
   memory_soak.py [--seconds 300] [--bin build/release/bin] [--slope 64]
-Needs root. Prints a line each ten seconds and the slope of the heap over the second half; exits 1 when that is steeper than --slope
-KiB a minute, or a kind of page has no bound.
+Needs root. Prints a line each ten seconds and the slopes over the second half; exits 1 when heap or anonymous memory rises by more than
+--slope KiB a minute.
 """
 import argparse
 import os
 import random
 import re
 import socket
+import statistics
 import sys
 import threading
 import time
@@ -117,12 +118,10 @@ def channel_map(generator):
     return channels
 
 
-def slope(points):
-    """KiB a minute, by least squares."""
-    n = len(points)
-    mean_x, mean_y = sum(x for x, _ in points) / n, sum(y for _, y in points) / n
-    spread = sum((x - mean_x) ** 2 for x, _ in points)
-    return 60 * sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
+def slope(points, end):
+    """KiB a minute between the medians of the third and the last quarter: what comes and goes with a table is no slope."""
+    middle = lambda first, last: statistics.median(size for when, size in points if first * end <= when < last * end)
+    return (middle(0.75, 1) - middle(0.5, 0.75)) / (end / 4 / 60)
 
 
 def main():
@@ -157,8 +156,7 @@ def main():
             stop.set()
             thread.join()
         assert gateway.pid("fastpath") == pid, f"the fast path died\n{gateway.tail()}"
-        half = [(when, sizes) for when, sizes in points if when >= options.seconds / 2]
-        steep = {kind: slope([(when, sizes.get(kind, 0)) for when, sizes in half]) for kind in kinds}
+        steep = {kind: slope([(when, sizes.get(kind, 0)) for when, sizes in points], options.seconds) for kind in kinds}
         print(f"{applies} applies, {counts[0]} frames; KiB a minute over the second half: " +
               ", ".join(f"{kind} {value:.1f}" for kind, value in steep.items()))
         return 1 if max(steep["heap"], steep["anonymous"]) > options.slope else 0
