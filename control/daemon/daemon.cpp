@@ -44,6 +44,7 @@ std::string signature(const std::vector<config::SourceFile>& sources) {
 }
 
 constexpr std::size_t kMaxProbes = 8;
+constexpr std::chrono::seconds kTapBound{3};
 
 nlohmann::json history_json(const History& history) {
   const auto applied = history.applied();
@@ -247,6 +248,18 @@ void Daemon::announce() {
   }
 }
 
+void Daemon::start_tap(const nlohmann::json& params, Reply reply) {
+  const auto wish = parse_probe_wish(params);
+  if (!wish) return reply(tl::unexpected(wish.error()));
+  const auto target = find_probe_target(*model_, *wish);
+  if (!target) return reply(nlohmann::json{{"taken", false}});
+  boost::asio::post(observe_thread_, [this, target = *target, time = wish->time, reply = std::move(reply)] {
+    auto answer = tap_answer(
+        target, protocol::call(run_dir_.fastpath_socket(), "tap", tap_request(target, time), kTapBound));
+    boost::asio::post(io_, [reply, answer = std::move(answer)] { reply(answer); });
+  });
+}
+
 void Daemon::start_probe(const nlohmann::json& params, Reply reply) {
   const auto wish = parse_probe_wish(params);
   if (!wish) return reply(tl::unexpected(wish.error()));
@@ -329,6 +342,8 @@ void Daemon::handle(const protocol::Request& request, const std::string& who, Re
     auto status = channel_status(view(), channel);
     if (status.is_null()) return reply(tl::unexpected("no channel " + channel + " in the running map"));
     reply(std::move(status));
+  } else if (method == "tap") {
+    start_tap(request.params, std::move(reply));
   } else if (method == "probe") {
     start_probe(request.params, std::move(reply));
   } else if (method == "plan") {

@@ -86,6 +86,7 @@ class Daemon {
   void tell_launcher(const std::string& line);
   void tell_launcher_log();
   void follow_log_settings() const;
+  void start_tap(const nlohmann::json& params, Reply reply);
   void start_probe(const nlohmann::json& params, Reply reply);
   void end_probe(const std::shared_ptr<RunningProbe>& probe);
   GatewayView view() const;
