@@ -122,7 +122,7 @@ TEST_F(ApplyTest, TwoSourcesOfAGroupMaySpeakDifferently) {
   EXPECT_EQ(payload_of(out[1]), seven(0));
   EXPECT_EQ(input("a")->datagrams.load(), 1U);
   EXPECT_EQ(input("b")->datagrams.load(), 1U);
-  EXPECT_EQ(interface_drops(protocol::DropReason::wrong_source), 1U);
+  for (const char* id : {"a", "b"}) EXPECT_EQ(input_drops(id, protocol::DropReason::wrong_source), 1U) << id;
 }
 
 std::map<std::uint16_t, std::uint64_t> errors_by_pid(const protocol::InputStats& stats) {
