@@ -2,6 +2,7 @@
 import os
 import random
 import socket
+import struct
 
 import pytest
 
@@ -50,7 +51,7 @@ def expect_drop(gateway, reason, action, count=1):
     print(f"{reason}: +{int(drops(gateway, reason) - before)}")
 
 
-@pytest.mark.parametrize("payload", [b"", b"\x47", PACKET[:100], PACKET + PACKET[:50], os.urandom(999), PACKET * 8])
+@pytest.mark.parametrize("payload", [b"", b"\x47", PACKET[:100], PACKET + PACKET[:50], os.urandom(999), PACKET + os.urandom(188 * 6 + 4)])
 def test_datagram_of_a_wrong_size_is_counted(rig, plant, payload):
     expect_drop(plant, "not_ts_size", lambda: rig.datagram(payload, GROUP, 5000))
 
@@ -69,6 +70,22 @@ def test_frame_whose_lengths_lie_is_counted(rig, plant):
         for lie in ({"ip_length": 2000}, {"length": 4000}, {"length": 3}):
             rig.raw_frame(ethernet_udp(PACKET * 7, GROUP, 5000, **lie), role="br", interface="p-gw")
     expect_drop(plant, "malformed_ip", frames, 3)
+
+
+def test_fragments_are_counted(rig, plant):
+    """Sent by the kernel, twice the cable's MTU: two fragments a datagram, nowhere put together again."""
+    expect_drop(plant, "ip_fragment", lambda: [rig.datagram(PACKET * 14, GROUP, 5000) for _ in range(5)], 10)
+
+
+def test_fragment_whose_others_never_come_is_counted(rig, plant):
+    frame = bytearray(ethernet_udp(PACKET * 7, GROUP, 5000))
+    frame[20] |= 0x20  # more fragments: RFC 791 section 3.1
+    frame[24:26] = bytes(2)
+    words = struct.unpack("!10H", frame[14:34])
+    check = sum(words)
+    check = (check & 0xFFFF) + (check >> 16)
+    frame[24:26] = struct.pack("!H", ~((check & 0xFFFF) + (check >> 16)) & 0xFFFF)
+    expect_drop(plant, "ip_fragment", lambda: rig.raw_frame(bytes(frame), role="br", interface="p-gw"))
 
 
 def test_unknown_port_is_counted(rig, plant):

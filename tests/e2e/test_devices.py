@@ -1,13 +1,16 @@
-"""The other ways in and out: af_xdp, pcap, memif, tap. What this machine cannot do is skipped with its reason."""
+"""The other ways in and out: af_xdp, pcap, memif, tap, any driver of DPDK's. What this machine cannot do is skipped with its reason."""
 import contextlib
+import socket
 import struct
+import sys
 import time
 
 import pytest
 
 from support import media
+from support.capture import Capture
 from support.gateway import Gateway
-from support.rig import ethernet_udp
+from support.rig import HERE, ethernet_udp
 
 
 def relayed(rig, gateway, group_in, group_out, path):
@@ -50,10 +53,22 @@ def write_pcap(path, stream, group, port, seconds):
     return data[:count * 1316]
 
 
-def test_pcap_file_as_an_input(rig):
+def read_pcap(path):
+    """The frames of a capture file."""
+    data, at, frames = path.read_bytes(), 24, []
+    assert struct.unpack("<I", data[:4])[0] in (0xA1B2C3D4, 0xA1B23C4D)
+    while at < len(data):
+        size = struct.unpack("<I", data[at + 8:at + 12])[0]
+        frames.append(data[at + 16:at + 16 + size])
+        at += 16 + size
+    return frames
+
+
+def test_pcap_file_as_an_input_and_another_as_an_output(rig):
     with contextlib.ExitStack() as stack:
         channels = {"a": {"inputs": [{"url": "udp://239.10.1.2:5000", "interface": "file0"}],
-                          "push": [{"url": "udp://239.10.2.2:5000", "interface": "cap0"}]}}
+                          "push": [{"url": "udp://239.10.2.2:5000", "interface": "cap0"},
+                                   {"url": "udp://239.10.2.12:5000", "interface": "file0"}]}}
         gateway = Gateway(rig, channels)
         stack.callback(gateway.close)
         trace = gateway.folder / "in.pcap"
@@ -70,7 +85,11 @@ def test_pcap_file_as_an_input(rig):
         capture.stop()
         got = capture.payload()
         print(f"pcap: {len(got) // 188} of {len(sent) // 188} packets relayed")
-        assert got and sent.endswith(got), "what left is not what the file holds"
+        assert got == sent, "what left is not what the file holds"
+        assert gateway.stop() == 0
+        group = socket.inet_aton("239.10.2.12")
+        written = [frame[42:] for frame in read_pcap(trace.with_name("in.pcap.out.pcap")) if frame[30:34] == group]
+        assert b"".join(written) == sent, "what was written is not what came"
 
 
 def test_memif_between_two_gateways(rig):
@@ -91,7 +110,8 @@ def test_memif_between_two_gateways(rig):
         second.write_node()
         first.start()
         second.start()
-        time.sleep(1.5)  # memif's link comes up asynchronously and has no event to wait for
+        for gateway in (first, second):
+            gateway.wait_metric("headgate_interface_up", 1, interface="mem0")
         path = media.stream("h264_aac", 20)
         assert relayed(rig, second, "239.10.1.3", "239.10.2.3", path) == path.read_bytes()
 
@@ -112,7 +132,6 @@ def test_vlan_tagged_stream_comes_in_and_leaves(rig):
                       "push": [{"url": "udp://239.10.2.5:5000", "vlan": 130}]}}
     node = {"interfaces": {"cap0": {"device": "af_packet:cap0", "address": "10.77.0.5/24",
                                     "vlans": {"120": {"address": "10.21.0.5/24"}, "130": {"address": "10.22.0.5/24"}}}}}
-    import socket
     packet = bytes([0x47, 0x01, 0x00, 0x10]) + bytes(184)
     with Gateway(rig, channels, node=node) as gateway:
         # At the switch's own side of the gateway's cable: the bridge would strip or flood.
@@ -149,18 +168,78 @@ def test_vlan_tagged_stream_comes_in_and_leaves(rig):
                 pass
         wire.close()
         assert set(seen) == {130}, f"datagrams by VLAN tag: {seen}, {sent} sent"
-        before = gateway.wait_metric("headgate_input_datagrams_total", sent, channel="a")
+        gateway.wait_metric("headgate_input_datagrams_total", sent, channel="a")
         rig.raw_frame(ethernet_udp(packet * 7, "239.10.1.5", 5000, vlan=121), role="br", interface="p-gw")
         rig.raw_frame(ethernet_udp(packet * 7, "239.10.1.5", 5000), role="br", interface="p-gw")
         gateway.wait_metric("headgate_drops_total", 2, reason="no_flow", limit=4)
-        assert gateway.metric("headgate_input_datagrams_total", channel="a") == before
+        assert gateway.metric("headgate_input_datagrams_total", channel="a") == sent
 
 
-def test_huge_pages_where_the_machine_has_them(rig):
-    free = int(next(line.split()[1] for line in open("/proc/meminfo") if line.startswith("HugePages_Free")))
-    if free < 64:
-        pytest.skip(f"{free} free huge pages; this case wants 64")
-    channels = {"a": {"inputs": ["udp://239.10.1.6:5000"], "push": ["udp://239.10.2.6:5000"]}}
-    with Gateway(rig, channels, node={"fastpath": {"hugepages": "required"}}) as gateway:
+def test_tap_both_ways(rig):
+    """A tap is a kernel interface: a local receiver gets what is pushed there, a local sender's stream is an input."""
+    channels = {"out": {"inputs": [{"url": "udp://239.10.1.7:5000", "interface": "cap0"}],
+                        "push": [{"url": "udp://239.10.2.7:5000", "interface": "tap0"}]},
+                "in": {"inputs": [{"url": "udp://239.10.1.8:5000", "interface": "tap0"}],
+                       "push": [{"url": "udp://239.10.2.8:5000", "interface": "cap0"}]}}
+    node = {"interfaces": {"cap0": {"device": "af_packet:cap0", "address": "10.77.0.5/24", "default": True},
+                           "tap0": {"device": "tap:hgtap1", "address": "10.80.0.5/24"}}}
+    path = media.stream("h264_aac", 20)
+    with Gateway(rig, channels, node=node):
+        assert rig.call("gw", "ip", "addr", "add", "10.80.0.1/24", "dev", "hgtap1").returncode == 0
+        with rig.inside("gw"):
+            local = Capture("239.10.2.7", 5000, "10.80.0.1")
+        rig.captures.append(local)
+        remote = rig.capture("239.10.2.8", 5000)
+        rig.wait_mdb("239.10.1.7", True)
+        rig.wait_mdb("239.10.2.8", True, port="p-snk")
+        outside = rig.send(path, "239.10.1.7", 5000, speed=4)
+        inside = rig.popen("gw", sys.executable, str(HERE / "send_ts.py"), str(path), "239.10.1.8", "5000", "--interface", "10.80.0.1",
+                           "--speed", "4")
+        assert outside.wait(30) == 0 and inside.wait(30) == 0
+        for capture in (local, remote):
+            capture.wait_quiet()
+            assert capture.stop().payload() == path.read_bytes()
+
+
+def test_driver_named_by_its_devargs(rig):
+    channels = {"a": {"inputs": ["udp://239.10.1.9:5000"], "push": ["udp://239.10.2.9:5000"]}}
+    with Gateway(rig, channels, device="dpdk:net_af_packet7,iface=cap0,framecnt=4096,framesz=2048,blocksz=262144") as gateway:
         path = media.stream("h264_aac", 20)
-        assert relayed(rig, gateway, "239.10.1.6", "239.10.2.6", path) == path.read_bytes()
+        assert relayed(rig, gateway, "239.10.1.9", "239.10.2.9", path) == path.read_bytes()
+
+
+@contextlib.contextmanager
+def huge_pages(count):
+    """That many free pages of 2 MB, reserved here and given back where the machine has fewer."""
+    def free():
+        return int(next(line.split()[1] for line in open("/proc/meminfo") if line.startswith("HugePages_Free")))
+    knob = "/proc/sys/vm/nr_hugepages"
+    before = open(knob).read()
+    try:
+        if free() < count:
+            try:
+                with open(knob, "w") as file:
+                    file.write(str(int(before) + count - free()))
+            except OSError as error:
+                pytest.skip(f"{free()} free huge pages of the {count} wanted, and {knob} can't be written: {error}")
+            if free() < count:
+                pytest.skip(f"the kernel found {free()} of {count} huge pages: its memory is in pieces")
+        yield
+    finally:
+        if open(knob).read() != before:
+            with open(knob, "w") as file:
+                file.write(before)
+
+
+def test_huge_pages(rig):
+    channels = {"a": {"inputs": ["udp://239.10.1.6:5000"], "push": ["udp://239.10.2.6:5000"]}}
+    path = media.stream("h264_aac", 20)
+    with huge_pages(64):
+        with Gateway(rig, channels, node={"fastpath": {"hugepages": "required"}}) as gateway:
+            assert "of huge pages" in gateway.tail(200)
+            taken = sum(int(line.split()[1]) for line in open(f"/proc/{gateway.pid('fastpath')}/smaps_rollup") if "Hugetlb" in line)
+            assert taken > 20 * 1024, f"{taken} KiB of huge pages are in use"
+            assert relayed(rig, gateway, "239.10.1.6", "239.10.2.6", path) == path.read_bytes()
+        # Without asking for them: taken where they are.
+        with Gateway(rig, channels, node={"fastpath": {"hugepages": "auto"}}) as gateway:
+            assert "of huge pages" in gateway.tail(200)

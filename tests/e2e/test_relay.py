@@ -1,4 +1,7 @@
 """Multicast to multicast: what the map does not change leaves bit by bit as it came."""
+import json
+import time
+
 import pytest
 
 from support import media, ts
@@ -115,6 +118,92 @@ def test_source_specific_join_takes_its_source_only(rig):
         print(f"foreign source: {int(gateway.metric('headgate_drops_total', reason='wrong_source'))} datagrams counted")
 
 
+FIRST, SECOND, THIRD = SOURCE, "10.77.0.201", "10.77.0.202"
+
+
+def packets_of(number, count):
+    return b"".join(bytes([0x47, 0x01, number, 0x10 | i & 15]) + bytes(184) for i in range(count))
+
+
+def send_from_each(rig, group):
+    """A datagram from each of three sources, told apart by its PID; straight onto the gateway's cable, as the switch may filter."""
+    for number, source in enumerate((FIRST, SECOND, THIRD), 1):
+        rig.raw_frame(ethernet_udp(packets_of(number, 7), group, 5000, source=source), role="br", interface="p-gw")
+
+
+def received(captures, least):
+    for capture, count in zip(captures, least):
+        capture.wait(count)
+    captures[0].wait_quiet()
+    return [sorted({data[2] for _, data in capture.datagrams}) for capture in captures]
+
+
+def wait_filter(rig, group, mode, sources=()):
+    """Until the switch holds the gateway's port for an includer of these sources, or for one that excludes none."""
+    end = time.monotonic() + 5
+    while True:
+        blocks = json.loads(rig.call("br", "bridge", "-j", "-d", "mdb", "show").stdout or "[]")
+        entries = [entry for block in blocks for entry in block.get("mdb", []) if entry["port"] == "p-gw" and entry["grp"] == group]
+        modes = {entry.get("filter_mode") for entry in entries if "src" not in entry}
+        if modes == {mode} and (mode == "exclude" or {entry["src"] for entry in entries if "src" in entry} == set(sources)):
+            return
+        assert time.monotonic() < end, f"wanted {mode} {sources}: {entries}"
+        time.sleep(0.02)
+
+
+def test_two_channels_take_one_group_from_two_sources(rig):
+    group = "232.1.4.1"
+    channels = {"a": {"inputs": [f"udp://{FIRST}@{group}:5000"], "push": ["udp://239.2.4.1:5000"]},
+                "b": {"inputs": [f"udp://{SECOND}@{group}:5000"], "push": ["udp://239.2.4.2:5000"]}}
+    with Gateway(rig, channels) as gateway:
+        captures = [rig.capture("239.2.4.1", 5000), rig.capture("239.2.4.2", 5000)]
+        wait_filter(rig, group, "include", (FIRST, SECOND))
+        for output in ("239.2.4.1", "239.2.4.2"):
+            rig.wait_mdb(output, True, port="p-snk")
+        send_from_each(rig, group)
+        assert received(captures, (1, 1)) == [[1], [2]]
+        for channel in channels:  # each is told of the third
+            gateway.wait_metric("headgate_drops_total", 1, channel=channel, reason="wrong_source")
+        assert gateway.metric("headgate_drops_total", reason="wrong_source") == 2
+        # One of them goes: the switch keeps the other's source only.
+        del channels["b"]
+        gateway.apply(channels)
+        wait_filter(rig, group, "include", (FIRST,))
+        send_from_each(rig, group)
+        captures[0].wait(2)
+        gateway.wait_metric("headgate_drops_total", 3, reason="wrong_source")
+        assert received(captures, (2, 1)) == [[1], [2]] and len(captures[1].datagrams) == 1
+
+
+def test_group_is_taken_from_any_source_and_from_one(rig):
+    group = "239.1.4.2"
+    any_source = {"inputs": [f"udp://{group}:5000"], "push": ["udp://239.2.4.3:5000"]}
+    one_source = {"inputs": [f"udp://{SECOND}@{group}:5000"], "push": ["udp://239.2.4.4:5000"]}
+    with Gateway(rig, {"any": any_source, "one": one_source}) as gateway:
+        captures = [rig.capture("239.2.4.3", 5000), rig.capture("239.2.4.4", 5000)]
+        rig.wait_mdb(group, True)
+        for output in ("239.2.4.3", "239.2.4.4"):
+            rig.wait_mdb(output, True, port="p-snk")
+        send_from_each(rig, group)
+        assert received(captures, (3, 1)) == [[1, 2, 3], [2]]
+        assert gateway.metric("headgate_drops_total") == 0
+        # Through the switch as well: it must not have taken the one source for the only one.
+        rig.datagram(packets_of(4, 7), group, 5000)
+        captures[0].wait(4)
+        gateway.apply({"one": one_source})
+        wait_filter(rig, group, "include", (SECOND,))
+        rig.raw_frame(ethernet_udp(packets_of(5, 7), group, 5000, source=SECOND))
+        captures[1].wait(2)
+        gateway.apply({"any": any_source, "one": one_source})
+        wait_filter(rig, group, "exclude")
+        rig.datagram(packets_of(6, 7), group, 5000)
+        captures[0].wait(5)
+        gateway.apply({"any": any_source})
+        rig.stays_in_mdb(group, 2)
+        rig.datagram(packets_of(7, 7), group, 5000)
+        assert received(captures, (6, 2)) == [[1, 2, 3, 4, 6, 7], [2, 5]]
+
+
 def test_one_input_leaves_by_several_pushes(rig):
     path = media.stream("h264_aac", 20)
     channels = {"a": {"inputs": ["udp://239.1.2.6:5000"],
@@ -181,3 +270,55 @@ def test_service_is_cut_from_a_captured_multiplex(rig):
         assert scan.packets[pid] >= original.packets[pid] // 2, f"PID {pid}: {scan.packets[pid]} of {original.packets[pid]}"
         assert scan.cc_errors[pid] <= original.cc_errors[pid], f"PID {pid}"
     assert set(scan.packets) <= set(have) | {0, 17, 20, ts.programs(source)[program], ts.streams(source, program)[1]}, scan.packets
+
+
+def test_edits_of_name_and_pushes_leave_the_relay_untouched(rig):
+    """A new name, a push switched off and on again: the other push goes on, its RTP numbering and all counters with it."""
+    path = media.stream("h264_aac", 20)
+
+    def channels(name, enabled):
+        return {"a": {"name": name, "inputs": ["udp://239.1.5.1:5000"],
+                      "push": ["rtp://239.2.5.1:5000", {"url": "udp://239.2.5.2:5000", "enabled": enabled}]}}
+
+    with Gateway(rig, channels("first", False)) as gateway:
+        kept, switched = rig.capture("239.2.5.1", 5000), rig.capture("239.2.5.2", 5000)
+        rig.wait_mdb("239.1.5.1", True)
+        for group in ("239.2.5.1", "239.2.5.2"):
+            rig.wait_mdb(group, True, port="p-snk")
+        sender = rig.send(path, "239.1.5.1", 5000, speed=2)
+        kept.wait(50)
+        assert not switched.datagrams
+        for name, enabled in (("second", False), ("second", True), ("third", True)):
+            gateway.apply(channels(name, enabled))
+            kept.wait(len(kept.datagrams) + 50)
+        switched.wait(50)
+        gateway.apply(channels("third", False))
+        kept.wait(len(kept.datagrams) + 50)
+        assert sender.wait(60) == 0
+        kept.wait_quiet()
+        whole, part = kept.stop().rtp_payload(), switched.stop().payload()
+        assert whole == path.read_bytes()
+        assert part and part in whole and not whole.endswith(part)
+        assert gateway.metric("headgate_input_ts_packets_total", channel="a") == len(whole) // 188
+        assert gateway.metric("headgate_input_cc_errors_total", channel="a") == 0
+        assert gateway.metric("headgate_drops_total") == 0
+
+
+def test_channel_added_onto_a_flowing_group_begins_clean(rig):
+    channels = {"a": {"inputs": ["udp://239.1.5.3:5000"], "push": ["udp://239.2.5.3:5000"]}}
+    later = {"inputs": ["udp://239.1.5.4:5000"], "push": ["udp://239.2.5.4:5000"]}
+    path = media.stream("radio_mp2", 20)
+    with Gateway(rig, channels) as gateway:
+        capture = rig.capture("239.2.5.4", 5000)
+        rig.wait_mdb("239.2.5.4", True, port="p-snk")
+        sender = rig.send(path, "239.1.5.4", 5000, speed=2)
+        for _ in range(4):
+            gateway.apply({**channels, "later": later})
+            capture.wait(len(capture.datagrams) + 20)
+            assert gateway.metric("headgate_input_cc_errors_total", channel="later") == 0
+            gateway.apply(channels)
+            rig.wait_mdb("239.1.5.4", False)
+        sender.kill()
+        # What comes between the leave and the switch's obeying is nobody's; nothing else may be lost.
+        drops = {labels["reason"] for name, labels, value in gateway.samples() if name == "headgate_drops_total" and value}
+        assert drops <= {"no_flow"}, drops

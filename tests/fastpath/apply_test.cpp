@@ -77,6 +77,13 @@ TEST_F(ApplyTest, RefusedStateChangesNothing) {
          s.channels[1].inputs[0].protocol = protocol::DatagramProtocol::rtp;
        },
        "as udp and as rtp"},
+      {"udp of any source and rtp of one",
+       [](auto& s) {
+         s.channels[1].inputs[0].group = "239.1.1.1";
+         s.channels[1].inputs[0].source = "10.20.0.2";
+         s.channels[1].inputs[0].protocol = protocol::DatagramProtocol::rtp;
+       },
+       "as udp and as rtp"},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
@@ -94,6 +101,28 @@ TEST_F(ApplyTest, RefusedStateChangesNothing) {
   EXPECT_NE(input("b"), nullptr);
   apply(good);
   EXPECT_EQ(input("b"), nullptr);
+}
+
+TEST_F(ApplyTest, TwoSourcesOfAGroupMaySpeakDifferently) {
+  auto wanted = state();
+  wanted.channels = {channel("a", "232.1.1.1", "239.2.1.1"), channel("b", "232.1.1.1", "239.2.1.2")};
+  wanted.channels[0].inputs[0].source = "10.20.0.1";
+  wanted.channels[1].inputs[0].source = "10.20.0.2";
+  wanted.channels[1].inputs[0].protocol = protocol::DatagramProtocol::rtp;
+  apply(wanted);
+  const DatagramOptions from_a{.source = 0x0A140001, .destination = 0xE8010101};
+  const DatagramOptions from_b{.source = 0x0A140002, .destination = 0xE8010101};
+  const DatagramOptions foreign{.source = 0x0A140003, .destination = 0xE8010101};
+  receive(udp_frame(seven(0), from_a));
+  receive(udp_frame(rtp_payload(7, 9000, seven(0)), from_b));
+  receive(udp_frame(seven(0), foreign));
+  const auto out = sent();
+  ASSERT_EQ(out.size(), 2U);
+  EXPECT_EQ(payload_of(out[0]), seven(0));
+  EXPECT_EQ(payload_of(out[1]), seven(0));
+  EXPECT_EQ(input("a")->datagrams.load(), 1U);
+  EXPECT_EQ(input("b")->datagrams.load(), 1U);
+  for (const char* id : {"a", "b"}) EXPECT_EQ(input_drops(id, protocol::DropReason::wrong_source), 1U) << id;
 }
 
 std::map<std::uint16_t, std::uint64_t> errors_by_pid(const protocol::InputStats& stats) {

@@ -124,8 +124,9 @@ std::uint32_t Registry::source_address(std::size_t interface, std::uint16_t vlan
 }
 
 tl::expected<void, std::string> Registry::validate(const protocol::FastpathState& state) const {
-  std::map<std::tuple<std::string, std::uint16_t, std::string, std::uint16_t>, protocol::DatagramProtocol>
-      protocols;
+  // By source: two sources of a group may speak differently, but who takes any source meets both.
+  using Protocols = std::map<std::string, protocol::DatagramProtocol>;
+  std::map<std::tuple<std::string, std::uint16_t, std::string, std::uint16_t>, Protocols> taken;
   for (const protocol::FastpathChannel& channel : state.channels) {
     const auto refuse = [&](const std::string& why) {
       return tl::unexpected<std::string>(fmt::format("channel {}: {}", channel.id, why));
@@ -135,9 +136,13 @@ tl::expected<void, std::string> Registry::validate(const protocol::FastpathState
       if (!parse_ipv4(input.group)) return refuse(fmt::format("input {} has no IPv4 address", input.url));
       if (!input.source.empty() && !parse_ipv4(input.source))
         return refuse(fmt::format("input {}: the source {} is no IPv4 address", input.url, input.source));
-      const auto [at, fresh] =
-          protocols.try_emplace({input.interface, input.vlan, input.group, input.port}, input.protocol);
-      if (!fresh && at->second != input.protocol)
+      Protocols& protocols = taken[{input.interface, input.vlan, input.group, input.port}];
+      protocols.try_emplace(input.source, input.protocol);
+      const bool clash = std::any_of(protocols.begin(), protocols.end(), [&](const auto& other) {
+        const bool meets = other.first == input.source || other.first.empty() || input.source.empty();
+        return meets && other.second != input.protocol;
+      });
+      if (clash)
         return refuse(fmt::format("input {}: the same group and port is taken as udp and as rtp", input.url));
     }
     for (const protocol::OutputState& output : channel.outputs) {

@@ -133,6 +133,13 @@ Status Service::open_ports(const protocol::FastpathState& state) {
     if (!device)
       return tl::unexpected<std::string>(
           fmt::format("interface {}: {}", state.interfaces[i].name, device.error()));
+    for (std::size_t other = 0; other < i; ++other) {
+      if (devices[other].name != device->name) continue;
+      return tl::unexpected<std::string>(fmt::format(
+          "interface {}: its device {} is that of interface {} already; take another, a virtual one by "
+          "another number",
+          state.interfaces[i].name, device->name, state.interfaces[other].name));
+    }
     eal.memory_mib += pool_memory_mib(device->kind);
     if (device->needs_pci_scan)
       eal.pci_devices.push_back(device->arguments.empty() ? device->name
@@ -232,6 +239,9 @@ Status Service::apply(const protocol::FastpathState& state) {
   hosts_->join(built->memberships);
   hosts_->turn();
   taps_->mark(*built->snapshot);
+  // The worker takes no frame before its first tables.
+  if (snapshot_ == nullptr)
+    std::for_each(ports_.begin(), ports_.end(), [](auto& p) { p->forget_lossy_backlog(); });
   switch_to(std::move(built->snapshot));
   registry_->release_unused(*snapshot_);
   hosts_->leave(built->memberships);

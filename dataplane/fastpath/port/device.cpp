@@ -82,10 +82,9 @@ Result parse_kernel_device(const std::string& text, DeviceKind kind, const std::
   Device device{kind, "", "", interface, "", false};
   switch (kind) {
     case DeviceKind::af_packet:
-      // 512 frames, the default, lose packets at 300,000 a second.
       device.name = fmt::format("net_af_packet{}", index);
-      device.arguments =
-          fmt::format("iface={},framecnt=8192,framesz=2048,blocksz=262144,qdisc_bypass=1", interface);
+      device.arguments = fmt::format("iface={},framecnt={},framesz=2048,blocksz=262144,qdisc_bypass=1",
+                                     interface, kPacketRingFrames);
       break;
     case DeviceKind::af_xdp:
       device.name = fmt::format("net_af_xdp{}", index);

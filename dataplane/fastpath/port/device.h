@@ -11,6 +11,8 @@
 
 namespace headgate::fastpath {
 
+inline constexpr unsigned kPacketRingFrames = 8192;  // 512, af_packet's default, lose at 300,000 a second
+
 enum class DeviceKind : std::uint8_t { af_packet, af_xdp, memif, pcap, tap, pci, dpdk };
 
 struct Device {

@@ -16,6 +16,8 @@
 #include <filesystem>
 #include <future>
 
+#include "dataplane/fastpath/port/driver_calls.h"
+
 namespace headgate::fastpath {
 namespace {
 
@@ -101,12 +103,18 @@ tl::expected<EalInfo, std::string> start_eal(const EalOptions& options) {
     std::filesystem::remove_all(options.runtime_dir + "/dpdk", ignored);
     ::setenv("RUNTIME_DIRECTORY", options.runtime_dir.c_str(), 1);  // EAL's name for it is systemd's
   }
+  set_vfio_needed(!options.pci_devices.empty());
   std::vector<std::string> arguments = arguments_for(options, free, affinity);
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   const int result = rte_eal_init(static_cast<int>(argv.size()), argv.data());
   ::pthread_setaffinity_np(::pthread_self(), sizeof affinity, &affinity);
   if (result < 0) {
+    if (!options.pci_devices.empty() && !sysfs_has_modules())
+      return tl::unexpected<std::string>(
+          "DPDK can't reach cards on the PCI bus without /sys/module; mount sysfs (mount -t sysfs sysfs "
+          "/sys), "
+          "or in a container give it the host's");
     return tl::unexpected<std::string>(fmt::format("DPDK could not start with {} MiB of {}: {}",
                                                    options.memory_mib, free ? "huge pages" : "ordinary pages",
                                                    rte_strerror(rte_errno)));

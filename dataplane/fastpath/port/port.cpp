@@ -10,6 +10,7 @@
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_mbuf.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -228,10 +229,23 @@ Port::Errors Port::errors() noexcept {
   socklen_t size = sizeof ring;
   // Reading sets the kernel's counters to 0.
   if (packet_socket_ >= 0 && ::getsockopt(packet_socket_, SOL_PACKET, PACKET_STATISTICS, &ring, &size) == 0)
-    ring_drops_ += ring.tp_drops;
+    missed_ += ring.tp_drops;
   rte_eth_stats stats{};
   if (rte_eth_stats_get(id_, &stats) != 0) return {};
-  return {stats.imissed + ring_drops_, stats.ierrors, stats.rx_nombuf};
+  return {stats.imissed + missed_, stats.ierrors, stats.rx_nombuf};
+}
+
+void Port::forget_lossy_backlog() noexcept {
+  if (errors().missed == 0) return;
+  std::array<rte_mbuf*, kBurst> burst;
+  // No queue is longer than this; what comes meanwhile is already whole.
+  for (unsigned gone = 0; gone < kPacketRingFrames;) {
+    const std::uint16_t n = receive(burst);
+    if (n == 0) return;
+    rte_pktmbuf_free_bulk(burst.data(), n);
+    missed_ += n;
+    gone += n;
+  }
 }
 
 }  // namespace headgate::fastpath

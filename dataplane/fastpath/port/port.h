@@ -51,6 +51,9 @@ class Port {
     std::uint64_t no_buffer = 0;
   };
   Errors errors() noexcept;
+  // Main thread, before the first receive(): a queue that ran over while we started holds frames from before
+  // a hole. They are discarded, and counted as missed like those in the hole, so that a stream begins whole.
+  void forget_lossy_backlog() noexcept;
 
  private:
   Port() = default;
@@ -62,8 +65,8 @@ class Port {
   rte_mempool* pool_ = nullptr;
   std::array<std::uint8_t, 6> mac_{};
   bool attached_ = false;
-  int packet_socket_ = -1;  // af_packet: the driver's, which closes it
-  std::uint64_t ring_drops_ = 0;
+  int packet_socket_ = -1;    // af_packet: the driver's, which closes it
+  std::uint64_t missed_ = 0;  // that the driver doesn't tell of
 };
 
 }  // namespace headgate::fastpath
