@@ -159,10 +159,12 @@ void Daemon::sample() {
   snapshot_ = std::move(now);
   sampled_ = std::chrono::steady_clock::now();
   for (const auto& probe : probes_) probe->reading.add(snapshot_, unix_now_ns());
-  monitor_.update(*model_, snapshot_, unix_now_ns(),
-                  [this](const std::string& channel, const ChannelHealth& before,
-                         const ChannelHealth& health) { on_channel_change(channel, before, health); },
-                  bridge_problems(observation_.bridge_status));
+  monitor_.update(
+      *model_, snapshot_, unix_now_ns(),
+      [this](const std::string& channel, const ChannelHealth& before, const ChannelHealth& health) {
+        on_channel_change(channel, before, health);
+      },
+      bridge_problems(observation_.bridge_status));
 }
 
 void Daemon::on_channel_change(const std::string& channel, const ChannelHealth& before,
