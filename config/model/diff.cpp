@@ -112,15 +112,16 @@ class NodeDiff {
     const auto name = [](const Vlan& vlan) { return std::to_string(vlan.id); };
     const auto vlans = by_name(before.vlans, name);
     const auto wanted = by_name(after.vlans, name);
+    const auto path = [&](const std::string& id) { return prefix + ".vlans." + id; };
     for (const auto& [id, vlan] : vlans) {
-      if (wanted.find(id) == wanted.end()) restart(true, prefix + ".vlans." + id);
+      if (wanted.find(id) == wanted.end()) restart(true, path(id));
     }
     for (const auto& [id, vlan] : wanted) {
       const auto known = vlans.find(id);
       if (known == vlans.end()) {
-        restart(true, prefix + ".vlans." + id);
+        restart(true, path(id));
       } else {
-        restart(!(*known->second == *vlan), prefix + ".vlans." + id + ".address");
+        restart(!(*known->second == *vlan), path(id) + ".address");
       }
     }
   }
