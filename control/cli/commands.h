@@ -23,6 +23,7 @@ struct ProbeOptions {
   std::string source;
   std::string interface;
   std::chrono::milliseconds time{10'000};
+  bool all = false;  // PIDs that came hardly at all, too
 };
 int probe_command(const CommonOptions& common, const ProbeOptions& options);
 

@@ -119,6 +119,7 @@ void add_tools(CLI::App& app, Arguments& a, std::function<int()>& action) {
   probe->add_option("source", a.probe.source, "udp://[SOURCE@]GROUP:PORT, rtp://..., or a file")->required();
   probe->add_option("--time", a.time, "how long to listen (default 10s); a file is read to its end");
   probe->add_option("--interface", a.probe.interface, "kernel interface to join on");
+  probe->add_flag("--all", a.probe.all, "list PIDs, too, that came hardly at all and no table names");
   probe->callback([&] {
     if (!parse_time(a.time, a.probe.time))
       throw CLI::ValidationError("--time", "write a time with its unit, as 10s or 500ms");

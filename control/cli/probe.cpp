@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -10,10 +11,12 @@
 #include <ctime>
 #include <memory>
 #include <optional>
+#include <thread>
 #include <vector>
 
 #include "control/cli/commands.h"
 #include "control/cli/report.h"
+#include "control/cli/tap_reader.h"
 #include "control/cli/udp_socket.h"
 #include "control/protocol/message.h"
 #include "mpegts/monitor/es_probe.h"
@@ -24,23 +27,41 @@ namespace headgate::control {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
+using nlohmann::json;
+
+constexpr std::size_t kPacketWithParity = 204;
+constexpr std::size_t kMostPackets = 7;  // that a datagram of the gateway holds
+constexpr std::chrono::seconds kAnswerBound{10};
 
 int fail(const std::string& message, int status = 1) {
   fmt::print(stderr, "headgate: {}\n", message);
   return status;
 }
 
-void show(const CommonOptions& common, const std::string& source, const mpegts::StreamReport& report,
-          const Reception& reception) {
-  if (common.json)
-    fmt::print(
-        "{}\n",
-        report_json(source, report, reception).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
-  else
-    fmt::print("{}", render_report(source, report, reception));
+ProbeContext context_of(const ProbeOptions& options) {
+  ProbeContext context;
+  std::array<char, 256> host{};
+  if (::gethostname(host.data(), host.size() - 1) == 0) context.host = host.data();
+  context.version = HEADGATE_VERSION;
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  context.unix_ns = std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+  context.all_pids = options.all;
+  return context;
 }
 
-int probe_file(const CommonOptions& common, const std::string& path) {
+void show(const CommonOptions& common, const std::string& source, const mpegts::StreamReport& report,
+          const Reception& reception, const ProbeContext& context) {
+  if (common.json)
+    fmt::print("{}\n", report_json(source, report, reception, context)
+                           .dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  else
+    fmt::print("{}", render_report(source, report, reception, context));
+}
+
+int probe_file(const CommonOptions& common, const ProbeOptions& options) {
+  const std::string& path = options.source;
+  const ProbeContext context = context_of(options);
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return fail("can't read " + path + ": " + std::strerror(errno));
   mpegts::StreamAnalyzer analyzer(mpegts::es_codec_probes());
@@ -60,7 +81,7 @@ int probe_file(const CommonOptions& common, const std::string& path) {
   analyzer.set_sync(reader.counters(), reader.packet_size());
   const auto report = analyzer.report();
   if (report.packets == 0) return fail(path + ": no transport packets in it");
-  show(common, path, report, {});
+  show(common, path, report, {}, context);
   return 0;
 }
 
@@ -123,8 +144,11 @@ class LiveProbe {
     }
     if (datagram.empty() || datagram.size() % mpegts::kPacketSize != 0) {
       ++reception_.not_ts;
+      if (!datagram.empty() && datagram.size() % kPacketWithParity == 0 && datagram[0] == mpegts::kSyncByte)
+        ++reception_.packets_204;
       return;
     }
+    if (datagram.size() > kMostPackets * mpegts::kPacketSize) ++reception_.over_seven;
     for (std::size_t offset = 0; offset < datagram.size(); offset += mpegts::kPacketSize)
       analyzer_.on_packet(mpegts::TsPacket(std::span<const std::uint8_t, mpegts::kPacketSize>(
                               datagram.data() + offset, mpegts::kPacketSize)),
@@ -152,54 +176,117 @@ class LiveProbe {
   std::array<std::uint8_t, 65536> buffer_;
 };
 
-// What the running gateway says of a group that one of its inputs takes in; nothing where it takes it not in
-// or none runs: a kernel socket is asked then.
-std::optional<nlohmann::json> ask_gateway(const CommonOptions& common, const StreamUrl& url,
-                                          std::chrono::milliseconds time) {
-  const nlohmann::json wish = {{"group", url.host},
-                               {"port", url.port},
-                               {"source", url.source},
-                               {"interface", url.interface},
-                               {"seconds", static_cast<double>(time.count()) / 1000}};
-  auto answer = protocol::call(common.socket, "probe", wish, time + std::chrono::seconds(10));
-  if (!answer || !answer->is_object() || !answer->value("taken", false)) return std::nullopt;
-  return std::optional<nlohmann::json>(std::in_place, std::move(*answer));
+// The running gateway's view of a group that one of its inputs takes in: the packets from the ring that its
+// fast path copies them into, and beside them what the input's counters say of the same time.
+struct GatewayProbe {
+  json tapped;                              // the answer to `tap`
+  tl::expected<json, std::string> counted;  // the answer to `probe`
+  tl::expected<std::uint64_t, std::string> lost;
+  mpegts::StreamReport report;
+};
+
+// Nothing where the gateway takes it not in or none runs: a kernel socket is asked then.
+std::optional<GatewayProbe> ask_gateway(const CommonOptions& common, const StreamUrl& url,
+                                        std::chrono::milliseconds time) {
+  const json wish = {{"group", url.host},
+                     {"port", url.port},
+                     {"source", url.source},
+                     {"interface", url.interface},
+                     {"seconds", static_cast<double>(time.count()) / 1000}};
+  auto tapped = protocol::call(common.socket, "tap", wish, kAnswerBound);
+  if (!tapped || !tapped->is_object() || !tapped->value("taken", false)) return std::nullopt;
+  std::optional<GatewayProbe> probe(std::in_place);
+  probe->tapped = std::move(*tapped);
+  std::thread counters(
+      [&] { probe->counted = protocol::call(common.socket, "probe", wish, time + kAnswerBound); });
+  const auto analyzer = std::make_unique<mpegts::StreamAnalyzer>(mpegts::es_codec_probes());
+  if (probe->tapped.contains("ring"))
+    probe->lost = read_tap(probe->tapped["ring"].get<std::string>(), time, *analyzer);
+  else
+    probe->lost = tl::unexpected(probe->tapped.value("error", "the gateway gives no copy of them"));
+  counters.join();
+  probe->report = analyzer->report();
+  return probe;
 }
 
-int show_gateway_probe(const CommonOptions& common, const nlohmann::json& answer) {
-  if (answer.contains("error"))
-    return fail(fmt::format("channel {} of the running gateway takes this in: {}",
-                            answer.at("gateway").at("channel").get<std::string>(),
-                            answer["error"].get<std::string>()));
-  if (!common.json) {
-    fmt::print("{}", render_gateway_probe(answer));
+Reception reception_of(const json& counted, std::uint64_t lost) {
+  Reception reception;
+  reception.live = true;
+  reception.kernel_drops = lost;
+  if (counted.contains("report")) {
+    const json& report = counted["report"];
+    reception.datagrams = report.value("datagrams", std::uint64_t{0});
+    reception.rtp_lost = report.value("rtp_lost", std::uint64_t{0});
+    reception.rtp_reordered = report.value("rtp_reordered", std::uint64_t{0});
+  }
+  reception.drops = counted.value("drops", json::array());
+  for (const json& drop : reception.drops) {
+    const auto reason = drop.value("reason", "");
+    const auto count = drop.value("count", std::uint64_t{0});
+    for (const char* form : {"not_ts_size", "packet_size_204", "no_sync", "rtp_malformed"}) {
+      if (reason == form) reception.not_ts += count;
+    }
+  }
+  reception.datagrams += reception.not_ts;
+  return reception;
+}
+
+int show_gateway_probe(const CommonOptions& common, const GatewayProbe& probe, const std::string& source,
+                       ProbeContext context) {
+  context.gateway = probe.tapped.at("gateway");
+  const std::string channel = context.gateway.value("channel", "");
+  const auto refuse = [&](const std::string& why) {
+    return fail(fmt::format("channel {} of the running gateway takes this in: {}", channel, why));
+  };
+  if (!probe.counted) return refuse(probe.counted.error());
+  if (probe.lost && probe.report.packets > 0) {
+    show(common, source, probe.report, reception_of(*probe.counted, *probe.lost), context);
     return 0;
   }
-  nlohmann::json report = answer.at("report");
-  report["gateway"] = answer.at("gateway");
-  fmt::print("{}\n", report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  if (probe.counted->contains("error")) return refuse(probe.counted->value("error", ""));
+  if (!probe.counted->contains("report")) return refuse("it is no longer in the running map");
+  const std::string why = probe.lost ? "none came through the fast path's copy" : probe.lost.error();
+  if (!common.json) {
+    fmt::print("{}", render_gateway_probe(*probe.counted, context, why));
+    return 0;
+  }
+  json report = probe.counted->at("report");
+  report["gateway"] = context.gateway;
+  report["drops"] = probe.counted->value("drops", json::array());
+  report["packets_unreadable"] = why;
+  fmt::print("{}\n", report.dump(2, ' ', false, json::error_handler_t::replace));
   return 0;
+}
+
+std::string nothing_usable(const ProbeOptions& options, bool rtp, const Reception& seen) {
+  if (seen.datagrams == 0)
+    return fmt::format(
+        "nothing came from {} in {} ms: is it sent, is the interface right, does the network "
+        "forward it?",
+        options.source, options.time.count());
+  if (seen.packets_204 == seen.datagrams)
+    return fmt::format(
+        "{} datagrams came, all of 204-byte packets: the gateway drops such (packet_size_204); "
+        "set the sender to 188",
+        seen.datagrams);
+  return fmt::format("{} datagrams came, none of them transport packets{}", seen.datagrams,
+                     rtp ? " in RTP" : "; try rtp://");
 }
 
 int probe_group(const CommonOptions& common, const ProbeOptions& options) {
   auto url = parse_stream_url(options.source);
   if (!url) return fail(url.error(), 2);
   if (!options.interface.empty()) url->interface = options.interface;
-  if (const auto answer = ask_gateway(common, *url, options.time)) return show_gateway_probe(common, *answer);
+  const ProbeContext context = context_of(options);
+  if (const auto probe = ask_gateway(common, *url, options.time))
+    return show_gateway_probe(common, *probe, options.source, context);
   const auto socket = open_receiver(*url);
   if (!socket) return fail(socket.error());
   const auto probe = std::make_unique<LiveProbe>(url->rtp);
   probe->listen(socket->get(), options.time);
   const auto report = probe->report();
-  if (report.packets == 0) {
-    const auto& seen = probe->reception();
-    return fail(seen.datagrams == 0 ? fmt::format("nothing came from {} in {} ms: is it sent, is the "
-                                                  "interface right, does the network forward it?",
-                                                  options.source, options.time.count())
-                                    : fmt::format("{} datagrams came, none of them transport packets{}",
-                                                  seen.datagrams, url->rtp ? " in RTP" : "; try rtp://"));
-  }
-  show(common, options.source, report, probe->reception());
+  if (report.packets == 0) return fail(nothing_usable(options, url->rtp, probe->reception()));
+  show(common, options.source, report, probe->reception(), context);
   return 0;
 }
 
@@ -209,7 +296,7 @@ int probe_command(const CommonOptions& common, const ProbeOptions& options) {
   if (is_stream_url(options.source)) return probe_group(common, options);
   if (options.source.find("://") != std::string::npos)
     return fail("probe takes udp://, rtp:// or a file, not " + options.source, 2);
-  return probe_file(common, options.source);
+  return probe_file(common, options);
 }
 
 }  // namespace headgate::control

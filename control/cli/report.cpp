@@ -2,12 +2,60 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <array>
+#include <ctime>
+
 #include "control/cli/render.h"
 
 namespace headgate::control {
 namespace {
 
 using nlohmann::json;
+
+// PIDs with fewer packets that no table names: damage in a file makes hundreds of them.
+constexpr std::uint64_t kHardlyAny = 3;
+constexpr std::size_t kFoldFrom = 4;
+
+json text_or_null(const std::string& text) { return text.empty() ? json() : json(text); }
+
+std::string utc(std::int64_t unix_ns) {
+  const auto seconds = static_cast<std::time_t>(unix_ns / 1'000'000'000);
+  std::tm parts{};
+  std::array<char, 32> text{};
+  ::gmtime_r(&seconds, &parts);
+  std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S UTC", &parts);
+  return text.data();
+}
+
+std::string heading(const std::string& source, const ProbeContext& context) {
+  std::string text = fmt::format("{}\nprobed {} on {} by headgate {}\n", source, utc(context.unix_ns),
+                                 context.host, context.version);
+  if (!context.gateway.is_object()) return text;
+  const json& gateway = context.gateway;
+  const auto vlan = gateway.value("vlan", 0U);
+  return text + fmt::format("as the running gateway takes it in: channel {}, input {}, interface {}{}\n",
+                            gateway.value("channel", ""), gateway.value("input", 0U),
+                            gateway.value("interface", ""), vlan == 0 ? "" : fmt::format(" VLAN {}", vlan));
+}
+
+void add_context(json& result, const ProbeContext& context) {
+  result["unix_ns"] = context.unix_ns;
+  result["host"] = context.host;
+  result["version"] = context.version;
+  if (context.gateway.is_object()) result["gateway"] = context.gateway;
+}
+
+std::string drops_text(const json& drops) {
+  std::string text;
+  for (const json& drop : drops)
+    text += fmt::format("! dropped meanwhile: {} {} ({})\n", drop.value("count", std::uint64_t{0}),
+                        drop.value("reason", ""), drop.value("sentence", ""));
+  return text;
+}
+
+// No interval was measured: a single PCR, or jumps only.
+bool has_intervals(const mpegts::PcrInfo& pcr) { return pcr.interval_avg_ms > 0; }
 
 json codec_json(const mpegts::StreamInfo& stream) {
   if (!stream.codec) return nullptr;
@@ -35,8 +83,8 @@ json services_json(const mpegts::StreamReport& report) {
                          {"scrambled", stream.scrambled},
                          {"codec", codec_json(stream)}});
     result.push_back({{"program_number", service.program_number},
-                      {"name", service.name},
-                      {"provider", service.provider},
+                      {"name", text_or_null(service.name)},
+                      {"provider", text_or_null(service.provider)},
                       {"service_type", service.service_type},
                       {"free_ca_mode", service.free_ca_mode},
                       {"pmt_pid", service.pmt_pid.value},
@@ -53,14 +101,18 @@ json pids_json(const mpegts::StreamReport& report) {
     json pcr = nullptr;
     if (pid.pcr) {
       pcr = {{"count", pid.pcr->count},
-             {"interval_max_ms", pid.pcr->interval_max_ms},
-             {"interval_avg_ms", pid.pcr->interval_avg_ms},
+             {"interval_max_ms", nullptr},
+             {"interval_avg_ms", nullptr},
              {"over_40ms", pid.pcr->over_40ms},
              {"over_100ms", pid.pcr->over_100ms},
              {"discontinuities", pid.pcr->discontinuities},
              {"signalled_discontinuities", pid.pcr->signalled_discontinuities},
              {"wraps", pid.pcr->wraps},
              {"jitter_ms", nullptr}};
+      if (has_intervals(*pid.pcr)) {
+        pcr["interval_max_ms"] = pid.pcr->interval_max_ms;
+        pcr["interval_avg_ms"] = pid.pcr->interval_avg_ms;
+      }
       if (pid.pcr->jitter_ms) pcr["jitter_ms"] = *pid.pcr->jitter_ms;
     }
     result.push_back({{"pid", pid.pid.value},
@@ -89,6 +141,14 @@ json tr101290_json(const mpegts::Tr101290& tr) {
           {"pcr_discontinuity_indicator_error", tr.pcr_discontinuity_indicator_error},
           {"pts_error", tr.pts_error},
           {"cat_error", tr.cat_error}};
+}
+
+json tr101290_limits_json() {
+  return {{"pat_interval_ms", mpegts::kTableLimit.count()},
+          {"pmt_interval_ms", mpegts::kTableLimit.count()},
+          {"pid_interval_ms", mpegts::kPidLimit.count()},
+          {"pcr_interval_ms", mpegts::kPcrLimit.count()},
+          {"pts_interval_ms", mpegts::kPtsLimit.count()}};
 }
 
 std::string describe(const mpegts::StreamInfo& stream) {
@@ -130,10 +190,10 @@ std::string gateway_stream_line(const json& stream) {
 std::string services_text(const mpegts::StreamReport& report) {
   std::string text;
   for (const mpegts::ServiceInfo& service : report.services) {
-    text += fmt::format("Service {}  {}{}{}\n", service.program_number,
-                        service.name.empty() ? "(no name)" : service.name,
-                        service.provider.empty() ? "" : " / " + service.provider,
-                        service.free_ca_mode ? "  scrambled by SDT" : "");
+    text +=
+        fmt::format("Service {}  {}{}{}\n", service.program_number, service.name.empty() ? "-" : service.name,
+                    service.provider.empty() ? "" : " / " + service.provider,
+                    service.free_ca_mode ? "  scrambled by SDT" : "");
     if (!service.has_pmt) {
       text += fmt::format("  no PMT came on PID 0x{:04x}\n", service.pmt_pid.value);
       continue;
@@ -147,12 +207,22 @@ std::string services_text(const mpegts::StreamReport& report) {
   return text;
 }
 
-std::string pids_text(const mpegts::StreamReport& report) {
+bool hardly_there(const mpegts::PidInfo& pid) { return pid.packets < kHardlyAny && pid.label.empty(); }
+
+std::string pids_text(const mpegts::StreamReport& report, bool all) {
   std::string text = "PID     WHAT                 BITRATE    PACKETS  CC ERR   TEI  SCRAMBLED\n";
-  for (const mpegts::PidInfo& pid : report.pids)
+  const auto ghosts =
+      static_cast<std::size_t>(std::count_if(report.pids.begin(), report.pids.end(), hardly_there));
+  const bool fold = !all && ghosts >= kFoldFrom;
+  for (const mpegts::PidInfo& pid : report.pids) {
+    if (fold && hardly_there(pid)) continue;
     text += fmt::format("0x{:04x}  {:<18}  {:>8}  {:>9}  {:>6}  {:>4}  {:>9}\n", pid.pid.value, pid.label,
                         human_bitrate(pid.bitrate), pid.packets, pid.cc_errors, pid.transport_errors,
                         pid.scrambled);
+  }
+  if (fold)
+    text += fmt::format("and {} PIDs with fewer than {} packets that no table names; --all shows them\n",
+                        ghosts, kHardlyAny);
   return text;
 }
 
@@ -160,11 +230,15 @@ std::string pcr_text(const mpegts::StreamReport& report) {
   std::string text;
   for (const mpegts::PidInfo& pid : report.pids) {
     if (!pid.pcr) continue;
-    text += fmt::format(
-        "PCR 0x{:04x}  every {:.1f} ms on average, {:.1f} ms at most; over 40 ms {}, over 100 ms {}; jumps {}"
-        " ({} signalled)",
-        pid.pid.value, pid.pcr->interval_avg_ms, pid.pcr->interval_max_ms, pid.pcr->over_40ms,
-        pid.pcr->over_100ms, pid.pcr->discontinuities, pid.pcr->signalled_discontinuities);
+    text += fmt::format("PCR 0x{:04x}  ", pid.pid.value);
+    if (has_intervals(*pid.pcr))
+      text += fmt::format("every {:.1f} ms on average, {:.1f} ms at most; over 40 ms {}, over 100 ms {}",
+                          pid.pcr->interval_avg_ms, pid.pcr->interval_max_ms, pid.pcr->over_40ms,
+                          pid.pcr->over_100ms);
+    else
+      text += fmt::format("{} in all, no interval to measure", pid.pcr->count);
+    text += fmt::format("; jumps {} ({} signalled)", pid.pcr->discontinuities,
+                        pid.pcr->signalled_discontinuities);
     if (pid.pcr->wraps != 0) text += fmt::format("; wraps {}", pid.pcr->wraps);
     if (pid.pcr->jitter_ms)
       text += fmt::format("; arrival jitter {:.2f} ms peak to peak", *pid.pcr->jitter_ms);
@@ -173,15 +247,30 @@ std::string pcr_text(const mpegts::StreamReport& report) {
   return text;
 }
 
+// Each count with what makes it, by the indicator's number in TR 101 290 5.2.
 std::string tr101290_text(const mpegts::Tr101290& tr) {
-  return fmt::format(
-      "TR 101 290, first priority:  TS_sync_loss {}, Sync_byte_error {}, PAT_error {},\n"
-      "    Continuity_count_error {}, PMT_error {}, PID_error {}\n"
-      "second priority:  Transport_error {}, CRC_error {}, PCR_repetition_error {},\n"
-      "    PCR_discontinuity_indicator_error {}, PTS_error {}, CAT_error {}\n",
-      tr.ts_sync_loss, tr.sync_byte_error, tr.pat_error, tr.continuity_count_error, tr.pmt_error,
-      tr.pid_error, tr.transport_error, tr.crc_error, tr.pcr_repetition_error,
-      tr.pcr_discontinuity_indicator_error, tr.pts_error, tr.cat_error);
+  std::string text = "TR 101 290 5.2                            COUNT  COUNTED IS\n";
+  const auto line = [&](const char* clause, const char* name, std::uint64_t count, const std::string& rule) {
+    text += fmt::format("{:<4}  {:<33}  {:>6}  {}\n", clause, name, count, rule);
+  };
+  const auto late = [](std::chrono::milliseconds limit) { return fmt::format("over {} ms", limit.count()); };
+  line("1.1", "TS_sync_loss", tr.ts_sync_loss, "two wrong sync bytes in a row");
+  line("1.2", "Sync_byte_error", tr.sync_byte_error, "a packet that does not begin with 0x47");
+  line("1.3", "PAT_error", tr.pat_error,
+       late(mpegts::kTableLimit) + " apart, another table on PID 0, or scrambled");
+  line("1.4", "Continuity_count_error", tr.continuity_count_error,
+       "a counter that is not the next one; a packet sent more than twice");
+  line("1.5", "PMT_error", tr.pmt_error,
+       late(mpegts::kTableLimit) + " apart on a PID of the PAT, or scrambled");
+  line("1.6", "PID_error", tr.pid_error, "video or audio of a PMT absent " + late(mpegts::kPidLimit));
+  line("2.1", "Transport_error", tr.transport_error, "transport_error_indicator set");
+  line("2.2", "CRC_error", tr.crc_error, "a section whose CRC_32 is wrong");
+  line("2.3a", "PCR_repetition_error", tr.pcr_repetition_error, late(mpegts::kPcrLimit) + " apart");
+  line("2.3b", "PCR_discontinuity_indicator_error", tr.pcr_discontinuity_indicator_error,
+       fmt::format("a step outside 0 to {} ms that is not signalled", mpegts::kPcrLimit.count()));
+  line("2.5", "PTS_error", tr.pts_error, "video or audio PTS " + late(mpegts::kPtsLimit) + " apart");
+  line("2.6", "CAT_error", tr.cat_error, "scrambled packets and no CAT, or another table on PID 1");
+  return text;
 }
 
 std::string tables_text(const mpegts::StreamReport& report) {
@@ -192,9 +281,30 @@ std::string tables_text(const mpegts::StreamReport& report) {
   return text.empty() ? "" : text + "\n";
 }
 
+// What an input of the gateway would not take as it is here.
+std::string form_text(const mpegts::StreamReport& report, const Reception& reception) {
+  std::string text;
+  if (!reception.live && report.packet_size != mpegts::kPacketSize)
+    text += fmt::format(
+        "! packets of {} bytes: datagrams of such are dropped by the gateway ({}); headgate send makes them "
+        "188\n",
+        report.packet_size, report.packet_size == 204 ? "packet_size_204" : "not_ts_size");
+  if (reception.packets_204 != 0)
+    text += fmt::format(
+        "! {} datagrams of 204-byte packets: the gateway drops them (packet_size_204); set the sender to "
+        "188\n",
+        reception.packets_204);
+  if (reception.over_seven != 0)
+    text += fmt::format(
+        "! {} datagrams of more than 7 packets: the gateway drops them (not_ts_size); set the sender to 7\n",
+        reception.over_seven);
+  return text;
+}
+
 }  // namespace
 
-json report_json(const std::string& source, const mpegts::StreamReport& report, const Reception& reception) {
+json report_json(const std::string& source, const mpegts::StreamReport& report, const Reception& reception,
+                 const ProbeContext& context) {
   json tables = json::array();
   for (const mpegts::TableInfo& table : report.tables)
     tables.push_back({{"pid", table.pid.value},
@@ -223,7 +333,9 @@ json report_json(const std::string& source, const mpegts::StreamReport& report, 
                  {"services", services_json(report)},
                  {"pids", pids_json(report)},
                  {"tables", tables},
-                 {"tr101290", tr101290_json(report.tr101290)}};
+                 {"tr101290", tr101290_json(report.tr101290)},
+                 {"tr101290_limits", tr101290_limits_json()}};
+  add_context(result, context);
   if (report.transport_stream_id) result["transport_stream_id"] = *report.transport_stream_id;
   if (report.original_network_id) result["original_network_id"] = *report.original_network_id;
   if (reception.live) {
@@ -232,34 +344,30 @@ json report_json(const std::string& source, const mpegts::StreamReport& report, 
     result["rtp_lost"] = reception.rtp_lost;
     result["rtp_reordered"] = reception.rtp_reordered;
     result["kernel_drops"] = reception.kernel_drops;
+    result["drops"] = reception.drops;
   }
   return result;
 }
 
-std::string render_gateway_probe(const json& answer) {
-  const json& gateway = answer.at("gateway");
+std::string render_gateway_probe(const json& answer, const ProbeContext& context, const std::string& why) {
   const json& report = answer.at("report");
   const auto number = [](const json& from, const char* name) { return from.value(name, std::uint64_t{0}); };
-  const auto vlan = number(gateway, "vlan");
-  std::string text = fmt::format(
-      "{}\nas the running gateway takes it in: channel {}, input {}, interface {}{}\n"
-      "{} packets, {:.1f} s, {} bit/s\n",
-      report.value("source", ""), gateway.value("channel", ""), number(gateway, "input"),
-      gateway.value("interface", ""), vlan == 0 ? "" : fmt::format(" VLAN {}", vlan),
-      number(report, "packets"), report.value("duration_s", 0.0),
-      human_bitrate(report.value("bitrate_bps", 0.0)));
+  std::string text = heading(report.value("source", ""), context);
+  text += fmt::format("{} packets, {:.1f} s, {} bit/s\n", number(report, "packets"),
+                      report.value("duration_s", 0.0), human_bitrate(report.value("bitrate_bps", 0.0)));
   text += fmt::format("CC errors {}, transport errors {}, scrambled {}, duplicates {}, null {}, no sync {}\n",
                       number(report, "cc_errors"), number(report, "transport_errors"),
                       number(report, "scrambled"), number(report, "duplicates"),
                       number(report, "null_packets"), number(report, "sync_byte_errors"));
-  text += fmt::format("{} datagrams; RTP lost {}, out of order {}\n\n", number(report, "datagrams"),
+  text += fmt::format("{} datagrams; RTP lost {}, out of order {}\n", number(report, "datagrams"),
                       number(report, "rtp_lost"), number(report, "rtp_reordered"));
+  text += drops_text(answer.value("drops", json::array())) + "\n";
   for (const json& service : report.at("services")) {
     text += fmt::format("Service {}\n", number(service, "program_number"));
     for (const json& stream : service.at("streams")) text += gateway_stream_line(stream);
   }
   if (report.at("services").empty())
-    text += "No service known: the bridge reads tables only of channels that serve HLS\n";
+    text += "No service known: the bridge reads tables of channels that serve HLS only\n";
   text += "\nPID     WHAT                 BITRATE    PACKETS  CC ERR  SCRAMBLED\n";
   for (const json& pid : report.at("pids"))
     text += fmt::format("0x{:04x}  {:<18}  {:>8}  {:>9}  {:>6}  {:>9}\n", number(pid, "pid"),
@@ -273,13 +381,15 @@ std::string render_gateway_probe(const json& answer) {
       text += fmt::format(", {:.1f} ms apart at most", pcr["interval_max_ms"].get<double>());
     text += fmt::format("; jumps {}\n", number(pcr, "discontinuities"));
   }
-  return text + "Tables and TR 101 290 counts: probe from a kernel socket on another host of that network\n";
+  return text +
+         fmt::format("No tables and no TR 101 290 counts: the packets themselves can't be read: {}\n", why);
 }
 
 std::string render_report(const std::string& source, const mpegts::StreamReport& report,
-                          const Reception& reception) {
-  std::string text = fmt::format("{}\n{} packets of {} bytes, {:.1f} s, {} bit/s\n", source, report.packets,
-                                 report.packet_size, report.duration_s, human_bitrate(report.bitrate));
+                          const Reception& reception, const ProbeContext& context) {
+  std::string text = heading(source, context);
+  text += fmt::format("{} packets of {} bytes, {:.1f} s, {} bit/s\n", report.packets, report.packet_size,
+                      report.duration_s, human_bitrate(report.bitrate));
   if (report.transport_stream_id) {
     text += fmt::format("transport_stream_id {}", *report.transport_stream_id);
     if (report.original_network_id)
@@ -298,9 +408,11 @@ std::string render_report(const std::string& source, const mpegts::StreamReport&
     if (reception.kernel_drops != 0)
       text += fmt::format("! this host dropped {} datagrams: it was too slow, errors may be its own\n",
                           reception.kernel_drops);
+    text += drops_text(reception.drops);
   }
-  return text + "\n" + services_text(report) + "\n" + pids_text(report) + "\n" + pcr_text(report) +
-         tables_text(report) + "\n" + tr101290_text(report.tr101290);
+  text += form_text(report, reception);
+  return text + "\n" + services_text(report) + "\n" + pids_text(report, context.all_pids) + "\n" +
+         pcr_text(report) + tables_text(report) + "\n" + tr101290_text(report.tr101290);
 }
 
 }  // namespace headgate::control

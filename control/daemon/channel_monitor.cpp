@@ -103,7 +103,7 @@ ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapsh
 }
 
 void ChannelMonitor::update(const config::Model& model, const Snapshot& snapshot, std::int64_t now,
-                            const OnChange& on_change) {
+                            const OnChange& on_change, const std::map<std::string, std::string>& problems) {
   std::map<std::string, Entry> kept;
   for (const config::Channel& channel : model.channels) {
     Entry entry;
@@ -112,6 +112,12 @@ void ChannelMonitor::update(const config::Model& model, const Snapshot& snapshot
     ChannelHealth health = channel.enabled
                                ? judge(channel, snapshot, now, entry)
                                : ChannelHealth{ChannelState::disabled, "disabled by the map", 0, 0};
+    const auto problem = problems.find(channel.id);
+    const bool flows = health.state == ChannelState::ok || health.state == ChannelState::degraded;
+    if (flows && problem != problems.end()) {
+      health.state = ChannelState::degraded;
+      health.reason += (health.reason.empty() ? "" : "; ") + problem->second;
+    }
     const bool changed = !entry.known || before.state != health.state;
     health.since_unix_ns = changed ? now : before.since_unix_ns;
     // What a new control or a new channel finds is no change.

@@ -3,7 +3,7 @@
 //   degraded  media flows, but in the last 10 s there were CC errors, transport errors, packets without sync,
 //   packets lost
 //             towards the bridge or an output, or most packets were scrambled, or the wanted service is
-//             missing
+//             missing, or the bridge has nothing to serve to players
 //   down      no datagram for 2 s
 //   disabled  by the map
 // Pure: time and counters are arguments. Threading: one owner.
@@ -40,8 +40,9 @@ class ChannelMonitor {
   using OnChange =
       std::function<void(const std::string& channel, const ChannelHealth& before, const ChannelHealth& now)>;
 
+  // `problems`: by channel, what keeps the bridge from serving it although packets come.
   void update(const config::Model& model, const Snapshot& snapshot, std::int64_t now_unix_ns,
-              const OnChange& on_change);
+              const OnChange& on_change, const std::map<std::string, std::string>& problems = {});
   // Null for an unknown channel.
   const ChannelHealth* find(const std::string& channel) const;
 

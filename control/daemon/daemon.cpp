@@ -44,6 +44,7 @@ std::string signature(const std::vector<config::SourceFile>& sources) {
 }
 
 constexpr std::size_t kMaxProbes = 8;
+constexpr std::chrono::seconds kTapBound{3};
 
 nlohmann::json history_json(const History& history) {
   const auto applied = history.applied();
@@ -160,7 +161,8 @@ void Daemon::sample() {
         add_event(severity, "channel_state", channel,
                   fmt::format("{} -> {}{}{}", to_string(before.state), to_string(health.state),
                               health.reason.empty() ? "" : ": ", health.reason));
-      });
+      },
+      bridge_problems(observation_.bridge_status));
 }
 
 void Daemon::observe_later() {
@@ -183,6 +185,7 @@ void Daemon::on_observation(Observation now) {
       set_alarm(entry.process.crash_loop, "crash_loop", "critical", entry.process.name,
                 entry.process.name + " dies again and again");
   }
+  raise_unset_programs();
   const bool behind =
       std::any_of(observation_.processes.begin(), observation_.processes.end(), [this](const auto& entry) {
         return entry.process.name != "control" && entry.answers &&
@@ -200,6 +203,20 @@ void Daemon::on_observation(Observation now) {
                   [](const auto& entry) { return entry.process.name != "control" && !entry.answers; });
   if (silent && !applying_) repair_states();
   announce();
+}
+
+void Daemon::raise_unset_programs() {
+  const bool answers =
+      std::any_of(observation_.processes.begin(), observation_.processes.end(),
+                  [](const auto& entry) { return entry.process.name == "bridge" && entry.answers; });
+  if (!answers) return;
+  const auto unset = unset_programs(observation_.bridge_status);
+  std::vector<std::string> over;
+  for (const Alarm& alarm : alarms_) {
+    if (alarm.kind == "program_unset" && !unset.contains(alarm.subject)) over.push_back(alarm.subject);
+  }
+  for (const std::string& channel : over) set_alarm(false, "program_unset", "warning", channel, "");
+  for (const auto& [channel, text] : unset) set_alarm(true, "program_unset", "warning", channel, text);
 }
 
 // A media process starts from its state file alone: one that was damaged would keep it from coming back.
@@ -245,6 +262,18 @@ void Daemon::announce() {
     tell_launcher("text " + text);
     announced_text_ = text;
   }
+}
+
+void Daemon::start_tap(const nlohmann::json& params, Reply reply) {
+  const auto wish = parse_probe_wish(params);
+  if (!wish) return reply(tl::unexpected(wish.error()));
+  const auto target = find_probe_target(*model_, *wish);
+  if (!target) return reply(nlohmann::json{{"taken", false}});
+  boost::asio::post(observe_thread_, [this, target = *target, time = wish->time, reply = std::move(reply)] {
+    auto answer = tap_answer(
+        target, protocol::call(run_dir_.fastpath_socket(), "tap", tap_request(target, time), kTapBound));
+    boost::asio::post(io_, [reply, answer = std::move(answer)] { reply(answer); });
+  });
 }
 
 void Daemon::start_probe(const nlohmann::json& params, Reply reply) {
@@ -329,6 +358,8 @@ void Daemon::handle(const protocol::Request& request, const std::string& who, Re
     auto status = channel_status(view(), channel);
     if (status.is_null()) return reply(tl::unexpected("no channel " + channel + " in the running map"));
     reply(std::move(status));
+  } else if (method == "tap") {
+    start_tap(request.params, std::move(reply));
   } else if (method == "probe") {
     start_probe(request.params, std::move(reply));
   } else if (method == "plan") {

@@ -66,6 +66,7 @@ class Daemon {
   void finish_apply(const std::shared_ptr<PreparedApply>& prepared, tl::expected<void, ApplyFailure> outcome);
   void end_apply(const ApplyJob& job, const nlohmann::json& result);
   void next_job();
+  void raise_unset_programs();
   void repair_states();
   void reapply();
   bool wanted_map(const ApplyJob& job, PreparedApply& prepared, nlohmann::json& result);
@@ -86,6 +87,7 @@ class Daemon {
   void tell_launcher(const std::string& line);
   void tell_launcher_log();
   void follow_log_settings() const;
+  void start_tap(const nlohmann::json& params, Reply reply);
   void start_probe(const nlohmann::json& params, Reply reply);
   void end_probe(const std::shared_ptr<RunningProbe>& probe);
   GatewayView view() const;

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "control/daemon/view.h"
+#include "control/protocol/bridge_drops.h"
 
 namespace headgate::control {
 namespace {
@@ -177,13 +178,104 @@ void add_drops(Writer& out, const DropCounts& drops, const Labels& labels, bool 
   }
 }
 
-void about_drops(Writer& out, const Snapshot& snapshot) {
+// A counter in the bridge's status, which is another process's: anything else counts as absent.
+std::optional<std::uint64_t> counter_of(const nlohmann::json& object, std::string_view name) {
+  if (!object.is_object()) return std::nullopt;
+  const auto found = object.find(std::string(name));
+  if (found == object.end() || !found->is_number_unsigned()) return std::nullopt;
+  return found->get<std::uint64_t>();
+}
+
+const nlohmann::json& member(const nlohmann::json& object, const char* name) {
+  static const nlohmann::json kNone;
+  if (!object.is_object()) return kNone;
+  const auto found = object.find(name);
+  return found == object.end() ? kNone : *found;
+}
+
+// As for inputs: of a channel only what has happened.
+void add_bridge_drops(Writer& out, const GatewayView& view) {
+  const nlohmann::json& channels = member(view.bridge_status, "channels");
+  for (const config::Channel& channel : view.model->channels) {
+    const nlohmann::json& drops = member(member(channels, channel.id.c_str()), "drops");
+    for (const protocol::BridgeReason& about : protocol::kBridgeDrops) {
+      if (const auto count = counter_of(drops, about.name); count && *count != 0)
+        out.sample({{"channel", channel.id},
+                    {"where", std::string(about.where)},
+                    {"reason", std::string(about.name)}},
+                   *count);
+    }
+  }
+  if (const auto count = counter_of(member(view.bridge_status, "ring"), "unknown_channel_slots"))
+    out.sample({{"where", "ring"}, {"reason", "unknown_channel"}}, *count);
+}
+
+void about_drops(Writer& out, const GatewayView& view) {
+  const Snapshot& snapshot = view.snapshot;
   out.family("headgate_drops_total", "counter", "Datagrams and packets discarded, by place and reason.");
   for (const InterfaceSnapshot& interface : snapshot.interfaces)
     add_drops(out, interface.drops, {{"interface", interface.name}}, true);
   for (const InputSnapshot& input : snapshot.inputs) add_drops(out, input.drops, labels_of(input), false);
   for (const OutputSnapshot& output : snapshot.outputs)
     add_drops(out, output.drops, {{"channel", output.channel}, {"output", output.url}}, false);
+  add_bridge_drops(out, view);
+}
+
+struct HlsCounter {
+  const char* name;
+  const char* help;
+  const char* key;
+};
+
+constexpr HlsCounter kHlsCounters[] = {
+    {"headgate_hls_segments_total", "Segments finished.", "segments_total"},
+    {"headgate_hls_gaps_total", "Slots listed as EXT-X-GAP.", "gaps"},
+    {"headgate_hls_discontinuities_total", "Breaks of the media's timeline or of its tracks.",
+     "discontinuities"},
+    {"headgate_hls_gop_too_long_total", "Slots without a random access point.", "gop_too_long"},
+    {"headgate_hls_late_units_total", "PES packets of sound that came after their segment was closed.",
+     "late_units"},
+};
+
+void about_hls(Writer& out, const GatewayView& view) {
+  const nlohmann::json& channels = member(view.bridge_status, "channels");
+  for (const HlsCounter& counter : kHlsCounters) {
+    out.family(counter.name, "counter", counter.help);
+    for (const config::Channel& channel : view.model->channels) {
+      const nlohmann::json& hls = member(member(channels, channel.id.c_str()), "hls");
+      if (const auto count = counter_of(hls, counter.key)) out.sample({{"channel", channel.id}}, *count);
+    }
+  }
+  out.family("headgate_bridge_ring_gaps_total", "counter", "Times that the bridge missed slots of the ring.");
+  for (const config::Channel& channel : view.model->channels) {
+    if (const auto count = counter_of(member(channels, channel.id.c_str()), "ring_gaps"))
+      out.sample({{"channel", channel.id}}, *count);
+  }
+}
+
+void about_http(Writer& out, const GatewayView& view) {
+  const nlohmann::json& http = member(view.bridge_status, "http");
+  const auto plain = [&](const char* name, const char* type, const char* help, const char* key) {
+    out.family(name, type, help);
+    if (const auto count = counter_of(http, key)) out.sample({}, *count);
+  };
+  plain("headgate_http_connections", "gauge", "Connections that are open.", "connections");
+  plain("headgate_http_accepted_total", "counter", "Connections that came, refused ones included.",
+        "accepted_total");
+  plain("headgate_http_requests_total", "counter", "Requests answered.", "requests_total");
+  plain("headgate_http_bytes_total", "counter", "Bytes sent, headers included.", "bytes_total");
+  out.family("headgate_http_responses_total", "counter", "Answers by class of status.");
+  for (const char* status : {"2xx", "3xx", "4xx", "5xx"}) {
+    if (const auto count = counter_of(member(http, "responses"), status))
+      out.sample({{"class", status}}, *count);
+  }
+  // Zeros too: a handful of lines for the whole server.
+  out.family("headgate_http_refused_total", "counter",
+             "Connections and requests refused or cut off, by reason.");
+  for (const protocol::BridgeReason& about : protocol::kHttpRefusals) {
+    if (const auto count = counter_of(member(http, "refused"), about.name))
+      out.sample({{"reason", std::string(about.name)}}, *count);
+  }
 }
 
 void about_interfaces(Writer& out, const Snapshot& snapshot) {
@@ -243,7 +335,9 @@ std::string metrics_text(const GatewayView& view) {
   about_channels(out, view);
   about_inputs(out, view.snapshot);
   about_outputs(out, view.snapshot);
-  about_drops(out, view.snapshot);
+  about_drops(out, view);
+  about_hls(out, view);
+  about_http(out, view);
   about_interfaces(out, view.snapshot);
   about_workers(out, view.snapshot);
   return out.take();

@@ -31,6 +31,18 @@ json gateway_json(const ProbeTarget& target) {
           {"interface", target.interface}, {"device", target.device}, {"vlan", target.vlan}};
 }
 
+// What was dropped between two readings, by reason.
+json drops_json(const InputSnapshot& first, const InputSnapshot& last) {
+  json result = json::array();
+  for (std::size_t i = 0; i < last.drops.size(); ++i) {
+    if (last.drops[i] <= first.drops[i]) continue;
+    const auto& about = protocol::kDropReasons[i];
+    result.push_back(
+        {{"reason", about.name}, {"count", last.drops[i] - first.drops[i]}, {"sentence", about.sentence}});
+  }
+  return result;
+}
+
 json codec_json(const json& track) {
   if (track.value("codec", "").empty()) return nullptr;
   json codec = {{"codec", track["codec"]}};
@@ -117,7 +129,7 @@ json services_json(const InputSnapshot& last, const json& bridge, const json& pi
                        {"scrambled", seen != pids.end() && (*seen)["scrambled"].get<std::uint64_t>() > 0},
                        {"codec", codec_json(track)}});
   }
-  json service = {{"program_number", last.program_number}, {"name", ""}, {"streams", streams}};
+  json service = {{"program_number", last.program_number}, {"name", nullptr}, {"streams", streams}};
   if (bridge.contains("service") && bridge["service"].is_number())
     service["program_number"] = bridge["service"];
   return json::array({service});
@@ -160,6 +172,22 @@ std::optional<ProbeTarget> find_probe_target(const config::Model& model, const P
   return std::nullopt;
 }
 
+json tap_request(const ProbeTarget& target, std::chrono::milliseconds time) {
+  return {{"channel", target.channel},
+          {"input", target.input},
+          {"url", target.url},
+          {"seconds", static_cast<double>(time.count()) / 1000}};
+}
+
+json tap_answer(const ProbeTarget& target, const tl::expected<json, std::string>& tapped) {
+  json answer = {{"taken", true}, {"gateway", gateway_json(target)}};
+  if (tapped && tapped->is_object() && tapped->contains("ring") && (*tapped)["ring"].is_string())
+    answer["ring"] = (*tapped)["ring"];
+  else
+    answer["error"] = tapped ? "the fast path gives no copy" : tapped.error();
+  return answer;
+}
+
 json probe_failure(const ProbeTarget& target, const std::string& error) {
   return {{"taken", true}, {"gateway", gateway_json(target)}, {"error", error}};
 }
@@ -181,8 +209,32 @@ void ProbeReading::add(const Snapshot& snapshot, std::int64_t now) {
   if (snapshot.epoch != epoch_ || found->ts_packets < (last_ ? last_->ts_packets : 0)) broken_ = true;
   last_ = *found;
   ended_ = now;
+  for (const InterfaceSnapshot& interface : snapshot.interfaces) {
+    if (interface.name == target_.interface) link_down_ = !interface.link_up;
+  }
   if (now - began_ >= kGaugeNs)
     pcr_interval_max_ns_ = std::max(pcr_interval_max_ns_, found->pcr_interval_max_ns);
+}
+
+std::string ProbeReading::nothing_came(double seconds, const json& drops) const {
+  const std::string link =
+      link_down_ ? fmt::format("the link of interface {} ({}) is down", target_.interface, target_.device)
+                 : "";
+  if (drops.empty()) {
+    const std::string next =
+        link_down_ ? link
+                   : fmt::format(
+                         "is it sent, does the network forward it? headgate status {} tells the "
+                         "membership",
+                         target_.channel);
+    return fmt::format("nothing came in {:.1f} s: {}", seconds, next);
+  }
+  std::string text;
+  for (const json& drop : drops)
+    text += fmt::format("{}{} {} ({})", text.empty() ? "" : ", ", drop["count"].get<std::uint64_t>(),
+                        drop["reason"].get<std::string>(), drop["sentence"].get<std::string>());
+  return fmt::format("all that came in {:.1f} s was dropped: {}{}{}", seconds, text,
+                     link_down_ ? "; now " : "", link);
 }
 
 json ProbeReading::report(const GatewayView& view) const {
@@ -194,11 +246,12 @@ json ProbeReading::report(const GatewayView& view) const {
   const InputSnapshot& b = *last_;
   const std::uint64_t packets = risen(a.ts_packets, b.ts_packets);
   const double seconds = static_cast<double>(ended_ - began_) / 1e9;
-  if (packets == 0)
-    return probe_failure(target_,
-                         fmt::format("nothing came in {:.1f} s: is it sent, does the network forward "
-                                     "it? headgate status {} tells the membership",
-                                     seconds, target_.channel));
+  const json drops = drops_json(a, b);
+  if (packets == 0) {
+    json failure = probe_failure(target_, nothing_came(seconds, drops));
+    failure["drops"] = drops;
+    return failure;
+  }
   const json bridge = bridge_channel(view, target_.channel);
   json pids = pids_json(a, b, seconds, bridge);
   const std::uint64_t pcrs = risen(a.pcr_count, b.pcr_count);
@@ -230,7 +283,7 @@ json ProbeReading::report(const GatewayView& view) const {
                        {"pids", pids},
                        {"pids_beyond", b.pids_beyond},
                        {"pcr", pcr}};
-  return {{"taken", true}, {"gateway", gateway_json(target_)}, {"report", report}};
+  return {{"taken", true}, {"gateway", gateway_json(target_)}, {"drops", drops}, {"report", report}};
 }
 
 }  // namespace headgate::control

@@ -1,7 +1,8 @@
-// `headgate probe` of a group that the running gateway takes in: what its own input saw over a time, read
-// from the fast path's counters and the bridge's tracks, so that no second membership and no second copy is
-// needed. The members are named as those of a probe by a kernel socket; tables and TR 101 290 counts, which
-// the fast path doesn't keep, are absent. Threading: one owner; values.
+// `headgate probe` of a group that the running gateway takes in, so that no second membership is needed. Two
+// halves: `tap` lets the fast path copy the input's packets into a ring, which the CLI reads and analyses
+// (media never passes through control); `probe` tells what the input's counters say of the same time:
+// datagrams, RTP, drops, the link. Alone, where the ring can't be had, the latter is a page without tables
+// and TR 101 290. Threading: one owner; values.
 #pragma once
 
 #include <chrono>
@@ -39,17 +40,24 @@ struct ProbeTarget {
 // The first input of an enabled channel that takes exactly this in.
 std::optional<ProbeTarget> find_probe_target(const config::Model& model, const ProbeWish& wish);
 
+// What the fast path is asked for, and the answer to the CLI made of its own: {"taken":true,"gateway":{...}}
+// with "ring", or with "error".
+nlohmann::json tap_request(const ProbeTarget& target, std::chrono::milliseconds time);
+nlohmann::json tap_answer(const ProbeTarget& target, const tl::expected<nlohmann::json, std::string>& tapped);
+
 nlohmann::json probe_failure(const ProbeTarget& target, const std::string& error);
 
 class ProbeReading {
  public:
   explicit ProbeReading(ProbeTarget target) : target_(std::move(target)) {}
   void add(const Snapshot& snapshot, std::int64_t now_unix_ns);
-  // {"taken":true,"gateway":{...}} with "report", or with "error" where nothing came.
+  // {"taken":true,"gateway":{...},"drops":[...]} with "report", or with "error" where nothing usable came.
   nlohmann::json report(const GatewayView& view) const;
 
  private:
+  std::string nothing_came(double seconds, const nlohmann::json& drops) const;
   ProbeTarget target_;
+  bool link_down_ = false;  // at the end
   std::uint64_t epoch_ = 0;
   std::int64_t began_ = 0;
   std::int64_t ended_ = 0;

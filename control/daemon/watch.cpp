@@ -23,6 +23,16 @@ void ask(const std::string& socket, ProcessView& process, nlohmann::json& status
   if (answer && answer->is_object()) status = std::move(*answer);
 }
 
+template <typename F>
+void for_each_channel(const nlohmann::json& bridge_status, F&& f) {
+  if (!bridge_status.is_object()) return;
+  const auto channels = bridge_status.find("channels");
+  if (channels == bridge_status.end() || !channels->is_object()) return;
+  for (const auto& [id, channel] : channels->items()) {
+    if (channel.is_object()) f(id, channel);
+  }
+}
+
 const ProcessView* find(const Observation& observation, const std::string& name) {
   for (const ProcessView& entry : observation.processes) {
     if (entry.process.name == name) return &entry;
@@ -58,6 +68,33 @@ Observation observe(const protocol::RunDir& run_dir) {
     if (entry.process.name == "bridge") ask(run_dir.bridge_socket(), entry, now.bridge_status);
   }
   return now;
+}
+
+std::map<std::string, std::string> bridge_problems(const nlohmann::json& bridge_status) {
+  constexpr std::size_t kLongest = 400;
+  std::map<std::string, std::string> problems;
+  for_each_channel(bridge_status, [&](const std::string& id, const nlohmann::json& channel) {
+    const auto problem = channel.find("problem");
+    if (problem == channel.end() || !problem->is_string()) return;
+    std::string text = problem->get<std::string>().substr(0, kLongest);
+    std::erase_if(text, [](char c) { return c >= 0 && c < ' '; });
+    if (!text.empty()) problems[id] = std::move(text);
+  });
+  return problems;
+}
+
+std::map<std::string, std::string> unset_programs(const nlohmann::json& bridge_status) {
+  std::map<std::string, std::string> found;
+  for_each_channel(bridge_status, [&](const std::string& id, const nlohmann::json& channel) {
+    const auto unset = channel.find("program_unset");
+    if (unset == channel.end() || !unset->is_boolean() || !unset->get<bool>()) return;
+    const auto service = channel.find("service");
+    const bool known = service != channel.end() && service->is_number_unsigned();
+    found[id] = fmt::format("several services come in and the map names none; HLS takes {}",
+                            known ? fmt::format("service {}", service->get<std::uint64_t>())
+                                  : std::string("the first with clear media"));
+  });
+  return found;
 }
 
 bool launcher_replaced(const Observation& before, const Observation& now) {

@@ -2,6 +2,8 @@
 // process's hello and status. Threading: collect() blocks for at most a few seconds; the result is a value.
 #pragma once
 
+#include <map>
+#include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -20,6 +22,11 @@ struct Observation {
   nlohmann::json fastpath_status = nlohmann::json::object();
   nlohmann::json bridge_status = nlohmann::json::object();
 };
+
+// From the bridge's status: by channel, why players get nothing or not all. Control characters are left out.
+std::map<std::string, std::string> bridge_problems(const nlohmann::json& bridge_status);
+// Channels of several services for which the map names none, with the service taken.
+std::map<std::string, std::string> unset_programs(const nlohmann::json& bridge_status);
 
 Observation observe(const protocol::RunDir& run_dir);
 

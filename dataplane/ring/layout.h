@@ -76,6 +76,8 @@ class Mapping {
   std::uint64_t slot_count() const noexcept { return mask_ + 1; }  // as checked when mapped
   int wake_fd() const noexcept { return wake_fd_; }
   bool stale() const noexcept;
+  // Another process has the file in this role.
+  bool held(Role role) const noexcept;
   // Positions of the two ends that can both be true.
   bool plausible(std::uint64_t head, std::uint64_t tail) const noexcept {
     return tail - head <= slot_count();

@@ -144,6 +144,15 @@ Mapping::~Mapping() {
   if (wake_fd_ >= 0) ::close(wake_fd_);
 }
 
+bool Mapping::held(Role role) const noexcept {
+  struct flock region {};
+  region.l_type = F_WRLCK;
+  region.l_whence = SEEK_SET;
+  region.l_start = static_cast<off_t>(role);
+  region.l_len = 1;
+  return ::fcntl(fd_, F_OFD_GETLK, &region) == 0 && region.l_type != F_UNLCK;
+}
+
 bool Mapping::stale() const noexcept {
   struct stat status {};
   return ::stat(path_.c_str(), &status) != 0 || status.st_ino != inode_ || status.st_dev != device_;

@@ -133,6 +133,12 @@ void Producer::flush() noexcept {
 
 void Producer::forget_channel(std::uint32_t channel) noexcept { impl_->channels.forget(channel); }
 
+// The lock comes before the position at which a consumer begins, the epoch after it.
+bool Producer::has_consumer() const noexcept {
+  return impl_->mapping.header().consumer_epoch.load(std::memory_order_acquire) != 0 &&
+         impl_->mapping.held(Role::consumer);
+}
+
 std::uint64_t Producer::dropped(std::uint32_t channel) const noexcept {
   const std::uint32_t index = impl_->channels.find(channel);
   return index == ChannelTable::kNone ? 0 : impl_->channels.at(index).dropped;

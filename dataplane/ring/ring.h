@@ -60,6 +60,8 @@ class Producer {
   void set_channel_count(std::size_t count) noexcept;
   void forget_channel(std::uint32_t channel) noexcept;
   std::uint64_t dropped(std::uint32_t channel) const noexcept;
+  // Whether a consumer has the ring open now. From any thread; a system call.
+  bool has_consumer() const noexcept;
 
  private:
   Producer();

@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::uint64_t kTicksPerMs = 27'000;
 constexpr std::uint64_t kLongestStep = 1000 * kTicksPerMs;  // what is farther is a jump, not a gap
-constexpr std::uint64_t kRepetition = 100 * kTicksPerMs;
+constexpr std::uint64_t kRepetition = static_cast<std::uint64_t>(kPcrLimit.count()) * kTicksPerMs;
 constexpr std::uint64_t kRepetitionDvb = 40 * kTicksPerMs;
 
 }  // namespace
@@ -33,7 +33,8 @@ PcrMonitor::Step PcrMonitor::on_pcr(Pcr27MHz pcr, bool signalled,
     if (step > kRepetition) ++info_.over_100ms;
   }
   if (arrival_ns) {
-    if (!first && *arrival_ns - last_arrival_ns_ > 100'000'000) ++repetition_errors_;
+    if (!first && *arrival_ns - last_arrival_ns_ > std::chrono::nanoseconds(kPcrLimit).count())
+      ++repetition_errors_;
     track_jitter(static_cast<std::int64_t>(step), *arrival_ns, !result.usable);
     last_arrival_ns_ = *arrival_ns;
   } else if (result.usable && step > kRepetition) {

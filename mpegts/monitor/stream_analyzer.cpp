@@ -11,10 +11,15 @@
 namespace headgate::mpegts {
 namespace {
 
-constexpr double kTableIntervalS = 0.5;  // TR 101 290 1.3.a, 1.5.a
-constexpr double kPidIntervalS = 5.0;    // 1.6: user specified
-constexpr double kPtsIntervalS = 0.7;    // 2.5
+constexpr double seconds_of(std::chrono::milliseconds time) {
+  return static_cast<double>(time.count()) / 1e3;
+}
+constexpr double kTableIntervalS = seconds_of(kTableLimit);
+constexpr double kPidIntervalS = seconds_of(kPidLimit);
+constexpr double kPtsIntervalS = seconds_of(kPtsLimit);
 constexpr std::size_t kMaxCodecProbes = 128;
+constexpr std::size_t kMaxPending = 65'536;
+constexpr double kTailS = 1.0;
 
 struct PidState {
   std::uint64_t packets = 0;
@@ -28,11 +33,21 @@ struct PidState {
   std::unique_ptr<PcrMonitor> pcr;
   // What the tables make of it.
   bool is_pmt = false;
-  bool is_media = false;  // video or audio of a PMT
+  bool is_media = false;     // video or audio of a PMT
+  bool ended_table = false;  // the packet before completed a PAT or a PMT
   std::unique_ptr<CodecProbe> probe;
   bool probe_asked = false;
   std::optional<double> last_time;  // of a packet; of a section on table PIDs
   std::optional<double> last_pts_time;
+};
+
+// Something seen whose time is not known yet: in a file, the time of what lies between two PCRs is known at
+// the second.
+struct Pending {
+  std::uint64_t at = 0;  // packets since the PCR before
+  std::optional<double>* last = nullptr;
+  double limit = 0;
+  std::uint64_t* errors = nullptr;  // nullptr: from here on it is due
 };
 
 // Equal but for the PCR, which may differ in a duplicate (2.4.3.3).
@@ -61,9 +76,18 @@ struct StreamAnalyzer::Impl {
   void on_packet(const TsPacket& packet, std::optional<std::int64_t> arrival_ns);
   void check_counter(PidState& pid, const TsPacket& packet, bool& duplicate);
   void take_pcr(PidState& pid, const TsPacket& packet, std::optional<std::int64_t> arrival_ns);
-  void take_sections(PidState& pid, const TsPacket& packet);
+  void take_sections(PidState& pid, const TsPacket& packet, bool duplicate);
   void take_media(PidState& pid, const TsPacket& packet);
   void interval(std::optional<double>& last, double limit, std::uint64_t& errors);
+  void due_from_now(std::optional<double>& last);
+  void note(const Pending& event);
+  void settle(double seconds_per_packet);
+  double tail_step() const noexcept {
+    return static_cast<double>(since_pcr) * average_step() < kTailS ? 0 : average_step();
+  }
+  double average_step() const noexcept {  // seconds a packet
+    return timed_packets > 0 ? timed_s / static_cast<double>(timed_packets) : 0;
+  }
   void update_roles();
   std::optional<double> now() const noexcept;
   double duration() const noexcept;
@@ -84,6 +108,7 @@ struct StreamAnalyzer::Impl {
   bool sync_set = false;
 
   // The stream's own clock: the first PCR PID's, between its PCRs by position.
+  std::vector<Pending> pending;
   std::optional<Pid> clock_pid;
   double clock_s = 0;
   std::uint64_t since_pcr = 0;
@@ -96,15 +121,36 @@ struct StreamAnalyzer::Impl {
 std::optional<double> StreamAnalyzer::Impl::now() const noexcept {
   if (first_arrival_ns) return static_cast<double>(last_arrival_ns - *first_arrival_ns) / 1e9;
   if (timed_packets == 0) return std::nullopt;
-  return clock_s + static_cast<double>(since_pcr) * timed_s / static_cast<double>(timed_packets);
+  return clock_s + static_cast<double>(since_pcr) * average_step();
 }
 
 void StreamAnalyzer::Impl::interval(std::optional<double>& last, double limit, std::uint64_t& errors) {
-  const auto time = now();
-  if (!time) return;
-  // Before the clock was known nothing was late: the first interval begins where it starts.
-  if (*time - last.value_or(0) > limit) ++errors;
-  last = time;
+  note({since_pcr, &last, limit, &errors});
+}
+
+void StreamAnalyzer::Impl::due_from_now(std::optional<double>& last) { note({since_pcr, &last, 0, nullptr}); }
+
+void StreamAnalyzer::Impl::note(const Pending& event) {
+  pending.push_back(event);
+  if (first_arrival_ns || pending.size() == kMaxPending) settle(average_step());
+}
+
+// With arrivals at once; else at the next PCR, as a rate taken from the past would be wrong by as much as the
+// stream's varies: by half a second and more where PCRs are a second apart. For the same reason nothing is
+// late in a file's last packets, after its last PCR, unless they are many.
+void StreamAnalyzer::Impl::settle(double seconds_per_packet) {
+  for (const Pending& event : pending) {
+    const double time = first_arrival_ns ? static_cast<double>(last_arrival_ns - *first_arrival_ns) / 1e9
+                                         : clock_s + static_cast<double>(event.at) * seconds_per_packet;
+    if (event.errors == nullptr) {
+      if (!*event.last) *event.last = time;
+      continue;
+    }
+    // Before the clock was known nothing was late: the first interval begins where it starts.
+    if (time - event.last->value_or(0) > event.limit) ++*event.errors;
+    *event.last = time;
+  }
+  pending.clear();
 }
 
 void StreamAnalyzer::Impl::on_packet(const TsPacket& packet, std::optional<std::int64_t> arrival_ns) {
@@ -138,13 +184,10 @@ void StreamAnalyzer::Impl::on_packet(const TsPacket& packet, std::optional<std::
   if (packet.discontinuity()) ++totals.discontinuity_indicators;
   bool duplicate = false;
   check_counter(pid, packet, duplicate);
+  if (psi.wants(packet.pid())) take_sections(pid, packet, duplicate);
   if (duplicate) return;
   if (packet.has_pcr() && packet.valid()) take_pcr(pid, packet, arrival_ns);
-  if (psi.wants(packet.pid())) {
-    take_sections(pid, packet);
-  } else if (pid.is_media || pid.probe) {
-    take_media(pid, packet);
-  }
+  if (!psi.wants(packet.pid()) && (pid.is_media || pid.probe)) take_media(pid, packet);
 }
 
 void StreamAnalyzer::Impl::check_counter(PidState& pid, const TsPacket& packet, bool& duplicate) {
@@ -180,23 +223,30 @@ void StreamAnalyzer::Impl::take_pcr(PidState& pid, const TsPacket& packet,
   if (*clock_pid != packet.pid()) return;
   if (step.usable) {
     const double seconds = static_cast<double>(step.ticks) / static_cast<double>(kTicksPerSecond);
+    settle(seconds / static_cast<double>(since_pcr));
     clock_s += seconds;
     timed_s += seconds;
     timed_packets += since_pcr;
-  } else if (timed_packets > 0) {
-    clock_s += static_cast<double>(since_pcr) * timed_s / static_cast<double>(timed_packets);
+  } else {
+    settle(average_step());
+    clock_s += static_cast<double>(since_pcr) * average_step();
   }
   since_pcr = 0;
 }
 
-void StreamAnalyzer::Impl::take_sections(PidState& pid, const TsPacket& packet) {
+void StreamAnalyzer::Impl::take_sections(PidState& pid, const TsPacket& packet, bool duplicate) {
   const auto events = psi.on_packet(packet);
   if (events.wrong_table) {
     ++(packet.pid() == kPatPid ? totals.tr101290.pat_error : totals.tr101290.cat_error);
   }
   if (events.streams_changed) update_roles();
-  if (events.pat) interval(pid.last_time, kTableIntervalS, totals.tr101290.pat_error);
-  if (events.pmt && pid.is_pmt) interval(pid.last_time, kTableIntervalS, totals.tr101290.pmt_error);
+  // One sent twice is one table, but it has come again.
+  const bool again = duplicate && pid.ended_table;
+  if (!duplicate) pid.ended_table = events.pat || events.pmt;
+  if (packet.pid() == kPatPid && (events.pat || again))
+    interval(pid.last_time, kTableIntervalS, totals.tr101290.pat_error);
+  if (pid.is_pmt && (events.pmt || again))
+    interval(pid.last_time, kTableIntervalS, totals.tr101290.pmt_error);
 }
 
 void StreamAnalyzer::Impl::take_media(PidState& pid, const TsPacket& packet) {
@@ -214,12 +264,15 @@ void StreamAnalyzer::Impl::update_roles() {
   for (const auto& [number, program] : psi.programs()) {
     PidState& table = state(program.pmt_pid);
     table.is_pmt = true;
-    if (!table.last_time) table.last_time = now();  // from here on the PMT is due
+    if (!table.last_time) due_from_now(table.last_time);
     if (!program.pmt) continue;
     for (const auto& stream : program.pmt->streams) {
       PidState& pid = state(stream.pid);
       pid.is_media = is_video(stream_kind(stream)) || is_audio(stream_kind(stream));
-      if (pid.is_media && !pid.last_time) pid.last_time = pid.last_pts_time = now();
+      if (pid.is_media && !pid.last_time) {
+        due_from_now(pid.last_time);
+        due_from_now(pid.last_pts_time);
+      }
       if (!codecs || pid.probe_asked || probes == kMaxCodecProbes) continue;
       pid.probe_asked = true;
       pid.probe = codecs(stream);
@@ -295,8 +348,9 @@ std::vector<const char*> StreamAnalyzer::Impl::labels() const {
 
 // What is known only at the end: things that never came, or not again.
 void StreamAnalyzer::Impl::absent(StreamReport& out) const {
-  const auto end = now();
+  auto end = now();
   if (!end) return;
+  if (!first_arrival_ns) end = clock_s + static_cast<double>(since_pcr) * tail_step();
   const auto overdue = [&](Pid pid, double limit) {
     const auto& slot = pids[pid.value];
     return *end - (slot && slot->last_time ? *slot->last_time : 0.0) > limit;
@@ -324,6 +378,7 @@ void StreamAnalyzer::set_sync(const PacketReader::Counters& counters, std::size_
 }
 
 StreamReport StreamAnalyzer::report() const {
+  impl_->settle(impl_->tail_step());
   const Impl& in = *impl_;
   StreamReport out = in.totals;
   out.bytes = out.packets * kPacketSize;

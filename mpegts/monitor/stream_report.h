@@ -3,6 +3,7 @@
 // own). Threading: values.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -76,6 +77,12 @@ struct TableInfo {
   std::string name;
   std::uint64_t count = 0;
 };
+
+// What is late by TR 101 290 5.2. The absence of a PID is for the user to set there.
+inline constexpr std::chrono::milliseconds kTableLimit{500};  // 1.3.a, 1.5.a
+inline constexpr std::chrono::milliseconds kPidLimit{5000};   // 1.6
+inline constexpr std::chrono::milliseconds kPcrLimit{100};    // 2.3a
+inline constexpr std::chrono::milliseconds kPtsLimit{700};    // 2.5
 
 // Counts of TR 101 290 5.2. Times are the stream's own (PCR) for files, the arrival's for live streams.
 struct Tr101290 {

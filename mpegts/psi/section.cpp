@@ -15,7 +15,8 @@ void SectionAssembler::reset() noexcept {
   filled_ = 0;
   in_section_ = false;
   last_continuity_ = -1;
-  duplicate_seen_ = false;
+  repeated_ = false;
+  stands_ = false;
 }
 
 void SectionAssembler::on_packet(const TsPacket& packet, SectionSink& sink) noexcept {
@@ -26,18 +27,24 @@ void SectionAssembler::on_packet(const TsPacket& packet, SectionSink& sink) noex
 
   const int continuity = packet.continuity_counter();
   if (last_continuity_ >= 0 && !packet.discontinuity()) {
-    // 2.4.3.3: a duplicate is sent once and is equal. Some multiplexers never count their PSI: a third equal
-    // packet is taken as a repetition of the table, another content with the same counter as a gap.
-    if (continuity == last_continuity_ && !duplicate_seen_ &&
-        std::equal(last_packet_.begin(), last_packet_.end(), packet.bytes().begin())) {
-      duplicate_seen_ = true;
-      return;
+    if (continuity == last_continuity_) {
+      // 2.4.3.3: a duplicate is sent once and is equal. A third equal packet, or another content under the
+      // same counter, tells that the counter stands.
+      const bool equal = std::equal(last_packet_.begin(), last_packet_.end(), packet.bytes().begin());
+      if (equal && !repeated_ && !stands_) {
+        repeated_ = true;
+        return;
+      }
+      stands_ = true;
+    } else {
+      stands_ = false;
     }
     if (continuity != ((last_continuity_ + 1) & 0x0F)) in_section_ = false;
   } else if (packet.discontinuity()) {
     in_section_ = false;
+    stands_ = false;
   }
-  duplicate_seen_ = false;
+  repeated_ = false;
   last_continuity_ = continuity;
   std::memcpy(last_packet_.data(), packet.bytes().data(), kPacketSize);
 

@@ -25,8 +25,10 @@ class SectionSink {
   virtual void on_crc_error(Pid pid) noexcept = 0;
 };
 
-// Puts the sections of one PID together. Drops a section on a continuity gap, a length that can't be, or a
-// wrong CRC; ignores duplicate packets (2.4.3.3) and scrambled ones.
+// Puts the sections of one PID together. A continuity gap drops the section under way, nothing else: one that
+// begins and ends in a packet is whole whatever its counter says. Drops, too, a length that can't be and a
+// wrong CRC; ignores scrambled packets and one equal packet after another (2.4.3.3). Where the counter stands
+// still (some multiplexers never count their PSI), equal packets are repetitions of the table instead.
 class SectionAssembler {
  public:
   explicit SectionAssembler(Pid pid) noexcept : pid_(pid) {}
@@ -42,7 +44,8 @@ class SectionAssembler {
   std::size_t filled_ = 0;
   bool in_section_ = false;
   int last_continuity_ = -1;
-  bool duplicate_seen_ = false;
+  bool repeated_ = false;  // the packet before was taken as a duplicate
+  bool stands_ = false;    // the counter is known not to count
   std::array<std::uint8_t, kPacketSize> last_packet_{};
 };
 

@@ -119,6 +119,22 @@ TEST_F(BridgeApplyTest, AnotherSegmentDurationBeginsAnew) {
   }
 }
 
+TEST_F(BridgeApplyTest, ViewersOfTheOldSegmentDurationSeeTheEndOfTheirPlaylist) {
+  state.channels = {channel("a", 1)};
+  bridge.apply(state);
+  add_segments(*bridge.find("a"), 1000, 3);
+  const std::string name = bridge.find("a")->store().media_name();
+  const std::string media = bridge.find("a")->store().entries().back().media;
+  state.channels[0].hls->segment_ms = 4000;
+  bridge.apply(state);
+  hls::SegmentStore& store = bridge.find("a")->store();
+  EXPECT_NE(store.media_name(), name);
+  hls::SegmentStore::Text text;
+  ASSERT_TRUE(store.find_playlist(name, text));
+  EXPECT_TRUE(text->content.ends_with("#EXT-X-ENDLIST\n"));
+  EXPECT_NE(store.find(1002, media), nullptr);
+}
+
 TEST_F(BridgeApplyTest, SlotsOfHandlesThatNobodyHasAreCounted) {
   state.channels = {channel("a", 1)};
   bridge.apply(state);

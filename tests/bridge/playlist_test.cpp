@@ -63,13 +63,13 @@ TEST(Playlist, TargetDurationIsTwoSlotsRoundedUp) {
 TEST(Playlist, MultivariantNamesWhatIsKnown) {
   Variant variant{"avc1.64001f,mp4a.40.2", 1280, 720, 30000, 1001, 0, 0};
   measure(window(), variant);
-  EXPECT_EQ(multivariant_playlist(variant),
+  EXPECT_EQ(multivariant_playlist(variant, media_playlist_name(4000, 0)),
             "#EXTM3U\n#EXT-X-VERSION:3\n"
             "#EXT-X-STREAM-INF:BANDWIDTH=4800000,AVERAGE-BANDWIDTH=3272727,CODECS=\"avc1.64001f,mp4a.40.2\","
-            "RESOLUTION=1280x720,FRAME-RATE=29.970\nindex.media.m3u8\n");
-  EXPECT_EQ(
-      multivariant_playlist(Variant{}),
-      "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-STREAM-INF:BANDWIDTH=0,AVERAGE-BANDWIDTH=0\nindex.media.m3u8\n");
+            "RESOLUTION=1280x720,FRAME-RATE=29.970\nindex.media-4000.m3u8\n");
+  EXPECT_EQ(multivariant_playlist(Variant{}, media_playlist_name(500, 2)),
+            "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-STREAM-INF:BANDWIDTH=0,AVERAGE-BANDWIDTH=0\nindex.media-500-2."
+            "m3u8\n");
 }
 
 Journal journal() {

@@ -41,6 +41,8 @@ class FakeChannel : public ChannelView {
   }
   std::vector<std::uint8_t> content;
   int viewers = 0;
+  std::shared_ptr<std::uint64_t> slow = std::make_shared<std::uint64_t>(0);
+  std::shared_ptr<std::uint64_t> slow_clients() const override { return slow; }
 
  private:
   std::string directory_;
@@ -115,13 +117,14 @@ TEST_F(ServerTest, BeforeTheFirstSegmentThePlaylistIsRetriable) {
   const std::string answer = ask(get("/news/index.m3u8"));
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 503 ")) << answer;
   EXPECT_NE(answer.find("Retry-After: 2\r\n"), std::string::npos);
+  EXPECT_EQ(server->counters().not_ready, 1U);
   EXPECT_TRUE(ask(get("/other/index.m3u8")).starts_with("HTTP/1.1 404 "));
 }
 
 TEST_F(ServerTest, ServesPlaylistsAndSegmentsWithTheirHeaders) {
   begin();
   const std::string uri = channel.add_segment(5, 188 * 3000);
-  const std::string playlist = ask(get("/news/index.media.m3u8"));
+  const std::string playlist = ask(get("/news/index.media-4000.m3u8"));
   EXPECT_NE(playlist.find("Content-Type: application/vnd.apple.mpegurl\r\n"), std::string::npos);
   EXPECT_NE(playlist.find("Cache-Control: public, max-age=1\r\n"), std::string::npos);
   EXPECT_NE(playlist.find("Access-Control-Allow-Origin: *\r\n"), std::string::npos);
@@ -139,7 +142,7 @@ TEST_F(ServerTest, KeepsAConnectionAndAnswersPipelinedRequestsInOrder) {
   channel.add_segment(5, 1880);
   const int fd = dial();
   say(fd, "GET /news/index.m3u8 HTTP/1.1\r\nHost: h\r\n\r\nGET /nothing HTTP/1.1\r\nHost: h\r\n\r\n" +
-              get("/news/index.media.m3u8"));
+              get("/news/index.media-4000.m3u8"));
   const std::string all = hear_all(fd);
   const std::size_t first = all.find("HTTP/1.1 200 ");
   const std::size_t second = all.find("HTTP/1.1 404 ");
@@ -169,6 +172,7 @@ TEST_F(ServerTest, AnswersRangesOfASegment) {
   const std::string outside = ask(get(uri, "Range: bytes=1880-\r\n"));
   EXPECT_TRUE(outside.starts_with("HTTP/1.1 416 "));
   EXPECT_NE(outside.find("Content-Range: bytes */1880\r\n"), std::string::npos);
+  EXPECT_EQ(server->counters().ranges, 1U);
 }
 
 TEST_F(ServerTest, AnswersCorsPreflights) {
@@ -207,7 +211,15 @@ TEST_F(ServerTest, RefusesWhatItDoesNotTake) {
         << c.request.substr(0, 60) << "\n"
         << answer;
   }
-  EXPECT_EQ(server->counters().bodies, 2U);
+  // Each by its reason.
+  const ServerCounters& c = server->counters();
+  EXPECT_EQ(c.bad_requests, 9U);
+  EXPECT_EQ(c.bodies, 2U);
+  EXPECT_EQ(c.methods, 1U);
+  EXPECT_EQ(c.long_addresses, 1U);
+  EXPECT_EQ(c.long_headers, 1U);
+  EXPECT_EQ(c.not_found, 1U);
+  EXPECT_EQ(c.responses[4], 15U);
 }
 
 TEST_F(ServerTest, ASlowHeaderIsAnswered408) {
@@ -241,6 +253,7 @@ TEST_F(ServerTest, AClientThatTakesNothingIsCut) {
     context.restart();
   }
   EXPECT_EQ(server->counters().slow_clients, 1U);
+  EXPECT_EQ(*channel.slow, 1U) << "the channel does not know of it";
   context.poll();
   context.restart();
   EXPECT_EQ(server->connections(), 0U);
@@ -256,11 +269,35 @@ TEST_F(ServerTest, OneAddressCannotTakeAllConnections) {
   EXPECT_EQ(server->counters().refused_per_address, 1U);
 }
 
+TEST_F(ServerTest, AllConnectionsTogetherAreLimited) {
+  ServerLimits limits;
+  limits.connections = 2;
+  begin(limits);
+  channel.add_segment(5, 1880);
+  const auto whole = [](const std::string& text) { return text.ends_with(".m3u8\n"); };
+  const int first = dial();
+  const int second = dial();
+  for (const int fd : {first, second}) {
+    say(fd, "GET /news/index.m3u8 HTTP/1.1\r\nHost: h\r\n\r\n");
+    EXPECT_TRUE(hear(fd, whole).starts_with("HTTP/1.1 200 "));
+  }
+  const std::string refused = hear_all(dial());
+  EXPECT_TRUE(refused.starts_with("HTTP/1.1 503 "));
+  EXPECT_NE(refused.find("Retry-After: 5\r\n"), std::string::npos);
+  EXPECT_EQ(server->counters().refused_connections, 1U);
+  EXPECT_EQ(server->counters().refused_per_address, 0U);
+  // One that leaves makes room.
+  ::shutdown(second, SHUT_RDWR);
+  EXPECT_NE(hear_all(second), "");
+  EXPECT_EQ(server->connections(), 1U);
+  EXPECT_TRUE(ask(get("/news/index.m3u8")).starts_with("HTTP/1.1 200 "));
+}
+
 TEST_F(ServerTest, ListenersComeAndGoWhileConnectionsStay) {
   begin();
   channel.add_segment(5, 1880);
   const int fd = dial();
-  const auto ended = [](const std::string& text) { return text.ends_with("index.media.m3u8\n"); };
+  const auto ended = [](const std::string& text) { return text.ends_with("index.media-4000.m3u8\n"); };
   say(fd, "GET /news/index.m3u8 HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_TRUE(hear(fd, ended).starts_with("HTTP/1.1 200 "));
   const std::uint16_t port = server->ports().at(0);
@@ -317,7 +354,7 @@ TEST_F(ServerTest, WhatACacheHasIsAnswered304) {
     return answer.substr(at, answer.find("\r\n", at) - at);
   };
   for (const std::string& target :
-       {std::string("/news/index.m3u8"), std::string("/news/index.media.m3u8"), uri}) {
+       {std::string("/news/index.m3u8"), std::string("/news/index.media-4000.m3u8"), uri}) {
     const std::string etag = etag_of(target);
     ASSERT_TRUE(etag.starts_with('"') && etag.ends_with('"')) << etag;
     const auto conditional = [&](const std::string& condition) {
@@ -332,9 +369,9 @@ TEST_F(ServerTest, WhatACacheHasIsAnswered304) {
     EXPECT_TRUE(conditional("\"x\", W/" + etag).starts_with("HTTP/1.1 304 "));
     EXPECT_TRUE(conditional("\"x\"").starts_with("HTTP/1.1 200 "));
   }
-  const std::string before = etag_of("/news/index.media.m3u8");
+  const std::string before = etag_of("/news/index.media-4000.m3u8");
   channel.add_segment(6, 1880);
-  EXPECT_NE(etag_of("/news/index.media.m3u8"), before);
+  EXPECT_NE(etag_of("/news/index.media-4000.m3u8"), before);
 }
 
 TEST(Target, RefusesWhatCouldMeanAnotherPath) {

@@ -79,6 +79,59 @@ TEST_F(StoreTest, NumbersThatLeapBeginAnewBehindAMarkAndTheCountGoesOn) {
             "#EXT-X-DISCONTINUITY-SEQUENCE:1\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-DISCONTINUITY\n");
 }
 
+TEST_F(StoreTest, NumbersNeverGoBackUnderOneAddress) {
+  auto store = make();
+  add(*store, k0);
+  add(*store, k0 + 1);
+  const std::string old_name = store->media_name();
+  const std::string old_media = store->entries().back().media;
+  const std::string old_text = store->media_text()->content;
+  add(*store, k0 - 500'000, true);
+  EXPECT_NE(store->media_name(), old_name);
+  EXPECT_NE(store->entries().back().media, old_media)
+      << "a cache would serve the old bytes under the new address";
+  EXPECT_TRUE(store->multivariant_text()->content.ends_with("\n" + store->media_name() + "\n"));
+  // Who plays the old one sees its end, and can fetch what it lists.
+  SegmentStore::Text text;
+  ASSERT_TRUE(store->find_playlist(old_name, text));
+  EXPECT_EQ(text->content, old_text + "#EXT-X-ENDLIST\n");
+  EXPECT_NE(store->find(k0 + 1, old_media), nullptr);
+  ASSERT_TRUE(store->find_playlist(store->media_name(), text));
+  EXPECT_EQ(text->content.find("ENDLIST"), std::string::npos);
+  const std::string name = store->media_name();
+  store = make();
+  EXPECT_EQ(store->media_name(), name) << "a restart forgot that numbers went back";
+}
+
+TEST_F(StoreTest, WhatWasRetiredStaysUntilItsViewersHavePlayedIt) {
+  using namespace std::chrono_literals;
+  auto store = make();
+  EXPECT_EQ(store->retire(), nullptr);
+  for (std::int64_t k = k0; k < k0 + 5; ++k) add(*store, k);
+  const std::string media = store->entries().back().media;
+  const std::string name = store->media_name();
+  auto retired = store->retire();
+  ASSERT_NE(retired, nullptr);
+  store.reset();
+  store = std::make_unique<SegmentStore>(directory, 4000, 3);
+  store->adopt(std::move(retired));
+  EXPECT_NE(store->media_name(), name);
+  SegmentStore::Text text;
+  ASSERT_TRUE(store->find_playlist(store->media_name(), text));
+  EXPECT_EQ(text, nullptr);
+  EXPECT_FALSE(store->find_playlist("index.media-1.m3u8", text));
+  const auto now = std::chrono::steady_clock::now();
+  store->on_tick(now);
+  store->on_tick(now + 14s);  // (2 * 3 + 1) segments of 2 s
+  ASSERT_TRUE(store->find_playlist(name, text));
+  EXPECT_TRUE(text->content.ends_with("#EXT-X-ENDLIST\n"));
+  ASSERT_NE(store->find(k0 + 4, media), nullptr);
+  EXPECT_EQ(store->find(k0 + 4, media)->bytes().size(), bytes.size());
+  store->on_tick(now + 15s);
+  EXPECT_FALSE(store->find_playlist(name, text));
+  EXPECT_EQ(store->find(k0 + 4, media), nullptr);
+}
+
 TEST_F(StoreTest, AGapThatCarriesNoMarkCountsNothing) {
   auto store = make();
   add(*store, k0);

@@ -94,3 +94,53 @@ def test_player_goes_on_over_a_bridge_restart(rig, tmp_path):
         print(f"over a restart: advanced {video['advanced']:.1f} s of 20, stalled {video['stalled']:.1f} s")
         assert video["advanced"] >= 12, (video, page["errors"])
         assert video["state"]["error"] is None
+
+
+def watch_while(rig, gateway, tmp_path, seconds, act):
+    """The channel's page, with something done in the middle of the playing."""
+    plays = tmp_path / "plays"
+
+    def do():
+        end = time.monotonic() + 60
+        while not plays.exists() and time.monotonic() < end:
+            time.sleep(0.1)
+        time.sleep(3)
+        act()
+
+    doer = threading.Thread(target=do)
+    doer.start()
+    page = watch(rig, seconds, gateway.url("/tv/"), playing=plays)[0]
+    doer.join()
+    return page
+
+
+def test_player_goes_on_over_the_death_of_the_fast_path(rig, tmp_path):
+    channels = {"tv": {"inputs": ["udp://239.11.1.4:5000"], "serve": {"hls": {"segment": "2s"}}}}
+    with Gateway(rig, channels) as gateway:
+        rig.wait_mdb("239.11.1.4", True)
+        sender = rig.send(media.stream("h264_aac_b", 90), "239.11.1.4", 5000)
+        hls.Client(gateway, "tv").follow(4, 20)
+        page = watch_while(rig, gateway, tmp_path, 26, lambda: gateway.kill("fastpath"))
+        sender.kill()
+        video = page["videos"][0]
+        assert page["texts"][-1].startswith("Playing."), page["texts"]
+        print(f"over the death of the fast path: advanced {video['advanced']:.1f} s of 26, stalled {video['stalled']:.1f} s")
+        # Up to 8 s behind the live edge when it dies: what it plays at the end came after.
+        assert video["advanced"] >= 16, (video, page["errors"])
+        assert video["state"]["error"] is None
+
+
+def test_player_goes_on_when_segments_get_another_duration(rig, tmp_path):
+    def tv(segment):
+        return {"tv": {"inputs": ["udp://239.11.1.5:5000"], "serve": {"hls": {"segment": segment, "window": 7}}}}
+
+    with Gateway(rig, tv("2s")) as gateway:
+        rig.wait_mdb("239.11.1.5", True)
+        sender = rig.send(media.stream("h264_aac_b", 90), "239.11.1.5", 5000)
+        hls.Client(gateway, "tv").follow(4, 20)
+        page = watch_while(rig, gateway, tmp_path, 36, lambda: gateway.apply(tv("4s")))
+        sender.kill()
+        video = page["videos"][0]
+        print(f"over another duration: advanced {video['advanced']:.1f} s of 36, stalled {video['stalled']:.1f} s, {page['texts']}")
+        assert page["texts"][-1].startswith("Playing."), page["texts"]
+        assert video["advanced"] >= 14 and video["state"]["error"] is None, (video, page["errors"])

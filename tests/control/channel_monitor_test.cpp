@@ -27,10 +27,12 @@ class ChannelMonitorTest : public ::testing::Test {
     look();
   }
   void look() {
-    monitor.update(model, snapshot, now,
-                   [this](const std::string&, const ChannelHealth& before, const ChannelHealth& health) {
-                     changes.push_back(std::string(to_string(before.state)) + ">" + to_string(health.state));
-                   });
+    monitor.update(
+        model, snapshot, now,
+        [this](const std::string&, const ChannelHealth& before, const ChannelHealth& health) {
+          changes.push_back(std::string(to_string(before.state)) + ">" + to_string(health.state));
+        },
+        problems);
   }
   InputSnapshot& input() { return snapshot.inputs[0]; }
   const ChannelHealth& health() { return *monitor.find("news"); }
@@ -40,6 +42,7 @@ class ChannelMonitorTest : public ::testing::Test {
   ChannelMonitor monitor;
   std::int64_t now = kStart;
   std::vector<std::string> changes;
+  std::map<std::string, std::string> problems;
 };
 
 TEST_F(ChannelMonitorTest, IsDownUntilTheFirstDatagram) {
@@ -149,6 +152,27 @@ TEST_F(ChannelMonitorTest, KnowsDisabledChannelsAndForgetsRemovedOnes) {
   model.channels.clear();
   look();
   EXPECT_EQ(monitor.find("news"), nullptr);
+}
+
+TEST_F(ChannelMonitorTest, IsDegradedWhileTheBridgeHasNothingToServe) {
+  second_of_media();
+  problems["news"] = "HLS has no segment: PID 256 (h264) is scrambled";
+  second_of_media();
+  EXPECT_EQ(health().state, ChannelState::degraded);
+  EXPECT_EQ(health().reason, "HLS has no segment: PID 256 (h264) is scrambled");
+  input().cc_errors += 3;
+  second_of_media();
+  EXPECT_EQ(health().reason, "3 CC errors in the last 10 s; HLS has no segment: PID 256 (h264) is scrambled");
+  for (int i = 0; i < 12; ++i) second_of_media();
+  problems.clear();
+  second_of_media();
+  EXPECT_EQ(health().state, ChannelState::ok);
+  EXPECT_EQ(changes, (std::vector<std::string>{"ok>degraded", "degraded>ok"}));
+  // Without packets it is down, whatever the bridge said last.
+  problems["news"] = "HLS has no segment";
+  now += 5 * kSecond;
+  look();
+  EXPECT_EQ(health().state, ChannelState::down);
 }
 
 }  // namespace

@@ -1,11 +1,16 @@
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 
 #include "temp_dir.h"
 
@@ -94,6 +99,52 @@ TEST(ExitStatus, OfProbeIsOneForAFileWithoutPackets) {
   std::ofstream(dir.path + "/text.ts") << "not a transport stream";
   EXPECT_EQ(headgate("probe " + dir.path + "/text.ts").status, 1);
   EXPECT_EQ(headgate("probe " + dir.path + "/none.ts").status, 1);
+}
+
+// What `headgate probe` says of a stream of this datagram on loopback.
+std::string probe_of(const std::string& datagram) {
+  // Bound too, so that nobody else gets the port; the kernel gives the datagrams to who bound last.
+  const int keeper = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const int on = 1;
+  ::setsockopt(keeper, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  EXPECT_EQ(::bind(keeper, reinterpret_cast<const sockaddr*>(&address), size), 0);
+  EXPECT_EQ(::getsockname(keeper, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  std::atomic<bool> stop{false};
+  std::thread sender([&] {
+    while (!stop) {
+      ::sendto(keeper, datagram.data(), datagram.size(), 0, reinterpret_cast<const sockaddr*>(&address),
+               size);
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  });
+  const auto outcome = headgate("probe udp://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) +
+                                " --time 500ms --socket /nonexistent");
+  stop = true;
+  sender.join();
+  ::close(keeper);
+  return outcome.text;
+}
+
+TEST(Probe, TellsWhichDatagramsTheGatewayWouldDrop) {
+  std::string packet(188, '\xff');
+  packet[0] = 0x47;
+  packet[1] = 0x1f;
+  packet[3] = 0x10;
+  std::string with_parity, eight;
+  for (int i = 0; i < 7; ++i) with_parity += packet + std::string(16, '\0');
+  for (int i = 0; i < 8; ++i) eight += packet;
+  const std::string first = probe_of(with_parity);
+  EXPECT_NE(first.find("all of 204-byte packets: the gateway drops such (packet_size_204)"),
+            std::string::npos)
+      << first;
+  const std::string second = probe_of(eight);
+  EXPECT_NE(second.find("datagrams of more than 7 packets: the gateway drops them (not_ts_size)"),
+            std::string::npos)
+      << second;
 }
 
 }  // namespace

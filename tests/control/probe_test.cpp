@@ -68,6 +68,55 @@ TEST(Probe, FailsWhereNothingCame) {
   EXPECT_NE(answer["error"].get<std::string>().find("nothing came in 2.0 s"), std::string::npos);
 }
 
+TEST(Probe, NamesWhatWasDroppedWhereNothingElseCame) {
+  const GatewayView view = sample_view();
+  Snapshot last = view.snapshot;
+  last.inputs[0].drops[static_cast<std::size_t>(protocol::DropReason::wrong_source)] += 7;
+  last.inputs[0].drops[static_cast<std::size_t>(protocol::DropReason::rtp_malformed)] += 2;
+  const auto answer = probe(view, view.snapshot, last);
+  const auto error = answer["error"].get<std::string>();
+  for (const char* part : {"all that came in 2.0 s was dropped: ", "7 wrong_source (", "2 rtp_malformed ("})
+    EXPECT_NE(error.find(part), std::string::npos) << error;
+  EXPECT_EQ(error.find("nothing came"), std::string::npos);
+  ASSERT_EQ(answer["drops"].size(), 2U);
+  EXPECT_EQ(answer["drops"][0]["count"], 7);
+}
+
+TEST(Probe, TellsOfDropsBesideWhatCame) {
+  const GatewayView view = sample_view();
+  Snapshot last = later(view.snapshot);
+  last.inputs[0].drops[static_cast<std::size_t>(protocol::DropReason::not_ts_size)] += 4;
+  const auto answer = probe(view, view.snapshot, last);
+  EXPECT_TRUE(answer.contains("report"));
+  EXPECT_EQ(answer["drops"][0]["reason"], "not_ts_size");
+}
+
+TEST(Probe, BlamesTheLinkWhereItIsDown) {
+  GatewayView view = sample_view();
+  InterfaceSnapshot interface;
+  interface.name = "cap0";
+  interface.link_up = false;
+  view.snapshot.interfaces = {interface};
+  const auto error = probe(view, view.snapshot, view.snapshot)["error"].get<std::string>();
+  EXPECT_NE(error.find("nothing came in 2.0 s: the link of interface cap0"), std::string::npos) << error;
+  view.snapshot.interfaces[0].link_up = true;
+  EXPECT_EQ(probe(view, view.snapshot, view.snapshot)["error"].get<std::string>().find("link"),
+            std::string::npos);
+}
+
+TEST(Probe, HandsOnTheFastPathsRingOrItsRefusal) {
+  const auto target = *find_probe_target(sample_model(), wish("239.10.1.1"));
+  EXPECT_EQ(tap_request(target, std::chrono::milliseconds(2500)),
+            nlohmann::json(
+                {{"channel", "news"}, {"input", 1}, {"url", "udp://239.10.1.1:5000"}, {"seconds", 2.5}}));
+  const auto good = tap_answer(target, nlohmann::json{{"ring", "/r"}});
+  EXPECT_EQ(good["ring"], "/r");
+  EXPECT_EQ(good["gateway"]["channel"], "news");
+  EXPECT_FALSE(good.contains("error"));
+  EXPECT_EQ(tap_answer(target, tl::unexpected<std::string>("full"))["error"], "full");
+  EXPECT_TRUE(tap_answer(target, nlohmann::json{{"ring", 5}}).contains("error"));
+}
+
 TEST(Probe, FailsWhereTheCountersBeganAnew) {
   const GatewayView view = sample_view();
   Snapshot restarted = later(view.snapshot);

@@ -37,8 +37,18 @@ mpegts::StreamReport report() {
   pid.bitrate = 700'000;
   pid.pcr = mpegts::PcrInfo{};
   pid.pcr->count = 50;
+  pid.pcr->interval_avg_ms = 40;
+  pid.pcr->interval_max_ms = 41.5;
   made.pids = {pid};
   made.tables = {{mpegts::Pid{0}, 0, "PAT", 20}};
+  return made;
+}
+
+ProbeContext context() {
+  ProbeContext made;
+  made.host = "head1";
+  made.version = "0.1.0";
+  made.unix_ns = 1'700'000'000'000'000'000;
   return made;
 }
 
@@ -46,11 +56,11 @@ TEST(Report, IsThatOfTheGoldenFile) {
   Reception reception;
   reception.live = true;
   reception.datagrams = 143;
-  expect_golden("probe.txt", render_report("udp://239.10.1.1:5000", report(), reception));
+  expect_golden("probe.txt", render_report("udp://239.10.1.1:5000", report(), reception, context()));
 }
 
 TEST(Report, GivesMachinesTheSame) {
-  const auto json = report_json("x.ts", report(), {});
+  const auto json = report_json("x.ts", report(), {}, context());
   EXPECT_EQ(json["services"][0]["streams"][0]["codec"]["codec"], "avc1.64001f");
   EXPECT_EQ(json["pids"][0]["cc_errors"], 3);
   EXPECT_EQ(json["live"], false);
@@ -58,16 +68,87 @@ TEST(Report, GivesMachinesTheSame) {
   EXPECT_TRUE(json["original_network_id"].is_null());
 }
 
+TEST(Report, SaysWhenWhereAndByWhatItWasMade) {
+  ProbeContext of = context();
+  of.gateway = {{"channel", "news"}, {"input", 2}, {"interface", "cap0"}, {"vlan", 0}};
+  const std::string text = render_report("x", report(), {}, of);
+  for (const char* part : {"probed 2023-11-14 22:13:20 UTC on head1 by headgate 0.1.0\n",
+                           "as the running gateway takes it in: channel news, input 2, interface cap0\n"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << "in\n" << text;
+  const auto json = report_json("x", report(), {}, of);
+  EXPECT_EQ(json["host"], "head1");
+  EXPECT_EQ(json["version"], "0.1.0");
+  EXPECT_EQ(json["unix_ns"], 1'700'000'000'000'000'000);
+  EXPECT_EQ(json["gateway"]["channel"], "news");
+  EXPECT_EQ(json["tr101290_limits"]["pat_interval_ms"], 500);
+}
+
+TEST(Report, FoldsPidsThatCameHardlyAtAllUnlessAskedForAll) {
+  mpegts::StreamReport many = report();
+  for (std::uint16_t i = 0; i < 37; ++i) {
+    mpegts::PidInfo ghost;
+    ghost.pid = mpegts::Pid{static_cast<std::uint16_t>(0x800 + i)};
+    ghost.packets = 1 + i % 2;
+    many.pids.push_back(ghost);
+  }
+  const char* line = "and 37 PIDs with fewer than 3 packets that no table names; --all shows them\n";
+  ProbeContext of = context();
+  const std::string folded = render_report("x", many, {}, of);
+  EXPECT_NE(folded.find(line), std::string::npos) << folded;
+  EXPECT_EQ(folded.find("0x0800"), std::string::npos);
+  EXPECT_NE(folded.find("0x0100  h264"), std::string::npos);
+  of.all_pids = true;
+  const std::string all = render_report("x", many, {}, of);
+  EXPECT_EQ(all.find(line), std::string::npos);
+  EXPECT_NE(all.find("0x0824"), std::string::npos);
+  EXPECT_EQ(report_json("x", many, {}, of)["pids"].size(), 38U);
+}
+
+TEST(Report, ClaimsNoIntervalWhereNoneWasMeasured) {
+  mpegts::StreamReport one = report();
+  one.pids[0].pcr = mpegts::PcrInfo{};
+  one.pids[0].pcr->count = 1;
+  EXPECT_NE(
+      render_report("x", one, {}, context()).find("PCR 0x0100  1 in all, no interval to measure; jumps 0"),
+      std::string::npos);
+  EXPECT_TRUE(report_json("x", one, {}, context())["pids"][0]["pcr"]["interval_max_ms"].is_null());
+}
+
+TEST(Report, MarksANameThatNoTableGives) {
+  mpegts::StreamReport unnamed = report();
+  unnamed.services[0].name.clear();
+  EXPECT_NE(render_report("x", unnamed, {}, context()).find("Service 101  -\n"), std::string::npos);
+  const auto json = report_json("x", unnamed, {}, context());
+  EXPECT_TRUE(json["services"][0]["name"].is_null());
+  EXPECT_TRUE(json["services"][0]["provider"].is_null());
+}
+
+TEST(Report, SaysWhatAnInputOfTheGatewayWouldDrop) {
+  mpegts::StreamReport file = report();
+  file.packet_size = 204;
+  EXPECT_NE(render_report("x.ts", file, {}, context()).find("dropped by the gateway (packet_size_204)"),
+            std::string::npos);
+  Reception reception;
+  reception.live = true;
+  reception.packets_204 = 3;
+  reception.over_seven = 5;
+  const std::string text = render_report("x", report(), reception, context());
+  EXPECT_NE(text.find("! 3 datagrams of 204-byte packets"), std::string::npos) << text;
+  EXPECT_NE(text.find("! 5 datagrams of more than 7 packets"), std::string::npos) << text;
+}
+
 TEST(Report, WarnsOfItsOwnDrops) {
   Reception reception;
   reception.live = true;
   reception.kernel_drops = 4;
-  EXPECT_NE(render_report("x", report(), reception).find("this host dropped 4"), std::string::npos);
+  EXPECT_NE(render_report("x", report(), reception, context()).find("this host dropped 4"),
+            std::string::npos);
 }
 
 TEST(Report, OfTheGatewaySaysWhereItComesFrom) {
   const auto answer = nlohmann::json::parse(R"({"taken":true,
     "gateway":{"channel":"news","input":1,"url":"udp://239.10.1.1:5000","interface":"cap0","vlan":120},
+    "drops":[{"reason":"wrong_source","count":12,"sentence":"a sentence"}],
     "report":{"source":"udp://239.10.1.1:5000","packets":1000,"duration_s":2.0,"bitrate_bps":752000,
       "cc_errors":3,"datagrams":143,"pids_beyond":0,
       "services":[{"program_number":101,"streams":[{"pid":256,"stream_type":27,"kind":"h264","language":"",
@@ -75,12 +156,15 @@ TEST(Report, OfTheGatewaySaysWhereItComesFrom) {
         "interlaced":true,"frame_rate":25.0}}]}],
       "pids":[{"pid":256,"label":"h264","packets":900,"cc_errors":3,"scrambled":0,"bitrate_bps":676800}],
       "pcr":{"count":40,"discontinuities":0,"interval_max_ms":38.5}}})");
-  const std::string text = render_gateway_probe(answer);
+  ProbeContext of = context();
+  of.gateway = answer["gateway"];
+  const std::string text = render_gateway_probe(answer, of, "no room");
   for (const char* part :
        {"as the running gateway takes it in: channel news, input 1, interface cap0 VLAN 120\n",
         "1000 packets, 2.0 s, 752k bit/s\n", "Service 101\n",
         "  0x0100  type 0x1b  h264             avc1.64001f 1920x1080i 25 fps\n",
-        "PCR  40 in all, 38.5 ms apart at most; jumps 0\n"})
+        "PCR  40 in all, 38.5 ms apart at most; jumps 0\n", "can't be read: no room\n",
+        "! dropped meanwhile: 12 wrong_source (a sentence)\n"})
     EXPECT_NE(text.find(part), std::string::npos) << part << "in\n" << text;
 }
 

@@ -46,7 +46,13 @@ inline GatewayView sample_view() {
     process.answers = true;
     view.processes.push_back(process);
   }
-  view.bridge_status = nlohmann::json::parse(R"({"channels":{"news":{"hls":{"viewers":3},"tracks":[]}}})");
+  view.bridge_status = nlohmann::json::parse(R"({
+    "channels": {"news": {"hls": {"viewers": 3, "segments_total": 40, "gaps": 1}, "tracks": [], "ring_gaps": 2,
+                          "drops": {"damaged_pes": 4, "segment_full": 0, "slow_client": 6, "made_up": 9}},
+                 "unheard_of": {"drops": {"damaged_pes": 1}}},
+    "ring": {"unknown_channel_slots": 5},
+    "http": {"connections": 3, "requests_total": 70, "responses": {"2xx": 60, "4xx": "many"},
+             "refused": {"per_address": 2, "not_found": 0, "made_up": 1}}})");
   view.generation = 7;
   view.ready = true;
   return view;

@@ -51,5 +51,21 @@ TEST(Watch, TellsThatTheLauncherWasReplacedBetweenTwoLooks) {
   EXPECT_FALSE(launcher_replaced(before, now));
 }
 
+TEST(Watch, ReadsTheBridgesTroublesAndBelievesNoShape) {
+  const auto status = nlohmann::json::parse(R"({"channels": {
+    "a": {"problem": "no PAT\u0007 comes", "program_unset": true, "service": 7}, "b": {"problem": ""}, "c": {"problem": 5},
+    "d": [], "e": {"program_unset": "yes"}, "f": {"program_unset": true, "service": null}}})");
+  EXPECT_EQ(bridge_problems(status), (std::map<std::string, std::string>{{"a", "no PAT comes"}}));
+  const auto unset = unset_programs(status);
+  ASSERT_EQ(unset.size(), 2U);
+  EXPECT_EQ(unset.at("a"), "several services come in and the map names none; HLS takes service 7");
+  EXPECT_EQ(unset.at("f"),
+            "several services come in and the map names none; HLS takes the first with clear media");
+  for (const char* other : {"null", "[]", R"({"channels": 3})"}) {
+    EXPECT_TRUE(bridge_problems(nlohmann::json::parse(other)).empty());
+    EXPECT_TRUE(unset_programs(nlohmann::json::parse(other)).empty());
+  }
+}
+
 }  // namespace
 }  // namespace headgate::control

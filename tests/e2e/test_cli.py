@@ -1,4 +1,5 @@
 """What a person types: answers, JSON, exit codes."""
+import concurrent.futures
 import json
 import time
 
@@ -6,9 +7,12 @@ import pytest
 
 from support import media, ts
 from support.gateway import Gateway
+from support.rig import ethernet_udp
 
 CHANNELS = {"news": {"name": "News HD", "number": 101, "tags": ["hd"], "inputs": ["udp://239.9.1.1:5000"],
                      "push": ["udp://239.9.2.1:5000"], "serve": {"hls": {"segment": "2s"}}},
+            "plain": {"inputs": ["udp://239.9.1.4:5000"], "push": ["udp://239.9.2.4:5000"], "program": 102},
+            "picky": {"inputs": ["udp://10.77.0.99@232.9.1.5:5000"], "push": ["udp://239.9.2.5:5000"]},
             "silent": {"inputs": ["udp://239.9.1.2:5000"], "push": ["udp://239.9.2.2:5000"]},
             "off": {"enabled": False, "inputs": ["udp://239.9.1.3:5000"]}}
 
@@ -122,7 +126,76 @@ def test_probe_of_a_file(gateway):
 def test_probe_of_a_group_the_gateway_takes(gateway):
     result = gateway.cli("probe", "udp://239.9.1.1:5000", "--time", "2s", "--json")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "h264" in result.stdout.lower().replace(".", ""), result.stdout
+    report = json.loads(result.stdout)
+    assert report["gateway"]["channel"] == "news" and report["live"] and report["version"], report
+    stream = next(s for s in report["services"][0]["streams"] if s["kind"] == "h264")
+    assert stream["codec"]["width"] == 320, stream
+    assert {"PAT", "PMT"} <= {table["name"] for table in report["tables"]}, report["tables"]
+    assert report["tr101290"]["continuity_count_error"] == 0 and report["kernel_drops"] == 0, report
+    pcr = next(pid["pcr"] for pid in report["pids"] if pid["pcr"])
+    assert pcr["interval_avg_ms"] > 0 and pcr["jitter_ms"] is not None, pcr
+
+
+def without_times(report):
+    """What must be the same wherever a stream is probed."""
+    services = [{key: service[key] for key in service} for service in report["services"]]
+    return services, {pid["pid"] for pid in report["pids"]}, {(table["pid"], table["name"]) for table in report["tables"]}
+
+
+def test_probe_through_the_gateway_is_that_of_the_file_without_hls_and_with_a_program(rig, gateway):
+    """The whole multiplex as it comes in, though the channel sends one service and serves none."""
+    path = media.stream("mpts", 20)
+    rig.wait_mdb("239.9.1.4", True)
+    sender = rig.send(path, "239.9.1.4", 5000)
+    try:
+        gateway.wait_metric("headgate_input_ts_packets_total", 1000, channel="plain")
+        before = gateway.metric("headgate_input_ts_packets_total", channel="plain")
+        result = gateway.cli("probe", "udp://239.9.1.4:5000", "--time", "3s", "--json")
+        after = gateway.metric("headgate_input_ts_packets_total", channel="plain")
+        shown = gateway.cli("probe", "udp://239.9.1.4:5000", "--time", "1s")
+    finally:
+        sender.kill()
+        sender.wait()
+    assert result.returncode == 0, result.stderr
+    live = json.loads(result.stdout)
+    file = json.loads(gateway.cli("probe", str(path), "--json", socket_option=False).stdout)
+    assert without_times(live) == without_times(file), (live["services"], file["services"])
+    assert len(live["services"]) == 2 and live["cc_errors"] == 0, live["services"]
+    # The counters' page is up to 0.2 s behind.
+    assert 0.8 * (after - before) <= live["packets"] <= 1.1 * (after - before), (live["packets"], before, after)
+    assert live["kernel_drops"] == 0 and live["drops"] == [], live["drops"]
+    print(shown.stdout)
+    assert "channel plain" in shown.stdout and "PAT_error" in shown.stdout and "no service" not in shown.stdout.lower()
+    # The copy is gone with its reader: nothing is left in run_dir and the relay never lost a packet by it.
+    end = time.monotonic() + 5
+    while list(gateway.run_dir.glob("fastpath/tap-*")):
+        assert time.monotonic() < end, list(gateway.run_dir.glob("fastpath/tap-*"))
+        time.sleep(0.1)
+    assert gateway.metric("headgate_drops_total", channel="plain") == 0
+
+
+def test_probe_names_what_was_dropped(rig, gateway):
+    packet = bytes([0x47, 0x01, 0x00, 0x10]) + bytes(184)
+    rig.wait_mdb("239.9.1.2", True)
+
+    def probe(url, action):
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            running = pool.submit(gateway.cli, "probe", url, "--time", "2s")
+            while not running.done():
+                action()
+                time.sleep(0.05)
+            return running.result()
+
+    result = probe("udp://239.9.1.2:5000", lambda: rig.datagram(packet[:100], "239.9.1.2", 5000))
+    print(result.stderr)
+    assert result.returncode == 1 and "channel silent" in result.stderr and "not_ts_size" in result.stderr, result.stderr
+    assert "nothing came" not in result.stderr, result.stderr
+    foreign = ethernet_udp(packet * 3, "232.9.1.5", 5000, source="10.77.0.200")
+    result = probe("udp://10.77.0.99@232.9.1.5:5000", lambda: rig.raw_frame(foreign, role="br", interface="p-gw"))
+    print(result.stderr)
+    assert result.returncode == 1 and "channel picky" in result.stderr and "wrong_source" in result.stderr, result.stderr
+    assert gateway.metric("headgate_drops_total", channel="picky", reason="wrong_source") > 0
+    assert "wrong_source" in gateway.cli("status", "picky").stdout
 
 
 def test_probe_of_a_group_by_a_kernel_socket(rig, gateway):

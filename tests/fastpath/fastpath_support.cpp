@@ -191,6 +191,7 @@ protocol::FastpathChannel WorkerTest::channel(const std::string& id, const std::
 void WorkerTest::apply(const protocol::FastpathState& wanted) {
   auto built = registry_->build(wanted);
   ASSERT_TRUE(built) << built.error();
+  if (taps) taps->mark(*built->snapshot);
   worker->publish(built->snapshot.get());
   worker->poll(now_ns);
   ASSERT_TRUE(worker->wait_for(built->snapshot.get(), std::chrono::milliseconds(0)));
@@ -225,6 +226,11 @@ std::vector<rte_mbuf*> WorkerTest::take_buffers() {
 
 void WorkerTest::give_back(const std::vector<rte_mbuf*>& buffers) {
   for (rte_mbuf* buffer : buffers) rte_pktmbuf_free(buffer);
+}
+
+std::map<Membership, std::uint64_t> WorkerTest::arrivals() {
+  worker->publish_all();
+  return registry_->arrivals();
 }
 
 std::size_t WorkerTest::places_in_use() {

@@ -10,6 +10,7 @@
 
 #include "control/protocol/state.h"
 #include "dataplane/fastpath/control/registry.h"
+#include "dataplane/fastpath/control/taps.h"
 #include "dataplane/fastpath/worker/worker.h"
 
 struct rte_mbuf;
@@ -54,6 +55,7 @@ class WorkerTest : public ::testing::Test {
   std::vector<rte_mbuf*> take_buffers();
   static void give_back(const std::vector<rte_mbuf*>& buffers);
   std::size_t places_in_use();
+  std::map<Membership, std::uint64_t> arrivals();
   // Receives one frame (a tag that the card took off as `stripped_vlan`) and polls.
   void receive(const FrameBytes& frame, std::uint16_t stripped_vlan = 0);
   // The same for a frame that a driver delivers in two buffers.
@@ -70,6 +72,7 @@ class WorkerTest : public ::testing::Test {
   std::string folder;
   std::unique_ptr<ring::Producer> bridge;
   std::unique_ptr<Worker> worker;
+  std::unique_ptr<Taps> taps;  // where set, apply() marks them
   HostQueues queues;
 
  private:

@@ -180,7 +180,7 @@ TEST_F(WorkerTest, CountsEveryBadDatagramWithItsReason) {
       {"UDP longer than IP", long_udp, DropReason::malformed_ip, ""},
       {"nobody's group", udp_frame(seven(), {.destination = 0xEF090909}), DropReason::no_flow, ""},
       {"nobody's port", udp_frame(seven(), {.port = 1}), DropReason::no_flow, ""},
-      {"other source", udp_frame(seven(), {.destination = 0xEF010104}), DropReason::wrong_source, ""},
+      {"other source", udp_frame(seven(), {.destination = 0xEF010104}), DropReason::wrong_source, "s"},
       {"IPv6", ipv6, DropReason::not_for_us, ""},
       {"8 packets", udp_frame(join_bytes({seven(), ts_packet(1, 1, 1)})), DropReason::not_ts_size, "a"},
       {"no payload", udp_frame({}), DropReason::not_ts_size, "a"},
@@ -202,6 +202,23 @@ TEST_F(WorkerTest, CountsEveryBadDatagramWithItsReason) {
     EXPECT_TRUE(sent().empty());
   }
   EXPECT_EQ(input("a")->datagrams.load(), 0U);
+}
+
+TEST_F(WorkerTest, ChargesAForeignSourceToTheChannelsOfItsGroupAndHearsNothingInIt) {
+  auto wanted = state();
+  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1"), channel("b", "239.1.1.1", "239.2.1.2"),
+                     channel("c", "239.1.1.1", "239.2.1.3")};
+  wanted.channels[0].inputs[0].source = "10.20.0.2";
+  wanted.channels[1].inputs[0].source = "10.20.0.3";
+  wanted.channels[2].inputs[0].port = 5002;
+  apply(wanted);
+  receive(udp_frame(seven()));
+  EXPECT_TRUE(sent().empty());
+  EXPECT_EQ(input_drops("a", DropReason::wrong_source), 1U);
+  EXPECT_EQ(input_drops("b", DropReason::wrong_source), 1U);
+  EXPECT_EQ(input_drops("c", DropReason::wrong_source), 0U);
+  EXPECT_EQ(interface_drops(DropReason::wrong_source), 0U);
+  for (const auto& [membership, datagrams] : arrivals()) EXPECT_EQ(datagrams, 0U);
 }
 
 TEST_F(WorkerTest, CountsContinuityScramblingSyncAndTeiButRelaysThem) {

@@ -41,7 +41,8 @@ void journal(const std::string& text) {
   // Head and at most five lines an entry: nothing in the journal adds lines of its own.
   const auto lines = static_cast<std::size_t>(std::count(list.begin(), list.end(), '\n'));
   if (lines > 6 + 5 * parsed->entries.size()) std::abort();
-  const std::string master = bridge::hls::multivariant_playlist(parsed->variant);
+  const std::string master = bridge::hls::multivariant_playlist(
+      parsed->variant, bridge::hls::media_playlist_name(parsed->segment_ms, parsed->series));
   if (std::count(master.begin(), master.end(), '\n') != 4) std::abort();
 }
 

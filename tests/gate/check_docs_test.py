@@ -23,6 +23,14 @@ CASES = [
     ("reason without entry", {"control/protocol/drop_reason.h":
                               '{DropReason::ring_full, "ring_full", "", ""},{DropReason::no_flow, "no_flow", "", ""}'}, "'no_flow'"),
     ("reason that is gone", {"docs/operations.md": TREE["docs/operations.md"].replace("`ring_full`", "`ring_full`, `old`")}, "'old'"),
+    ("reason of the bridge without entry", {"control/protocol/bridge_drops.h":
+                                            'kBridgeDrops{\n BridgeReason{"late", "x", ""},\n};\nkHttpRefusals{\n BridgeReason{"busy", "x", ""},\n};\n',
+                                            "docs/operations.md": TREE["docs/operations.md"] + "## What HLS leaves out\n| refusal | do |\n| --- | --- |\n| `busy` | - |\n"},
+     "'late'"),
+    ("refusal that is gone", {"control/protocol/bridge_drops.h":
+                              'kBridgeDrops{\n BridgeReason{"late", "x", ""},\n};\nkHttpRefusals{\n BridgeReason{"busy", "x", ""},\n};\n',
+                              "docs/operations.md": TREE["docs/operations.md"] + "## What HLS leaves out\n| reason | do |\n| --- | --- |\n| `late` | - |\n\n"
+                                                    "| refusal | do |\n| --- | --- |\n| `busy`, `old` | - |\n"}, "'old'"),
     ("no reason found", {"control/protocol/drop_reason.h": "enum class DropReason { ring_full };"}, "has its form changed"),
     ("event by add_event", {"control/daemon/more.cpp": 'add_event("info", "added", "", "x");'}, "'added'"),
     ("event by event()", {"control/daemon/more.cpp": 'push(event(at, "info", "seen", "", "x"));'}, "'seen'"),

@@ -71,6 +71,34 @@ TEST(SectionAssembler, TakesTableOfMultiplexerThatNeverCounts) {
   EXPECT_EQ(assemble({packets[0], packets[0], packets[0]}).sections.size(), 2U);
 }
 
+// Two equal packets may be one sent twice; the third tells that the counter stands, and all after it count.
+TEST(SectionAssembler, TakesEveryRepetitionOnceTheCounterIsKnownToStand) {
+  const auto packets = test::split(pack_section(kPatPid, pat_section(1), 0));
+  EXPECT_EQ(assemble(std::vector<Packet>(10, packets[0])).sections.size(), 9U);
+}
+
+TEST(SectionAssembler, TakesWholeSectionsOfOtherContentUnderOneCounter) {
+  const auto a = test::split(pack_section(kPatPid, pat_section(1, 1), 0))[0];
+  const auto b = test::split(pack_section(kPatPid, pat_section(1, 2), 0))[0];
+  EXPECT_EQ(assemble({a, b, a, b}).sections.size(), 4U);
+  EXPECT_EQ(assemble({a, b, b, a, a}).sections.size(), 5U) << "the counter stands: equal packets repeat";
+}
+
+TEST(SectionAssembler, TakesWholeSectionsAcrossGapsAndEachDuplicateOnce) {
+  std::vector<Packet> packets;
+  for (const int cc : {0, 5, 5, 6, 6, 2})
+    packets.push_back(test::split(pack_section(kPatPid, pat_section(1), static_cast<std::uint8_t>(cc)))[0]);
+  EXPECT_EQ(assemble(packets).sections.size(), 4U);
+}
+
+TEST(SectionAssembler, BeginsAnewInThePacketWhoseCounterJumped) {
+  auto packets = test::split(pack_section(kPatPid, pat_section(200), 0));
+  packets.erase(packets.begin() + 1);
+  const auto next = test::split(pack_section(kPatPid, pat_section(200), 9));
+  packets.insert(packets.end(), next.begin(), next.end());
+  EXPECT_EQ(assemble(packets).sections.size(), 1U);
+}
+
 TEST(SectionAssembler, CountsWrongCrc) {
   auto packets = test::split(pack_section(kPatPid, pat_section(2), 0));
   packets[0][15] ^= 1;

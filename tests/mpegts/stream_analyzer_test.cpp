@@ -163,6 +163,61 @@ TEST(StreamAnalyzer, CleanStreamHasNoErrors) {
             0U);
 }
 
+TEST(StreamAnalyzer, CountsTablesWhoseCounterStandsStill) {
+  Made made;
+  for (int i = 0; i < 25 * 8; ++i) {
+    if (i % 5 == 0) {
+      made.pmt_cc = 0;
+      made.tables();
+    }
+    made.picture();
+    made.analyzer.on_packet(test::view(test::packet(0x102, static_cast<std::uint8_t>(i))));
+  }
+  const auto r = made.analyzer.report();
+  ASSERT_EQ(r.tables.size(), 2U);
+  EXPECT_EQ(r.tables[0].count, 40U);
+  EXPECT_EQ(r.tables[1].count, 39U) << "the second may be a packet sent twice";
+  EXPECT_EQ(r.tr101290.pmt_error, 0U);
+  EXPECT_EQ(r.tr101290.continuity_count_error + r.duplicates, 39U);
+}
+
+// PCRs a second apart and a rate that falls to a tenth: the tables of the slow second are 0.4 s apart, by the
+// rate of the fast ones 0.04 s; those of the next fast second are as near by their own rate.
+TEST(StreamAnalyzer, TimesTablesByThePcrsOnBothSidesOfThem) {
+  Made made;
+  std::uint64_t pcr = 0;
+  for (const int packets : {1000, 100, 1000, 100, 2000}) {
+    made.analyzer.on_packet(test::view(test::pcr_packet(0x101, made.es_cc++, pcr)));
+    pcr += static_cast<std::uint64_t>(kTicksPerSecond);
+    for (int i = 0; i < packets; ++i) {
+      if (i % (packets * 2 / 5) == 0) made.tables();
+      made.analyzer.on_packet(test::view(test::packet(0x101, made.es_cc++)));
+      if (i % 10 == 0) made.analyzer.on_packet(test::view(test::packet(0x102, 0)));
+    }
+  }
+  made.tables();
+  made.analyzer.on_packet(test::view(test::pcr_packet(0x101, made.es_cc++, pcr)));
+  const auto r = made.analyzer.report();
+  EXPECT_EQ(r.tr101290.pat_error, 0U);
+  EXPECT_EQ(r.tr101290.pmt_error, 0U);
+}
+
+TEST(StreamAnalyzer, CountsEveryTableOfACaptureWhosePmtNeverCounts) {
+  const auto bytes = test::capture("scte35-h264-bframes-aac-80s.ts");
+  if (!bytes) GTEST_SKIP() << "HEADGATE_STREAMS names no captures";
+  const auto r = analyze(*bytes);
+  const auto count = [&](std::uint8_t table_id) {
+    const auto found = std::find_if(r.tables.begin(), r.tables.end(),
+                                    [&](const TableInfo& table) { return table.table_id == table_id; });
+    return found == r.tables.end() ? 0 : found->count;
+  };
+  EXPECT_EQ(count(0x00), 334U);  // as many as tshark's mpeg_pat
+  EXPECT_EQ(count(0x02), 333U);  // of its 334: the second may be the first sent twice
+  EXPECT_EQ(r.tr101290.pat_error, 0U);
+  EXPECT_EQ(r.tr101290.pmt_error, 0U);
+  EXPECT_EQ(r.tr101290.pcr_repetition_error, 79U);  // a PCR a second
+}
+
 TEST(StreamAnalyzer, CountsWrongTableAndScramblingOnThePatPid) {
   Made made;
   made.tables();

@@ -20,8 +20,12 @@ void Bridge::apply(const protocol::BridgeState& state) {
     if (place != nullptr && place->can_become(channel)) {
       if (!(place->state() == channel)) place->become(channel);
     } else {
+      std::unique_ptr<hls::SegmentStore::Retired> retired;
+      if (place != nullptr && place->segment_ms() != channel.hls->segment_ms)
+        retired = place->store().retire();
       place.reset();  // the old one's files are read by the new one, which keeps what it can
       place = std::make_unique<Channel>(channel, directory, &memory_);
+      place->store().adopt(std::move(retired));
       const std::string& error = place->store().last_error();
       if (!error.empty()) spdlog::warn("channel {}: {}", channel.id, error);
     }

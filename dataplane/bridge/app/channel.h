@@ -45,10 +45,14 @@ class Channel : public http::ChannelView {
   std::uint32_t segment_ms() const override { return state_.hls->segment_ms; }
   hls::SegmentStore& store() override { return store_; }
   const hls::SegmentStore& store() const { return store_; }
+  // Why players get nothing, or not all, although packets come; empty: nothing is wrong. As of the last tick.
+  const std::string& problem() const { return problem_; }
+  std::shared_ptr<std::uint64_t> slow_clients() const override { return slow_clients_; }
   void on_viewer(std::string_view client, std::string_view user_agent) override;
 
  private:
   void forget_viewers();
+  std::string find_problem(std::chrono::steady_clock::time_point now);
 
   protocol::BridgeChannel state_;
   std::string directory_;
@@ -57,7 +61,12 @@ class Channel : public http::ChannelView {
   hub::ChannelHub hub_;
   std::uint64_t packets_at_tick_ = 0;
   std::chrono::steady_clock::time_point last_packet_;
+  std::uint64_t segments_at_tick_ = 0;
+  // The last segment, or the first packet after a silence.
+  std::chrono::steady_clock::time_point waiting_since_;
+  std::string problem_;
   std::unordered_map<std::uint64_t, std::chrono::steady_clock::time_point> viewers_;
+  std::shared_ptr<std::uint64_t> slow_clients_ = std::make_shared<std::uint64_t>(0);
 };
 
 }  // namespace headgate::bridge::app

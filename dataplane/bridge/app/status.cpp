@@ -41,6 +41,39 @@ json tracks_of(const hub::ChannelHub& hub) {
   return tracks;
 }
 
+// Names of control/protocol/bridge_drops.h.
+json drops_of(const Channel& channel) {
+  const hub::HubCounters& hub = channel.hub().counters();
+  const hls::SegmenterCounters& segmenter = channel.segmenter_counters();
+  return {{"damaged_pes", hub.damaged_pes},
+          {"scrambled_pes", hub.scrambled_pes},
+          {"oversized_pes", hub.oversized_pes},
+          {"untimed_pes", hub.untimed_pes},
+          {"bad_timestamp_pes", hub.bad_timestamp_pes},
+          {"no_segment_open", segmenter.unlisted_units},
+          {"segment_full", segmenter.dropped_units - segmenter.dropped_over_budget},
+          {"memory_full", segmenter.dropped_over_budget},
+          {"segment_not_written", channel.store().lost_segments()},
+          {"slow_client", *channel.slow_clients()}};
+}
+
+json refused_of(const http::ServerCounters& c) {
+  return {{"connections", c.refused_connections},
+          {"per_address", c.refused_per_address},
+          {"accept_error", c.accept_errors},
+          {"header_timeout", c.header_timeouts},
+          {"idle_timeout", c.idle_timeouts},
+          {"slow_client", c.slow_clients},
+          {"bad_request", c.bad_requests},
+          {"not_found", c.not_found},
+          {"method", c.methods},
+          {"body", c.bodies},
+          {"address_too_long", c.long_addresses},
+          {"range", c.ranges},
+          {"header_too_long", c.long_headers},
+          {"no_segment_yet", c.not_ready}};
+}
+
 json hls_of(Channel& channel) {
   const hls::SegmentStore& store = channel.store();
   const hls::SegmenterCounters& c = channel.segmenter_counters();
@@ -88,7 +121,10 @@ json channel_status(Channel& channel) {
               {"oversized_pes", c.oversized_pes},
               {"untimed_pes", c.untimed_pes},
               {"bad_timestamp_pes", c.bad_timestamp_pes},
+              {"split_pes", c.split_pes},
               {"last_packet_unix", static_cast<double>(hub.last_arrival_ns()) / 1e9},
+              {"drops", drops_of(channel)},
+              {"problem", channel.problem()},
               {"hls", hls_of(channel)}};
   if (const auto service = hub.program_number()) out["service"] = *service;
   out["hls"]["damaged_pes"] = c.damaged_pes;
@@ -118,15 +154,7 @@ json status(Bridge& bridge, const http::Server& server, const RingPump& pump) {
               {"4xx", c.responses[4]},
               {"5xx", c.responses[5]}}},
             {"bytes_total", c.bytes},
-            {"refused",
-             {{"connections", c.refused_connections},
-              {"per_address", c.refused_per_address},
-              {"bad_request", c.bad_requests},
-              {"body", c.bodies},
-              {"header_timeout", c.header_timeouts},
-              {"idle_timeout", c.idle_timeouts},
-              {"slow_client", c.slow_clients},
-              {"accept_error", c.accept_errors}}}}}};
+            {"refused", refused_of(c)}}}};
 }
 
 }  // namespace headgate::bridge::app

@@ -79,6 +79,7 @@ std::string to_json(const Journal& journal) {
   const Variant& v = journal.variant;
   const nlohmann::json root = {{"version", kVersion},
                                {"segment_ms", journal.segment_ms},
+                               {"series", journal.series},
                                {"discontinuity_sequence", journal.discontinuity_sequence},
                                {"has_pdt", journal.has_pdt},
                                {"pdt_offset_s", journal.pdt_offset_s},
@@ -98,6 +99,7 @@ tl::expected<Journal, std::string> parse_journal(const std::string& json) {
     if (root.at("version").get<int>() != kVersion) return tl::unexpected<std::string>("unknown version");
     Journal journal;
     journal.segment_ms = counted<std::uint32_t>(root, "segment_ms");
+    if (root.contains("series")) journal.series = counted<std::uint64_t>(root, "series");
     journal.discontinuity_sequence = counted<std::uint64_t>(root, "discontinuity_sequence");
     root.at("has_pdt").get_to(journal.has_pdt);
     journal.pdt_offset_s = whole(root, "pdt_offset_s", -kFarthestPdt, kFarthestPdt);

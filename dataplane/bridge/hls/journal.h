@@ -14,6 +14,7 @@ namespace headgate::bridge::hls {
 
 struct Journal {
   std::uint32_t segment_ms = 0;
+  std::uint64_t series = 0;                  // of numbers: see media_playlist_name()
   std::uint64_t discontinuity_sequence = 0;  // of the first entry
   bool has_pdt = false;
   std::int64_t pdt_offset_s = 0;

@@ -64,7 +64,12 @@ std::string media_playlist(std::span<const Entry> entries, std::uint32_t segment
   return text;
 }
 
-std::string multivariant_playlist(const Variant& variant) {
+std::string media_playlist_name(std::uint32_t segment_ms, std::uint64_t series) {
+  return series == 0 ? fmt::format("index.media-{}.m3u8", segment_ms)
+                     : fmt::format("index.media-{}-{}.m3u8", segment_ms, series);
+}
+
+std::string multivariant_playlist(const Variant& variant, const std::string& media_playlist_name) {
   std::string text =
       fmt::format("#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={}",
                   variant.bandwidth, variant.average_bandwidth);
@@ -76,7 +81,7 @@ std::string multivariant_playlist(const Variant& variant) {
     fmt::format_to(out, ",FRAME-RATE={:.3f}",
                    static_cast<double>(variant.frame_rate_num) / variant.frame_rate_den);
   }
-  fmt::format_to(out, "\n{}\n", kMediaPlaylistName);
+  fmt::format_to(out, "\n{}\n", media_playlist_name);
   return text;
 }
 

@@ -33,14 +33,17 @@ struct Variant {
   bool operator==(const Variant&) const = default;
 };
 
-inline constexpr const char* kMediaPlaylistName = "index.media.m3u8";
+// A playlist's numbers never go back under one address (RFC 8216 6.2.2); where they must, the address
+// changes: numbers count segments of one duration, and `series` the times that the source's timeline began
+// anew.
+std::string media_playlist_name(std::uint32_t segment_ms, std::uint64_t series);
 
 // TARGETDURATION, whole seconds: the slot rule lets a segment last just under two slots.
 std::uint32_t target_duration(std::uint32_t segment_ms);
 // `pdt_offset_s`: Unix time minus timeline, whole seconds.
 std::string media_playlist(std::span<const Entry> entries, std::uint32_t segment_ms,
                            std::uint64_t discontinuity_sequence, std::int64_t pdt_offset_s);
-std::string multivariant_playlist(const Variant& variant);
+std::string multivariant_playlist(const Variant& variant, const std::string& media_playlist_name);
 // Peak and average over the entries that have media.
 void measure(std::span<const Entry> entries, Variant& variant);
 // Relative to the playlist: "media/HASH/K.ts".

@@ -95,6 +95,7 @@ void SegmentStore::load() {
   }
   // Other slots, other numbers: what was cut before can't be listed on.
   if (journal->segment_ms != segment_ms_) return;
+  series_ = journal->series;
   discontinuity_sequence_ = journal->discontinuity_sequence;
   last_media_ = journal->last_media;
   if (journal->has_pdt) pdt_offset_s_ = journal->pdt_offset_s;
@@ -169,17 +170,20 @@ bool SegmentStore::write_file(const std::string& path, const FinishedSegment& se
 }
 
 void SegmentStore::on_segment(const FinishedSegment& segment) {
+  begin_series_before(segment.k);
   Entry entry;
   entry.k = segment.k;
   entry.start = segment.start;
   entry.duration = segment.duration;
   entry.independent = segment.independent;
-  entry.media = media_hash(segment.formats);
+  entry.media = media_hash(segment.formats, segment_ms_, series_);
   entry.discontinuity = segment.discontinuity || (!last_media_.empty() && last_media_ != entry.media);
   entry.size = segment.size;
   const std::string path = path_of(entry);
-  if (!write_file(path, segment)) {
+  failing_ = !write_file(path, segment);
+  if (failing_) {
     ++write_errors_;
+    ++lost_segments_;
     last_error_ = fmt::format("can't write {}: {}", path, std::strerror(errno));
     ::unlink(path.c_str());
     entry.gap = true;
@@ -201,6 +205,7 @@ void SegmentStore::on_segment(const FinishedSegment& segment) {
 }
 
 void SegmentStore::on_gap(std::int64_t k, std::int64_t start, std::int64_t duration) {
+  begin_series_before(k);
   Entry entry;
   entry.k = k;
   entry.start = start;
@@ -210,14 +215,28 @@ void SegmentStore::on_gap(std::int64_t k, std::int64_t start, std::int64_t durat
   push(std::move(entry));
 }
 
+void SegmentStore::drop_entries() {
+  for (const Entry& old : entries_) {
+    if (old.discontinuity) ++discontinuity_sequence_;
+    ::unlink(path_of(old).c_str());
+  }
+  entries_.clear();
+}
+
+// Numbers that step back begin under another address.
+void SegmentStore::begin_series_before(std::int64_t k) {
+  if (entries_.empty() || k > entries_.back().k) return;
+  adopt(retire());
+  drop_entries();
+  cache_.clear();
+  ++series_;
+  media_text_.reset();
+}
+
 void SegmentStore::push(Entry entry) {
   // Numbers that step back or leap leave nothing that could stand in one playlist with what was before.
   if (!entries_.empty() && entry.k != entries_.back().k + 1) {
-    for (const Entry& old : entries_) {
-      if (old.discontinuity) ++discontinuity_sequence_;
-      ::unlink(path_of(old).c_str());
-    }
-    entries_.clear();
+    drop_entries();
     entry.discontinuity = true;
   }
   entries_.push_back(std::move(entry));
@@ -229,6 +248,38 @@ void SegmentStore::push(Entry entry) {
     entries_.pop_front();
   }
   while (!cache_.empty() && cache_.front().k < entries_.front().k) cache_.pop_front();
+}
+
+std::unique_ptr<SegmentStore::Retired> SegmentStore::retire() {
+  if (media_text_ == nullptr) return nullptr;
+  auto retired = std::make_unique<Retired>();
+  retired->name = media_name();
+  retired->text = with_etag(media_text_->content + "#EXT-X-ENDLIST\n");
+  // As long as a segment stays that leaves the window.
+  retired->keep = std::chrono::milliseconds(segment_ms_) * (2 * window_ + 1);
+  const std::vector<Entry> entries(entries_.begin(), entries_.end());
+  for (const Entry& entry : entries) {
+    // The mapping outlives the file's name.
+    if (auto file = find_own(entry.k, entry.media))
+      retired->segments.push_back({entry.k, entry.media, std::move(file)});
+  }
+  return retired;
+}
+
+void SegmentStore::on_tick(std::chrono::steady_clock::time_point now) {
+  if (retired_ == nullptr) return;
+  if (!retired_->until) retired_->until = now + retired_->keep;
+  if (now > *retired_->until) retired_.reset();
+}
+
+bool SegmentStore::find_playlist(std::string_view name, Text& text) const {
+  if (name == media_name()) {
+    text = media_text_;
+    return true;
+  }
+  if (retired_ == nullptr || name != retired_->name) return false;
+  text = retired_->text;
+  return true;
 }
 
 std::size_t SegmentStore::listed() const { return std::min<std::size_t>(window_, entries_.size()); }
@@ -245,9 +296,10 @@ void SegmentStore::publish() {
   measure(window, variant_);
   media_text_ = with_etag(
       media_playlist(window, segment_ms_, listed_discontinuity_sequence(), pdt_offset_s_.value_or(0)));
-  multivariant_text_ = with_etag(multivariant_playlist(variant_));
+  multivariant_text_ = with_etag(multivariant_playlist(variant_, media_name()));
   Journal journal;
   journal.segment_ms = segment_ms_;
+  journal.series = series_;
   journal.discontinuity_sequence = discontinuity_sequence_;
   journal.has_pdt = pdt_offset_s_.has_value();
   journal.pdt_offset_s = pdt_offset_s_.value_or(0);
@@ -257,11 +309,20 @@ void SegmentStore::publish() {
   const std::string path = directory_ + "/journal.json";
   if (!replace_file(path, to_json(journal))) {
     ++write_errors_;
+    failing_ = true;
     last_error_ = fmt::format("can't write {}: {}", path, std::strerror(errno));
   }
 }
 
 std::shared_ptr<const MappedFile> SegmentStore::find(std::int64_t k, std::string_view media) {
+  if (auto file = find_own(k, media)) return file;
+  if (retired_ == nullptr) return nullptr;
+  const auto found = std::find_if(retired_->segments.begin(), retired_->segments.end(),
+                                  [&](const auto& s) { return s.k == k && s.media == media; });
+  return found == retired_->segments.end() ? nullptr : found->file;
+}
+
+std::shared_ptr<const MappedFile> SegmentStore::find_own(std::int64_t k, std::string_view media) {
   if (entries_.empty() || k < entries_.front().k || k > entries_.back().k) return nullptr;
   const Entry& entry = entries_[static_cast<std::size_t>(k - entries_.front().k)];
   if (entry.gap || entry.media != media) return nullptr;
@@ -289,8 +350,9 @@ std::optional<double> SegmentStore::last_segment_unix() const {
          static_cast<double>(*pdt_offset_s_);
 }
 
-std::string media_hash(const std::vector<TrackFormat>& formats) {
-  std::string key;
+std::string media_hash(const std::vector<TrackFormat>& formats, std::uint32_t segment_ms,
+                       std::uint64_t series) {
+  std::string key = fmt::format("{},{};", segment_ms, series);
   for (const TrackFormat& f : formats) {
     key += fmt::format("{},{:#x},{},{}", f.track.pid.value, f.track.stream_type,
                        mpegts::to_string(f.track.kind), f.track.language);

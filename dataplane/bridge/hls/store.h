@@ -4,6 +4,7 @@
 // mappings are immutable and may be held longer than the store.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -11,6 +12,8 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <tl/expected.hpp>
 
@@ -44,6 +47,22 @@ class SegmentStore : public SegmentSink {
   };
   using Text = std::shared_ptr<const Playlist>;
 
+  // A playlist that ended although its channel goes on under another address: it says so (EXT-X-ENDLIST), and
+  // its segments stay until its viewers have played them. Otherwise a player that reads on would wait for
+  // numbers that never come.
+  struct Retired {
+    std::string name;
+    Text text;
+    struct Segment {
+      std::int64_t k;
+      std::string media;
+      std::shared_ptr<const MappedFile> file;
+    };
+    std::vector<Segment> segments;
+    std::chrono::milliseconds keep{};
+    std::optional<std::chrono::steady_clock::time_point> until;  // from the first tick on
+  };
+
   // Creates the folder, reads a journal there and keeps what it names; everything else in the folder is
   // removed.
   SegmentStore(std::string directory, std::uint32_t segment_ms, std::uint32_t window);
@@ -56,6 +75,16 @@ class SegmentStore : public SegmentSink {
   void on_segment(const FinishedSegment& segment) override;
   void on_gap(std::int64_t k, std::int64_t start, std::int64_t duration) override;
 
+  // Ends the playlist, for a successor to serve on; null where nothing was listed.
+  std::unique_ptr<Retired> retire();
+  void adopt(std::unique_ptr<Retired> retired) { retired_ = std::move(retired); }
+  // Forgets what was retired once its time is over.
+  void on_tick(std::chrono::steady_clock::time_point now);
+
+  std::string media_name() const { return media_playlist_name(segment_ms_, series_); }
+  // The media playlist of that name, retired ones included. False: there is none of that name. Null text: no
+  // segment is finished yet.
+  bool find_playlist(std::string_view name, Text& text) const;
   // Null before the first segment.
   Text media_text() const { return media_text_; }
   Text multivariant_text() const { return multivariant_text_; }
@@ -72,6 +101,9 @@ class SegmentStore : public SegmentSink {
   std::size_t listed() const;
   std::uint64_t bytes_on_disk() const;
   std::uint64_t write_errors() const { return write_errors_; }
+  std::uint64_t lost_segments() const { return lost_segments_; }  // not written
+  // The last segment or journal could not be written.
+  bool failing() const { return failing_; }
   std::uint32_t window() const { return window_; }
   const Variant& variant() const { return variant_; }
   const std::string& last_error() const { return last_error_; }
@@ -82,10 +114,13 @@ class SegmentStore : public SegmentSink {
 
  private:
   std::string path_of(const Entry& entry) const;
+  std::shared_ptr<const MappedFile> find_own(std::int64_t k, std::string_view media);
   void load();
   void clean_folder() const;
   bool write_file(const std::string& path, const FinishedSegment& segment);
   void push(Entry entry);
+  void begin_series_before(std::int64_t k);
+  void drop_entries();
   void publish();
   std::uint64_t listed_discontinuity_sequence() const;
 
@@ -98,6 +133,8 @@ class SegmentStore : public SegmentSink {
     std::weak_ptr<const MappedFile> file;
   };
   std::deque<Cached> cache_;
+  std::unique_ptr<Retired> retired_;
+  std::uint64_t series_ = 0;
   std::uint64_t discontinuity_sequence_ = 0;  // of entries_.front()
   std::string last_media_;
   std::optional<std::int64_t> pdt_offset_s_;
@@ -107,11 +144,15 @@ class SegmentStore : public SegmentSink {
   Text media_text_;
   Text multivariant_text_;
   std::uint64_t write_errors_ = 0;
+  std::uint64_t lost_segments_ = 0;
+  bool failing_ = false;
   std::string last_error_;
 };
 
-// The media path's hash and the playlist's attributes from what a segment carries.
-std::string media_hash(const std::vector<TrackFormat>& formats);
+// The media path's hash (a number under it always means the same bytes) and the playlist's attributes from
+// what a segment carries.
+std::string media_hash(const std::vector<TrackFormat>& formats, std::uint32_t segment_ms,
+                       std::uint64_t series);
 Variant describe(const std::vector<TrackFormat>& formats);
 
 }  // namespace headgate::bridge::hls

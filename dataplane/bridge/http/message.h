@@ -28,6 +28,8 @@ struct Response {
   std::string headers;  // whole lines, each with CRLF; without Content-Length, Connection, Date, Server
   std::shared_ptr<const void> owner;
   std::span<const std::byte> body;  // lives as long as owner
+  // Counts the clients that were cut off because they did not take the answer; null: nobody's.
+  std::shared_ptr<std::uint64_t> cut_off;
 
   void add(std::string_view name, std::string_view value);
   void set_text(std::shared_ptr<const std::string> text);

@@ -69,7 +69,9 @@ Response Router::handle(const Request& request) {
     response.add("Location", path[0] + "/");
     return response;
   }
-  return channel_answer(request, *channel, path);
+  Response response = channel_answer(request, *channel, path);
+  response.cut_off = channel->slow_clients();
+  return response;
 }
 
 Response Router::channel_answer(const Request& request, ChannelView& channel,
@@ -81,9 +83,9 @@ Response Router::channel_answer(const Request& request, ChannelView& channel,
       return playlist(request, channel.store().multivariant_text(), channel.segment_ms(),
                       "public, max-age=2");
     }
-    if (file == hls::kMediaPlaylistName) {
+    if (hls::SegmentStore::Text text; channel.store().find_playlist(file, text)) {
       channel.on_viewer(request.client, request.user_agent);
-      return playlist(request, channel.store().media_text(), channel.segment_ms(), "public, max-age=1");
+      return playlist(request, std::move(text), channel.segment_ms(), "public, max-age=1");
     }
   }
   if (path.size() == 4 && path[1] == "media") return segment_answer(request, channel, path[2], path[3]);

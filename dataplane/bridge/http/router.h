@@ -1,7 +1,7 @@
 // Which address answers what (the addresses that players use):
 //   /CHANNEL/                      player page          /_/FILE   its scripts
 //   /CHANNEL/index.m3u8            multivariant playlist
-//   /CHANNEL/index.media.m3u8      media playlist
+//   /CHANNEL/index.media-ID.m3u8   media playlist; the multivariant playlist names the one in force
 //   /CHANNEL/media/HASH/K.ts       segment
 // A channel that has no segment yet answers 503 with Retry-After: hls.js gives up at a 404 at once and
 // retries after a 5xx, and a CDN does not keep a 503. References: RFC 8216 4, RFC 9110, Fetch (CORS).
@@ -28,6 +28,8 @@ class ChannelView {
   virtual bool serves_hls() const = 0;
   virtual std::uint32_t segment_ms() const = 0;
   virtual hls::SegmentStore& store() = 0;
+  // Where clients are counted that did not take an answer of this channel.
+  virtual std::shared_ptr<std::uint64_t> slow_clients() const { return nullptr; }
   // Someone fetched the media playlist.
   virtual void on_viewer(std::string_view client, std::string_view user_agent) = 0;
 };

@@ -57,6 +57,41 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
 
 namespace {
 
+void count(ServerCounters& counters, unsigned status) {
+  ++counters.responses[std::min<unsigned>(status / 100, 5)];
+  switch (status) {
+    case 400:
+      ++counters.bad_requests;
+      break;
+    case 404:
+      ++counters.not_found;
+      break;
+    case 405:
+      ++counters.methods;
+      break;
+    case 408:
+      ++counters.header_timeouts;
+      break;
+    case 413:
+      ++counters.bodies;
+      break;
+    case 414:
+      ++counters.long_addresses;
+      break;
+    case 416:
+      ++counters.ranges;
+      break;
+    case 431:
+      ++counters.long_headers;
+      break;
+    case 503:
+      ++counters.not_ready;
+      break;
+    default:
+      break;
+  }
+}
+
 // One connection: reads a header, answers, writes, again. Its deadline is a point in time that moves; where
 // it moves back the timer only looks at it when it fires, so that most steps cost no timer operation.
 class Connection : public std::enable_shared_from_this<Connection> {
@@ -128,13 +163,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   void refuse(unsigned status, const char* text) {
-    if (status == 408) {
-      ++server_->counters.header_timeouts;
-    } else if (status == 413) {
-      ++server_->counters.bodies;
-    } else {
-      ++server_->counters.bad_requests;
-    }
     ++server_->counters.requests;
     send(answer_error(status, text));
   }
@@ -143,14 +171,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (has_body(*parser_)) return refuse(413, "Requests with a body are not taken.");
     ++server_->counters.requests;
     Answer answer = answer_request(*parser_, client_, server_->handler);
-    if (answer.response.status == 400 || answer.response.status == 414) ++server_->counters.bad_requests;
     if (++requests_ >= server_->limits.requests_per_connection) answer.keep_alive = false;
     send(std::move(answer));
   }
 
   void send(Answer answer) {
     answer_ = std::move(answer);
-    ++server_->counters.responses[std::min<unsigned>(answer_.response.status / 100, 5)];
+    count(server_->counters, answer_.response.status);
     body_ = answer_.with_body ? answer_.response.body : std::span<const std::byte>{};
     head_left_ = answer_.head.size();
     phase_ = Phase::writing;
@@ -226,6 +253,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
         return close();
       case Phase::writing:
         ++server_->counters.slow_clients;
+        if (answer_.response.cut_off != nullptr) ++*answer_.response.cut_off;
         return close();
       case Phase::draining:
         return close();

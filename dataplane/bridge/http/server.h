@@ -41,8 +41,14 @@ struct ServerCounters {
   std::uint64_t bytes = 0;                   // headers and bodies sent
   std::uint64_t refused_connections = 0;
   std::uint64_t refused_per_address = 0;
-  std::uint64_t bad_requests = 0;     // 400, 414, 431
+  std::uint64_t bad_requests = 0;     // 400
+  std::uint64_t not_found = 0;        // 404
+  std::uint64_t methods = 0;          // 405
   std::uint64_t bodies = 0;           // 413
+  std::uint64_t long_addresses = 0;   // 414
+  std::uint64_t ranges = 0;           // 416
+  std::uint64_t long_headers = 0;     // 431
+  std::uint64_t not_ready = 0;        // 503: no segment yet
   std::uint64_t header_timeouts = 0;  // 408
   std::uint64_t idle_timeouts = 0;
   std::uint64_t slow_clients = 0;  // cut while an answer was under way

@@ -5,6 +5,8 @@
 #include <limits>
 #include <utility>
 
+#include "dataplane/bridge/hub/pes_split.h"
+#include "dataplane/bridge/hub/refusal.h"
 #include "mpegts/clock/timeline.h"
 
 namespace headgate::bridge::hub {
@@ -49,37 +51,13 @@ bool ends_whole(std::span<const std::uint8_t> packets) {
   return last.adaptation_length() == 0 || last.adaptation_length() > used;
 }
 
-// What HLS with MPEG-TS segments carries: what at least one class of players decodes.
-const char* refusal(StreamKind kind) {
-  switch (kind) {
-    case StreamKind::h264:
-    case StreamKind::hevc:
-    case StreamKind::mpeg2_video:
-    case StreamKind::mpeg_audio:
-    case StreamKind::aac_adts:
-    case StreamKind::aac_latm:
-    case StreamKind::ac3:
-    case StreamKind::eac3:
-      return nullptr;
-    case StreamKind::dts:
-      return "DTS audio: no HLS player decodes it";
-    case StreamKind::opus:
-      return "Opus audio: HLS carries it in fMP4 only";
-    case StreamKind::teletext:
-      return "teletext: no HLS player shows it";
-    case StreamKind::dvb_subtitles:
-      return "DVB subtitles: no HLS player shows them";
-    case StreamKind::scte35:
-      return "SCTE-35 splice information: not part of the media";
-    case StreamKind::id3:
-      return "timed ID3 metadata is not passed on";
-    case StreamKind::private_sections:
-      return "private sections: no media";
-    case StreamKind::unknown:
-    case StreamKind::other:
-      break;
-  }
-  return "stream type that HLS players don't know";
+// Whether the payload of a PES packet opens with a start code, not with the tail of an access unit.
+bool begins_aligned(std::span<const std::uint8_t> pes) {
+  const auto header = mpegts::PesHeader::parse(pes);
+  if (!header || header->payload_offset > pes.size()) return false;
+  const auto payload = pes.subspan(header->payload_offset);
+  const auto first = std::find_if(payload.begin(), payload.end(), [](std::uint8_t b) { return b != 0; });
+  return first - payload.begin() >= 2 && first != payload.end() && *first == 1;
 }
 
 }  // namespace
@@ -106,6 +84,7 @@ struct ChannelHub::Stream {
   bool marked = false;  // random_access_indicator
   bool duplicate_seen = false;
   int last_continuity = -1;
+  Fate last_fate = Fate::none;
   std::size_t payload_bytes = 0;
   std::vector<std::uint8_t> pes;
   // The clock in force when the PES packet began.
@@ -115,6 +94,8 @@ struct ChannelHub::Stream {
   std::optional<mpegts::es::VideoParser> video;
   std::optional<mpegts::es::AudioParser> audio;
   std::optional<mpegts::es::AudioFormat> audio_format;
+  std::optional<std::int64_t>
+      reorder;  // PTS minus DTS of the last random access point that began a PES packet
   std::int64_t probed_second = std::numeric_limits<std::int64_t>::min();
 };
 
@@ -139,6 +120,11 @@ const mpegts::es::AudioFormat* ChannelHub::audio_format(Pid pid) const {
   return &*streams_[at - 1U]->audio_format;
 }
 
+Fate ChannelHub::last_fate(Pid pid) const {
+  const std::uint8_t at = stream_of_pid_[pid.value & 0x1FFF];
+  return at == 0 ? Fate::none : streams_[at - 1U]->last_fate;
+}
+
 void ChannelHub::on_slot(const ring::Slot& slot) {
   const bool lost =
       (slot.flags & ring::kSlotGap) != 0 || (expected_sequence_ && *expected_sequence_ != slot.sequence);
@@ -155,7 +141,10 @@ void ChannelHub::on_slot(const ring::Slot& slot) {
     sink_.on_discontinuity();
   }
   if ((slot.flags & ring::kSlotTimeline) != 0) {
+    // Tables may come before the first PCR, and a clock that jumps says nothing of the video.
+    const bool jumps = !has_timeline_ || (slot.flags & ring::kSlotDiscontinuity) != 0;
     timeline_ = slot.timeline;
+    if (jumps) watch_since_ = timeline_;
     if ((slot.flags & ring::kSlotDiscontinuity) != 0) has_own_clock_ = false;
     if (!has_own_clock_) reference_ = slot.timeline;
     offset_ = slot.offset;
@@ -261,67 +250,146 @@ void ChannelHub::finish_pes(Stream& stream) {
   if (!stream.open) return;
   stream.open = false;
   if (stream.scrambled) {
-    ++counters_.scrambled_pes;
+    stream.last_fate = count(Fate::scrambled);
   } else if (stream.oversized) {
-    ++counters_.oversized_pes;
+    stream.last_fate = count(Fate::oversized);
   } else if (stream.damaged) {
-    ++counters_.damaged_pes;
+    stream.last_fate = count(Fate::damaged);
   } else {
-    Unit unit;
-    unit.track = stream.index;
-    unit.packets = stream.pes;
-    if (inspect(stream, unit)) {
-      if (stream.video && unit.timed) {
-        watch_since_ = timeline_;
-        if (video_given_up_) {
-          video_given_up_ = false;
-          reconfigure_ = true;
-          stream.pes.clear();
-          return;  // the next random access point begins the media with video
-        }
-      }
-      const bool carried = configuration_ != nullptr && stream.index < configuration_->carried.size();
-      if (carried) sink_.on_unit(unit);
-    }
+    deliver(stream);
   }
   stream.pes.clear();
 }
 
-bool ChannelHub::stamp(Stream& stream, const mpegts::PesHeader& header, Unit& unit) {
-  if (!stream.has_timeline) {
-    ++counters_.untimed_pes;
-    return false;
+Fate ChannelHub::count(Fate fate) {
+  switch (fate) {
+    case Fate::damaged:
+      ++counters_.damaged_pes;
+      break;
+    case Fate::scrambled:
+      ++counters_.scrambled_pes;
+      break;
+    case Fate::oversized:
+      ++counters_.oversized_pes;
+      break;
+    case Fate::untimed:
+      ++counters_.untimed_pes;
+      break;
+    case Fate::bad_timestamp:
+      ++counters_.bad_timestamp_pes;
+      break;
+    case Fate::none:
+    case Fate::delivered:
+      break;
   }
-  if (!header.pts) return true;
+  return fate;
+}
+
+void ChannelHub::deliver(Stream& stream) {
+  Unit unit;
+  unit.track = stream.index;
+  unit.packets = stream.pes;
+  stream.last_fate = count(inspect(stream, unit));
+  if (stream.last_fate != Fate::delivered) return;
+  if (stream.video && unit.timed) {
+    watch_since_ = timeline_;
+    if (video_given_up_) {
+      video_given_up_ = false;
+      reconfigure_ = true;
+      return;  // the next random access point begins the media with video
+    }
+  }
+  const bool carried = configuration_ != nullptr && stream.index < configuration_->carried.size();
+  if (!carried) return;
+  if (stream.video && unit.timed) {
+    const bool joinable = unit.random_access != mpegts::es::RandomAccess::none;
+    if (joinable && begins_aligned(scratch_)) {
+      stream.reorder = unit.pts - unit.dts;
+    } else if (deliver_split(stream, unit)) {
+      return;
+    }
+  }
+  sink_.on_unit(unit);
+}
+
+// A random access point inside a PES packet (several access units, or the tail of one before it): where it
+// can be cut there, it begins a PES packet of its own, so that a segment can begin with it.
+bool ChannelHub::deliver_split(Stream& stream, const Unit& whole) {
+  gather(stream.pes, kMaxPes, scratch_);
+  const auto header = mpegts::PesHeader::parse(scratch_);
+  if (!header || !header->pts || header->payload_offset > scratch_.size()) return false;
+  const std::size_t size =
+      header->packet_length == 0 ? scratch_.size() : std::min(scratch_.size(), header->packet_length + 6);
+  if (header->payload_offset > size) return false;
+  const auto payload = std::span<const std::uint8_t>(scratch_).first(size).subspan(header->payload_offset);
+  const auto split = stream.video->split(payload);
+  std::uint64_t frames = 0;  // that begin before it
+  const mpegts::es::AccessUnit* found = nullptr;
+  for (std::size_t i = split.continues ? 1 : 0; i < split.units.size() && found == nullptr; ++i) {
+    const auto& unit = split.units[i];
+    const bool joinable = unit.random_access != mpegts::es::RandomAccess::none && !unit.second_field;
+    if (joinable && unit.offset > 0) found = &unit;
+    if (!unit.second_field && found == nullptr) ++frames;
+  }
+  const auto& format = stream.video->format();
+  const bool timed = frames == 0 || (format && format->frame_rate_num != 0);
+  if (found == nullptr || !timed) return false;
+  // The time stamps are those of the first access unit that begins in the packet (2.4.3.7); each frame after
+  // it is decoded a frame later, and a random access point is shown as long after its decoding as the one
+  // before.
+  const std::uint64_t later =
+      frames == 0 ? 0 : frames * 90'000 * format->frame_rate_den / format->frame_rate_num;
+  const std::int64_t reorder =
+      frames == 0 ? whole.pts - whole.dts : stream.reorder.value_or(whole.pts - whole.dts);
+  PesCut cut;
+  cut.at = header->payload_offset + found->offset;
+  cut.dts = {(header->dts.value_or(*header->pts).ticks + later) % mpegts::kPtsModulus};
+  cut.pts = {(cut.dts.ticks + mpegts::kPtsModulus + static_cast<std::uint64_t>(reorder / 300)) %
+             mpegts::kPtsModulus};
+  cut.first_untimed = frames == 0;
+  const auto second = split_pes(stream.pes, *header, size, cut, split_);
+  if (!second) return false;
+  ++counters_.split_pes;
+  Unit first = whole;
+  first.timed = frames != 0;
+  first.random_access = mpegts::es::RandomAccess::none;
+  first.packets = std::span<const std::uint8_t>(split_).first(*second);
+  sink_.on_unit(first);
+  Unit next = whole;
+  next.video = format ? &*format : nullptr;
+  next.random_access = found->random_access;
+  next.dts = whole.dts + static_cast<std::int64_t>(later) * 300;
+  next.pts = next.dts + reorder;
+  next.packets = std::span<const std::uint8_t>(split_).subspan(*second);
+  sink_.on_unit(next);
+  return true;
+}
+
+Fate ChannelHub::stamp(Stream& stream, const mpegts::PesHeader& header, Unit& unit) {
+  if (!stream.has_timeline) return Fate::untimed;
+  if (!header.pts) return Fate::delivered;
   const mpegts::TimelineTicks reference{stream.reference};
   unit.dts = mpegts::unroll_near(header.dts.value_or(*header.pts), stream.offset, reference).ticks;
   // PTS lies within a second or so of DTS: unrolled near it, so that both fall on the same side of a wrap.
   unit.pts = mpegts::unroll_near(*header.pts, stream.offset, {unit.dts}).ticks;
   const bool near = unit.dts > stream.reference - kMaxLead && unit.dts < stream.reference + kMaxLead &&
                     unit.pts > unit.dts - kMaxLead && unit.pts < unit.dts + kMaxLead;
-  if (!near) {
-    ++counters_.bad_timestamp_pes;
-    return false;
-  }
+  if (!near) return Fate::bad_timestamp;
   unit.timed = true;
-  return true;
+  return Fate::delivered;
 }
 
-bool ChannelHub::inspect(Stream& stream, Unit& unit) {
+Fate ChannelHub::inspect(Stream& stream, Unit& unit) {
   std::size_t limit = kInspectAudio;
   if (stream.video) limit = stream.marked ? kInspectMarkedVideo : kInspectVideo;
   gather(stream.pes, limit, scratch_);
   const auto header = mpegts::PesHeader::parse(scratch_);
   if (!header || header->payload_offset > scratch_.size() ||
       (header->packet_length != 0 && stream.payload_bytes < header->packet_length + 6)) {
-    ++counters_.damaged_pes;
-    return false;
+    return Fate::damaged;
   }
-  if (header->scrambled) {
-    ++counters_.scrambled_pes;
-    return false;
-  }
-  if (!stamp(stream, *header, unit)) return false;
+  if (header->scrambled) return Fate::scrambled;
+  if (const Fate fate = stamp(stream, *header, unit); fate != Fate::delivered) return fate;
   const auto payload = std::span<const std::uint8_t>(scratch_).subspan(header->payload_offset);
   if (stream.video) {
     unit.random_access = stream.video->inspect_start(payload);
@@ -332,7 +400,7 @@ bool ChannelHub::inspect(Stream& stream, Unit& unit) {
     inspect_audio(stream, payload, unit.dts);
     unit.audio = stream.audio_format ? &*stream.audio_format : nullptr;
   }
-  return true;
+  return Fate::delivered;
 }
 
 // The format is looked at once a second of the timeline: cheap, and at the same frames on every node.

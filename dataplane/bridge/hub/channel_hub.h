@@ -29,7 +29,11 @@ struct HubCounters {
   std::uint64_t bad_timestamp_pes = 0;  // farther from the PCR than kMaxLead
   std::uint64_t discontinuities = 0;
   std::uint64_t configurations = 0;
+  std::uint64_t split_pes = 0;  // at a random access point inside them
 };
+
+// What became of a PID's last PES packet.
+enum class Fate : std::uint8_t { none, delivered, damaged, scrambled, oversized, untimed, bad_timestamp };
 
 class ChannelHub {
  public:
@@ -58,6 +62,11 @@ class ChannelHub {
   const mpegts::es::VideoFormat* video_format(mpegts::Pid pid) const;
   const mpegts::es::AudioFormat* audio_format(mpegts::Pid pid) const;
   std::int64_t last_arrival_ns() const { return arrival_ns_; }
+  std::size_t service_count() const { return picker_.service_count(); }
+  // Of a carried PID, or of the video that was given up.
+  Fate last_fate(mpegts::Pid pid) const;
+  // The video brought nothing usable for kVideoPatience: the sound alone is carried.
+  bool video_given_up() const { return video_given_up_; }
 
  private:
   struct Stream;  // one carried PID
@@ -66,12 +75,15 @@ class ChannelHub {
   void on_stream_packet(Stream& stream, const mpegts::TsPacket& packet);
   bool check_continuity(Stream& stream, const mpegts::TsPacket& packet);
   void finish_pes(Stream& stream);
-  bool inspect(Stream& stream, Unit& unit);
+  void deliver(Stream& stream);
+  Fate count(Fate fate);
+  bool deliver_split(Stream& stream, const Unit& whole);
+  Fate inspect(Stream& stream, Unit& unit);
   void inspect_audio(Stream& stream, std::span<const std::uint8_t> payload, std::int64_t dts);
   void configure();
   void watch_video();
   void publish_pcr_packet(const mpegts::TsPacket& packet);
-  bool stamp(Stream& stream, const mpegts::PesHeader& header, Unit& unit);
+  Fate stamp(Stream& stream, const mpegts::PesHeader& header, Unit& unit);
 
   UnitSink& sink_;
   ProgramPicker picker_;
@@ -81,6 +93,7 @@ class ChannelHub {
   std::vector<std::unique_ptr<Stream>> streams_;
   std::vector<std::uint8_t> stream_of_pid_;  // index + 1 in streams_, 0: none
   std::vector<std::uint8_t> scratch_;
+  std::vector<std::uint8_t> split_;
   mpegts::Pid lone_pcr_pid_ = mpegts::kNullPid;  // a PCR PID that is no carried stream
   std::int64_t arrival_ns_ = 0;
   std::int64_t timeline_ = 0;

@@ -337,7 +337,11 @@ std::map<Membership, std::uint64_t> Registry::arrivals() const {
     if (holder.runtime->stats_index == kNoIndex) continue;
     const protocol::InputStats& stats = stats_->inputs[holder.runtime->stats_index];
     total += stats.datagrams.load(std::memory_order_relaxed);
-    for (const auto& drops : stats.drops) total += drops.load(std::memory_order_relaxed);
+    for (std::size_t reason = 0; reason < stats.drops.size(); ++reason) {
+      // Another source's datagrams say nothing of this membership.
+      if (reason != static_cast<std::size_t>(protocol::DropReason::wrong_source))
+        total += stats.drops[reason].load(std::memory_order_relaxed);
+    }
   }
   return came;
 }

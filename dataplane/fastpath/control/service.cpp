@@ -31,6 +31,7 @@ constexpr unsigned kHostQueue = 1024;
 constexpr milliseconds kPortWatch{200};
 constexpr unsigned kDataWatches = 3;  // every third look also asks where media comes
 constexpr milliseconds kAdoptTimeout{2000};
+constexpr double kMaxTapSeconds = 3600;
 constexpr std::size_t kMinRingBytes = 16 * 1024 * 1024;
 constexpr std::size_t kRingBytesPerChannel = 256 * 1024;
 
@@ -63,6 +64,7 @@ Service::~Service() {
   stop();
   endpoint_.reset();
   worker_.reset();
+  taps_.reset();
   hosts_.reset();
   registry_.reset();
   snapshot_.reset();
@@ -105,6 +107,7 @@ Status Service::start() {
   run_on_interrupt_thread([] { static_cast<void>(drop_privileges()); });
 
   state_ = *state;
+  taps_ = std::make_unique<Taps>(run_dir_.fastpath_dir());
   start_worker();
   hosts_->announce();
   if (auto applied = apply(*state); !applied) return applied;
@@ -227,13 +230,8 @@ Status Service::apply(const protocol::FastpathState& state) {
   registry_->note_joins(now);
   hosts_->join(built->memberships);
   hosts_->turn();
-  worker_->publish(built->snapshot.get());
-  if (!worker_->wait_for(built->snapshot.get(), kAdoptTimeout)) {
-    // The worker may still take it up: neither the old tables nor the new ones can be freed.
-    spdlog::critical("the worker doesn't answer; giving up, so that the launcher restarts this process");
-    ::_exit(4);
-  }
-  snapshot_ = std::move(built->snapshot);
+  taps_->mark(*built->snapshot);
+  switch_to(std::move(built->snapshot));
   registry_->release_unused(*snapshot_);
   hosts_->leave(built->memberships);
   hosts_->turn();
@@ -245,6 +243,52 @@ Status Service::apply(const protocol::FastpathState& state) {
   spdlog::info("generation {} applied: {} channels, {} groups", state.generation, state.channels.size(),
                built->memberships.size());
   return {};
+}
+
+void Service::switch_to(std::unique_ptr<Snapshot> snapshot) {
+  worker_->publish(snapshot.get());
+  if (!worker_->wait_for(snapshot.get(), kAdoptTimeout)) {
+    // The worker may still take it up: neither the old tables nor the new ones can be freed.
+    spdlog::critical("the worker doesn't answer; giving up, so that the launcher restarts this process");
+    ::_exit(4);
+  }
+  snapshot_ = std::move(snapshot);
+}
+
+void Service::publish_taps() {
+  auto next = std::make_unique<Snapshot>(*snapshot_);
+  next->forgotten_handles.clear();
+  taps_->mark(*next);
+  switch_to(std::move(next));
+}
+
+tl::expected<nlohmann::json, std::string> Service::tap(const nlohmann::json& params) {
+  Taps::Wish wish;
+  try {
+    wish.channel = params.at("channel").get<std::string>();
+    wish.input = params.at("input").get<std::uint32_t>();
+    wish.url = params.at("url").get<std::string>();
+    const auto seconds = params.at("seconds").get<double>();
+    if (!(seconds > 0 && seconds <= kMaxTapSeconds))
+      return tl::unexpected<std::string>("tap: seconds must be above 0 and at most 3600");
+    wish.time = milliseconds(static_cast<std::int64_t>(seconds * 1000));
+  } catch (const nlohmann::json::exception& error) {
+    return tl::unexpected<std::string>(fmt::format("tap: {}", error.what()));
+  }
+  const bool known = std::any_of(snapshot_->inputs.begin(), snapshot_->inputs.end(), [&](const auto* input) {
+    return input->channel == wish.channel && input->number == wish.input && input->url == wish.url;
+  });
+  if (!known)
+    return tl::unexpected<std::string>(fmt::format("channel {} takes in no {}", wish.channel, wish.url));
+  end_taps();
+  const auto path = taps_->open(wish, std::chrono::steady_clock::now());
+  if (!path) return tl::unexpected<std::string>(path.error());
+  publish_taps();
+  return nlohmann::json{{"ring", *path}};
+}
+
+void Service::end_taps() {
+  if (const Taps::Ended ended = taps_->end(std::chrono::steady_clock::now()); !ended.empty()) publish_taps();
 }
 
 nlohmann::json Service::hello() const {
@@ -285,6 +329,11 @@ std::string Service::answer(const std::string& line) {
   if (!request) return protocol::format_error(0, request.error());
   if (request->method == "hello") return protocol::format_result(request->id, hello());
   if (request->method == "status") return protocol::format_result(request->id, status());
+  if (request->method == "tap") {
+    const auto opened = tap(request->params);
+    return opened ? protocol::format_result(request->id, *opened)
+                  : protocol::format_error(request->id, opened.error());
+  }
   if (request->method != "apply")
     return protocol::format_error(request->id, fmt::format("there is no method \"{}\"", request->method));
   const auto state = read_state();
@@ -339,6 +388,7 @@ void Service::run(int signal_fd) {
       next_watch = now + kPortWatch;
       watch_ports();
       registry_->serve_wide_tables();
+      end_taps();
       hosts_->publish(steady_to_unix_ns());
       if (++watches % kDataWatches == 0) hosts_->hear(registry_->arrivals());
     }

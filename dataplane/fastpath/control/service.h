@@ -16,6 +16,7 @@
 #include "dataplane/fastpath/control/endpoint.h"
 #include "dataplane/fastpath/control/hosts.h"
 #include "dataplane/fastpath/control/registry.h"
+#include "dataplane/fastpath/control/taps.h"
 #include "dataplane/fastpath/worker/worker.h"
 
 namespace headgate::fastpath {
@@ -39,6 +40,12 @@ class Service {
   void worker_main();
   tl::expected<void, std::string> apply(const protocol::FastpathState& state);
   tl::expected<protocol::FastpathState, std::string> read_state() const;
+  // Publishes it and waits until the worker has left the one before.
+  void switch_to(std::unique_ptr<Snapshot> snapshot);
+  // A copy of an input's packets for a reader.
+  tl::expected<nlohmann::json, std::string> tap(const nlohmann::json& params);
+  void end_taps();
+  void publish_taps();
   std::string answer(const std::string& line);
   nlohmann::json hello() const;
   nlohmann::json status() const;
@@ -59,6 +66,7 @@ class Service {
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<Hosts> hosts_;
   std::unique_ptr<Worker> worker_;
+  std::unique_ptr<Taps> taps_;
   std::unique_ptr<Snapshot> snapshot_;
   std::atomic<bool> stop_{false};
   std::atomic<bool> never_sleep_{false};

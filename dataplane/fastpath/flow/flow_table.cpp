@@ -23,11 +23,6 @@ constexpr std::array<std::uint32_t, 256> make_table() {
 }
 constexpr auto kTable = make_table();
 
-constexpr std::uint64_t pack(const FlowKey& key) noexcept {
-  return std::uint64_t{key.destination} << 32 | std::uint64_t{key.port} << 16 | std::uint64_t{key.vlan} << 4 |
-         std::uint64_t{key.interface};
-}
-
 }  // namespace
 
 std::uint32_t crc32c_portable(std::uint64_t value) noexcept {
@@ -46,6 +41,8 @@ std::uint32_t crc32c(std::uint64_t value) noexcept {
 }
 
 FlowTable::FlowTable() : slots_(1) {}
+
+std::uint32_t FlowTable::home(std::uint64_t packed) const noexcept { return crc32c(packed) & mask_; }
 
 bool FlowTable::build(std::span<const Flow> flows, FlowTable& built) {
   FlowTable table;

@@ -35,6 +35,14 @@ class FlowTable {
 
   // The flow of this very source, else that of any source, else kWrongSource or kNoFlow.
   std::uint32_t find(const FlowKey& key, std::uint32_t source) const noexcept;
+  // Calls f with the value of every flow of the key, whatever its source: for who came from none of them.
+  template <typename F>
+  void each(const FlowKey& key, F&& f) const noexcept {
+    const std::uint64_t packed = pack(key);
+    for (std::uint32_t at = home(packed); slots_[at].value != kNoFlow; at = (at + 1) & mask_) {
+      if (slots_[at].key == packed) f(slots_[at].value);
+    }
+  }
   // Brings the line of a later find() near.
   void prefetch(const FlowKey& key) const noexcept;
   std::size_t size() const noexcept { return size_; }
@@ -49,6 +57,11 @@ class FlowTable {
     std::uint32_t value = kNoFlow;  // kNoFlow: empty
   };
   static_assert(sizeof(Slot) == 16);
+  static constexpr std::uint64_t pack(const FlowKey& key) noexcept {
+    return std::uint64_t{key.destination} << 32 | std::uint64_t{key.port} << 16 |
+           std::uint64_t{key.vlan} << 4 | std::uint64_t{key.interface};
+  }
+  std::uint32_t home(std::uint64_t packed) const noexcept;
 
   std::vector<Slot> slots_;
   std::uint32_t mask_ = 0;

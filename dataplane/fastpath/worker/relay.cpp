@@ -51,6 +51,8 @@ void Worker::relay(const RouteRange& range, const Payload& payload, std::span<co
   const InputRuntime* last_input = nullptr;
   for (std::uint32_t r = 0; r < range.count; ++r) {
     const Route& route = current_->routes[range.first + r];
+    if (route.taps != 0) [[unlikely]]
+      push_to_taps(route, packets);
     if (route.cut != nullptr) {
       cut(route, packets);
       continue;
@@ -188,6 +190,29 @@ void Worker::push_to_bridge(const Route& route, std::span<const std::uint8_t> pa
     ++input.ring_slots;
   } else {
     count(input.drops, DropReason::ring_full);
+  }
+}
+
+// As they came: before a service is cut out. What finds no room is seen by the reader, as a gap in
+// `sequence`.
+void Worker::push_to_taps(const Route& route, std::span<const std::uint8_t> packets) noexcept {
+  ring::Slot& slot = *slot_;
+  slot.channel = 0;
+  slot.packet_count = static_cast<std::uint16_t>(packets.size() / mpegts::kPacketSize);
+  slot.flags = 0;
+  slot.arrival_ns = now_ns_;
+  slot.timeline = 0;
+  slot.offset = 0;
+  for (std::size_t i = 0; i < kMaxTaps; ++i) {
+    if ((route.taps >> i & 1) != 0) static_cast<void>(current_->taps[i]->push(slot, packets));
+  }
+  taps_used_ = true;
+}
+
+void Worker::flush_taps() noexcept {
+  taps_used_ = false;
+  for (ring::Producer* tap : current_->taps) {
+    if (tap != nullptr) tap->flush();
   }
 }
 

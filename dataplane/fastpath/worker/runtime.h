@@ -17,6 +17,7 @@
 #include "dataplane/fastpath/worker/inspector.h"
 #include "dataplane/fastpath/worker/output_header.h"
 #include "dataplane/fastpath/worker/rtp_tracker.h"
+#include "dataplane/ring/ring.h"
 #include "mpegts/remux/service_filter.h"
 
 namespace headgate::fastpath {
@@ -26,6 +27,9 @@ using PlainDrops = std::array<std::uint64_t, protocol::kDropReasonCount>;
 inline void count(PlainDrops& drops, protocol::DropReason reason, std::uint64_t n = 1) noexcept {
   drops[static_cast<std::size_t>(reason)] += n;
 }
+
+// Copies of inputs for `headgate probe` at one time.
+inline constexpr std::size_t kMaxTaps = 8;
 
 inline constexpr std::size_t kNoIndex = ~std::size_t{0};
 
@@ -112,7 +116,9 @@ struct Route {
   std::uint32_t first_output = 0;
   std::uint32_t output_count = 0;
   bool to_bridge = false;
+  std::uint8_t taps = 0;  // one bit for each of Snapshot::taps that takes this input
 };
+static_assert(sizeof(Route) == 32);
 
 // A flow's routes, by the number that the flow table holds.
 struct RouteRange {
@@ -130,6 +136,7 @@ struct Snapshot {
   std::vector<InputRuntime*> inputs;    // all, for publishing
   std::vector<Cut*> input_cuts;         // of inputs[i], nullptr where it is relayed whole
   std::vector<OutputRuntime*> outputs;  // all, for publishing
+  std::array<ring::Producer*, kMaxTaps> taps{};
   std::size_t bridge_channels = 0;
   std::vector<std::uint32_t> forgotten_handles;  // channels that the bridge's ring may forget
 };

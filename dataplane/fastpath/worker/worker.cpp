@@ -95,6 +95,8 @@ std::size_t Worker::poll(std::int64_t now_unix_ns) noexcept {
     parts_.bridge->flush();
     ring_used_ = false;
   }
+  if (taps_used_) [[unlikely]]
+    flush_taps();
   if (wake_host_) {
     ::eventfd_write(parts_.host.wake_fd, 1);
     wake_host_ = false;
@@ -152,11 +154,24 @@ void Worker::on_frame(PortRuntime& port, std::size_t index, rte_mbuf* frame) noe
       const FlowKey key{parsed.destination, parsed.port, parsed.vlan, static_cast<std::uint8_t>(index)};
       const std::uint32_t flow = current_->flow_table.find(key, parsed.source);
       if (flow < FlowTable::kWrongSource) return on_datagram(port, current_->flows[flow], parsed, frame);
-      if (flow == FlowTable::kWrongSource) reason = DropReason::wrong_source;
+      if (flow == FlowTable::kWrongSource) {
+        count_wrong_source(key);
+        rte_pktmbuf_free(frame);
+        return;
+      }
     }
   }
   count(port.drops, reason);
   rte_pktmbuf_free(frame);
+}
+
+// Counted where it is looked for: under the channels that take the group from another source.
+void Worker::count_wrong_source(const FlowKey& key) noexcept {
+  current_->flow_table.each(key, [this](std::uint32_t flow) {
+    const RouteRange& range = current_->flows[flow];
+    for (std::uint32_t i = 0; i < range.count; ++i)
+      count(current_->routes[range.first + i].input->drops, DropReason::wrong_source);
+  });
 }
 
 void Worker::on_datagram(PortRuntime& port, const RouteRange& range, const Frame& parsed,

@@ -58,6 +58,7 @@ class Worker {
   void on_frame(PortRuntime& port, std::size_t index, rte_mbuf* frame) noexcept;
   void on_datagram(PortRuntime& port, const RouteRange& range, const Frame& parsed, rte_mbuf* frame) noexcept;
   void take_in(InputRuntime& input, const Payload& payload, std::span<const std::uint8_t> packets) noexcept;
+  void count_wrong_source(const FlowKey& key) noexcept;
   void to_host(PortRuntime& port, std::size_t index, rte_mbuf* frame) noexcept;
   std::size_t from_host() noexcept;
 
@@ -74,6 +75,8 @@ class Worker {
   void follow_service_clock(const Route& route) noexcept;
   void flush_old_cuts() noexcept;
   void finish_lost_cuts(const Snapshot& next) noexcept;
+  void push_to_taps(const Route& route, std::span<const std::uint8_t> packets) noexcept;
+  void flush_taps() noexcept;
   void push_to_bridge(const Route& route, std::span<const std::uint8_t> packets) noexcept;
   void enqueue(PortRuntime& port, rte_mbuf* frame, OutputRuntime* output) noexcept;
   void flush(PortRuntime& port) noexcept;
@@ -84,6 +87,7 @@ class Worker {
   std::int64_t now_ns_ = 0;
   std::int64_t next_cut_check_ns_ = 0;
   bool ring_used_ = false;
+  bool taps_used_ = false;
   bool wake_host_ = false;
   Publisher publisher_;
   std::unique_ptr<ring::Slot> slot_;

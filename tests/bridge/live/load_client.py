@@ -45,7 +45,7 @@ async def player(number, until):
     seen = set()
     while time.monotonic() < until:
         begin = time.monotonic()
-        text = (await get(reader, writer, f"/{CHANNEL}/index.media.m3u8")).decode()
+        text = (await get(reader, writer, f"/{CHANNEL}/index.media-2000.m3u8")).decode()
         results["playlists"].append(time.monotonic() - begin)
         uris = [line for line in text.splitlines() if line and not line.startswith("#")]
         for uri in uris[-1:]:
@@ -64,7 +64,7 @@ async def player(number, until):
 
 async def slow(number, until):
     reader, writer = await dial(number)
-    text = (await get(reader, writer, f"/{CHANNEL}/index.media.m3u8")).decode()
+    text = (await get(reader, writer, f"/{CHANNEL}/index.media-2000.m3u8")).decode()
     uri = [line for line in text.splitlines() if line and not line.startswith("#")][-1]
     writer.write(f"GET /{CHANNEL}/{uri} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
     results["slow_started"] += 1

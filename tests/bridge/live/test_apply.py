@@ -1,6 +1,9 @@
 """Edits of the map as players of other channels see them."""
 import socket
+import subprocess
 import time
+
+import pytest
 
 from support import hls, media
 from support.gateway import Gateway
@@ -40,7 +43,10 @@ def test_edits_touch_only_what_they_name(rig):
         assert b"<h1>Renamed</h1>" in gateway.http("/other/").body
         gateway.apply(channels(other={**other(window=12), "serve": {"hls": {"segment": "3s"}}}))
         assert gateway.http("/other/index.m3u8").status == 503, "segments of another duration stand in the new playlist"
-        assert gateway.http(segment).status == 404
+        # Who plays the old segments sees the end of that playlist, and can fetch what it lists.
+        ended = gateway.http(edited.variant)
+        assert ended.status == 200 and ended.body.decode().endswith("#EXT-X-ENDLIST\n")
+        assert gateway.http(segment).status == 200
         deadline = time.monotonic() + 15
         while gateway.http("/other/index.m3u8").status != 200:
             assert time.monotonic() < deadline
@@ -67,3 +73,32 @@ def test_edits_touch_only_what_they_name(rig):
         assert not any(s[2] or s[3] for s in keep.segments.values()), "gaps or discontinuities in a channel that nobody edited"
         assert gateway.pid("bridge") == bridge
         print(f"{len(keep.segments)} segments in a row over five edits, none a gap")
+
+
+@pytest.mark.parametrize("before, after", [("2s", "4s"), ("4s", "2s")])
+def test_another_segment_duration_ends_ffmpegs_playlist_and_leaves_nobody_waiting(rig, before, after):
+    """Numbers must not go back under one address (RFC 8216 6.2.2): the old address ends, a new one goes on."""
+    group = "239.15.2.1" if before == "2s" else "239.15.2.2"
+
+    def tv(segment):
+        return {"tv": {"inputs": [f"udp://{group}:5000"], "serve": {"hls": {"segment": segment, "window": 7}}}}
+
+    with Gateway(rig, tv(before)) as gateway:
+        rig.wait_mdb(group, True)
+        rig.send(media.stream("h264_aac", 60), group, 5000)
+        client = hls.Client(gateway, "tv").follow(4, 30)
+        player = rig.popen("gw", "ffmpeg", "-hide_banner", "-nostdin", "-live_start_index", "0", "-i", gateway.url("/tv/index.m3u8"), "-f", "null", "-",
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        end = time.monotonic() + 20
+        while gateway.json("status", "tv")["viewers"] < 2:  # the client before, and ffmpeg
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        gateway.apply(tv(after))
+        # Every viewer of the old address is sent off within the time that its window lasts.
+        text = player.communicate(timeout=40)[0]
+        assert player.returncode == 0 and "muxing overhead" in text, text[-600:]
+        newer = hls.Client(gateway, "tv")
+        newer.follow(3, 30)
+        assert newer.variant != client.variant
+        assert not set(s[2] for s in newer.media().segments) & set(s[2] for s in client.media().segments)
+        print(f"{before} to {after}: {client.variant} ended, {newer.variant} goes on at {newer.media().sequence}")

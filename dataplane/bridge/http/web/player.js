@@ -86,6 +86,11 @@
       clearTimeout(again);
       again = setTimeout(() => { hls.loadSource(source); }, loading ? 1000 : 3000);
     });
+    // A playlist ends where the channel's segments got another duration: the channel goes on under its address.
+    video.addEventListener('ended', () => {
+      say('wait', 'Waiting for media…');
+      hls.loadSource(source);
+    });
     hls.loadSource(source);
     hls.attachMedia(video);
     showFacts(hls);
