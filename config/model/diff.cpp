@@ -131,15 +131,16 @@ class NodeDiff {
     const auto name = [](const Vlan& vlan) { return std::to_string(vlan.id); };
     const auto vlans = by_name(before.vlans, name);
     const auto wanted = by_name(after.vlans, name);
+    const auto path = [&](const std::string& id) { return prefix + ".vlans." + id; };
     for (const auto& [id, vlan] : vlans) {
-      if (wanted.find(id) == wanted.end()) come_or_go(prefix + ".vlans." + id, "VLAN " + id, "");
+      if (wanted.find(id) == wanted.end()) come_or_go(path(id), "VLAN " + id, "");
     }
     for (const auto& [id, vlan] : wanted) {
       const auto known = vlans.find(id);
       if (known == vlans.end()) {
-        come_or_go(prefix + ".vlans." + id, "", "VLAN " + id);
+        come_or_go(path(id), "", "VLAN " + id);
       } else {
-        restart(prefix + ".vlans." + id + ".address", known->second->addresses, vlan->addresses);
+        restart(path(id) + ".address", known->second->addresses, vlan->addresses);
       }
     }
   }

@@ -253,19 +253,20 @@ void Daemon::perform(std::shared_ptr<PreparedApply> prepared) {
   handles_.next = prepared->handles.next;  // spent, whatever becomes of it
   if (same_content(prepared->wanted, states_) && prepared->plan.restarts.empty()) {
     prepared->wanted = states_;
-    return finish_apply(std::move(prepared), {});
+    return finish_apply(prepared, {});
   }
   (void)protocol::write_file_atomically(run_dir_.root + "/state/handles.json", to_json(handles_));
   boost::asio::post(apply_thread_, [this, prepared]() mutable {
     auto outcome =
         carry_out_or_roll_back(*plane_, prepared->before, prepared->wanted, prepared->plan.restarts);
     boost::asio::post(io_, [this, prepared = std::move(prepared), outcome = std::move(outcome)]() mutable {
-      finish_apply(std::move(prepared), std::move(outcome));
+      finish_apply(prepared, std::move(outcome));
     });
   });
 }
 
-void Daemon::finish_apply(std::shared_ptr<PreparedApply> prepared, tl::expected<void, ApplyFailure> outcome) {
+void Daemon::finish_apply(const std::shared_ptr<PreparedApply>& prepared,
+                          tl::expected<void, ApplyFailure> outcome) {
   const ApplyJob& job = prepared->job;
   if (!outcome) {
     states_.fastpath.generation = states_.bridge.generation = prepared->wanted.fastpath.generation + 1;

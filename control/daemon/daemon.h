@@ -64,7 +64,7 @@ class Daemon {
   void request_apply(ApplyJob job);
   void start_apply(ApplyJob job);
   void perform(std::shared_ptr<PreparedApply> prepared);
-  void finish_apply(std::shared_ptr<PreparedApply> prepared, tl::expected<void, ApplyFailure> outcome);
+  void finish_apply(const std::shared_ptr<PreparedApply>& prepared, tl::expected<void, ApplyFailure> outcome);
   void end_apply(const ApplyJob& job, const nlohmann::json& result);
   void next_job();
   void raise_unset_programs();

@@ -98,10 +98,12 @@ tl::expected<SpawnedProcess, std::string> spawn(const std::vector<std::string>& 
     environment_text.push_back(text);
   }
   std::vector<char*> environment;
+  environment.reserve(environment_text.size() + 1);
   for (auto& text : environment_text) environment.push_back(text.data());
   environment.push_back(nullptr);
   std::vector<std::string> arguments_text = command;
   std::vector<char*> arguments;
+  arguments.reserve(arguments_text.size() + 1);
   for (auto& text : arguments_text) arguments.push_back(text.data());
   arguments.push_back(nullptr);
 

@@ -1,24 +1,10 @@
 // Compares with a file of golden/; HEADGATE_GOLDEN_UPDATE=1 rewrites it.
 #pragma once
 
-#include <gtest/gtest.h>
-
-#include <cstdlib>
-#include <fstream>
-#include <sstream>
 #include <string>
 
 namespace headgate::control {
 
-inline void expect_golden(const std::string& name, const std::string& text) {
-  const std::string path = std::string(GOLDEN_DIR) + "/" + name;
-  if (std::getenv("HEADGATE_GOLDEN_UPDATE") != nullptr) {
-    std::ofstream(path) << text;
-    return;
-  }
-  std::ostringstream golden;
-  golden << std::ifstream(path).rdbuf();
-  EXPECT_EQ(golden.str(), text) << path;
-}
+void expect_golden(const std::string& name, const std::string& text);
 
 }  // namespace headgate::control

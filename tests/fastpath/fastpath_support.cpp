@@ -199,6 +199,15 @@ void WorkerTest::apply(const protocol::FastpathState& wanted) {
   registry_->release_unused(*snapshot_);
 }
 
+void WorkerTest::apply_beside(const protocol::FastpathState& wanted) {
+  auto built = registry_->build(wanted);
+  ASSERT_TRUE(built) << built.error();
+  worker->publish(built->snapshot.get());
+  ASSERT_TRUE(worker->wait_for(built->snapshot.get(), std::chrono::seconds(30)));
+  snapshot_ = std::move(built->snapshot);
+  registry_->release_unused(*snapshot_);
+}
+
 std::string WorkerTest::refusal(const protocol::FastpathState& wanted) {
   const auto built = registry_->build(wanted);
   return built ? "" : built.error();

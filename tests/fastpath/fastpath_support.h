@@ -45,6 +45,8 @@ class WorkerTest : public ::testing::Test {
   static protocol::FastpathChannel channel(const std::string& id, const std::string& group,
                                            const std::string& to);
   void apply(const protocol::FastpathState& state);
+  // The same while another thread polls the worker.
+  void apply_beside(const protocol::FastpathState& state);
   // What a state is refused with; "" when it isn't. The worker never sees it.
   std::string refusal(const protocol::FastpathState& state);
   // Lets `ns` pass and polls.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <ctime>
 #include <iterator>
 
@@ -95,8 +96,8 @@ void measure(std::span<const Entry> entries, Variant& variant) {
     bits += static_cast<double>(entry.size) * 8;
     time += seconds_long;
   }
-  variant.bandwidth = static_cast<std::uint64_t>(peak + 0.5);
-  variant.average_bandwidth = time > 0 ? static_cast<std::uint64_t>(bits / time + 0.5) : 0;
+  variant.bandwidth = static_cast<std::uint64_t>(std::llround(peak));
+  variant.average_bandwidth = time > 0 ? static_cast<std::uint64_t>(std::llround(bits / time)) : 0;
 }
 
 }  // namespace headgate::bridge::hls

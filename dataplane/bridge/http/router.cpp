@@ -28,7 +28,7 @@ Response preflight() {
   return response;
 }
 
-Response playlist(const Request& request, hls::SegmentStore::Text text, std::uint32_t segment_ms,
+Response playlist(const Request& request, const hls::SegmentStore::Text& text, std::uint32_t segment_ms,
                   const char* cache) {
   if (text == nullptr) {
     Response response = plain(503, "The first segment of this channel is not finished yet.");

@@ -4,7 +4,7 @@
 
 namespace headgate::fastpath {
 
-InterfaceHost::InterfaceHost(const Config& config, Random random, FrameSink& sink)
+InterfaceHost::InterfaceHost(const Config& config, const Random& random, FrameSink& sink)
     : mac_(config.mac), mtu_(config.mtu), sink_(sink) {
   for (const Network& network : config.networks) {
     Part& part = parts_[network.vlan];

@@ -29,7 +29,7 @@ class InterfaceHost {
     std::uint64_t ignored = 0;  // frames that nothing here takes
   };
 
-  InterfaceHost(const Config& config, Random random, FrameSink& sink);
+  InterfaceHost(const Config& config, const Random& random, FrameSink& sink);
 
   // Sends a gratuitous ARP for each address.
   void announce();

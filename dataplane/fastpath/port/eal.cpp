@@ -106,6 +106,7 @@ tl::expected<EalInfo, std::string> start_eal(const EalOptions& options) {
   set_vfio_needed(!options.pci_devices.empty());
   std::vector<std::string> arguments = arguments_for(options, free, affinity);
   std::vector<char*> argv;
+  argv.reserve(arguments.size());
   for (std::string& argument : arguments) argv.push_back(argument.data());
   const int result = rte_eal_init(static_cast<int>(argv.size()), argv.data());
   ::pthread_setaffinity_np(::pthread_self(), sizeof affinity, &affinity);

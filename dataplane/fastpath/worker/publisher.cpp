@@ -47,7 +47,7 @@ std::int64_t close_window(RateWindow& window, std::uint64_t total, std::int64_t 
 
 Publisher::Publisher(protocol::StatsPage* page, TimelineStore* timelines,
                      const std::vector<PortRuntime*>& ports)
-    : page_(page), timelines_(timelines), ports_(ports), step_ns_(kRoundNs) {}
+    : page_(page), timelines_(timelines), ports_(ports) {}
 
 void Publisher::adopt(const Snapshot* snapshot) noexcept {
   snapshot_ = snapshot;

@@ -36,7 +36,6 @@ class Publisher {
   const Snapshot* snapshot_ = nullptr;
   std::size_t cursor_ = 0;  // inputs, then outputs, then ports and worker
   std::int64_t next_ns_ = 0;
-  std::int64_t step_ns_ = 0;
   std::uint64_t polls_ = 0;
   std::uint64_t packets_ = 0;
   std::uint64_t busy_cycles_ = 0;

@@ -255,9 +255,10 @@ void Worker::flush(PortRuntime& port) noexcept {
     if (sent < chunk) break;
   }
   const std::size_t left = port.pending_count - done;
-  std::memmove(port.pending.data(), port.pending.data() + done, left * sizeof port.pending[0]);
-  std::memmove(port.pending_output.data(), port.pending_output.data() + done,
-               left * sizeof port.pending_output[0]);
+  if (done > 0) {
+    std::copy_n(port.pending.begin() + done, left, port.pending.begin());
+    std::copy_n(port.pending_output.begin() + done, left, port.pending_output.begin());
+  }
   port.pending_count = left;
   if (left == 0 || done > 0) {
     port.stuck_since_ns = now_ns_;
