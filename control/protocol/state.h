@@ -92,12 +92,28 @@ struct HlsState {
   bool operator==(const HlsState&) const = default;
 };
 
+// Secrets stand here as their files hold them: the state file is readable by its owner only.
+struct SrtServeState {
+  std::string passphrase;  // "": the listener's own, or none
+  bool operator==(const SrtServeState&) const = default;
+};
+
+struct SrtServerState {
+  std::string listen;  // "[::]:9000"
+  std::uint32_t latency_ms = 120;
+  std::string passphrase;  // for streams that have none of their own; "": none
+  bool operator==(const SrtServerState&) const = default;
+};
+
 struct BridgeChannel {
   std::string id;
   std::uint32_t handle = 0;
   std::string name;
   std::optional<Program> program;  // already cut by the fast path where set; for status only
   std::optional<HlsState> hls;
+  bool http_ts = false;
+  bool rtmp = false;
+  std::optional<SrtServeState> srt;
   bool operator==(const BridgeChannel&) const = default;
 };
 
@@ -107,6 +123,8 @@ struct BridgeState {
   std::string log_level = "info";
   std::string log_format = "text";
   std::vector<std::string> http_listen;  // "[::]:8080"
+  std::vector<std::string> rtmp_listen;  // "[::]:1935"
+  std::vector<SrtServerState> srt_servers;
   std::vector<BridgeChannel> channels;
   bool operator==(const BridgeState&) const = default;
 };
