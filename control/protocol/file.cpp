@@ -27,9 +27,15 @@ bool write_all(int fd, const std::string& content) {
 
 }  // namespace
 
-tl::expected<void, std::string> write_file_atomically(const std::string& path, const std::string& content) {
+tl::expected<void, std::string> write_file_atomically(const std::string& path, const std::string& content,
+                                                      Readers readers) {
   const std::string temporary = path + ".new";
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+  const bool secret = readers == Readers::owner;
+  // What an earlier writer left may be open to more readers: a secret gets a file of its own.
+  if (secret && ::unlink(temporary.c_str()) != 0 && errno != ENOENT)
+    return failure("can't remove", temporary);
+  const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (secret ? O_EXCL : O_TRUNC);
+  const int fd = ::open(temporary.c_str(), flags, secret ? 0600 : 0640);
   if (fd < 0) return failure("can't create", temporary);
   const bool written = write_all(fd, content) && ::fsync(fd) == 0;
   ::close(fd);

@@ -135,8 +135,11 @@ std::string to_json(const BridgeState& state);
 tl::expected<FastpathState, std::string> parse_fastpath_state(const std::string& json);
 tl::expected<BridgeState, std::string> parse_bridge_state(const std::string& json);
 
-// Whole file, written to a temporary beside it, fsynced and renamed.
-tl::expected<void, std::string> write_file_atomically(const std::string& path, const std::string& content);
+// Whole file, written to a temporary beside it, fsynced and renamed. One with secrets in it is readable by
+// its owner only, from its first byte.
+enum class Readers { group, owner };
+tl::expected<void, std::string> write_file_atomically(const std::string& path, const std::string& content,
+                                                      Readers readers = Readers::group);
 // A whole file; an error where it is longer than kMaxFile. Never waits, whatever stands in that place.
 inline constexpr std::size_t kMaxFile = 64 * 1024 * 1024;
 tl::expected<std::string, std::string> read_file(const std::string& path);
