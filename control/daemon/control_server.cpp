@@ -13,7 +13,6 @@
 #include <chrono>
 #include <deque>
 #include <list>
-#include <utility>
 
 #include "control/launcher/log.h"
 #include "control/protocol/socket_path.h"
