@@ -13,6 +13,7 @@
 #include <chrono>
 #include <deque>
 #include <list>
+#include <utility>
 
 #include "control/launcher/log.h"
 #include "control/protocol/socket_path.h"
