@@ -51,7 +51,11 @@ class Daemon {
     Reply reply;
   };
   struct PreparedApply;
-  struct RunningProbe;
+  struct RunningProbe {
+    ProbeReading reading;
+    Reply reply;
+    boost::asio::steady_timer timer;
+  };
 
   // start.cpp
   bool choose_map(const config::LoadResult& files);

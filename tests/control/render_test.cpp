@@ -209,7 +209,7 @@ TEST_F(Render, PidsTellWhatTheyCarryWithinEightyColumns) {
                                    {"packets", 9},
                                    {"cc_errors", 999'999'999}}}}};
   auto channel = silent_channel();
-  channel["inputs"] = {input};
+  channel["inputs"] = nlohmann::json::array({input});
   const std::string text = render_channel(channel, false);
   EXPECT_NE(text.find("0x0000  PAT "), std::string::npos) << text;
   EXPECT_NE(text.find("0x0100  h264 + PCR "), std::string::npos) << text;
