@@ -78,19 +78,6 @@ void Daemon::add_event(const char* severity, const char* kind, const std::string
   events_->add({0, unix_now_ns(), severity, kind, subject, message});
 }
 
-void Daemon::set_alarm(bool active, const char* kind, const char* severity, const std::string& subject,
-                       const std::string& message) {
-  const auto found = std::find_if(alarms_.begin(), alarms_.end(), [&](const Alarm& alarm) {
-    return alarm.kind == kind && alarm.subject == subject;
-  });
-  if (active && found == alarms_.end()) {
-    alarms_.push_back({kind, severity, subject, message, unix_now_ns()});
-    add_event(severity, kind, subject, message);
-  } else if (!active && found != alarms_.end()) {
-    alarms_.erase(found);
-  }
-}
-
 void Daemon::tell_launcher(const std::string& line) {
   if (const auto done = launcher_call(run_dir_.launcher_socket(), line); !done)
     log(LogLevel::warning, done.error());
@@ -183,13 +170,14 @@ void Daemon::on_observation(Observation now) {
   end_hung(now);
   remember(now);
   observation_ = std::move(now);
+  output_rates_.update(observation_.bridge_status, unix_now_ns());
   answer_waiting();
   if (observation_.launcher_answers) {
     for (const ProcessView& entry : observation_.processes)
       set_alarm(entry.process.crash_loop, "crash_loop", "critical", entry.process.name,
                 "dies again and again");
   }
-  raise_unset_programs();
+  raise_alarms();
   const bool behind =
       std::any_of(observation_.processes.begin(), observation_.processes.end(), [this](const auto& entry) {
         return entry.process.name != "control" && entry.answers &&
@@ -207,20 +195,6 @@ void Daemon::on_observation(Observation now) {
                   [](const auto& entry) { return entry.process.name != "control" && !entry.answers; });
   if (silent && !applying_) repair_states();
   announce();
-}
-
-void Daemon::raise_unset_programs() {
-  const bool answers =
-      std::any_of(observation_.processes.begin(), observation_.processes.end(),
-                  [](const auto& entry) { return entry.process.name == "bridge" && entry.answers; });
-  if (!answers) return;
-  const auto unset = unset_programs(observation_.bridge_status);
-  std::vector<std::string> over;
-  for (const Alarm& alarm : alarms_) {
-    if (alarm.kind == "program_unset" && !unset.contains(alarm.subject)) over.push_back(alarm.subject);
-  }
-  for (const std::string& channel : over) set_alarm(false, "program_unset", "warning", channel, "");
-  for (const auto& [channel, text] : unset) set_alarm(true, "program_unset", "warning", channel, text);
 }
 
 // One that is stopped or loops for ever holds its lock and its socket: only killing it brings it back.
@@ -312,6 +286,7 @@ GatewayView Daemon::view() const {
   }
   now.fastpath_status = observation_.fastpath_status;
   now.bridge_status = observation_.bridge_status;
+  now.output_bitrates = output_rates_.bits_per_second();
   now.generation = states_.fastpath.generation;
   now.applied = history_->applied();
   now.map_differs = map_differs_;

@@ -21,7 +21,7 @@ tl::expected<void, std::string> LiveDataPlane::write_state(const std::string& pr
                                                            const std::string& json) {
   // The bridge's holds passphrases.
   if (process == "fastpath") return protocol::write_file_atomically(run_dir_.fastpath_state(), json);
-  return protocol::write_file_atomically(run_dir_.bridge_state(), json, protocol::Readers::owner);
+  return protocol::write_file_atomically(run_dir_.bridge_state(), json, protocol::Readers::bridge);
 }
 
 tl::expected<std::uint64_t, std::string> LiveDataPlane::generation(const std::string& process) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -198,15 +199,28 @@ TEST_F(ReadFile, GivesBackWhatWasWritten) {
   EXPECT_FALSE(read_file(directory_));
 }
 
-TEST_F(ReadFile, GivesAFileWithSecretsToItsOwnerOnlyWhateverStoodThere) {
+TEST_F(ReadFile, GivesAFileWithSecretsToItsOwnerAloneWhateverStoodThere) {
   const std::string path = directory_ + "/f";
   const auto mode = [&] { return std::filesystem::status(path).permissions(); };
   ASSERT_TRUE(write_file_atomically(path, "x"));
   // Left behind by a writer that was killed, and open to the group.
   ASSERT_TRUE(write_file_atomically(path + ".new", "x"));
-  ASSERT_TRUE(write_file_atomically(path, "secret", Readers::owner));
+  ASSERT_TRUE(write_file_atomically(path, "secret", Readers::bridge));
   EXPECT_EQ(mode(), std::filesystem::perms(0600));
   EXPECT_EQ(read_file(path).value(), "secret");
+}
+
+// What the launcher does where the bridge has a user of its own.
+TEST_F(ReadFile, GivesAFileWithSecretsToTheGroupThatTheFolderWasGivenFor) {
+  constexpr gid_t kBridge = 54321;
+  if (::chown(directory_.c_str(), ::geteuid(), kBridge) != 0) GTEST_SKIP() << "needs root";
+  ASSERT_EQ(::chmod(directory_.c_str(), 02750), 0);
+  const std::string path = directory_ + "/f";
+  ASSERT_TRUE(write_file_atomically(path, "secret", Readers::bridge));
+  struct stat about {};
+  ASSERT_EQ(::stat(path.c_str(), &about), 0);
+  EXPECT_EQ(about.st_mode & 0777U, 0640U);
+  EXPECT_EQ(about.st_gid, kBridge);
 }
 
 TEST_F(ReadFile, RefusesWhatIsTooLongAndDoesNotWaitForAFifo) {
