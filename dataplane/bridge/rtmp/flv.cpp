@@ -1,0 +1,234 @@
+#include "dataplane/bridge/rtmp/flv.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "dataplane/bridge/rtmp/amf0.h"
+
+namespace headgate::bridge::rtmp {
+namespace {
+
+using mpegts::StreamKind;
+
+// E.4.3.1
+constexpr unsigned kKeyFrame = 1;
+constexpr unsigned kInterFrame = 2;
+constexpr unsigned kAvc = 7;
+enum AvcPacketType : std::uint8_t { kAvcSequenceHeader = 0, kAvcNalu = 1, kAvcEndOfSequence = 2 };
+// E.4.2.1
+constexpr unsigned kMp3 = 2;
+constexpr unsigned kAac = 10;
+enum AacPacketType : std::uint8_t { kAacSequenceHeader = 0, kAacRaw = 1 };
+// Enhanced RTMP
+constexpr unsigned kExtendedVideo = 0x80;
+constexpr unsigned kExtendedAudio = 9;
+enum PacketType : std::uint8_t { kSequenceStart = 0, kCodedFrames = 1, kSequenceEnd = 2 };
+
+constexpr std::int64_t kCompositionMin = -0x80'0000;
+constexpr std::int64_t kCompositionMax = 0x7F'FFFF;
+
+std::string_view four_cc(Codec codec) {
+  switch (codec) {
+    case Codec::hevc:
+      return "hvc1";
+    case Codec::ac3:
+      return "ac-3";
+    case Codec::eac3:
+      return "ec-3";
+    default:
+      return "";
+  }
+}
+
+// As onMetaData names a codec: the FLV number, or the FourCC as a number.
+double codec_id(Codec codec) {
+  switch (codec) {
+    case Codec::h264:
+      return kAvc;
+    case Codec::aac:
+      return kAac;
+    case Codec::mp3:
+      return kMp3;
+    default: {
+      std::uint32_t id = 0;
+      for (const char c : four_cc(codec)) id = id << 8 | static_cast<std::uint8_t>(c);
+      return id;
+    }
+  }
+}
+
+struct HeadWriter {
+  TagHead head;
+  HeadWriter& byte(unsigned value) {
+    head.bytes[head.size++] = static_cast<std::uint8_t>(value);
+    return *this;
+  }
+  HeadWriter& text(std::string_view value) {
+    for (const char c : value) byte(static_cast<std::uint8_t>(c));
+    return *this;
+  }
+  HeadWriter& composition(std::int64_t ms) {
+    const auto value = static_cast<std::uint32_t>(std::clamp(ms, kCompositionMin, kCompositionMax));
+    return byte(value >> 16 & 0xFF).byte(value >> 8 & 0xFF).byte(value & 0xFF);
+  }
+};
+
+// Rate, size and channels of the sound (E.4.2.1): AAC always says 44 kHz stereo.
+unsigned sound_byte(Codec codec, const mpegts::es::AudioFormat& format) {
+  if (codec == Codec::aac) return kAac << 4 | 0x0FU;
+  const unsigned rate = format.sample_rate >= 44100 ? 3 : format.sample_rate >= 22050 ? 2 : 1;
+  return kMp3 << 4 | rate << 2 | 2U | (format.channels >= 2 ? 1U : 0U);
+}
+
+bool configured(const hub::FrameTrack& track) { return !track.configuration.empty(); }
+
+int rank(Codec codec) {
+  switch (codec) {
+    case Codec::aac:
+      return 0;
+    case Codec::mp3:
+      return 1;
+    case Codec::ac3:
+    case Codec::eac3:
+      return 2;
+    default:
+      return 3;
+  }
+}
+
+std::vector<std::uint8_t> metadata_of(const Carriage& c, const hub::FrameFormat& format) {
+  Amf0Writer writer;
+  std::uint32_t count = 1;
+  if (c.video_track) count += 4;
+  if (c.audio_track) count += 4;
+  writer.string("onMetaData").ecma_array(count);
+  if (c.video_track) {
+    const auto& video = *format.tracks[*c.video_track].video;
+    writer.key("width").number(video.width).key("height").number(video.height);
+    if (video.frame_rate_den != 0)
+      writer.key("framerate").number(static_cast<double>(video.frame_rate_num) / video.frame_rate_den);
+    writer.key("videocodecid").number(codec_id(c.video));
+  }
+  if (c.audio_track) {
+    writer.key("audiocodecid").number(codec_id(c.audio));
+    writer.key("audiosamplerate").number(c.audio_format.sample_rate);
+    writer.key("audiochannels").number(c.audio_format.channels);
+    writer.key("stereo").boolean(c.audio_format.channels >= 2);
+  }
+  writer.key("encoder").string("Headgate").end();
+  return writer.take();
+}
+
+}  // namespace
+
+Codec codec_of(const hub::FrameTrack& track) {
+  switch (track.kind) {
+    case StreamKind::h264:
+      return track.video && configured(track) ? Codec::h264 : Codec::none;
+    case StreamKind::hevc:
+      return track.video && configured(track) ? Codec::hevc : Codec::none;
+    case StreamKind::aac_adts:
+    case StreamKind::aac_latm:
+      return track.audio && configured(track) ? Codec::aac : Codec::none;
+    case StreamKind::mpeg_audio:
+      // FLV's MP3 is layer III alone; 5.5, 11 and 22 kHz of MPEG-2 fit, as do all of MPEG-1 by their own
+      // headers.
+      return track.audio && track.audio->codec == "mp4a.40.34" ? Codec::mp3 : Codec::none;
+    case StreamKind::ac3:
+      return track.audio ? Codec::ac3 : Codec::none;
+    case StreamKind::eac3:
+      return track.audio ? Codec::eac3 : Codec::none;
+    default:
+      return Codec::none;
+  }
+}
+
+std::string why_not_carried(const hub::FrameTrack& track) {
+  if (track.kind == StreamKind::mpeg_audio) return "RTMP has no MPEG audio layer I and II, only layer III";
+  if (track.kind == StreamKind::mpeg2_video) return "RTMP has no MPEG-2 video";
+  const bool known = track.kind == StreamKind::h264 || track.kind == StreamKind::hevc ||
+                     track.kind == StreamKind::aac_adts || track.kind == StreamKind::aac_latm;
+  if (known) return "its parameters have not been seen yet";
+  return fmt::format("RTMP has no {}", mpegts::to_string(track.kind));
+}
+
+TagHead video_head(Codec codec, bool key, std::int64_t composition_ms) {
+  const unsigned frame_type = key ? kKeyFrame : kInterFrame;
+  HeadWriter writer;
+  if (codec == Codec::hevc) {
+    writer.byte(kExtendedVideo | frame_type << 4 | kCodedFrames).text(four_cc(codec));
+  } else {
+    writer.byte(frame_type << 4 | kAvc).byte(kAvcNalu);
+  }
+  return writer.composition(composition_ms).head;
+}
+
+TagHead audio_head(Codec codec, const mpegts::es::AudioFormat& format) {
+  HeadWriter writer;
+  if (is_enhanced(codec)) return writer.byte(kExtendedAudio << 4 | kCodedFrames).text(four_cc(codec)).head;
+  writer.byte(sound_byte(codec, format));
+  if (codec == Codec::aac) writer.byte(kAacRaw);
+  return writer.head;
+}
+
+std::vector<std::uint8_t> sequence_header(Codec codec, std::span<const std::uint8_t> configuration) {
+  HeadWriter writer;
+  if (codec == Codec::h264) {
+    writer.byte(kKeyFrame << 4 | kAvc).byte(kAvcSequenceHeader).composition(0);
+  } else if (codec == Codec::hevc) {
+    writer.byte(kExtendedVideo | kKeyFrame << 4 | kSequenceStart).text(four_cc(codec));
+  } else if (codec == Codec::aac) {
+    writer.byte(sound_byte(codec, {})).byte(kAacSequenceHeader);
+  } else {
+    return {};
+  }
+  std::vector<std::uint8_t> out(writer.head.span().begin(), writer.head.span().end());
+  out.insert(out.end(), configuration.begin(), configuration.end());
+  return out;
+}
+
+std::vector<std::uint8_t> sequence_end(Codec codec) {
+  HeadWriter writer;
+  if (codec == Codec::h264) {
+    writer.byte(kKeyFrame << 4 | kAvc).byte(kAvcEndOfSequence).composition(0);
+  } else if (codec == Codec::hevc) {
+    writer.byte(kExtendedVideo | kKeyFrame << 4 | kSequenceEnd).text(four_cc(codec));
+  }
+  return {writer.head.span().begin(), writer.head.span().end()};
+}
+
+std::shared_ptr<const Carriage> choose(const hub::FrameFormat& format) {
+  auto c = std::make_shared<Carriage>();
+  for (std::size_t i = 0; i < format.tracks.size() && i < 256; ++i) {
+    const hub::FrameTrack& track = format.tracks[i];
+    const Codec codec = codec_of(track);
+    if (codec == Codec::h264 || codec == Codec::hevc) {
+      if (c->video_track) continue;
+      c->video_track = static_cast<std::uint8_t>(i);
+      c->video = codec;
+    } else if (codec != Codec::none && rank(codec) < rank(c->audio)) {
+      c->audio_track = static_cast<std::uint8_t>(i);
+      c->audio = codec;
+    }
+  }
+  for (std::size_t i = 0; i < format.tracks.size() && i < 256; ++i) {
+    if (c->video_track == i || c->audio_track == i) continue;
+    const hub::FrameTrack& track = format.tracks[i];
+    const bool carriable = codec_of(track) != Codec::none;
+    c->left_out.push_back(fmt::format("PID {}: {}", track.pid.value,
+                                      carriable ? "RTMP carries one video and one sound, and another was "
+                                                  "taken"
+                                                : why_not_carried(track)));
+  }
+  if (c->video_track)
+    c->video_header = sequence_header(c->video, format.tracks[*c->video_track].configuration);
+  if (c->audio_track) {
+    c->audio_format = *format.tracks[*c->audio_track].audio;
+    c->audio_header = sequence_header(c->audio, format.tracks[*c->audio_track].configuration);
+  }
+  c->metadata = metadata_of(*c, format);
+  return c;
+}
+
+}  // namespace headgate::bridge::rtmp

@@ -1,0 +1,391 @@
+#include "dataplane/bridge/rtmp/server.h"
+
+#include <netinet/tcp.h>
+
+#include <algorithm>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <map>
+#include <random>
+#include <unordered_map>
+
+#include "dataplane/bridge/net/listen_address.h"
+#include "dataplane/bridge/rtmp/connection.h"
+
+namespace headgate::bridge::rtmp {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+using Clock = Session::Clock;
+
+namespace {
+
+constexpr std::chrono::milliseconds kTick{250};
+constexpr std::chrono::minutes kGuessTime{1};
+constexpr std::size_t kMaxGuessers = 10'000;
+
+// Whom limits count: an IPv4 address, or an IPv6 network of 64 bits, which is one customer's.
+std::string client_of(const tcp::socket& socket) {
+  error_code error;
+  const auto endpoint = socket.remote_endpoint(error);
+  if (error) return "";
+  const auto address = endpoint.address();
+  if (address.is_v4()) return address.to_string();
+  if (address.to_v6().is_v4_mapped())
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string();
+  auto bytes = address.to_v6().to_bytes();
+  if (!address.is_loopback()) std::fill(bytes.begin() + 8, bytes.end(), std::uint8_t{0});
+  return asio::ip::make_address_v6(bytes).to_string();
+}
+
+struct Channel {
+  Channel(const std::string& id, const StreamLimits& limits) : stream(id, limits) {}
+  ChannelStream stream;
+  std::vector<Connection*> players;  // null: left while the list was walked
+  std::size_t count = 0;
+  bool due = false;
+  bool walked = false;
+};
+
+}  // namespace
+
+struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
+  struct Listener {
+    explicit Listener(asio::io_context& c) : acceptor(c), retry(c) {}
+    error_code open(const net::ListenAddress& parsed);
+    void close() {
+      error_code ignored;
+      acceptor.close(ignored);
+      retry.cancel();
+    }
+    std::uint16_t port() const {
+      error_code ignored;
+      return acceptor.local_endpoint(ignored).port();
+    }
+    std::string address;
+    tcp::acceptor acceptor;
+    asio::steady_timer retry;
+  };
+  // What a session asks of the server; knows whose connection it is.
+  struct Host : SessionHost {
+    Host(Impl& i, std::string c) : impl(i), client(std::move(c)) {}
+    tl::expected<ChannelStream*, Refusal> open(std::string_view channel, Session& session) override {
+      return impl.play(channel, session, *this);
+    }
+    void leave(ChannelStream& channel, Session&) override { impl.leave(channel, connection); }
+    void on_sent(std::size_t bytes) override { impl.counters.bytes += bytes; }
+    void on_refusal(Refusal reason, const std::string&) override {
+      ++impl.counters.refused[static_cast<std::size_t>(reason)];
+    }
+    Impl& impl;
+    std::string client;
+    Connection* connection = nullptr;
+  };
+  struct Place {
+    std::unique_ptr<Host> host;
+    std::shared_ptr<Connection> connection;
+  };
+  struct Guesser {
+    Clock::time_point since;
+    std::size_t count = 0;
+  };
+
+  Impl(asio::io_context& c, const ServerLimits& l) : context(c), limits(l), merge(c), ticks(c) {}
+
+  void accept(const std::shared_ptr<Listener>& listener);
+  void reopen(const std::shared_ptr<Listener>& listener);
+  void take(tcp::socket socket);
+  tl::expected<ChannelStream*, Refusal> play(std::string_view id, Session& session, Host& host);
+  void leave(ChannelStream& stream, Connection* connection);
+  bool may_guess(const std::string& client);
+  void on_closed(Connection& connection);
+  void on_media(Channel& channel);
+  void flush_due();
+  void flush(Channel& channel, Clock::time_point now);
+  void tick();
+  void close_channel(Channel& channel);
+  void forget_closed();
+
+  asio::io_context& context;
+  ServerLimits limits;
+  ServerCounters counters;
+  std::vector<std::shared_ptr<Listener>> listeners;
+  std::map<std::string, std::unique_ptr<Channel>, std::less<>> channels;
+  std::unordered_map<Connection*, Place> open;
+  std::vector<Place> closed;  // let go of at the next tick: a call of theirs may be under way
+  std::unordered_map<std::string, std::size_t> per_address;
+  std::unordered_map<std::string, Guesser> guessers;
+  asio::steady_timer merge;
+  asio::steady_timer ticks;
+  bool merging = false;
+  bool ticking = false;
+  bool stopped = false;
+  std::mt19937_64 random{std::random_device{}()};
+};
+
+void Server::Impl::accept(const std::shared_ptr<Listener>& listener) {
+  listener->acceptor.async_accept(
+      [self = shared_from_this(), listener](error_code error, tcp::socket socket) {
+        if (!listener->acceptor.is_open()) return;
+        if (!error) {
+          self->take(std::move(socket));
+          return self->accept(listener);
+        }
+        ++self->counters.refused[static_cast<std::size_t>(Refusal::accept_error)];
+        // Out of descriptors, most likely: trying again at once would spin.
+        listener->retry.expires_after(std::chrono::milliseconds(100));
+        listener->retry.async_wait([self, listener](error_code cancelled) {
+          if (!cancelled && listener->acceptor.is_open()) self->accept(listener);
+        });
+      });
+}
+
+error_code Server::Impl::Listener::open(const net::ListenAddress& parsed) {
+  error_code error;
+  const tcp::endpoint endpoint(asio::ip::make_address(parsed.host, error), parsed.port);
+  if (!error) acceptor.open(endpoint.protocol(), error);
+  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error && endpoint.address().is_v6()) {
+    acceptor.set_option(asio::ip::v6_only(!endpoint.address().is_unspecified()), error);
+  }
+  if (!error) acceptor.bind(endpoint, error);
+  if (!error) acceptor.listen(1024, error);
+  if (error) close();
+  return error;
+}
+
+void Server::Impl::reopen(const std::shared_ptr<Listener>& listener) {
+  const auto parsed = net::parse_listen_address(listener->address);
+  if (parsed && !listener->open(*parsed)) accept(listener);
+}
+
+void Server::Impl::take(tcp::socket socket) {
+  std::string client = client_of(socket);
+  ++counters.accepted;
+  const auto known = per_address.find(client);
+  const bool too_many = open.size() >= limits.connections;
+  if (too_many || (known != per_address.end() && known->second >= limits.connections_per_address)) {
+    ++counters.refused[static_cast<std::size_t>(too_many ? Refusal::connections : Refusal::per_address)];
+    return;  // closes the socket: RTMP has no word for this before its handshake
+  }
+  ++per_address[client];
+  error_code ignored;
+  socket.non_blocking(true, ignored);
+  socket.set_option(tcp::no_delay(true), ignored);
+  ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &limits.unsent_bytes,
+               sizeof(limits.unsent_bytes));
+  auto host = std::make_unique<Host>(*this, client);
+  auto connection = std::make_shared<Connection>(std::move(socket), std::move(client), *host, random(),
+                                                 limits.session, [this](Connection& c) { on_closed(c); });
+  host->connection = connection.get();
+  open.emplace(connection.get(), Place{std::move(host), connection});
+  connection->start();
+  if (!ticking) tick();
+}
+
+bool Server::Impl::may_guess(const std::string& client) {
+  const auto now = Clock::now();
+  if (guessers.size() >= kMaxGuessers) {
+    std::erase_if(guessers, [&](const auto& g) { return now - g.second.since >= kGuessTime; });
+    if (guessers.size() >= kMaxGuessers) guessers.clear();
+  }
+  Guesser& guesser = guessers[client];
+  if (now - guesser.since >= kGuessTime) guesser = {now, 0};
+  return ++guesser.count <= limits.guesses_per_minute;
+}
+
+tl::expected<ChannelStream*, Refusal> Server::Impl::play(std::string_view id, Session&, Host& host) {
+  const auto found = channels.find(id);
+  if (found == channels.end()) {
+    return tl::unexpected(may_guess(host.client) ? Refusal::unknown_channel : Refusal::too_many_guesses);
+  }
+  Channel& channel = *found->second;
+  channel.players.push_back(host.connection);
+  ++channel.count;
+  ++channel.stream.counters().sessions;
+  ++counters.plays;
+  return &channel.stream;
+}
+
+void Server::Impl::leave(ChannelStream& stream, Connection* connection) {
+  const auto found = channels.find(stream.id());
+  if (found == channels.end()) return;
+  Channel& channel = *found->second;
+  const auto place = std::find(channel.players.begin(), channel.players.end(), connection);
+  if (place == channel.players.end()) return;
+  --channel.count;
+  if (channel.walked) {
+    *place = nullptr;
+  } else {
+    channel.players.erase(place);
+  }
+}
+
+void Server::Impl::on_closed(Connection& connection) {
+  const auto found = open.find(&connection);
+  if (found == open.end()) return;
+  const auto address = per_address.find(connection.client());
+  if (address != per_address.end() && --address->second == 0) per_address.erase(address);
+  closed.push_back(std::move(found->second));
+  open.erase(found);
+}
+
+void Server::Impl::on_media(Channel& channel) {
+  channel.due = true;
+  if (merging || stopped) return;
+  merging = true;
+  merge.expires_after(limits.merge_time);
+  merge.async_wait([self = shared_from_this()](error_code error) {
+    self->merging = false;
+    if (!error) self->flush_due();
+  });
+}
+
+void Server::Impl::flush_due() {
+  const auto now = Clock::now();
+  for (auto& [id, channel] : channels) {
+    if (channel->due) flush(*channel, now);
+  }
+}
+
+void Server::Impl::flush(Channel& channel, Clock::time_point now) {
+  channel.due = false;
+  channel.walked = true;
+  std::uint64_t needed = channel.stream.end();
+  for (std::size_t i = 0; i < channel.players.size(); ++i) {
+    Connection* player = channel.players[i];
+    if (player == nullptr) continue;
+    player->flush(now);
+    if (channel.players[i] != nullptr) needed = std::min(needed, player->session().needed());
+  }
+  channel.walked = false;
+  std::erase(channel.players, nullptr);
+  channel.stream.trim(needed);
+}
+
+void Server::Impl::tick() {
+  ticking = true;
+  ticks.expires_after(kTick);
+  ticks.async_wait([self = shared_from_this()](error_code error) {
+    self->ticking = false;
+    if (error || self->stopped) return;
+    const auto now = Clock::now();
+    std::vector<std::shared_ptr<Connection>> all;
+    for (const auto& [pointer, place] : self->open) {
+      if (now >= place.connection->session().next_deadline()) all.push_back(place.connection);
+    }
+    for (const auto& connection : all) connection->on_tick(now);
+    self->forget_closed();
+    if (!self->open.empty() || !self->closed.empty()) self->tick();
+  });
+}
+
+// A connection whose handlers have not run yet still uses its host.
+void Server::Impl::forget_closed() {
+  std::erase_if(closed, [](const Place& place) { return place.connection.use_count() == 1; });
+}
+
+void Server::Impl::close_channel(Channel& channel) {
+  const auto now = Clock::now();
+  for (std::size_t i = 0; i < channel.players.size(); ++i) {
+    Connection* player = channel.players[i];
+    if (player == nullptr) continue;
+    player->session().on_channel_gone(now);
+    player->flush(now);
+  }
+}
+
+Server::Server(asio::io_context& context, const ServerLimits& limits)
+    : impl_(std::make_shared<Impl>(context, limits)) {}
+
+Server::~Server() { stop(); }
+
+tl::expected<void, std::string> Server::listen(const std::vector<std::string>& addresses) {
+  std::vector<std::shared_ptr<Impl::Listener>> next;
+  std::vector<std::shared_ptr<Impl::Listener>> fresh;
+  auto old = impl_->listeners;
+  for (const std::string& address : addresses) {
+    const auto kept =
+        std::find_if(old.begin(), old.end(), [&](const auto& l) { return l->address == address; });
+    if (kept != old.end()) {
+      next.push_back(*kept);
+      old.erase(kept);
+      continue;
+    }
+    next.push_back(std::make_shared<Impl::Listener>(impl_->context));
+    next.back()->address = address;
+    fresh.push_back(next.back());
+  }
+  std::vector<net::ListenAddress> parsed;
+  for (const auto& listener : fresh) {
+    auto one = net::parse_listen_address(listener->address);
+    if (!one) return tl::unexpected(one.error());
+    parsed.push_back(std::move(*one));
+  }
+  // First what goes: its port may be among the new ones.
+  for (const auto& listener : old) listener->close();
+  for (std::size_t i = 0; i < fresh.size(); ++i) {
+    const error_code error = fresh[i]->open(parsed[i]);
+    if (!error) continue;
+    for (std::size_t k = 0; k < i; ++k) fresh[k]->close();
+    for (const auto& listener : old) impl_->reopen(listener);
+    return tl::unexpected("can't listen on " + fresh[i]->address + ": " + error.message());
+  }
+  impl_->listeners = std::move(next);
+  for (const auto& listener : fresh) impl_->accept(listener);
+  return {};
+}
+
+std::vector<std::uint16_t> Server::ports() const {
+  std::vector<std::uint16_t> ports;
+  for (const auto& listener : impl_->listeners) ports.push_back(listener->port());
+  return ports;
+}
+
+hub::FrameSink& Server::open(const std::string& id) {
+  auto& place = impl_->channels[id];
+  if (place == nullptr) {
+    place = std::make_unique<Channel>(id, impl_->limits.stream);
+    place->stream.on_media = [impl = impl_.get(), channel = place.get()] { impl->on_media(*channel); };
+  }
+  return place->stream;
+}
+
+void Server::close(const std::string& id) {
+  const auto found = impl_->channels.find(id);
+  if (found == impl_->channels.end()) return;
+  // Out of the map first: sessions that end meanwhile leave a channel that is no longer there.
+  const std::unique_ptr<Channel> channel = std::move(found->second);
+  impl_->channels.erase(found);
+  impl_->close_channel(*channel);
+}
+
+const ChannelStream* Server::channel(std::string_view id) const {
+  const auto found = impl_->channels.find(id);
+  return found == impl_->channels.end() ? nullptr : &found->second->stream;
+}
+
+std::size_t Server::players(std::string_view id) const {
+  const auto found = impl_->channels.find(id);
+  return found == impl_->channels.end() ? 0 : found->second->count;
+}
+
+std::size_t Server::connections() const { return impl_->open.size(); }
+
+const ServerCounters& Server::counters() const { return impl_->counters; }
+
+void Server::stop() {
+  impl_->stopped = true;
+  for (const auto& listener : impl_->listeners) listener->close();
+  impl_->listeners.clear();
+  std::vector<std::shared_ptr<Connection>> all;
+  for (const auto& [pointer, place] : impl_->open) all.push_back(place.connection);
+  for (const auto& connection : all) connection->close();
+  impl_->channels.clear();
+  impl_->merge.cancel();
+  impl_->ticks.cancel();
+}
+
+}  // namespace headgate::bridge::rtmp

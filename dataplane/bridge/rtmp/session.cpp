@@ -1,0 +1,315 @@
+#include "dataplane/bridge/rtmp/session.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace headgate::bridge::rtmp {
+namespace {
+
+constexpr std::string_view kApplication = "live";
+constexpr std::size_t kLongestName = 200;  // of a stream in a sentence
+constexpr std::chrono::minutes kMinute{1};
+
+std::string shown(std::string_view name) {
+  std::string out;
+  for (const char c : name.substr(0, kLongestName)) out += c >= ' ' && c <= '~' ? c : '?';
+  return out;
+}
+
+std::uint32_t read32(std::span<const std::uint8_t> b) {
+  return std::uint32_t{b[0]} << 24 | std::uint32_t{b[1]} << 16 | std::uint32_t{b[2]} << 8 | b[3];
+}
+
+// Commands of encoders and old players that want an answer and nothing else.
+bool is_courtesy(std::string_view name) {
+  constexpr std::string_view kNames[] = {"releaseStream",  "FCPublish",    "FCUnpublish",  "_checkbw",
+                                         "checkBandwidth", "set_playlist", "setBufferTime"};
+  return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
+}
+
+}  // namespace
+
+Session::Session(SessionHost& host, Clock::time_point now, std::uint64_t filling, const SessionLimits& limits)
+    : host_(host),
+      limits_(limits),
+      started_(now),
+      handshake_(filling),
+      reader_(limits.chunks),
+      player_(limits.player),
+      deadline_(now + limits.handshake_time),
+      next_ping_(now + limits.ping_time),
+      minute_(now) {}
+
+void Session::on_closed() {
+  ChannelStream* channel = player_.channel();
+  player_.stop();
+  phase_ = Phase::over;
+  if (channel != nullptr) host_.leave(*channel, *this);
+}
+
+void Session::on_bytes(Clock::time_point now, std::span<const std::uint8_t> bytes) {
+  if (phase_ == Phase::over || phase_ == Phase::ending) return;
+  if (phase_ == Phase::handshake) {
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now - started_).count();
+    std::string answer;
+    const std::size_t used = handshake_.on_bytes(bytes, static_cast<std::uint32_t>(ms), answer);
+    player_.send_raw(answer);
+    if (handshake_.state() == ServerHandshake::State::refused)
+      return fail(Refusal::not_rtmp, "the first byte is not that of RTMP");
+    if (handshake_.state() != ServerHandshake::State::done) return;
+    bytes = bytes.subspan(used);
+    phase_ = Phase::connect;
+    deadline_ = now + limits_.connect_time;
+  }
+  reader_.add(bytes);
+  while (phase_ != Phase::over && phase_ != Phase::ending) {
+    const auto message = reader_.next();
+    if (!message) return fail(Refusal::malformed, to_string(message.error()));
+    if (!*message) break;
+    if (!count_message(now)) return fail(Refusal::too_many_commands, "more messages a minute than taken");
+    on_message(now, **message);
+    if (player_.too_much()) return fail(Refusal::slow_client, "answers are not taken");
+  }
+  acknowledge();
+}
+
+bool Session::count_message(Clock::time_point now) {
+  if (now - minute_ >= kMinute) {
+    minute_ = now;
+    messages_ = 0;
+  }
+  return ++messages_ <= limits_.commands;
+}
+
+// 5.4.3: at the latest each window.
+void Session::acknowledge() {
+  if (window_ == 0 || reader_.received() - acknowledged_ < window_) return;
+  acknowledged_ = reader_.received();
+  player_.send(MessageType::acknowledgement, 0, four_bytes(static_cast<std::uint32_t>(acknowledged_)));
+}
+
+void Session::on_message(Clock::time_point now, const Message& message) {
+  switch (static_cast<MessageType>(message.type)) {
+    case MessageType::user_control:
+      return on_user_control(message);
+    case MessageType::window_acknowledgement_size:
+      if (message.body.size() >= 4) window_ = read32(message.body);
+      return;
+    case MessageType::set_peer_bandwidth:  // 5.4.5: answered with the window that now holds
+      player_.send(MessageType::window_acknowledgement_size, 0, four_bytes(limits_.window));
+      return;
+    case MessageType::command_amf0:
+    case MessageType::command_amf3: {
+      const bool amf3 = static_cast<MessageType>(message.type) == MessageType::command_amf3;
+      const auto command = parse_command(message.body, amf3);
+      if (!command) return fail(Refusal::malformed, "a command is not AMF0");
+      return on_command(now, *command, message.stream);
+    }
+    default:
+      return;  // media and data of a client that may not publish; what only servers send
+  }
+}
+
+void Session::on_user_control(const Message& message) {
+  if (message.body.size() < 6) return;
+  const unsigned event = unsigned{message.body[0]} << 8 | message.body[1];
+  if (event != static_cast<unsigned>(UserControl::ping_request)) return;
+  const std::uint32_t value = read32(std::span(message.body).subspan(2));
+  player_.send(MessageType::user_control, 0, user_control(UserControl::ping_response, value));
+}
+
+void Session::on_command(Clock::time_point now, const Command& command, std::uint32_t stream) {
+  if (phase_ == Phase::connect) {
+    if (command.name == "connect") return on_connect(now, command);
+    return fail(Refusal::malformed, "a command before connect");
+  }
+  if (command.name == "createStream") return on_create_stream(command);
+  if (command.name == "deleteStream" || command.name == "closeStream") {
+    const double id = command.name == "deleteStream" ? command.number(0) : stream;
+    if (player_.channel() != nullptr && id == player_.stream()) stop_playing(now);
+    return;
+  }
+  if (command.name == "getStreamLength") return reply(result(command.transaction, 0));
+  if (command.name == "FCSubscribe") {
+    if (command.transaction > 0) reply(result(command.transaction));
+    return reply(on_fc_subscribe(shown(command.text(0))));
+  }
+  if (is_courtesy(command.name)) {
+    if (command.transaction > 0) reply(result(command.transaction));
+    return;
+  }
+  on_stream_command(now, command, stream);
+}
+
+void Session::on_stream_command(Clock::time_point now, const Command& command, std::uint32_t stream) {
+  if (command.name == "play") return on_play(now, command, command.text(0), stream);
+  if (command.name == "play2") {
+    const bool has = !command.arguments.empty();
+    return on_play(now, command, has ? command.arguments[0].text_of("streamName") : std::string_view(),
+                   stream);
+  }
+  if (command.name == "publish") {
+    const std::string detail =
+        "Publishing is not taken here: this server plays channels of its map and takes no stream named \"" +
+        shown(channel_of(command.text(0))) + "\".";
+    reply(on_status("error", "NetStream.Publish.Denied", detail), stream);
+    return refuse(now, Refusal::publish, detail);
+  }
+  if (command.name == "pause" || command.name == "pauseRaw") return on_pause(command, stream);
+  if (command.name == "receiveAudio") return player_.receive_audio(command.flag(0));
+  if (command.name == "receiveVideo") return player_.receive_video(command.flag(0));
+  if (command.name == "seek") {
+    return reply(on_status("error", "NetStream.Seek.Failed", "A live channel has no place to seek to."),
+                 stream);
+  }
+  if (command.transaction > 0) reply(call_error(command.transaction, "There is no such command here."));
+}
+
+void Session::on_connect(Clock::time_point now, const Command& command) {
+  const ConnectRequest request = read_connect(command);
+  player_.set_codecs(request.codecs);
+  player_.send(MessageType::window_acknowledgement_size, 0, four_bytes(limits_.window));
+  auto bandwidth = four_bytes(limits_.window);
+  bandwidth.push_back(2);  // 5.4.5: dynamic
+  player_.send(MessageType::set_peer_bandwidth, 0, bandwidth);
+  player_.announce_chunk_size();
+  if (request.app != kApplication) {
+    const std::string detail =
+        "There is no application \"" + shown(request.app) + "\" here: play rtmp://HOST/live/CHANNEL.";
+    reply(connect_error(command.transaction, "NetConnection.Connect.InvalidApp", detail));
+    return refuse(now, Refusal::unknown_application, detail);
+  }
+  reply(connect_result(command.transaction));
+  phase_ = Phase::ready;
+  deadline_ = now + limits_.play_time;
+}
+
+void Session::on_create_stream(const Command& command) {
+  if (streams_ >= limits_.streams)
+    return reply(call_error(command.transaction, "There are too many streams on this connection."));
+  reply(result(command.transaction, ++streams_));
+}
+
+void Session::on_play(Clock::time_point now, const Command& command, std::string_view name,
+                      std::uint32_t stream) {
+  if (stream == 0 || stream > streams_) {
+    return reply(call_error(command.transaction, "play is for a stream that createStream made."));
+  }
+  const std::string_view channel = channel_of(name);
+  if (player_.channel() != nullptr) stop_playing(now);
+  const auto found = host_.open(channel, *this);
+  if (!found) {
+    const std::string detail =
+        found.error() == Refusal::too_many_guesses
+            ? std::string("Too many channels were asked for that are not there: try again in a minute.")
+            : "There is no channel \"" + shown(channel) + "\" for RTMP here.";
+    reply(on_status("error", "NetStream.Play.StreamNotFound", detail, shown(channel)), stream);
+    return refuse(now, found.error(), detail);
+  }
+  start_playing(now, **found, stream);
+}
+
+void Session::start_playing(Clock::time_point now, ChannelStream& channel, std::uint32_t stream) {
+  player_.begin(channel, stream);
+  player_.send(MessageType::user_control, 0, user_control(UserControl::stream_begin, stream));
+  const std::string& id = channel.id();
+  reply(on_status("status", "NetStream.Play.Reset", "Playing and resetting " + id + ".", id), stream);
+  reply(on_status("status", "NetStream.Play.Start", "Started playing " + id + ".", id), stream);
+  player_.send(MessageType::data_amf0, stream, sample_access());
+  phase_ = Phase::playing;
+  next_ping_ = now + limits_.ping_time;
+}
+
+void Session::stop_playing(Clock::time_point now) {
+  ChannelStream* channel = player_.channel();
+  player_.stop();
+  host_.leave(*channel, *this);
+  if (phase_ != Phase::playing) return;
+  phase_ = Phase::ready;
+  deadline_ = now + limits_.play_time;
+}
+
+void Session::on_pause(const Command& command, std::uint32_t stream) {
+  const bool on = command.flag(0);
+  player_.pause(on);
+  reply(on_status("status", on ? "NetStream.Pause.Notify" : "NetStream.Unpause.Notify",
+                  on ? "Paused." : "Goes on with what is live now."),
+        stream);
+}
+
+void Session::on_channel_gone(Clock::time_point now) {
+  const std::uint32_t stream = player_.stream();
+  const auto carriage = player_.channel() != nullptr ? player_.channel()->carriage() : nullptr;
+  const std::string id = player_.channel() != nullptr ? player_.channel()->id() : std::string();
+  player_.stop();
+  if (phase_ != Phase::playing) return;
+  if (carriage != nullptr && carriage->video != Codec::none)
+    player_.send(MessageType::video, stream, sequence_end(carriage->video));
+  reply(on_status("status", "NetStream.Play.UnpublishNotify", id + " is no longer served.", id), stream);
+  player_.send(MessageType::user_control, 0, user_control(UserControl::stream_eof, stream));
+  phase_ = Phase::ending;
+  deadline_ = now + limits_.goodbye_time;
+}
+
+void Session::reply(std::span<const std::uint8_t> body, std::uint32_t stream) {
+  player_.send(MessageType::command_amf0, stream, body);
+}
+
+void Session::refuse(Clock::time_point now, Refusal reason, const std::string& detail) {
+  if (player_.channel() != nullptr) stop_playing(now);
+  host_.on_refusal(reason, detail);
+  phase_ = Phase::ending;
+  deadline_ = now + limits_.goodbye_time;
+}
+
+void Session::fail(Refusal reason, const std::string& detail) {
+  if (player_.channel() != nullptr && reason == Refusal::slow_client)
+    ++player_.channel()->counters().slow_clients;
+  host_.on_refusal(reason, detail);
+  on_closed();
+}
+
+void Session::on_sent(Clock::time_point, std::size_t bytes) {
+  if (bytes == 0) return;
+  blocked_since_.reset();
+  host_.on_sent(bytes);
+  if (player_.channel() != nullptr) player_.channel()->counters().bytes += bytes;
+  player_.on_sent(bytes);
+}
+
+void Session::on_blocked(Clock::time_point now) {
+  if (!blocked_since_) blocked_since_ = now;
+}
+
+Session::Clock::time_point Session::next_deadline() const {
+  Clock::time_point next = phase_ == Phase::playing ? next_ping_ : deadline_;
+  if (blocked_since_) next = std::min(next, *blocked_since_ + limits_.progress_time);
+  return next;
+}
+
+void Session::on_timer(Clock::time_point now) {
+  if (phase_ == Phase::over) return;
+  if (blocked_since_ && now >= *blocked_since_ + limits_.progress_time)
+    return fail(Refusal::slow_client, "nothing was taken in time");
+  if (phase_ == Phase::playing) {
+    if (now < next_ping_) return;
+    next_ping_ = now + limits_.ping_time;
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now - started_).count();
+    player_.send(MessageType::user_control, 0,
+                 user_control(UserControl::ping_request, static_cast<std::uint32_t>(ms)));
+    return;
+  }
+  if (now < deadline_) return;
+  switch (phase_) {
+    case Phase::handshake:
+      return fail(Refusal::handshake_timeout, "the handshake took too long");
+    case Phase::connect:
+      return fail(Refusal::connect_timeout, "there was no connect in time");
+    case Phase::ready:
+      return fail(Refusal::play_timeout, "nothing was played for too long");
+    default:
+      phase_ = Phase::over;
+  }
+}
+
+}  // namespace headgate::bridge::rtmp
