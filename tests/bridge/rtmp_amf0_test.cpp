@@ -77,8 +77,8 @@ TEST(RtmpAmf0, LimitsDepthAndCount) {
 }
 
 TEST(RtmpAmf0, RefusesReferencesAndAmf3) {
-  for (const std::uint8_t marker : {7, 17, 18, 200}) {
-    const auto values = parse_amf0(Bytes{marker, 0, 0});
+  for (const int marker : {7, 17, 18, 200}) {
+    const auto values = parse_amf0(Bytes{static_cast<std::uint8_t>(marker), 0, 0});
     ASSERT_FALSE(values);
     EXPECT_EQ(values.error(), Amf0Error::unknown_marker);
   }
