@@ -28,18 +28,49 @@ const Table<HlsDraft>& hls_table() {
   return kTable;
 }
 
+const Table<PlainServeDraft>& rtmp_table() {
+  static const Table<PlainServeDraft> kTable{"rtmp", {}};
+  return kTable;
+}
+
+const Table<PlainServeDraft>& http_ts_table() {
+  static const Table<PlainServeDraft> kTable{"http-ts", {}};
+  return kTable;
+}
+
+const Table<SrtServeDraft>& srt_table() {
+  using D = SrtServeDraft;
+  static const Table<D> kTable{
+      "srt",
+      {text<D>(
+          "passphrase_file", [](D& d) -> Located<std::string>& { return d.passphrase.file; }, check_title, "",
+          "file that holds this channel's AES passphrase, 10 to 79 characters, relative to this file; "
+          "default: the server's")}};
+  return kTable;
+}
+
+// A protocol of `serve` with its options.
+template <class T>
+Field<ServeDraft> serving(std::string name, std::optional<T> ServeDraft::*member, const Table<T>& options,
+                          std::string doc) {
+  return tables<ServeDraft>(std::move(name), Key::Shape::one, options, std::move(doc),
+                            [member, &options](Report& report, const Value& value, ServeDraft& out) {
+                              T& draft = (out.*member).emplace();
+                              draft.place = value.place;
+                              read_table(report, value, options, draft);
+                            });
+}
+
 const Table<ServeDraft>& serve_table() {
   using D = ServeDraft;
   static const Table<D> kTable{
       "serve",
-      {tables<D>("hls", Key::Shape::one, hls_table(), "HLS at /CHANNEL/index.m3u8; needs servers.http",
-                 [](Report& report, const Value& value, D& out) {
-                   out.hls.emplace();
-                   out.hls->place = value.place;
-                   read_table(report, value, hls_table(), *out.hls);
-                 }),
-       refused<D>("dash"), refused<D>("rtmp"), refused<D>("srt"), refused<D>("http-ts"),
-       refused<D>("http-flv"), refused<D>("websocket"), refused<D>("webrtc")}};
+      {serving("hls", &D::hls, hls_table(), "HLS at /CHANNEL/index.m3u8; needs servers.http"),
+       serving("rtmp", &D::rtmp, rtmp_table(), "RTMP at rtmp://HOST/live/CHANNEL; needs servers.rtmp"),
+       serving("srt", &D::srt, srt_table(), "SRT at srt://HOST:PORT?streamid=CHANNEL; needs servers.srt"),
+       serving("http-ts", &D::http_ts, http_ts_table(),
+               "transport stream over HTTP at /CHANNEL/stream.ts; needs servers.http"),
+       refused<D>("dash"), refused<D>("http-flv"), refused<D>("websocket"), refused<D>("webrtc")}};
   return kTable;
 }
 

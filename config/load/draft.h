@@ -27,6 +27,23 @@ struct HttpDraft {
   Located<std::string> listen;
 };
 
+struct RtmpDraft {
+  Located<std::string> listen;
+};
+
+// A file named in the map, and what it holds.
+struct SecretDraft {
+  Located<std::string> file;
+  std::string path;  // absolute
+  std::string text;
+};
+
+struct SrtDraft {
+  Located<std::string> listen;
+  std::chrono::milliseconds latency{120};
+  SecretDraft passphrase;
+};
+
 struct AdminDraft {
   Located<std::string> listen;
   Located<std::string> tokens_file;
@@ -37,6 +54,8 @@ struct NodeDraft {
   std::vector<InterfaceDraft> interfaces;
   std::vector<Located<std::uint32_t>> cores;
   std::vector<HttpDraft> http;
+  std::vector<RtmpDraft> rtmp;
+  std::vector<SrtDraft> srt;
   std::optional<AdminDraft> admin;
   std::vector<Located<std::string>> channel_files;
   Place place;
@@ -62,8 +81,21 @@ struct HlsDraft {
   Place place;
 };
 
+// A protocol that has no options.
+struct PlainServeDraft {
+  Place place;
+};
+
+struct SrtServeDraft {
+  Place place;
+  SecretDraft passphrase;
+};
+
 struct ServeDraft {
   std::optional<HlsDraft> hls;
+  std::optional<PlainServeDraft> rtmp;
+  std::optional<SrtServeDraft> srt;
+  std::optional<PlainServeDraft> http_ts;
 };
 
 struct ChannelDraft {

@@ -38,6 +38,10 @@ class Files {
 
 std::string join_path(const std::string& naming_file, const std::string& path);
 
+// What a passphrase_file holds: the passphrase alone, with or without an end of line. SRT takes 10 to 79
+// characters (libsrt's SRTO_PASSPHRASE). The error goes on from the file's name.
+tl::expected<std::string, std::string> parse_passphrase(const std::string& text);
+
 // ROLE TOKEN lines of servers.admin.tokens_file. Errors go to the report under the name of that file.
 std::vector<AdminToken> read_tokens(Report& report, const std::string& text, int file);
 

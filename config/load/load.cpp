@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -61,6 +62,10 @@ class Loader {
     if (node_.node.node.empty()) node_.node.node = host_name();
     std::vector<ChannelDraft> channels;
     load_channels(node_file, channels);
+    for (SrtDraft& server : node_.srt) load_passphrase(server.passphrase);
+    for (ChannelDraft& channel : channels) {
+      if (channel.serve.srt) load_passphrase(channel.serve.srt->passphrase);
+    }
     resolve(report_, node_, channels, model_);
     load_admin(node_file);
   }
@@ -116,6 +121,36 @@ class Loader {
     }
   }
 
+  // Relative to the file that names it, be that under `defaults` or a channel.
+  void load_passphrase(SecretDraft& secret) {
+    if (!secret.file.set) return;
+    const Place place = secret.file.place;
+    const std::string path = join_path(report_.file_name(place.file), secret.file.value);
+    secret.path = absolute(path);
+    // Under `defaults` one file serves thousands of channels.
+    const auto [known, fresh] = passphrases_.try_emplace(secret.path);
+    if (fresh) known->second = files_.read(path);
+    const auto& read = known->second;
+    const auto passphrase =
+        read.map([](const FileText& file) { return file.text; }).and_then([](const std::string& text) {
+          return parse_passphrase(text);
+        });
+    if (!read) {
+      report_.error(place, fmt::format("can't read passphrase_file '{}': {}", shown(path), read.error()));
+    } else if (!passphrase) {
+      report_.error(place, fmt::format("passphrase_file '{}' {}", shown(path), passphrase.error()));
+    } else {
+      warn_of_mode(place, path, read->mode);
+      secret.text = *passphrase;
+    }
+  }
+
+  void warn_of_mode(Place place, const std::string& path, std::uint32_t mode) {
+    if ((mode & 037U) == 0) return;
+    report_.warning(
+        place, fmt::format("others may read or change '{}' (mode {:03o}): chmod 640", shown(path), mode));
+  }
+
   void load_admin(const std::string& node_file) {
     if (!node_.admin) return;
     AdminServer admin{node_.admin->listen.value, node_.admin->tokens_file.value, {}};
@@ -128,10 +163,7 @@ class Loader {
       } else if (read->text.size() > kMaxFileBytes) {
         report_.error(place, fmt::format("tokens_file '{}' is too large", shown(path)));
       } else {
-        if ((read->mode & 037U) != 0) {
-          report_.warning(place, fmt::format("others may read or change '{}' (mode {:03o}): chmod 640",
-                                             shown(path), read->mode));
-        }
+        warn_of_mode(place, path, read->mode);
         admin.tokens = read_tokens(report_, read->text, report_.add_file(path));
       }
     } else if (node_.admin->listen.set && admin.listen.rfind("127.", 0) != 0 &&
@@ -148,6 +180,7 @@ class Loader {
   NodeDraft node_;
   Model model_;
   std::vector<SourceFile> sources_;
+  std::map<std::string, tl::expected<FileText, std::string>> passphrases_;
   std::string run_dir_;
   std::string data_dir_;
 };
@@ -163,6 +196,10 @@ LoadResult load_texts(const std::vector<SourceFile>& texts, Secrets secrets) {
   if (texts.empty()) return {};
   const Files files(texts, secrets == Secrets::from_disk);
   return Loader(files).run(texts.front().path);
+}
+
+tl::expected<std::string, std::string> read_passphrase(const std::string& path) {
+  return Files().read(path).and_then([](const FileText& file) { return parse_passphrase(file.text); });
 }
 
 }  // namespace headgate::config

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <tl/expected.hpp>
+
 #include "config/model/model.h"
 
 namespace headgate::config {
@@ -47,6 +49,9 @@ LoadResult load(const std::string& node_file);
 // only those given; secrets (tokens_file) are not among the sources and are read from disk, or not at all.
 enum class Secrets { from_disk, none };
 LoadResult load_texts(const std::vector<SourceFile>& texts, Secrets secrets = Secrets::from_disk);
+
+// Of a passphrase_file as the model names it. Errors never hold what may be the secret.
+tl::expected<std::string, std::string> read_passphrase(const std::string& path);
 
 // JSON Schema (draft-07) of the two files, generated from the parser's own tables.
 std::string node_json_schema();

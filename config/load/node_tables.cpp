@@ -1,4 +1,5 @@
 // The tables of the node file.
+#include <algorithm>
 #include <set>
 
 #include "config/load/draft.h"
@@ -18,6 +19,8 @@ struct LogDraft {
 
 struct ServersDraft {
   std::vector<HttpDraft> http;
+  std::vector<RtmpDraft> rtmp;
+  std::vector<SrtDraft> srt;
   std::optional<AdminDraft> admin;
 };
 
@@ -209,6 +212,50 @@ const Table<HttpDraft>& http_table() {
   return kTable;
 }
 
+// A list of variants of RTMP. None of them is there yet, so that only the empty one is right.
+void read_legacy(Report& report, const Value& value, RtmpDraft&) {
+  const std::vector<std::string> variants{"rtmpt", "rtmpe", "rtmpte"};
+  if (!value.is_list()) {
+    report.error(value.place, fmt::format("legacy must be a list like [rtmpt], not {}", kind_name(value)));
+    return;
+  }
+  for (const ValuePtr& item : value.items) {
+    const bool known =
+        item->is_scalar() && std::find(variants.begin(), variants.end(), item->text) != variants.end();
+    report.error(item->place,
+                 known ? fmt::format("legacy: {} is not supported yet", item->text)
+                       : fmt::format("legacy names rtmpt, rtmpe and rtmpte, not {}{}", kind_name(*item),
+                                     item->is_scalar() ? suggestion(item->text, variants) : ""));
+  }
+}
+
+const Table<RtmpDraft>& rtmp_table() {
+  using D = RtmpDraft;
+  static const Table<D> kTable{"servers.rtmp",
+                               {required(text<D>("listen", &D::listen, check_listen, "",
+                                                 "address and port; \"[::]:1935\" takes IPv6 and IPv4")),
+                                custom<D>("legacy", R"({"type":"array","maxItems":0})", "",
+                                          "variants of RTMP to allow: none of them yet", read_legacy)}};
+  return kTable;
+}
+
+const Table<SrtDraft>& srt_table() {
+  using D = SrtDraft;
+  using std::chrono::milliseconds;
+  static const Table<D> kTable{
+      "servers.srt",
+      {required(text<D>("listen", &D::listen, check_listen, "",
+                        "address and UDP port; \"[::]:9000\" takes IPv6 and IPv4")),
+       duration<D>("latency", &D::latency, milliseconds(20), milliseconds(8000), "120ms",
+                   "time to repair losses, at least four times the round trip; a player may ask for more"),
+       text<D>(
+           "passphrase_file", [](D& d) -> Located<std::string>& { return d.passphrase.file; }, check_title,
+           "",
+           "file that holds the AES passphrase, 10 to 79 characters, of channels that have none of their "
+           "own; relative to this file")}};
+  return kTable;
+}
+
 const Table<AdminDraft>& admin_table() {
   using D = AdminDraft;
   static const Table<D> kTable{
@@ -240,7 +287,19 @@ const Table<ServersDraft>& servers_table() {
                      read_table(report, *item, admin_table(), out.admin.emplace());
                    }
                  }),
-       refused<D>("https"), refused<D>("rtmp"), refused<D>("rtmps"), refused<D>("srt")}};
+       tables<D>("rtmp", Key::Shape::one_or_list, rtmp_table(), "RTMP for players; a map or a list of maps",
+                 [](Report& report, const Value& value, D& out) {
+                   for (const Value* item : one_or_list(value)) {
+                     read_table(report, *item, rtmp_table(), out.rtmp.emplace_back());
+                   }
+                 }),
+       tables<D>("srt", Key::Shape::one_or_list, srt_table(), "SRT for players; a map or a list of maps",
+                 [](Report& report, const Value& value, D& out) {
+                   for (const Value* item : one_or_list(value)) {
+                     read_table(report, *item, srt_table(), out.srt.emplace_back());
+                   }
+                 }),
+       refused<D>("https"), refused<D>("rtmps")}};
   return kTable;
 }
 
@@ -291,6 +350,8 @@ const Table<NodeDraft>& node_table() {
                    ServersDraft servers;
                    read_table(report, value, servers_table(), servers);
                    out.http = std::move(servers.http);
+                   out.rtmp = std::move(servers.rtmp);
+                   out.srt = std::move(servers.srt);
                    out.admin = std::move(servers.admin);
                  }),
        required(custom<D>(

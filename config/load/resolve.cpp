@@ -26,6 +26,11 @@ class Resolver {
     for (const auto& core : node_.cores) model_.node.fastpath.cores.push_back(core.value);
     for (const auto& draft : node_.interfaces) model_.node.interfaces.push_back(draft.interface);
     for (const auto& server : node_.http) model_.node.http.push_back({server.listen.value});
+    for (const auto& server : node_.rtmp) model_.node.rtmp.push_back({server.listen.value});
+    for (const auto& server : node_.srt) {
+      model_.node.srt.push_back(
+          {server.listen.value, server.latency, server.passphrase.path, server.passphrase.text});
+    }
     for (const ChannelDraft& channel : channels_) add(channel);
     check_loops();
   }
@@ -95,7 +100,7 @@ class Resolver {
       std::string host, port;
       Place place;
     };
-    std::vector<Listener> known;
+    std::vector<Listener> known;  // of TCP, then of UDP
     const auto any = [](const std::string& host) { return host == "[::]" || host == "0.0.0.0"; };
     const auto check = [&](const Located<std::string>& listen) {
       if (!listen.set) return;
@@ -111,7 +116,10 @@ class Resolver {
       known.push_back(next);
     };
     for (const HttpDraft& server : node_.http) check(server.listen);
+    for (const RtmpDraft& server : node_.rtmp) check(server.listen);
     if (node_.admin) check(node_.admin->listen);
+    known.clear();
+    for (const SrtDraft& server : node_.srt) check(server.listen);
   }
 
   std::vector<std::string> interface_names() const {
@@ -304,13 +312,33 @@ class Resolver {
       add_input(draft, end, static_cast<std::uint32_t>(channel.inputs.size()) + 1, channel);
     }
     for (const EndDraft& end : draft.push) add_push(draft, end, channel);
-    if (draft.serve.hls) {
-      if (node_.http.empty()) {
-        report_.error(draft.serve.hls->place, "hls needs an HTTP server: add servers.http to the node file");
-      }
-      channel.hls = draft.serve.hls->options;
-    }
+    add_serve(draft.serve, channel);
     model_.channels.push_back(std::move(channel));
+  }
+
+  void add_serve(const ServeDraft& serve, Channel& channel) {
+    const auto need = [this](Place place, bool there, const char* protocol, const char* server,
+                             const char* key) {
+      if (there) return;
+      report_.error(place, fmt::format("{} needs an {} server: add servers.{} to the node file", protocol,
+                                       server, key));
+    };
+    if (serve.hls) {
+      need(serve.hls->place, !node_.http.empty(), "hls", "HTTP", "http");
+      channel.hls = serve.hls->options;
+    }
+    if (serve.http_ts) {
+      need(serve.http_ts->place, !node_.http.empty(), "http-ts", "HTTP", "http");
+      channel.http_ts = true;
+    }
+    if (serve.rtmp) {
+      need(serve.rtmp->place, !node_.rtmp.empty(), "rtmp", "RTMP", "rtmp");
+      channel.rtmp = true;
+    }
+    if (serve.srt) {
+      need(serve.srt->place, !node_.srt.empty(), "srt", "SRT", "srt");
+      channel.srt = SrtOptions{serve.srt->passphrase.path, serve.srt->passphrase.text};
+    }
   }
 
   void check_loops() {

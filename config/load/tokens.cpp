@@ -1,5 +1,6 @@
-// The admin server's tokens: a line each, ROLE TOKEN. Roles: viewer reads, operator also acts on what runs,
-// admin also changes the map. Empty lines and lines that begin with # are skipped.
+// Secrets in files of their own. The admin server's tokens: a line each, ROLE TOKEN. Roles: viewer reads,
+// operator also acts on what runs, admin also changes the map. Empty lines and lines that begin with # are
+// skipped.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +10,28 @@
 #include "config/load/files.h"
 
 namespace headgate::config {
+
+tl::expected<std::string, std::string> parse_passphrase(const std::string& text) {
+  constexpr std::size_t kMin = 10;
+  constexpr std::size_t kMax = 79;
+  std::string passphrase = text;
+  while (!passphrase.empty() && (passphrase.back() == '\n' || passphrase.back() == '\r')) {
+    passphrase.pop_back();
+  }
+  // Never show what may be the passphrase.
+  if (passphrase.find('\n') != std::string::npos)
+    return tl::unexpected<std::string>("must hold the passphrase alone, in one line");
+  if (passphrase.size() < kMin || passphrase.size() > kMax) {
+    return tl::unexpected<std::string>(
+        fmt::format("holds {} characters: a passphrase has {} to {}, make one with openssl rand -hex 16",
+                    passphrase.size(), kMin, kMax));
+  }
+  if (!std::all_of(passphrase.begin(), passphrase.end(), [](char c) { return c >= ' ' && c < 0x7f; })) {
+    return tl::unexpected<std::string>(
+        "holds a character that is not printable ASCII: make one with openssl rand -hex 16");
+  }
+  return passphrase;
+}
 
 std::vector<AdminToken> read_tokens(Report& report, const std::string& text, int file) {
   constexpr std::size_t kMinToken = 8;

@@ -106,13 +106,12 @@ class Brackets {
     const Place begin = place_;
     advance();
     while (at_ < text_.size()) {
-      if (mark == '"' && text_[at_] == '\\' && at_ + 1 < text_.size()) {
+      const bool escape = mark == '"' && text_[at_] == '\\' && at_ + 1 < text_.size();
+      const bool doubled = mark == '\'' && text_[at_] == mark && next() == mark;
+      if (escape || doubled) {
         advance();
         advance();
       } else if (text_[at_] != mark) {
-        advance();
-      } else if (mark == '\'' && next() == '\'') {
-        advance();
         advance();
       } else {
         advance();

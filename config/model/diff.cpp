@@ -31,6 +31,25 @@ bool breaks_hls(const Channel& running, const Channel& wanted) {
   return !wanted.hls || wanted.hls->segment != running.hls->segment;
 }
 
+// A passphrase is asked for when a player connects: those that hold the former one must come again.
+bool breaks_srt(const Channel& running, const Channel& wanted) {
+  return !wanted.srt || wanted.srt->passphrase != running.srt->passphrase ||
+         wanted.srt->passphrase_file.empty() != running.srt->passphrase_file.empty();
+}
+
+std::vector<std::string> interrupted_viewers(const Channel& running, const Channel& wanted, bool media) {
+  std::vector<std::string> out;
+  if (!running.enabled) return out;
+  const auto note = [&](const char* protocol, bool served, bool breaks) {
+    if (served && (media || breaks)) out.emplace_back(protocol);
+  };
+  note("hls", running.hls.has_value(), running.hls && breaks_hls(running, wanted));
+  note("http-ts", running.http_ts, !wanted.http_ts);
+  note("rtmp", running.rtmp, !wanted.rtmp);
+  note("srt", running.srt.has_value(), running.srt && breaks_srt(running, wanted));
+  return out;
+}
+
 ChannelChange compare(const Channel& running, const Channel& wanted) {
   ChannelChange out;
   out.id = running.id;
@@ -46,11 +65,15 @@ ChannelChange compare(const Channel& running, const Channel& wanted) {
   note(same_flows && running.inputs != wanted.inputs, "program");
   note(running.push != wanted.push, "push");
   note(running.hls != wanted.hls, "serve.hls");
+  note(running.http_ts != wanted.http_ts, "serve.http-ts");
+  note(running.rtmp != wanted.rtmp, "serve.rtmp");
+  note(running.srt != wanted.srt, "serve.srt");
   out.values = channel_values(running, wanted);
   if (running.enabled && wanted.enabled) out.interrupts_pushes = interrupted_pushes(running, wanted);
   const bool media = running.inputs != wanted.inputs || !wanted.enabled;
   out.interrupts_media = sends(running) && media;
-  out.interrupts_hls = running.enabled && running.hls && (media || breaks_hls(running, wanted));
+  out.interrupts_viewers = interrupted_viewers(running, wanted, media);
+  out.interrupts_hls = std::count(out.interrupts_viewers.begin(), out.interrupts_viewers.end(), "hls") != 0;
   return out;
 }
 
@@ -73,6 +96,11 @@ class NodeDiff {
     restart("fastpath.hugepages", before.hugepages, after.hugepages);
     restart("fastpath.idle", before.idle, after.idle);
     note("servers.http", running_.http, wanted_.http);
+    note("servers.rtmp", running_.rtmp, wanted_.rtmp);
+    note("servers.srt", running_.srt, wanted_.srt);
+    listeners("servers.http", running_.http, wanted_.http, {"hls", "http-ts"});
+    listeners("servers.rtmp", running_.rtmp, wanted_.rtmp, {"rtmp"});
+    listeners("servers.srt", running_.srt, wanted_.srt, {"srt"});
     note("servers.admin", running_.admin, wanted_.admin);
   }
 
@@ -91,6 +119,19 @@ class NodeDiff {
   template <class T>
   void refuse(const std::string& key, const T& before, const T& after) {
     if (note(key, before, after)) plan_.refused.push_back(key);
+  }
+  template <class Server>
+  void listeners(const char* key, const std::vector<Server>& before, const std::vector<Server>& after,
+                 const std::vector<std::string>& protocols) {
+    for (const Server& server : before) {
+      const auto kept = std::find_if(after.begin(), after.end(),
+                                     [&](const Server& other) { return other.listen == server.listen; });
+      const bool closes = kept == after.end();
+      bool passphrase = false;
+      if constexpr (std::is_same_v<Server, SrtServer>)
+        passphrase = !closes && kept->passphrase != server.passphrase;
+      if (closes || passphrase) plan_.listeners.push_back({key, server.listen, closes, protocols});
+    }
   }
   void needs_restart() {
     if (plan_.restarts.empty()) plan_.restarts.emplace_back("fastpath");

@@ -22,11 +22,23 @@ struct ChannelChange {
   std::vector<std::string> keys;  // "name", "inputs", "push", "serve.hls", "enabled", ...
   bool interrupts_media = false;  // multicast out of this channel pauses (its input changed)
   bool interrupts_hls = false;    // HLS viewers of this channel see a break
+  // The protocols, as `serve` names them, whose players of this channel see a break or are sent away. One
+  // that comes, goes or changes leaves those of the others alone.
+  std::vector<std::string> interrupts_viewers;
   // Pushes that end or go elsewhere, and RTP pushes whose sequence numbers begin anew. Another TTL or DSCP of
   // a UDP push costs nothing: the next datagram has it.
   std::vector<std::string> interrupts_pushes;
   std::vector<ValueChange> values;
   bool operator==(const ChannelChange&) const = default;
+};
+
+// A server's address that is no more what its players connected to.
+struct ListenerChange {
+  std::string key;      // "servers.rtmp"
+  std::string address;  // "[::]:1935"
+  bool closes = false;  // else it asks for another passphrase
+  std::vector<std::string> protocols;
+  bool operator==(const ListenerChange&) const = default;
 };
 
 struct Plan {
@@ -36,6 +48,7 @@ struct Plan {
   std::vector<std::string> untouched;
   std::vector<std::string> node_keys;  // changed node keys, dotted: "interfaces.cap0.mtu"
   std::vector<ValueChange> node_values;
+  std::vector<ListenerChange> listeners;
   std::vector<std::string> restarts;  // processes that apply must restart: "fastpath", "bridge"
   std::vector<std::string> refused;  // node keys that can't change at run time: "node", "run_dir", "data_dir"
   bool empty() const { return added.empty() && changed.empty() && removed.empty() && node_keys.empty(); }

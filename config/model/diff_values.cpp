@@ -100,6 +100,22 @@ void hls_values(const Channel& running, const Channel& wanted, Values& values) {
   }
 }
 
+// "off", "on", "on with the passphrase of keys/news"
+std::string srt_words(const Channel& channel) {
+  if (!channel.srt) return "off";
+  return channel.srt->passphrase_file.empty() ? "on"
+                                              : "on with the passphrase of " + channel.srt->passphrase_file;
+}
+
+void output_values(const Channel& running, const Channel& wanted, Values& values) {
+  const auto on_off = [](bool on) { return std::string(on ? "on" : "off"); };
+  values.note("serve.http-ts", on_off(running.http_ts), on_off(wanted.http_ts));
+  values.note("serve.rtmp", on_off(running.rtmp), on_off(wanted.rtmp));
+  if (running.srt == wanted.srt) return;
+  const std::string before = srt_words(running), after = srt_words(wanted);
+  values.list.push_back({"serve.srt", before, before == after ? "another passphrase in that file" : after});
+}
+
 }  // namespace
 
 std::string in_words(bool value) { return value ? "true" : "false"; }
@@ -132,6 +148,17 @@ std::string in_words(const std::vector<HttpServer>& servers) {
   return join(servers, [](const HttpServer& server) { return server.listen; });
 }
 
+std::string in_words(const std::vector<RtmpServer>& servers) {
+  return join(servers, [](const RtmpServer& server) { return server.listen; });
+}
+
+std::string in_words(const std::vector<SrtServer>& servers) {
+  return join(servers, [](const SrtServer& server) {
+    return server.listen + " latency " + in_words(server.latency) +
+           (server.passphrase_file.empty() ? "" : " passphrase of " + server.passphrase_file);
+  });
+}
+
 std::string in_words(const std::optional<AdminServer>& server) {
   if (!server) return "";
   if (server->tokens_file.empty()) return server->listen;
@@ -154,6 +181,7 @@ std::vector<ValueChange> channel_values(const Channel& running, const Channel& w
   input_values(running, wanted, values);
   push_values(running, wanted, values);
   hls_values(running, wanted, values);
+  output_values(running, wanted, values);
   return std::move(values.list);
 }
 

@@ -1,4 +1,5 @@
-// Values of the model in the words of the files, for a plan. Nothing secret: of tokens only their number.
+// Values of the model in the words of the files, for a plan. Nothing secret: of tokens only their number, of
+// passphrases the files.
 // Pure.
 #pragma once
 
@@ -21,6 +22,8 @@ std::string in_words(Igmp value);
 std::string in_words(Hugepages value);
 std::string in_words(Idle value);
 std::string in_words(const std::vector<HttpServer>& servers);
+std::string in_words(const std::vector<RtmpServer>& servers);
+std::string in_words(const std::vector<SrtServer>& servers);
 std::string in_words(const std::optional<AdminServer>& server);
 
 std::vector<ValueChange> channel_values(const Channel& running, const Channel& wanted);

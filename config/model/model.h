@@ -49,6 +49,19 @@ struct HttpServer {
   bool operator==(const HttpServer&) const = default;
 };
 
+struct RtmpServer {
+  std::string listen;
+  bool operator==(const RtmpServer&) const = default;
+};
+
+struct SrtServer {
+  std::string listen;
+  std::chrono::milliseconds latency{120};
+  std::string passphrase_file;  // absolute; "": none
+  std::string passphrase;       // read from it; "" beside a file: it can't be read any more
+  bool operator==(const SrtServer&) const = default;
+};
+
 struct AdminToken {
   std::string role;
   std::string token;
@@ -96,6 +109,12 @@ struct HlsOptions {
   bool operator==(const HlsOptions&) const = default;
 };
 
+struct SrtOptions {
+  std::string passphrase_file;  // absolute; "": the server's passphrase, or none
+  std::string passphrase;       // read from it; "" beside a file: it can't be read any more
+  bool operator==(const SrtOptions&) const = default;
+};
+
 struct Channel {
   std::string id;
   std::string name;  // the id where the map gives none
@@ -104,7 +123,11 @@ struct Channel {
   bool enabled = true;
   std::vector<Input> inputs;
   std::vector<Push> push;
-  std::optional<HlsOptions> hls;  // served by HLS
+  // What is served, and how.
+  std::optional<HlsOptions> hls;
+  bool http_ts = false;
+  bool rtmp = false;
+  std::optional<SrtOptions> srt;
   bool operator==(const Channel&) const = default;
 };
 
@@ -117,6 +140,8 @@ struct Node {
   std::vector<Interface> interfaces;
   Fastpath fastpath;
   std::vector<HttpServer> http;
+  std::vector<RtmpServer> rtmp;
+  std::vector<SrtServer> srt;
   std::optional<AdminServer> admin;
   bool operator==(const Node&) const = default;
 };
@@ -126,5 +151,15 @@ struct Model {
   std::vector<Channel> channels;  // in the order of the files
   bool operator==(const Model&) const = default;
 };
+
+// The protocols by which a channel is served, as `serve` names them.
+inline std::vector<std::string> served(const Channel& channel) {
+  std::vector<std::string> out;
+  if (channel.hls) out.emplace_back("hls");
+  if (channel.http_ts) out.emplace_back("http-ts");
+  if (channel.rtmp) out.emplace_back("rtmp");
+  if (channel.srt) out.emplace_back("srt");
+  return out;
+}
 
 }  // namespace headgate::config

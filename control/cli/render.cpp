@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "control/cli/render_json.h"
 #include "control/protocol/counted.h"
 
 namespace headgate::control {
@@ -45,16 +46,6 @@ std::string number_or_dash(const json& value) {
 std::string strip_end(std::string line) {
   while (!line.empty() && line.back() == ' ') line.pop_back();
   return line + "\n";
-}
-
-std::uint64_t count(const json& object, const char* name) {
-  const auto value = object.find(name);
-  return value != object.end() && value->is_number() ? value->get<std::uint64_t>() : 0;
-}
-
-std::string text_of(const json& object, const char* name) {
-  const auto value = object.find(name);
-  return value != object.end() && value->is_string() ? value->get<std::string>() : "";
 }
 
 std::string drops_line(const json& drops) {
@@ -229,9 +220,27 @@ std::string bridge_block(const json& bridge) {
   return text;
 }
 
-std::string join(const json& words) {
+// What players may fetch: addresses, who does, and what they don't get.
+std::string serve_block(const json& output) {
   std::string text;
-  for (const json& word : words) text += (text.empty() ? "" : ", ") + word.get<std::string>();
+  for (const json& address : output.at("addresses"))
+    text +=
+        fmt::format("{:<8}{}\n", text.empty() ? text_of(output, "protocol") : "", address.get<std::string>());
+  if (text.empty()) text = text_of(output, "protocol") + "\n";
+  const char* players = text_of(output, "protocol") == "hls" ? "viewer" : "player";
+  std::string line = output.at("sessions").is_number() ? counted(count(output, "sessions"), players)
+                                                       : fmt::format("{}s unknown", players);
+  if (output.at("bitrate_bps").is_number())
+    line += fmt::format(", {} bit/s", human_bitrate(static_cast<double>(count(output, "bitrate_bps"))));
+  if (output.at("bytes").is_number()) line += ", " + counted(count(output, "bytes"), "byte");
+  if (const auto whose = text_of(output, "passphrase"); !whose.empty())
+    line += fmt::format(", asks for the passphrase of the {}", whose);
+  text += "    " + line + "\n";
+  if (const auto closed = text_of(output, "closed"); !closed.empty())
+    text += fmt::format("  ! closed: {}\n", closed);
+  for (const json& track : output.at("left_out"))
+    text += fmt::format("    0x{:04x}  {:<12} not carried: {}\n", count(track, "pid"), text_of(track, "kind"),
+                        text_of(track, "reason"));
   return text;
 }
 
@@ -339,90 +348,9 @@ std::string render_channel(const json& channel, bool colour) {
         count(output, "ts_packets"), ago(output, "last_packet_unix_ns", now, "never"));
     text += drops_line(output.at("drops"));
   }
+  for (const json& output : channel.value("serve", json::array())) text += serve_block(output);
   if (channel.at("bridge").is_object()) text += bridge_block(channel["bridge"]);
   return text + "\nprocesses: " + processes_line(channel.at("processes")) + "\n";
-}
-
-namespace {
-
-// "    segment: 4s -> 2s"
-std::string values_text(const json& change, const char* name) {
-  std::string text;
-  for (const json& value : change.value(name, json::array())) {
-    const auto before = text_of(value, "before"), after = text_of(value, "after");
-    text += "    " + text_of(value, "key") + ": ";
-    if (before.empty())
-      text += after + " added\n";
-    else
-      text += before + (after.empty() ? " removed\n" : " -> " + after + "\n");
-  }
-  return text;
-}
-
-std::string files_text(const json& answer) {
-  std::string text;
-  for (const json& file : answer.value("files", json::array())) {
-    const std::string state = text_of(file, "state"), path = text_of(file, "path");
-    const std::string map = answer.at("number").is_number()
-                                ? fmt::format("map {}", answer["number"].get<std::uint32_t>())
-                                : std::string("the running map");
-    if (state == "gone")
-      text += fmt::format("not read any more: {} (of {})\n", path, map);
-    else if (state == "same")
-      text += fmt::format("read {}: as in {}\n", path, map);
-    else
-      text += fmt::format("read {}: {} {}, changed {}\n", path, state == "new" ? "not in" : "differs from",
-                          map, local_time(file.at("changed_unix_ns").get<std::int64_t>()));
-  }
-  return text;
-}
-
-std::string broken_text(const json& answer, const json& change) {
-  std::string broken;
-  const auto add = [&](const std::string& what) { broken += (broken.empty() ? "" : " and ") + what; };
-  const std::string id = text_of(change, "id");
-  if (change.value("interrupts_media", false)) {
-    add("multicast out");
-  } else {
-    for (const json& push : change.value("interrupts_pushes", json::array()))
-      add("push " + push.get<std::string>());
-  }
-  if (change.value("interrupts_hls", false)) {
-    const bool known = answer.contains("viewers") && answer["viewers"].contains(id);
-    add(known ? counted(answer["viewers"][id].get<std::uint64_t>(), "HLS viewer") : "HLS viewers");
-  }
-  return broken;
-}
-
-}  // namespace
-
-std::string render_plan(const json& answer, bool done) {
-  const json& plan = answer.at("plan");
-  std::string text = done ? "" : files_text(answer);
-  for (const json& id : plan.at("added")) text += fmt::format("+ {}\n", id.get<std::string>());
-  for (const json& change : plan.at("changed")) {
-    const std::string broken = broken_text(answer, change);
-    text += fmt::format("~ {}: {}{}\n", text_of(change, "id"), join(change.at("keys")),
-                        broken.empty() ? " (nobody is interrupted)"
-                                       : (done ? " (interrupted " : " (interrupts ") + broken + ")");
-    text += values_text(change, "values");
-  }
-  for (const json& id : plan.at("removed")) text += fmt::format("- {}\n", id.get<std::string>());
-  for (const json& key : plan.at("node_keys"))
-    text += fmt::format("~ node file: {}\n", key.get<std::string>());
-  text += values_text(plan, "node_values");
-  for (const json& process : plan.at("restarts")) {
-    const bool fastpath = process.get<std::string>() == "fastpath";
-    text +=
-        fmt::format("! {} the {}: {}\n", done ? "restarted" : "restarts", fastpath ? "fast path" : "bridge",
-                    fastpath ? "every channel pauses for about a second"
-                             : "HLS viewers wait up to 2 s, multicast goes on");
-  }
-  if (!plan.at("refused").empty())
-    text += fmt::format("! refused: {} can't change while the gateway runs\n", join(plan["refused"]));
-  return text + fmt::format("{} added, {} changed, {} removed, {} untouched\n", plan.at("added").size(),
-                            plan.at("changed").size(), plan.at("removed").size(),
-                            plan.at("untouched").size());
 }
 
 std::string render_applied(const json& answer) {

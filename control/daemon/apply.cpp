@@ -46,16 +46,19 @@ nlohmann::json plan_json(const config::Plan& plan) {
                        {"values", values_json(change.values)},
                        {"interrupts_media", change.interrupts_media},
                        {"interrupts_hls", change.interrupts_hls},
+                       {"interrupts_viewers", change.interrupts_viewers},
                        {"interrupts_pushes", change.interrupts_pushes}});
-  return {{"added", plan.added},
-          {"changed", changed},
-          {"removed", plan.removed},
-          {"untouched", plan.untouched},
-          {"node_keys", plan.node_keys},
-          {"restarts", plan.restarts},
-          {"refused", plan.refused},
-          {"empty", plan.empty()},
-          {"node_values", values_json(plan.node_values)}};
+  nlohmann::json listeners = nlohmann::json::array();
+  for (const config::ListenerChange& listener : plan.listeners)
+    listeners.push_back({{"key", listener.key},
+                         {"address", listener.address},
+                         {"closes", listener.closes},
+                         {"protocols", listener.protocols}});
+  return {{"added", plan.added},         {"changed", changed},
+          {"removed", plan.removed},     {"untouched", plan.untouched},
+          {"node_keys", plan.node_keys}, {"listeners", listeners},
+          {"restarts", plan.restarts},   {"refused", plan.refused},
+          {"empty", plan.empty()},       {"node_values", values_json(plan.node_values)}};
 }
 
 std::string summary(const config::Plan& plan) {
@@ -107,15 +110,16 @@ nlohmann::json Daemon::plan() const {
   if (const auto applied = history_->applied()) result["number"] = applied->number;
   const auto difference = config::diff(*model_, *files.model);
   result["plan"] = plan_json(difference);
-  nlohmann::json viewers = nlohmann::json::object();
+  result["viewers"] = nlohmann::json::object();
+  result["sessions"] = nlohmann::json::object();
   const GatewayView now = view();
-  for (const auto& change : difference.changed) {
-    if (const auto sessions = sessions_of(now, change.id)) viewers[change.id] = *sessions;
-  }
-  for (const auto& id : difference.removed) {
-    if (const auto sessions = sessions_of(now, id)) viewers[id] = *sessions;
-  }
-  result["viewers"] = viewers;
+  const auto count = [&](const std::string& id) {
+    if (const auto sessions = sessions_of(now, id)) result["viewers"][id] = *sessions;
+    for (const auto& [protocol, sessions] : sessions_by_output(now, id))
+      result["sessions"][id][protocol] = sessions;
+  };
+  for (const auto& change : difference.changed) count(change.id);
+  for (const auto& id : difference.removed) count(id);
   return result;
 }
 

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <deque>
 #include <list>
+#include <utility>
 
 #include "control/launcher/log.h"
 #include "control/protocol/socket_path.h"
@@ -125,7 +126,7 @@ class Client : public std::enable_shared_from_this<Client> {
 
 struct ControlServer::Impl {
   Impl(asio::io_context& io, std::string path_in, RequestHandler handler_in)
-      : acceptor(io), retry(io), look(io), path(path_in), handler(std::move(handler_in)) {}
+      : acceptor(io), retry(io), look(io), path(std::move(path_in)), handler(std::move(handler_in)) {}
 
   Error listen() {
     Error error;

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -51,7 +52,11 @@ class Daemon {
     Reply reply;
   };
   struct PreparedApply;
-  struct RunningProbe;
+  struct RunningProbe {
+    ProbeReading reading;
+    Reply reply;
+    boost::asio::steady_timer timer;
+  };
 
   // start.cpp
   bool choose_map(const config::LoadResult& files);
@@ -67,7 +72,8 @@ class Daemon {
   void finish_apply(const std::shared_ptr<PreparedApply>& prepared, tl::expected<void, ApplyFailure> outcome);
   void end_apply(const ApplyJob& job, const nlohmann::json& result);
   void next_job();
-  void raise_unset_programs();
+  void raise_alarms();
+  void set_alarms(const char* kind, const char* severity, const std::map<std::string, std::string>& active);
   void repair_states();
   void reapply();
   bool wanted_map(const ApplyJob& job, PreparedApply& prepared, nlohmann::json& result);
@@ -132,6 +138,7 @@ class Daemon {
   Snapshot snapshot_;
   ChannelMonitor monitor_;
   Observation observation_;
+  OutputRates output_rates_;
   bool observing_ = false;
   std::chrono::steady_clock::time_point sampled_{};
   std::chrono::steady_clock::time_point observing_since_{};

@@ -38,6 +38,18 @@ std::string hex(const unsigned char* bytes, unsigned size) {
   return text;
 }
 
+// One file at a time: one that can't be read any more costs no other its passphrase.
+void read_passphrases(config::Model& model) {
+  const auto read = [](auto& srt) {
+    if (!srt.passphrase_file.empty())
+      srt.passphrase = config::read_passphrase(srt.passphrase_file).value_or("");
+  };
+  for (config::SrtServer& server : model.node.srt) read(server);
+  for (config::Channel& channel : model.channels) {
+    if (channel.srt) read(*channel.srt);
+  }
+}
+
 }  // namespace
 
 std::string digest(const std::vector<config::SourceFile>& sources) {
@@ -158,12 +170,15 @@ tl::expected<std::shared_ptr<const config::Model>, std::string> History::model(s
   const auto text = protocol::read_file(folder(number) + "/model.json");
   if (!text) return tl::unexpected(text.error());
   auto model = parse_model(*text);
-  if (!model || !(*model)->node.admin || (*model)->node.admin->tokens_file.empty()) return model;
-  // Secrets are not kept here. A file that can't be read any more leaves no token, which closes the page.
-  const auto now = config::load_texts(sources(number));
-  if (!now.ok() || !now.model->node.admin) return model;
+  if (!model) return model;
+  // Secrets are not kept here. A file that can't be read any more leaves no token, which closes the page, or
+  // no passphrase, which closes the stream.
   auto complete = std::make_shared<config::Model>(**model);
-  complete->node.admin->tokens = now.model->node.admin->tokens;
+  read_passphrases(*complete);
+  if (complete->node.admin && !complete->node.admin->tokens_file.empty()) {
+    const auto now = config::load_texts(sources(number));
+    if (now.ok() && now.model->node.admin) complete->node.admin->tokens = now.model->node.admin->tokens;
+  }
   return complete;
 }
 

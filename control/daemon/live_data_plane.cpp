@@ -19,8 +19,9 @@ std::string LiveDataPlane::socket(const std::string& process) const {
 
 tl::expected<void, std::string> LiveDataPlane::write_state(const std::string& process,
                                                            const std::string& json) {
-  return protocol::write_file_atomically(
-      process == "fastpath" ? run_dir_.fastpath_state() : run_dir_.bridge_state(), json);
+  // The bridge's holds passphrases.
+  if (process == "fastpath") return protocol::write_file_atomically(run_dir_.fastpath_state(), json);
+  return protocol::write_file_atomically(run_dir_.bridge_state(), json, protocol::Readers::bridge);
 }
 
 tl::expected<std::uint64_t, std::string> LiveDataPlane::generation(const std::string& process) {

@@ -99,8 +99,8 @@ void about_channels(Writer& out, const GatewayView& view) {
   }
   out.family("headgate_sessions", "gauge", "Players connected, by channel and protocol.");
   for (const config::Channel& channel : view.model->channels) {
-    if (const auto sessions = sessions_of(view, channel.id); sessions && channel.hls)
-      out.sample({{"channel", channel.id}, {"protocol", "hls"}}, *sessions);
+    for (const auto& [protocol, sessions] : sessions_by_output(view, channel.id))
+      out.sample({{"channel", channel.id}, {"output", protocol}, {"protocol", protocol}}, sessions);
   }
 }
 
@@ -157,8 +157,16 @@ void about_inputs(Writer& out, const Snapshot& snapshot) {
   }
 }
 
-void about_outputs(Writer& out, const Snapshot& snapshot) {
-  out.family("headgate_output_bytes_total", "counter", "Bytes of transport packets sent.");
+void about_outputs(Writer& out, const GatewayView& view) {
+  const Snapshot& snapshot = view.snapshot;
+  out.family("headgate_output_bytes_total", "counter",
+             "Bytes sent: of transport packets to a push, of media to the players of a protocol.");
+  for (const config::Channel& channel : view.model->channels) {
+    for (const ServedOutput& output :
+         served_outputs(view.model->node, channel, bridge_channel(view, channel.id))) {
+      if (output.bytes) out.sample({{"channel", channel.id}, {"output", output.protocol}}, *output.bytes);
+    }
+  }
   for (const OutputSnapshot& output : snapshot.outputs)
     out.sample({{"channel", output.channel}, {"output", output.url}}, output.bytes);
   out.family("headgate_output_datagrams_total", "counter", "Datagrams sent.");
@@ -334,7 +342,7 @@ std::string metrics_text(const GatewayView& view) {
   about_gateway(out, view);
   about_channels(out, view);
   about_inputs(out, view.snapshot);
-  about_outputs(out, view.snapshot);
+  about_outputs(out, view);
   about_drops(out, view);
   about_hls(out, view);
   about_http(out, view);

@@ -87,6 +87,27 @@ json output_json(const OutputSnapshot& output) {
           {"drops", drops_json(output.drops)}};
 }
 
+json serve_json(const GatewayView& view, const config::Channel& channel) {
+  json result = json::array();
+  for (const ServedOutput& output :
+       served_outputs(view.model->node, channel, bridge_channel(view, channel.id))) {
+    json left_out = json::array();
+    for (const LeftOut& track : output.left_out)
+      left_out.push_back({{"pid", track.pid}, {"kind", track.kind}, {"reason", track.reason}});
+    json entry = {{"protocol", output.protocol}, {"addresses", output.addresses}, {"passphrase", nullptr},
+                  {"closed", nullptr},           {"sessions", nullptr},           {"bytes", nullptr},
+                  {"bitrate_bps", nullptr},      {"left_out", left_out}};
+    if (!output.passphrase.empty()) entry["passphrase"] = output.passphrase;
+    if (!output.closed.empty()) entry["closed"] = output.closed;
+    if (output.sessions) entry["sessions"] = *output.sessions;
+    if (output.bytes) entry["bytes"] = *output.bytes;
+    const auto rate = view.output_bitrates.find({channel.id, output.protocol});
+    if (rate != view.output_bitrates.end()) entry["bitrate_bps"] = rate->second;
+    result.push_back(std::move(entry));
+  }
+  return result;
+}
+
 json network_json(const NetworkSnapshot& network) {
   return {{"interface", network.interface},       {"vlan", network.vlan},
           {"igmp_version", network.igmp_version}, {"last_query_unix_ns", network.last_query_unix_ns},
@@ -178,9 +199,8 @@ json channel_line(const GatewayView& view, const config::Channel& channel) {
   line["cc_errors"] = cc_errors;
   line["drops"] = drops;
   line["outputs"] = outputs;
-  line["serves"] = channel.hls ? json::array({"hls"}) : json::array();
-  if (const auto sessions = sessions_of(view, channel.id); sessions && channel.hls)
-    line["viewers"] = *sessions;
+  line["serves"] = config::served(channel);
+  if (const auto sessions = sessions_of(view, channel.id)) line["viewers"] = *sessions;
   return line;
 }
 
@@ -244,14 +264,24 @@ json bridge_channel(const GatewayView& view, const std::string& channel) {
   return entry != channels->end() && entry->is_object() ? *entry : json(nullptr);
 }
 
+std::map<std::string, std::uint64_t> sessions_by_output(const GatewayView& view, const std::string& id) {
+  std::map<std::string, std::uint64_t> result;
+  const auto& channels = view.model->channels;
+  const auto channel =
+      std::find_if(channels.begin(), channels.end(), [&](const auto& entry) { return entry.id == id; });
+  if (channel == channels.end()) return result;
+  for (const ServedOutput& output : served_outputs(view.model->node, *channel, bridge_channel(view, id))) {
+    if (output.sessions) result[output.protocol] = *output.sessions;
+  }
+  return result;
+}
+
 std::optional<std::uint64_t> sessions_of(const GatewayView& view, const std::string& channel) {
-  const json entry = bridge_channel(view, channel);
-  if (!entry.is_object()) return std::nullopt;
-  const auto hls = entry.find("hls");
-  if (hls == entry.end() || !hls->is_object()) return std::nullopt;
-  const auto sessions = hls->find("viewers");
-  if (sessions == hls->end() || !sessions->is_number_unsigned()) return std::nullopt;
-  return sessions->get<std::uint64_t>();
+  const auto by_output = sessions_by_output(view, channel);
+  if (by_output.empty()) return std::nullopt;
+  std::uint64_t sum = 0;
+  for (const auto& [protocol, sessions] : by_output) sum += sessions;
+  return sum;
 }
 
 json gateway_status(const GatewayView& view) {
@@ -288,6 +318,7 @@ json channel_status(const GatewayView& view, const std::string& id) {
   result["now_unix_ns"] = view.now_unix_ns;
   result["inputs"] = inputs;
   result["push"] = outputs;
+  result["serve"] = serve_json(view, *channel);
   result["bridge"] = bridge;
   json networks = json::array();
   for (const NetworkSnapshot& network : view.snapshot.networks) {

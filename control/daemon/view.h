@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include "config/model/model.h"
 #include "control/daemon/channel_monitor.h"
 #include "control/daemon/history.h"
+#include "control/daemon/outputs.h"
 #include "control/daemon/snapshot.h"
 #include "control/launcher/launcher_client.h"
 
@@ -42,6 +44,7 @@ struct GatewayView {
   std::vector<ProcessView> processes;
   nlohmann::json fastpath_status = nlohmann::json::object();  // as it answers to `status`
   nlohmann::json bridge_status = nlohmann::json::object();
+  std::map<OutputRates::Key, std::uint64_t> output_bitrates;
   std::uint64_t generation = 0;
   std::optional<HistoryEntry> applied;
   bool map_differs = false;
@@ -58,7 +61,9 @@ std::string metrics_text(const GatewayView& view);
 // As the bridge tells it: tracks and, where it serves HLS, "hls". Null where there is none.
 nlohmann::json bridge_channel(const GatewayView& view, const std::string& channel);
 
-// Sessions of a channel that the bridge reports; nothing while it doesn't.
+// Players of a channel that the bridge reports, by protocol; nothing while it doesn't.
+std::map<std::string, std::uint64_t> sessions_by_output(const GatewayView& view, const std::string& channel);
+// Over all protocols.
 std::optional<std::uint64_t> sessions_of(const GatewayView& view, const std::string& channel);
 
 }  // namespace headgate::control

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -25,13 +26,28 @@ bool write_all(int fd, const std::string& content) {
   return true;
 }
 
+// The launcher gives state/ the group of the bridge's user, where it has one of its own; what is made inside
+// inherits that group. Else the group is ours, and whoever is in it has no business here.
+bool share_with_other_user(int fd) {
+  struct stat about {};
+  if (::fstat(fd, &about) != 0) return false;
+  return about.st_gid == ::getegid() || ::fchmod(fd, 0640) == 0;
+}
+
 }  // namespace
 
-tl::expected<void, std::string> write_file_atomically(const std::string& path, const std::string& content) {
+tl::expected<void, std::string> write_file_atomically(const std::string& path, const std::string& content,
+                                                      Readers readers) {
   const std::string temporary = path + ".new";
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+  const bool secret = readers == Readers::bridge;
+  // What an earlier writer left may be open to more readers: a secret gets a file of its own.
+  if (secret && ::unlink(temporary.c_str()) != 0 && errno != ENOENT)
+    return failure("can't remove", temporary);
+  const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (secret ? O_EXCL : O_TRUNC);
+  const int fd = ::open(temporary.c_str(), flags, secret ? 0600 : 0640);
   if (fd < 0) return failure("can't create", temporary);
-  const bool written = write_all(fd, content) && ::fsync(fd) == 0;
+  const bool readable = !secret || share_with_other_user(fd);
+  const bool written = readable && write_all(fd, content) && ::fsync(fd) == 0;
   ::close(fd);
   if (!written) return failure("can't write", temporary);
   if (::rename(temporary.c_str(), path.c_str()) != 0) return failure("can't rename to", path);

@@ -22,6 +22,10 @@ constexpr std::uint8_t kMaxDscp = 63;
 // Wider than what the map allows; a bridge divides by the one and keeps twice the other in files.
 constexpr std::uint32_t kMaxSegmentMs = 600'000;
 constexpr std::uint32_t kMaxWindow = 1000;
+constexpr std::uint32_t kMaxLatencyMs = 65'535;  // 16 bits in SRT's handshake
+// What libsrt takes as SRTO_PASSPHRASE.
+constexpr std::size_t kMinPassphrase = 10;
+constexpr std::size_t kMaxPassphrase = 79;
 constexpr std::size_t kMaxId = 255;  // NAME_MAX of Linux
 
 template <typename T>
@@ -40,6 +44,14 @@ std::string read_id(const Members& members) {
                     id.find('/') == std::string::npos && id.find('\0') == std::string::npos;
   if (!good) fail(members.at("id"), "can't name a folder");
   return id;
+}
+
+// "" for none. The error tells nothing of the secret.
+void read_passphrase(const Members& members, std::string& passphrase) {
+  members.read("passphrase", passphrase);
+  if (passphrase.empty()) return;
+  if (passphrase.size() < kMinPassphrase || passphrase.size() > kMaxPassphrase)
+    fail(members.at("passphrase"), "must have 10 to 79 bytes, or none");
 }
 
 json program_json(const std::optional<Program>& program) {
@@ -93,11 +105,14 @@ json write(const FastpathChannel& s) {
 json write(const BridgeChannel& s) {
   json hls = nullptr;
   if (s.hls) hls = {{"segment_ms", s.hls->segment_ms}, {"window", s.hls->window}};
-  return {{"id", s.id},
-          {"handle", s.handle},
-          {"name", s.name},
-          {"program", program_json(s.program)},
-          {"hls", hls}};
+  json srt = nullptr;
+  if (s.srt) srt = {{"passphrase", s.srt->passphrase}};
+  return {{"id", s.id}, {"handle", s.handle},   {"name", s.name}, {"program", program_json(s.program)},
+          {"hls", hls}, {"http_ts", s.http_ts}, {"rtmp", s.rtmp}, {"srt", srt}};
+}
+
+json write(const SrtServerState& s) {
+  return {{"listen", s.listen}, {"latency_ms", s.latency_ms}, {"passphrase", s.passphrase}};
 }
 
 VlanState read_vlan(const json& value, const std::string& path) {
@@ -163,7 +178,7 @@ FastpathChannel read_fastpath_channel(const json& value, const std::string& path
 }
 
 BridgeChannel read_bridge_channel(const json& value, const std::string& path) {
-  const Members members(value, path, {"id", "handle", "name", "program", "hls"});
+  const Members members(value, path, {"id", "handle", "name", "program", "hls", "http_ts", "rtmp", "srt"});
   BridgeChannel s;
   s.id = read_id(members);
   members.read("handle", s.handle);
@@ -176,6 +191,21 @@ BridgeChannel read_bridge_channel(const json& value, const std::string& path) {
     if (s.hls->segment_ms == 0) fail(hls.at("segment_ms"), "must not be 0");
     hls.read("window", s.hls->window, kMaxWindow);
   }
+  members.read("http_ts", s.http_ts);
+  members.read("rtmp", s.rtmp);
+  if (!members.null("srt")) {
+    const Members srt(members.get("srt"), members.at("srt"), {"passphrase"});
+    read_passphrase(srt, s.srt.emplace().passphrase);
+  }
+  return s;
+}
+
+SrtServerState read_srt_server(const json& value, const std::string& path) {
+  const Members members(value, path, {"listen", "latency_ms", "passphrase"});
+  SrtServerState s;
+  members.read("listen", s.listen);
+  members.read("latency_ms", s.latency_ms, kMaxLatencyMs);
+  read_passphrase(members, s.passphrase);
   return s;
 }
 
@@ -209,14 +239,17 @@ FastpathState read_fastpath(const json& value) {
 }
 
 BridgeState read_bridge(const json& value) {
-  const Members members(
-      value, "", {"version", "generation", "node", "log_level", "log_format", "http_listen", "channels"});
+  const Members members(value, "",
+                        {"version", "generation", "node", "log_level", "log_format", "http_listen",
+                         "rtmp_listen", "srt_servers", "channels"});
   BridgeState s;
   members.read("generation", s.generation);
   members.read("node", s.node);
   members.read("log_level", s.log_level);
   members.read("log_format", s.log_format);
   members.read_list("http_listen", s.http_listen, Members::string);
+  members.read_list("rtmp_listen", s.rtmp_listen, Members::string);
+  members.read_list("srt_servers", s.srt_servers, read_srt_server);
   members.read_list("channels", s.channels, read_bridge_channel);
   return s;
 }
@@ -258,12 +291,16 @@ std::string to_json(const FastpathState& s) {
 std::string to_json(const BridgeState& s) {
   json channels = json::array();
   for (const BridgeChannel& channel : s.channels) channels.push_back(write(channel));
+  json srt_servers = json::array();
+  for (const SrtServerState& server : s.srt_servers) srt_servers.push_back(write(server));
   return dump({{"version", kStateVersion},
                {"generation", s.generation},
                {"node", s.node},
                {"log_level", s.log_level},
                {"log_format", s.log_format},
                {"http_listen", s.http_listen},
+               {"rtmp_listen", s.rtmp_listen},
+               {"srt_servers", srt_servers},
                {"channels", channels}},
               1) +
          "\n";

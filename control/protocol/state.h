@@ -92,7 +92,7 @@ struct HlsState {
   bool operator==(const HlsState&) const = default;
 };
 
-// Secrets stand here as their files hold them: the state file is readable by its owner only.
+// Secrets stand here as their files hold them: nobody but control and the bridge may read the state file.
 struct SrtServeState {
   std::string passphrase;  // "": the listener's own, or none
   bool operator==(const SrtServeState&) const = default;
@@ -135,8 +135,12 @@ std::string to_json(const BridgeState& state);
 tl::expected<FastpathState, std::string> parse_fastpath_state(const std::string& json);
 tl::expected<BridgeState, std::string> parse_bridge_state(const std::string& json);
 
-// Whole file, written to a temporary beside it, fsynced and renamed.
-tl::expected<void, std::string> write_file_atomically(const std::string& path, const std::string& content);
+// Whole file, written to a temporary beside it, fsynced and renamed. One with secrets in it is readable from
+// its first byte by the owner alone, and by the bridge where that is another user: by the group of the
+// folder.
+enum class Readers { group, bridge };
+tl::expected<void, std::string> write_file_atomically(const std::string& path, const std::string& content,
+                                                      Readers readers = Readers::group);
 // A whole file; an error where it is longer than kMaxFile. Never waits, whatever stands in that place.
 inline constexpr std::size_t kMaxFile = 64 * 1024 * 1024;
 tl::expected<std::string, std::string> read_file(const std::string& path);

@@ -67,12 +67,18 @@ protocol::FastpathChannel fastpath_channel(const config::Channel& from, std::uin
   to.id = from.id;
   to.handle = handle;
   to.program = program_of(from);
-  to.to_bridge = from.hls.has_value();
+  to.to_bridge = !config::served(from).empty();
   for (const config::Input& input : from.inputs) to.inputs.push_back(convert(input));
   for (const config::Push& push : from.push) {
     if (push.enabled) to.outputs.push_back(convert(push));
   }
   return to;
+}
+
+// An encrypted stream whose passphrase can't be read any more is not served: it must never go out in clear.
+template <class Srt>
+bool closed(const Srt& srt) {
+  return !srt.passphrase_file.empty() && srt.passphrase.empty();
 }
 
 protocol::BridgeChannel bridge_channel(const config::Channel& from, std::uint32_t handle) {
@@ -81,7 +87,11 @@ protocol::BridgeChannel bridge_channel(const config::Channel& from, std::uint32_
   to.handle = handle;
   to.name = from.name;
   to.program = program_of(from);
-  to.hls = protocol::HlsState{static_cast<std::uint32_t>(from.hls->segment.count()), from.hls->window};
+  if (from.hls)
+    to.hls = protocol::HlsState{static_cast<std::uint32_t>(from.hls->segment.count()), from.hls->window};
+  to.http_ts = from.http_ts;
+  to.rtmp = from.rtmp;
+  if (from.srt && !closed(*from.srt)) to.srt = protocol::SrtServeState{from.srt->passphrase};
   return to;
 }
 
@@ -128,11 +138,17 @@ DesiredStates build_states(const config::Model& model, Handles& handles, std::ui
   for (const config::Interface& interface : node.interfaces)
     states.fastpath.interfaces.push_back(convert(interface));
   for (const config::HttpServer& server : node.http) states.bridge.http_listen.push_back(server.listen);
+  for (const config::RtmpServer& server : node.rtmp) states.bridge.rtmp_listen.push_back(server.listen);
+  for (const config::SrtServer& server : node.srt) {
+    if (closed(server)) continue;
+    states.bridge.srt_servers.push_back(
+        {server.listen, static_cast<std::uint32_t>(server.latency.count()), server.passphrase});
+  }
   for (const config::Channel& channel : model.channels) {
     if (!channel.enabled) continue;
     const std::uint32_t handle = handles.by_id.at(channel.id);
     states.fastpath.channels.push_back(fastpath_channel(channel, handle));
-    if (channel.hls) states.bridge.channels.push_back(bridge_channel(channel, handle));
+    if (!config::served(channel).empty()) states.bridge.channels.push_back(bridge_channel(channel, handle));
   }
   return states;
 }

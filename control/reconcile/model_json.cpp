@@ -27,9 +27,22 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Vlan, id, addresses)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Interface, name, device, addresses, is_default, mtu, igmp, vlans)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Fastpath, workers, cores, hugepages, idle)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(HttpServer, listen)
-// Without its tokens: secrets stay in their file and are read from there again.
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RtmpServer, listen)
+// Without tokens and passphrases: secrets stay in their files and are read from there again.
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AdminServer, listen, tokens_file)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Push, url, protocol, interface, vlan, group, port, ttl, dscp, enabled)
+
+static void to_json(json& to, const SrtServer& from) {
+  to = {{"listen", from.listen},
+        {"latency_ms", from.latency.count()},
+        {"passphrase_file", from.passphrase_file}};
+}
+
+static void from_json(const json& from, SrtServer& to) {
+  from.at("listen").get_to(to.listen);
+  to.latency = std::chrono::milliseconds(from.at("latency_ms").get<std::int64_t>());
+  from.at("passphrase_file").get_to(to.passphrase_file);
+}
 
 static json program_to_json(const std::optional<Program>& program) {
   if (!program) return nullptr;
@@ -61,10 +74,12 @@ static void from_json(const json& from, Input& to) {
 }
 
 static void to_json(json& to, const Channel& from) {
-  to = {{"id", from.id},         {"name", from.name}, {"tags", from.tags}, {"enabled", from.enabled},
-        {"inputs", from.inputs}, {"push", from.push}, {"number", nullptr}, {"hls", nullptr}};
+  to = {{"id", from.id},         {"name", from.name}, {"tags", from.tags},      {"enabled", from.enabled},
+        {"inputs", from.inputs}, {"push", from.push}, {"number", nullptr},      {"hls", nullptr},
+        {"rtmp", from.rtmp},     {"srt", nullptr},    {"http_ts", from.http_ts}};
   if (from.number) to["number"] = *from.number;
   if (from.hls) to["hls"] = {{"segment_ms", from.hls->segment.count()}, {"window", from.hls->window}};
+  if (from.srt) to["srt"] = {{"passphrase_file", from.srt->passphrase_file}};
 }
 
 static void from_json(const json& from, Channel& to) {
@@ -78,6 +93,11 @@ static void from_json(const json& from, Channel& to) {
   if (const json& hls = from.at("hls"); !hls.is_null())
     to.hls = HlsOptions{std::chrono::milliseconds(hls.at("segment_ms").get<std::int64_t>()),
                         hls.at("window").get<std::uint32_t>()};
+  // Maps kept from before these were served have none of the three.
+  to.http_ts = from.value("http_ts", false);
+  to.rtmp = from.value("rtmp", false);
+  if (const auto srt = from.find("srt"); srt != from.end() && !srt->is_null())
+    to.srt = SrtOptions{srt->at("passphrase_file").get<std::string>(), {}};
 }
 
 static void to_json(json& to, const Node& from) {
@@ -89,6 +109,8 @@ static void to_json(json& to, const Node& from) {
         {"interfaces", from.interfaces},
         {"fastpath", from.fastpath},
         {"http", from.http},
+        {"rtmp", from.rtmp},
+        {"srt", from.srt},
         {"admin", nullptr}};
   if (from.admin) to["admin"] = *from.admin;
 }
@@ -102,6 +124,8 @@ static void from_json(const json& from, Node& to) {
   from.at("interfaces").get_to(to.interfaces);
   from.at("fastpath").get_to(to.fastpath);
   from.at("http").get_to(to.http);
+  if (from.contains("rtmp")) from.at("rtmp").get_to(to.rtmp);
+  if (from.contains("srt")) from.at("srt").get_to(to.srt);
   if (const json& admin = from.at("admin"); !admin.is_null()) to.admin = admin.get<AdminServer>();
 }
 

@@ -1,6 +1,6 @@
 // A Model as JSON and back: what apply stores beside the texts of the files, so that a starting control
-// adopts the applied map from data_dir alone, whatever has become of the files. Without the admin
-// tokens, which stay in their file. Threading: pure functions.
+// adopts the applied map from data_dir alone, whatever has become of the files. Without admin
+// tokens and passphrases, which stay in their files. Threading: pure functions.
 #pragma once
 
 #include <memory>

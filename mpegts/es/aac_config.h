@@ -1,12 +1,14 @@
 // AAC configurations inside the streams: LATM's StreamMuxConfig with its AudioSpecificConfig (ISO/IEC
-// 14496-3 1.7.3, 1.6.2.1) and the program_config_element (4.4.1.1). One program with one layer, as broadcasts
-// use. Threading: pure functions.
+// 14496-3 1.7.3, 1.6.2.1) and the program_config_element (4.4.1.1), and how both kinds of streams become
+// AudioSpecificConfig and raw_data_blocks. One program with one layer, as broadcasts use. Threading: pure
+// functions; a LatmReader is owned by one thread.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace headgate::mpegts::es {
 
@@ -27,5 +29,28 @@ LatmElement parse_latm_element(std::span<const std::uint8_t> element);
 
 // Channels of the program_config_element that begins these bytes, LFE counted; 0 where there is none.
 std::uint32_t aac_pce_channels(std::span<const std::uint8_t> raw_data_block);
+
+// A frame of ADTS without its header (1.A.2.2). Nothing where it can't be taken apart: too short, or with
+// several raw_data_blocks, whose borders only a decoder finds.
+std::optional<std::span<const std::uint8_t>> adts_raw_data_block(std::span<const std::uint8_t> frame);
+
+// The AudioSpecificConfig of a frame of ADTS: 2 bytes, and the program_config_element behind them where
+// channel_configuration is 0 and the frame opens with one. Empty where it is 0 and the frame has none.
+std::vector<std::uint8_t> adts_configuration(std::span<const std::uint8_t> frame);
+
+// Takes AudioMuxElements apart.
+class LatmReader {
+ public:
+  // The raw_data_blocks of one element, byte by byte; empty before the first configuration and where it
+  // can't be read.
+  std::vector<std::vector<std::uint8_t>> read(std::span<const std::uint8_t> element);
+  // AudioSpecificConfig, padded with zero bits; empty before the first.
+  const std::vector<std::uint8_t>& configuration() const { return configuration_; }
+
+ private:
+  std::vector<std::uint8_t> configuration_;
+  std::uint32_t sub_frames_ = 1;
+  std::size_t other_data_bits_ = 0;
+};
 
 }  // namespace headgate::mpegts::es

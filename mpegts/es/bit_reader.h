@@ -18,6 +18,8 @@ class BasicBitReader {
 
   bool ok() const noexcept { return ok_; }
   bool flag() noexcept { return u(1) != 0; }
+  // Bits read so far; of plain bytes only.
+  std::size_t position() const noexcept { return source_.position() * 8 - left_; }
 
   std::uint32_t u(unsigned bits) noexcept {
     std::uint32_t value = 0;
@@ -71,6 +73,7 @@ class PlainBytes {
     out = bytes_[at_++];
     return true;
   }
+  std::size_t position() const noexcept { return at_; }
 
  private:
   std::span<const std::uint8_t> bytes_;

@@ -111,7 +111,58 @@ bool skip_short_term_sets(NalReader& r) {
   return true;
 }
 
-void read_vui(NalReader& r, VideoFormat& format) {  // E.2.1
+// E.2.1; ends with bitstream_restriction_flag's fields, of which one is wanted.
+void read_restriction(NalReader& r, HevcSpsFacts& facts) {
+  if (!r.flag()) return;
+  r.skip(3);  // tiles_fixed_structure, motion_vectors_over_pic_boundaries, restricted_ref_pic_lists
+  const std::uint32_t segmentation = r.ue();
+  if (r.ok() && segmentation <= 4095) {
+    facts.min_spatial_segmentation = static_cast<std::uint16_t>(segmentation);
+  }
+}
+
+void skip_sub_layer_hrd(NalReader& r, std::uint32_t cpbs, bool sub_pic) {  // E.2.3
+  for (std::uint32_t i = 0; i < cpbs; ++i) {
+    r.ue();
+    r.ue();
+    if (sub_pic) {
+      r.ue();
+      r.ue();
+    }
+    r.skip(1);
+  }
+}
+
+// E.2.2 with commonInfPresentFlag 1. False where it can't be read.
+bool skip_hrd(NalReader& r, std::uint32_t max_sub_layers_minus1) {
+  const bool nal = r.flag(), vcl = r.flag();
+  bool sub_pic = false;
+  if (nal || vcl) {
+    sub_pic = r.flag();
+    if (sub_pic) r.skip(8 + 5 + 1 + 5);
+    r.skip(4 + 4);
+    if (sub_pic) r.skip(4);
+    r.skip(5 + 5 + 5);
+  }
+  for (std::uint32_t i = 0; i <= max_sub_layers_minus1; ++i) {
+    const bool fixed_general = r.flag();
+    const bool fixed = fixed_general || r.flag();
+    bool low_delay = false;
+    if (fixed) {
+      r.ue();
+    } else {
+      low_delay = r.flag();
+    }
+    const std::uint32_t cpbs = low_delay ? 1 : r.ue() + 1;
+    if (!r.ok() || cpbs > 32) return false;
+    if (nal) skip_sub_layer_hrd(r, cpbs, sub_pic);
+    if (vcl) skip_sub_layer_hrd(r, cpbs, sub_pic);
+  }
+  return r.ok();
+}
+
+void read_vui(NalReader& r, std::uint32_t max_sub_layers_minus1, VideoFormat& format,
+              HevcSpsFacts& facts) {  // E.2.1
   if (r.flag() && r.u(8) == kExtendedSar) r.skip(32);
   if (r.flag()) r.skip(1);  // overscan
   if (r.flag()) {           // video_signal_type
@@ -130,14 +181,19 @@ void read_vui(NalReader& r, VideoFormat& format) {  // E.2.1
   }
   if (!r.ok()) return;
   format.interlaced = format.interlaced || field_sequence;
-  if (!r.flag()) return;
-  const std::uint64_t units = r.u(32);
-  const std::uint64_t scale = r.u(32);
-  if (r.ok()) set_frame_rate(format, scale, field_sequence ? units * 2 : units);
+  if (r.flag()) {
+    const std::uint64_t units = r.u(32);
+    const std::uint64_t scale = r.u(32);
+    if (r.ok()) set_frame_rate(format, scale, field_sequence ? units * 2 : units);
+    if (r.flag()) r.ue();  // num_ticks_poc_diff_one_minus1
+    if (r.flag() && !skip_hrd(r, max_sub_layers_minus1)) return;
+  }
+  read_restriction(r, facts);
 }
 
-bool read_size(NalReader& r, VideoFormat& format) {
+bool read_size(NalReader& r, VideoFormat& format, HevcSpsFacts& facts) {
   const std::uint32_t chroma = r.ue();
+  facts.chroma_format = static_cast<std::uint8_t>(chroma & 3);
   const bool separate = chroma == 3 && r.flag();
   const std::uint64_t width = r.ue(), height = r.ue();
   std::uint64_t crop_x = 0, crop_y = 0;
@@ -157,9 +213,9 @@ bool read_size(NalReader& r, VideoFormat& format) {
 }
 
 // From the bit depths to the VUI; without effect on what is known already where the bytes end early.
-void read_tail(NalReader& r, std::uint32_t max_sub_layers_minus1, VideoFormat& format) {
-  r.ue();
-  r.ue();
+void read_tail(NalReader& r, std::uint32_t max_sub_layers_minus1, VideoFormat& format, HevcSpsFacts& facts) {
+  facts.luma_depth_minus8 = static_cast<std::uint8_t>(r.ue() & 7);
+  facts.chroma_depth_minus8 = static_cast<std::uint8_t>(r.ue() & 7);
   const std::uint32_t poc_bits = r.ue() + 4;
   const bool ordering = r.flag();
   for (std::uint32_t i = ordering ? 0 : max_sub_layers_minus1; i <= max_sub_layers_minus1; ++i) {
@@ -181,26 +237,51 @@ void read_tail(NalReader& r, std::uint32_t max_sub_layers_minus1, VideoFormat& f
     r.skip(std::size_t{count} * (poc_bits + 1));
   }
   r.skip(2);  // temporal_mvp, strong_intra_smoothing
-  if (r.flag() && r.ok()) read_vui(r, format);
+  if (r.flag() && r.ok()) read_vui(r, max_sub_layers_minus1, format, facts);
+}
+
+// general_profile_space to general_level_idc as they are sent.
+std::array<std::uint8_t, 12> pack(const ProfileTierLevel& ptl) {
+  std::array<std::uint8_t, 12> out{};
+  out[0] = static_cast<std::uint8_t>(ptl.space << 6 | (ptl.high_tier ? 0x20U : 0U) | ptl.profile);
+  for (unsigned i = 0; i < 4; ++i) out[1 + i] = static_cast<std::uint8_t>(ptl.compatibility >> (24 - 8 * i));
+  for (unsigned i = 0; i < 6; ++i) out[5 + i] = static_cast<std::uint8_t>(ptl.constraints[i]);
+  out[11] = static_cast<std::uint8_t>(ptl.level);
+  return out;
+}
+
+bool read_sps(std::span<const std::uint8_t> nal, VideoFormat& format, HevcSpsFacts& facts) {
+  NalReader r(nal);
+  r.skip(16 + 4);  // NAL unit header, sps_video_parameter_set_id
+  const std::uint32_t max_sub_layers_minus1 = r.u(3);
+  facts.temporal_id_nested = r.flag();
+  if (max_sub_layers_minus1 > 6) return false;
+  facts.temporal_layers = static_cast<std::uint8_t>(max_sub_layers_minus1 + 1);
+  const ProfileTierLevel ptl = read_ptl(r, max_sub_layers_minus1);
+  facts.profile_tier_level = pack(ptl);
+  if (r.ue() > 15) return false;
+  format.kind = StreamKind::hevc;
+  if (!read_size(r, format, facts)) return false;
+  format.codec = codec_string(ptl);
+  format.interlaced = ptl.interlaced();
+  read_tail(r, max_sub_layers_minus1, format, facts);
+  return true;
 }
 
 }  // namespace
 
 std::optional<VideoFormat> parse_hevc_sps(std::span<const std::uint8_t> nal) {
-  NalReader r(nal);
-  r.skip(16 + 4);  // NAL unit header, sps_video_parameter_set_id
-  const std::uint32_t max_sub_layers_minus1 = r.u(3);
-  r.skip(1);
-  if (max_sub_layers_minus1 > 6) return std::nullopt;
-  const ProfileTierLevel ptl = read_ptl(r, max_sub_layers_minus1);
-  if (r.ue() > 15) return std::nullopt;
   VideoFormat format;
-  format.kind = StreamKind::hevc;
-  if (!read_size(r, format)) return std::nullopt;
-  format.codec = codec_string(ptl);
-  format.interlaced = ptl.interlaced();
-  read_tail(r, max_sub_layers_minus1, format);
+  HevcSpsFacts facts;
+  if (!read_sps(nal, format, facts)) return std::nullopt;
   return format;
+}
+
+std::optional<HevcSpsFacts> parse_hevc_sps_facts(std::span<const std::uint8_t> nal) {
+  VideoFormat format;
+  HevcSpsFacts facts;
+  if (!read_sps(nal, format, facts)) return std::nullopt;
+  return facts;
 }
 
 std::optional<HevcRate> parse_hevc_vps_rate(std::span<const std::uint8_t> nal) {

@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <csignal>
 #include <functional>
+#include <thread>
 
 namespace headgate::bridge::app {
 namespace {
@@ -48,6 +49,15 @@ TEST(Sandbox, TracingKills) {
               return 0;
             }),
             1000 + SIGSYS);
+}
+
+TEST(Sandbox, LetsThreadsBeMadeAndConfinesThem) {
+  EXPECT_EQ(inside([] {
+              int result = 1;
+              std::thread([&] { result = refused(::fork()); }).join();
+              return result;
+            }),
+            0);
 }
 
 TEST(Sandbox, RefusesMountsPacketsNamespacesProcessesAndConnections) {

@@ -39,6 +39,7 @@ ChannelChange change(const std::string& id, const std::vector<std::string>& keys
   made.keys = keys;
   made.interrupts_media = media;
   made.interrupts_hls = hls;
+  if (hls) made.interrupts_viewers = {"hls"};
   return made;
 }
 
@@ -97,6 +98,89 @@ TEST(Diff, SegmentBreaksHlsButWindowDoesNot) {
   const Plan plan = diff(sample(), wanted);
   EXPECT_EQ(effect(plan.changed.at(0)), change("news", {"serve.hls"}, false, true));
   EXPECT_EQ(effect(plan.changed.at(1)), change("sport", {"serve.hls"}, false, false));
+}
+
+TEST(Diff, AnOutputThatComesOrGoesInterruptsOnlyItsOwnPlayers) {
+  Model running = sample();
+  Channel& news = running.channels[0];
+  news.http_ts = news.rtmp = true;
+  news.srt = SrtOptions{};
+  const auto made = [&](void (*edit)(Channel&)) {
+    Model wanted = running;
+    edit(wanted.channels[0]);
+    return diff(running, wanted).changed.at(0);
+  };
+  const auto rtmp = made([](Channel& channel) { channel.rtmp = false; });
+  EXPECT_THAT(rtmp.keys, ElementsAre("serve.rtmp"));
+  EXPECT_THAT(rtmp.interrupts_viewers, ElementsAre("rtmp"));
+  EXPECT_FALSE(rtmp.interrupts_media || rtmp.interrupts_hls);
+  EXPECT_THAT(rtmp.values, ElementsAre(ValueChange{"serve.rtmp", "on", "off"}));
+  const auto http_ts = made([](Channel& channel) { channel.http_ts = false; });
+  EXPECT_THAT(http_ts.keys, ElementsAre("serve.http-ts"));
+  EXPECT_THAT(http_ts.interrupts_viewers, ElementsAre("http-ts"));
+  const auto srt = made([](Channel& channel) { channel.srt.reset(); });
+  EXPECT_THAT(srt.keys, ElementsAre("serve.srt"));
+  EXPECT_THAT(srt.interrupts_viewers, ElementsAre("srt"));
+  const auto hls = made([](Channel& channel) { channel.hls.reset(); });
+  EXPECT_THAT(hls.interrupts_viewers, ElementsAre("hls"));
+  EXPECT_TRUE(hls.interrupts_hls);
+  const Model& more = running;
+  const auto added = diff(sample(), more).changed.at(0);
+  EXPECT_THAT(added.keys, ElementsAre("serve.http-ts", "serve.rtmp", "serve.srt"));
+  EXPECT_THAT(added.interrupts_viewers, IsEmpty());
+}
+
+TEST(Diff, AnotherInputInterruptsThePlayersOfAllProtocols) {
+  Model running = sample();
+  running.channels[0].rtmp = running.channels[0].http_ts = true;
+  running.channels[0].srt = SrtOptions{};
+  Model wanted = running;
+  wanted.channels[0].inputs[0].group = "239.10.9.9";
+  EXPECT_THAT(diff(running, wanted).changed.at(0).interrupts_viewers,
+              ElementsAre("hls", "http-ts", "rtmp", "srt"));
+  running.channels[0].enabled = false;
+  EXPECT_THAT(diff(running, wanted).changed.at(0).interrupts_viewers, IsEmpty());
+}
+
+TEST(Diff, AnotherPassphraseInterruptsSrtPlayersAndIsNotShown) {
+  Model running = sample();
+  running.channels[0].srt = SrtOptions{"/keys/news", "former secret"};
+  Model wanted = running;
+  wanted.channels[0].srt->passphrase = "latter secret";
+  const auto other = diff(running, wanted).changed.at(0);
+  EXPECT_THAT(other.keys, ElementsAre("serve.srt"));
+  EXPECT_THAT(other.interrupts_viewers, ElementsAre("srt"));
+  EXPECT_THAT(other.values, ElementsAre(ValueChange{"serve.srt", "on with the passphrase of /keys/news",
+                                                    "another passphrase in that file"}));
+  // The same passphrase out of another file.
+  wanted.channels[0].srt = SrtOptions{"/keys/moved", "former secret"};
+  EXPECT_THAT(diff(running, wanted).changed.at(0).interrupts_viewers, IsEmpty());
+  // None of its own any more: the server's counts.
+  wanted.channels[0].srt = SrtOptions{};
+  EXPECT_THAT(diff(running, wanted).changed.at(0).interrupts_viewers, ElementsAre("srt"));
+}
+
+TEST(Diff, NamesWhoseAddressClosesAndWhatAsksForAnotherPassphrase) {
+  using std::chrono::milliseconds;
+  Model running = sample();
+  running.node.rtmp = {{"[::]:1935"}, {"[::]:1936"}};
+  running.node.srt = {{"[::]:9000", milliseconds(120), "/keys/srt", "former secret"},
+                      {"[::]:9001", milliseconds(120), "", ""}};
+  Model wanted = running;
+  wanted.node.rtmp = {{"[::]:1936"}, {"[::]:1937"}};
+  wanted.node.srt[0].passphrase = "latter secret";
+  wanted.node.srt[1].latency = milliseconds(500);
+  const Plan plan = diff(running, wanted);
+  EXPECT_THAT(plan.node_keys, ElementsAre("servers.rtmp", "servers.srt"));
+  EXPECT_THAT(plan.restarts, IsEmpty());
+  EXPECT_THAT(plan.listeners, ElementsAre(ListenerChange{"servers.rtmp", "[::]:1935", true, {"rtmp"}},
+                                          ListenerChange{"servers.srt", "[::]:9000", false, {"srt"}}));
+  for (const ValueChange& value : plan.node_values) {
+    EXPECT_EQ((value.before + value.after).find("secret"), std::string::npos) << value.after;
+  }
+  wanted = running;
+  wanted.node.srt[0].passphrase = "latter secret";
+  EXPECT_EQ(diff(running, wanted).node_values.at(0).after, "other secrets");
 }
 
 TEST(Diff, EnablingADisabledChannelInterruptsNobody) {

@@ -120,6 +120,49 @@ channels:
   EXPECT_FALSE(model.channels[3].hls);
 }
 
+constexpr const char* kServers = R"(
+servers:
+  http: { listen: "[::]:8080" }
+  rtmp: { listen: "[::]:1935" }
+  srt: [ { listen: "[::]:9000" }, { listen: "[::]:9001", latency: 2s } ]
+channels: channels.yaml
+interfaces: { cap0: { device: "af_packet:eth1" } }
+)";
+
+TEST(Load, TakesAServerAsOneMapOrAList) {
+  const Node node = model_of("channels: {}", kServers).node;
+  EXPECT_THAT(node.rtmp, ElementsAre(RtmpServer{"[::]:1935"}));
+  EXPECT_THAT(node.srt, ElementsAre(SrtServer{"[::]:9000", milliseconds(120), "", ""},
+                                    SrtServer{"[::]:9001", milliseconds(2000), "", ""}));
+}
+
+TEST(Load, ServesAListAndAMapOfProtocolsAlike) {
+  for (const char* serve : {"[hls, rtmp, srt, http-ts]", "{ hls: {}, rtmp: {}, srt: {}, http-ts: {} }"}) {
+    const Model model = model_of(
+        fmt::format("channels: {{ a: {{ inputs: [ 'udp://239.10.1.1:5000' ], serve: {} }} }}", serve),
+        kServers);
+    ASSERT_EQ(model.channels.size(), 1U);
+    EXPECT_THAT(served(model.channels[0]), ElementsAre("hls", "http-ts", "rtmp", "srt"));
+  }
+}
+
+TEST(Load, ServesByOwnProtocolsAndNotByThoseOfTheDefaults) {
+  const Model model = model_of(R"(
+defaults: { serve: [hls, srt, rtmp] }
+channels:
+  a: { inputs: [ "udp://239.10.1.1:5000" ] }
+  b: { inputs: [ "udp://239.10.1.2:5000" ], serve: [http-ts] }
+  c: { inputs: [ "udp://239.10.1.3:5000" ], serve: { rtmp: {} } }
+  d: { inputs: [ "udp://239.10.1.4:5000" ], serve: [] }
+)",
+                               kServers);
+  ASSERT_EQ(model.channels.size(), 4U);
+  EXPECT_THAT(served(model.channels[0]), ElementsAre("hls", "rtmp", "srt"));
+  EXPECT_THAT(served(model.channels[1]), ElementsAre("http-ts"));
+  EXPECT_THAT(served(model.channels[2]), ElementsAre("rtmp"));
+  EXPECT_THAT(served(model.channels[3]), ElementsAre());
+}
+
 TEST(Load, NamesAChannelByItsIdWithoutName) {
   EXPECT_EQ(model_of("channels: { 24h: { inputs: [ 'udp://239.10.1.1:5000' ] } }").channels.at(0).name,
             "24h");
@@ -230,6 +273,51 @@ TEST_F(TokensFile, OfWiderPermissionsIsWarnedOf) {
   ASSERT_EQ(loaded.diagnostics.size(), 1U);
   EXPECT_EQ(loaded.diagnostics[0].severity, Severity::warning);
   EXPECT_THAT(loaded.diagnostics[0].message, HasSubstr("chmod 640"));
+}
+
+class PassphraseFile : public TokensFile {
+ protected:
+  void SetUp() override {
+    TokensFile::SetUp();
+    std::filesystem::create_directories(folder_ / "maps/keys");
+    write("headgate.yaml",
+          "servers: { srt: { listen: '[::]:9000', passphrase_file: server } }\nchannels: maps/c.yaml\n"
+          "interfaces: { cap0: { device: 'af_packet:eth1' } }\n");
+    write("maps/c.yaml",
+          "defaults: { serve: { srt: { passphrase_file: keys/default } } }\nchannels:\n"
+          "  a: { inputs: [ 'udp://239.1.1.1:5000' ], serve: { srt: { passphrase_file: keys/own } } }\n"
+          "  b: { inputs: [ 'udp://239.1.1.2:5000' ], serve: [srt] }\n");
+    write("server", "of the server\n");
+    write("maps/keys/own", "of one channel");
+    write("maps/keys/default", "of the defaults\r\n");
+    for (const char* name : {"server", "maps/keys/own", "maps/keys/default"}) mode(name, 0640);
+  }
+  void mode(const char* name, mode_t mode) { ASSERT_EQ(chmod((folder_ / name).c_str(), mode), 0); }
+  LoadResult loaded() { return load((folder_ / "headgate.yaml").string()); }
+};
+
+TEST_F(PassphraseFile, IsReadRelativeToTheFileThatNamesIt) {
+  const LoadResult result = loaded();
+  for (const Diagnostic& diagnostic : result.diagnostics) ADD_FAILURE() << to_string(diagnostic);
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result.model->node.srt.at(0).passphrase, "of the server");
+  EXPECT_EQ(result.model->channels.at(0).srt->passphrase, "of one channel");
+  EXPECT_EQ(result.model->channels.at(1).srt->passphrase, "of the defaults");
+  EXPECT_EQ(result.model->channels[1].srt->passphrase_file, (folder_ / "maps/keys/default").string());
+  EXPECT_EQ(read_passphrase(result.model->channels[1].srt->passphrase_file).value(), "of the defaults");
+  EXPECT_EQ(result.sources.size(), 2U) << "secrets are not among the sources";
+}
+
+TEST_F(PassphraseFile, OfWiderPermissionsIsWarnedOfAndNeverShown) {
+  for (const char* name : {"server", "maps/keys/own", "maps/keys/default"}) mode(name, 0644);
+  const LoadResult result = loaded();
+  ASSERT_TRUE(result.ok());
+  ASSERT_EQ(result.diagnostics.size(), 3U);
+  for (const Diagnostic& diagnostic : result.diagnostics) {
+    EXPECT_EQ(diagnostic.severity, Severity::warning);
+    EXPECT_THAT(diagnostic.message, HasSubstr("chmod 640"));
+    EXPECT_THAT(diagnostic.message, testing::Not(HasSubstr("of one")));
+  }
 }
 
 }  // namespace

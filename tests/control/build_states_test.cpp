@@ -32,6 +32,52 @@ TEST(BuildStates, GivesTheBridgeWhatItServes) {
   EXPECT_EQ(states.bridge.http_listen, std::vector<std::string>{"[::]:8080"});
 }
 
+TEST(BuildStates, GivesTheBridgeAChannelThatAnyProtocolServes) {
+  const auto serve = [](void (*how)(config::Channel&)) {
+    Handles handles;
+    auto model = sample_model();
+    how(model.channels[1]);
+    return build_states(model, handles, 7);
+  };
+  const auto http_ts = serve([](config::Channel& channel) { channel.http_ts = true; });
+  ASSERT_EQ(http_ts.bridge.channels.size(), 2U);
+  EXPECT_TRUE(http_ts.fastpath.channels[1].to_bridge);
+  EXPECT_TRUE(http_ts.bridge.channels[1].http_ts);
+  EXPECT_FALSE(http_ts.bridge.channels[1].hls || http_ts.bridge.channels[1].rtmp ||
+               http_ts.bridge.channels[1].srt);
+  const auto rtmp = serve([](config::Channel& channel) { channel.rtmp = true; });
+  EXPECT_TRUE(rtmp.fastpath.channels[1].to_bridge);
+  EXPECT_TRUE(rtmp.bridge.channels.at(1).rtmp);
+  const auto srt = serve([](config::Channel& channel) { channel.srt = {"/keys/srt", "0123456789"}; });
+  EXPECT_TRUE(srt.fastpath.channels[1].to_bridge);
+  EXPECT_EQ(srt.bridge.channels.at(1).srt, protocol::SrtServeState{"0123456789"});
+}
+
+TEST(BuildStates, GivesTheBridgeItsServers) {
+  Handles handles;
+  auto model = sample_model();
+  model.node.rtmp = {{"[::]:1935"}};
+  model.node.srt = {{"[::]:9000", std::chrono::milliseconds(200), "/keys/srt", "0123456789"}};
+  const auto bridge = build_states(model, handles, 7).bridge;
+  EXPECT_EQ(bridge.rtmp_listen, std::vector<std::string>{"[::]:1935"});
+  ASSERT_EQ(bridge.srt_servers.size(), 1U);
+  EXPECT_EQ(bridge.srt_servers[0], (protocol::SrtServerState{"[::]:9000", 200, "0123456789"}));
+}
+
+TEST(BuildStates, ServesNothingInClearThatHasAPassphraseFile) {
+  Handles handles;
+  auto model = sample_model();
+  model.node.srt = {{"[::]:9000", std::chrono::milliseconds(120), "/keys/gone", ""},
+                    {"[::]:9001", std::chrono::milliseconds(120), "", ""}};
+  model.channels[0].srt = config::SrtOptions{"/keys/gone", ""};
+  model.channels[1].srt = config::SrtOptions{};
+  const auto bridge = build_states(model, handles, 7).bridge;
+  ASSERT_EQ(bridge.srt_servers.size(), 1U);
+  EXPECT_EQ(bridge.srt_servers[0].listen, "[::]:9001");
+  EXPECT_FALSE(bridge.channels.at(0).srt);
+  EXPECT_TRUE(bridge.channels.at(1).srt);
+}
+
 TEST(BuildStates, KeepsHandlesOverAppliesAndNeverGivesOneTwice) {
   Handles handles;
   auto model = sample_model();

@@ -106,6 +106,33 @@ TEST(History, TakesAPathThatIsNoUtf8) {
   EXPECT_EQ(history.sources(1)[0].text, "text");
 }
 
+TEST(History, ReadsPassphrasesAgainAndKeepsNone) {
+  TempDir dir;
+  const auto write = [&](const char* name, const std::string& text) {
+    std::ofstream(dir.path + "/" + name) << text;
+  };
+  write("server", "first passphrase\n");
+  write("news", "of one channel\n");
+  auto model = sample_model();
+  model.node.srt = {{"[::]:9000", std::chrono::milliseconds(120), dir.path + "/server", "first passphrase"}};
+  model.channels[0].srt = config::SrtOptions{dir.path + "/news", "of one channel"};
+  History history(dir.path + "/data");
+  ASSERT_TRUE(history.add(entry("a"), model, {}).has_value());
+  for (const auto& file : std::filesystem::recursive_directory_iterator(dir.path + "/data")) {
+    if (!file.is_regular_file()) continue;
+    std::ifstream stream(file.path());
+    const std::string text{std::istreambuf_iterator<char>(stream), {}};
+    EXPECT_EQ(text.find("passphrase\n"), std::string::npos) << file.path();
+    EXPECT_EQ(text.find("of one channel"), std::string::npos) << file.path();
+  }
+  write("server", "second passphrase\n");
+  std::filesystem::remove(dir.path + "/news");
+  const auto again = history.model(1);
+  ASSERT_TRUE(again.has_value()) << again.error();
+  EXPECT_EQ((*again)->node.srt[0].passphrase, "second passphrase");
+  EXPECT_EQ((*again)->channels[0].srt, (config::SrtOptions{dir.path + "/news", ""}));
+}
+
 TEST(History, KeepsAHundred) {
   TempDir dir;
   History history(dir.path);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -41,8 +42,11 @@ BridgeState full_bridge() {
   s.generation = 3;
   s.node = "edge1";
   s.http_listen = {"[::]:8080", "127.0.0.1:0"};
-  s.channels = {{"news", 7, "News \xC3\xBC", Program(std::string("A")), HlsState{2000, 5}},
-                {"x", 8, "x", {}, {}}};
+  s.channels = {{"news", 7, "News \xC3\xBC", Program(std::string("A")), HlsState{2000, 5}, true, false,
+                 SrtServeState{"of the channel"}},
+                {"x", 8, "x", {}, {}, false, true, SrtServeState{}}};
+  s.rtmp_listen = {"[::]:1935"};
+  s.srt_servers = {{"[::]:9000", 200, "of the server"}, {"[::]:9001", 120, ""}};
   return s;
 }
 
@@ -113,6 +117,39 @@ TEST(State, ErrorsNameTheMember) {
   }
 }
 
+TEST(State, ErrorsOfServersAndOutputsNameTheMember) {
+  const BadMember cases[] = {
+      {"/rtmp_listen", nullptr, "rtmp_listen: missing"},
+      {"/rtmp_listen/0", "1935", "rtmp_listen[0]: must be a string"},
+      {"/srt_servers/1/latency_ms", "65536",
+       "srt_servers[1].latency_ms: must be a whole number from 0 to 65535"},
+      {"/srt_servers/0/passphrase", "\"too short\"",
+       "srt_servers[0].passphrase: must have 10 to 79 bytes, or none"},
+      {"/srt_servers/0/mode", "1", "srt_servers[0].mode: unknown member"},
+      {"/channels/0/http_ts", "null", "channels[0].http_ts: must be true or false"},
+      {"/channels/1/rtmp", "{}", "channels[1].rtmp: must be true or false"},
+      {"/channels/1/rtmp", nullptr, "channels[1].rtmp: missing"},
+      {"/channels/0/srt", "true", "channels[0].srt: must be an object"},
+      {"/channels/0/srt/passphrase", "null", "channels[0].srt.passphrase: must be a string"},
+  };
+  for (const BadMember& bad : cases) {
+    json state = json::parse(to_json(full_bridge()));
+    const json::json_pointer pointer(bad.pointer);
+    if (bad.value != nullptr) {
+      state[pointer] = json::parse(bad.value);
+    } else {
+      state[pointer.parent_pointer()].erase(pointer.back());
+    }
+    const auto parsed = parse_bridge_state(state.dump());
+    ASSERT_FALSE(parsed) << bad.pointer;
+    EXPECT_EQ(parsed.error(), bad.error);
+  }
+  BridgeState s = full_bridge();
+  s.channels[0].srt->passphrase = std::string(80, 'x');
+  EXPECT_EQ(parse_bridge_state(to_json(s)).error(),
+            "channels[0].srt.passphrase: must have 10 to 79 bytes, or none");
+}
+
 TEST(State, TextThatIsNotJsonIsRefused) {
   EXPECT_THAT(parse_bridge_state("{\"version\":1,").error().substr(0, 9), "not JSON:");
   EXPECT_EQ(parse_bridge_state("[]").error(), "state: must be an object");
@@ -160,6 +197,30 @@ TEST_F(ReadFile, GivesBackWhatWasWritten) {
   EXPECT_EQ(read_file(path).value(), content);
   EXPECT_THAT(read_file(directory_ + "/none").error(), testing::HasSubstr("No such file"));
   EXPECT_FALSE(read_file(directory_));
+}
+
+TEST_F(ReadFile, GivesAFileWithSecretsToItsOwnerAloneWhateverStoodThere) {
+  const std::string path = directory_ + "/f";
+  const auto mode = [&] { return std::filesystem::status(path).permissions(); };
+  ASSERT_TRUE(write_file_atomically(path, "x"));
+  // Left behind by a writer that was killed, and open to the group.
+  ASSERT_TRUE(write_file_atomically(path + ".new", "x"));
+  ASSERT_TRUE(write_file_atomically(path, "secret", Readers::bridge));
+  EXPECT_EQ(mode(), std::filesystem::perms(0600));
+  EXPECT_EQ(read_file(path).value(), "secret");
+}
+
+// What the launcher does where the bridge has a user of its own.
+TEST_F(ReadFile, GivesAFileWithSecretsToTheGroupThatTheFolderWasGivenFor) {
+  constexpr gid_t kBridge = 54321;
+  if (::chown(directory_.c_str(), ::geteuid(), kBridge) != 0) GTEST_SKIP() << "needs root";
+  ASSERT_EQ(::chmod(directory_.c_str(), 02750), 0);
+  const std::string path = directory_ + "/f";
+  ASSERT_TRUE(write_file_atomically(path, "secret", Readers::bridge));
+  struct stat about {};
+  ASSERT_EQ(::stat(path.c_str(), &about), 0);
+  EXPECT_EQ(about.st_mode & 0777U, 0640U);
+  EXPECT_EQ(about.st_gid, kBridge);
 }
 
 TEST_F(ReadFile, RefusesWhatIsTooLongAndDoesNotWaitForAFifo) {

@@ -79,6 +79,32 @@ TEST_F(Render, ColoursOnlyWhereAsked) {
   EXPECT_NE(render_status(status(), true).find("\033[33mdegraded"), std::string::npos);
 }
 
+TEST_F(Render, PlanNamesWhoIsSentAwayByServersAndRemovedChannels) {
+  const nlohmann::json none = nlohmann::json::array();
+  const nlohmann::json answer = {
+      {"plan",
+       {{"added", none},
+        {"removed", {"news", "sport"}},
+        {"untouched", none},
+        {"changed", none},
+        {"node_keys", {"servers.rtmp", "servers.srt"}},
+        {"listeners",
+         {{{"key", "servers.rtmp"}, {"address", "[::]:1935"}, {"closes", true}, {"protocols", {"rtmp"}}},
+          {{"key", "servers.srt"}, {"address", "[::]:9000"}, {"closes", false}, {"protocols", {"srt"}}}}},
+        {"restarts", none},
+        {"refused", none}}},
+      {"number", 5},
+      {"sessions", {{"news", {{"rtmp", 2}, {"srt", 0}}}}}};
+  EXPECT_EQ(render_plan(answer, false),
+            "- news (2 rtmp players)\n"
+            "- sport\n"
+            "~ node file: servers.rtmp\n"
+            "~ node file: servers.srt\n"
+            "! servers.rtmp: [::]:1935 closes: interrupts rtmp players there\n"
+            "! servers.srt: [::]:9000 has another passphrase: interrupts srt players there\n"
+            "0 added, 0 changed, 2 removed, 0 untouched\n");
+}
+
 TEST_F(Render, PlanNamesWhomItInterrupts) {
   const nlohmann::json answer = {
       {"plan",
@@ -90,6 +116,7 @@ TEST_F(Render, PlanNamesWhomItInterrupts) {
            {"keys", {"inputs", "name"}},
            {"interrupts_media", true},
            {"interrupts_hls", true},
+           {"interrupts_viewers", {"hls", "rtmp", "srt"}},
            {"values",
             {{{"key", "inputs"}, {"before", "udp://239.1.1.1:5000"}, {"after", "udp://239.1.1.2:5000"}}}}},
           {{"id", "sport"}, {"keys", {"name"}}, {"interrupts_media", false}, {"interrupts_hls", false}},
@@ -107,20 +134,22 @@ TEST_F(Render, PlanNamesWhomItInterrupts) {
       {"files",
        {{{"path", "/etc/headgate/headgate.yaml"}, {"state", "same"}, {"changed_unix_ns", kNow}},
         {{"path", "/etc/headgate/channels.yaml"}, {"state", "changed"}, {"changed_unix_ns", kNow}}}},
-      {"viewers", {{"news", 1}}}};
-  EXPECT_EQ(render_plan(answer, false),
-            "read /etc/headgate/headgate.yaml: as in map 5\n"
-            "read /etc/headgate/channels.yaml: differs from map 5, changed 2001-09-09 01:47:40\n"
-            "+ new\n"
-            "~ news: inputs, name (interrupts multicast out and 1 HLS viewer)\n"
-            "    inputs: udp://239.1.1.1:5000 -> udp://239.1.1.2:5000\n"
-            "~ sport: name (nobody is interrupted)\n"
-            "~ film: push (interrupts push udp://239.20.1.1:5000)\n"
-            "    push: udp://239.20.1.1:5000 removed\n"
-            "~ node file: interfaces.cap0.mtu\n"
-            "    interfaces.cap0.mtu: 1500 -> 9000\n"
-            "! restarts the fast path: every channel pauses for about a second\n"
-            "1 added, 3 changed, 0 removed, 2 untouched\n");
+      {"viewers", {{"news", 3}}},
+      {"sessions", {{"news", {{"hls", 1}, {"rtmp", 2}}}}}};
+  EXPECT_EQ(
+      render_plan(answer, false),
+      "read /etc/headgate/headgate.yaml: as in map 5\n"
+      "read /etc/headgate/channels.yaml: differs from map 5, changed 2001-09-09 01:47:40\n"
+      "+ new\n"
+      "~ news: inputs, name (interrupts multicast out and 1 HLS viewer and 2 rtmp players and srt players)\n"
+      "    inputs: udp://239.1.1.1:5000 -> udp://239.1.1.2:5000\n"
+      "~ sport: name (nobody is interrupted)\n"
+      "~ film: push (interrupts push udp://239.20.1.1:5000)\n"
+      "    push: udp://239.20.1.1:5000 removed\n"
+      "~ node file: interfaces.cap0.mtu\n"
+      "    interfaces.cap0.mtu: 1500 -> 9000\n"
+      "! restarts the fast path: every channel pauses for about a second\n"
+      "1 added, 3 changed, 0 removed, 2 untouched\n");
 }
 
 TEST_F(Render, RollbackSaysThatTheFilesHoldAnotherMap) {
@@ -191,6 +220,27 @@ TEST_F(Render, ChannelFitsEightyColumnsAndHasNoColourUnasked) {
   for (std::string row; std::getline(lines, row);) EXPECT_LE(row.size(), 80U) << row;
 }
 
+TEST_F(Render, ChannelListsItsOutputsWithWhatTheyLeaveOut) {
+  auto channel = silent_channel();
+  channel["serve"] = nlohmann::json::parse(R"([
+    {"protocol": "rtmp", "addresses": ["rtmp://HOST:1935/live/news"], "passphrase": null, "closed": null,
+     "sessions": 2, "bytes": 1000, "bitrate_bps": 4020000,
+     "left_out": [{"pid": 260, "kind": "ac3", "reason": "RTMP has no AC-3"}]},
+    {"protocol": "srt", "addresses": ["srt://HOST:9000?streamid=news", "srt://10.0.0.5:9001?streamid=news"],
+     "passphrase": "channel", "closed": "its passphrase file can't be read", "sessions": null, "bytes": null,
+     "bitrate_bps": null, "left_out": []}])");
+  const std::string text = render_channel(channel, false);
+  EXPECT_NE(text.find("rtmp    rtmp://HOST:1935/live/news\n"
+                      "    2 players, 4.02M bit/s, 1000 bytes\n"
+                      "    0x0104  ac3          not carried: RTMP has no AC-3\n"
+                      "srt     srt://HOST:9000?streamid=news\n"
+                      "        srt://10.0.0.5:9001?streamid=news\n"
+                      "    players unknown, asks for the passphrase of the channel\n"
+                      "  ! closed: its passphrase file can't be read\n"),
+            std::string::npos)
+      << text;
+}
+
 TEST_F(Render, PidsTellWhatTheyCarryWithinEightyColumns) {
   const nlohmann::json input = {{"number", 1},
                                 {"url", "udp://239.10.1.1:5000"},
@@ -209,7 +259,7 @@ TEST_F(Render, PidsTellWhatTheyCarryWithinEightyColumns) {
                                    {"packets", 9},
                                    {"cc_errors", 999'999'999}}}}};
   auto channel = silent_channel();
-  channel["inputs"] = {input};
+  channel["inputs"] = nlohmann::json::array({input});
   const std::string text = render_channel(channel, false);
   EXPECT_NE(text.find("0x0000  PAT "), std::string::npos) << text;
   EXPECT_NE(text.find("0x0100  h264 + PCR "), std::string::npos) << text;

@@ -1,6 +1,7 @@
 #include "dataplane/bridge/app/sandbox.h"
 
 #include <linux/capability.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -44,8 +45,8 @@ tl::expected<void, std::string> drop_capabilities() {
   return {};
 }
 
-// What serving needs, and what the C library and Asio do beneath it. Not among them: clone (one thread),
-// connect (nothing is fetched), kill, chmod.
+// What serving needs, and what the C library, Asio and libsrt do beneath it. Not among them: connect (nothing
+// is fetched), kill, chmod. clone makes threads only (below).
 constexpr std::array kAllowed{
     // descriptors and files
     SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64), SCMP_SYS(pwrite64),
@@ -90,6 +91,13 @@ int allow_by_argument(scmp_filter_ctx filter) {
   // No memory that can be run.
   allow(SCMP_SYS(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
   allow(SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+  // Threads (libsrt makes three for the first port, two for another) but no processes and no namespaces.
+  constexpr scmp_datum_t kThread = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD;
+  constexpr scmp_datum_t kNamespaces =
+      CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+  allow(SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, kThread | kNamespaces, kThread));
+  // Its flags lie in memory, which a filter can't read: without it the C library calls clone.
+  bad |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
   // Limits may be read, not set.
   allow(SCMP_SYS(prlimit64), SCMP_A2(SCMP_CMP_EQ, 0));
   return bad;

@@ -6,6 +6,7 @@
 #include "dataplane/bridge/app/bridge.h"
 #include "dataplane/bridge/app/ring_pump.h"
 #include "dataplane/bridge/http/server.h"
+#include "dataplane/bridge/hub/output_status.h"
 
 namespace headgate::bridge::app {
 namespace {
@@ -132,6 +133,19 @@ json channel_status(Channel& channel) {
 }
 
 }  // namespace
+
+json to_json(const hub::OutputStatus& output) {
+  json left_out = json::array();
+  for (const hub::LeftOutTrack& left : output.left_out) {
+    left_out.push_back({{"pid", left.track.pid.value},
+                        {"kind", mpegts::to_string(left.track.kind)},
+                        {"reason", left.reason}});
+  }
+  return {{"protocol", output.protocol},
+          {"sessions", output.sessions},
+          {"bytes", output.bytes},
+          {"left_out", left_out}};
+}
 
 json status(Bridge& bridge, const http::Server& server, const RingPump& pump) {
   json channels = json::object();

@@ -7,10 +7,17 @@ namespace headgate::bridge::http {
 class Server;
 }
 
+namespace headgate::bridge::hub {
+struct OutputStatus;
+}
+
 namespace headgate::bridge::app {
 
 class Bridge;
 class RingPump;
+
+// An entry of a channel's `outputs`.
+nlohmann::json to_json(const hub::OutputStatus& output);
 
 nlohmann::json status(Bridge& bridge, const http::Server& server, const RingPump& pump);
 

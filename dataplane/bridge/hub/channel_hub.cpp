@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "dataplane/bridge/hub/payload.h"
 #include "dataplane/bridge/hub/pes_split.h"
 #include "dataplane/bridge/hub/refusal.h"
 #include "mpegts/clock/timeline.h"
@@ -21,20 +22,6 @@ namespace {
 constexpr std::size_t kInspectVideo = 8 * 1024;
 constexpr std::size_t kInspectMarkedVideo = 128 * 1024;  // random_access_indicator set
 constexpr std::size_t kInspectAudio = 16 * 1024;
-
-// Gathers PES bytes from transport packets, up to `limit`. A legal duplicate (2.4.3.3) counts once.
-void gather(std::span<const std::uint8_t> packets, std::size_t limit, std::vector<std::uint8_t>& out) {
-  out.clear();
-  int last = -1;
-  for (std::size_t at = 0; at + mpegts::kPacketSize <= packets.size() && out.size() < limit;
-       at += mpegts::kPacketSize) {
-    const TsPacket packet(packets.subspan(at).first<mpegts::kPacketSize>());
-    if (!packet.has_payload() || packet.continuity_counter() == last) continue;
-    last = packet.continuity_counter();
-    const auto payload = packet.payload();
-    out.insert(out.end(), payload.begin(), payload.end());
-  }
-}
 
 // Whether a PES packet of unbounded length is over. The last transport packet of a PES packet is stuffed in
 // the adaptation field (2.4.3.5), unless the payload fits to the byte: then it counts as cut off. A length in

@@ -59,6 +59,9 @@ class FrameSink {
   virtual void on_frame(std::shared_ptr<const Frame> frame) = 0;
   // Frames before and after don't join: the timeline's offset changed, or packets were lost.
   virtual void on_discontinuity() = 0;
+  // The channel was removed, or the output switched off: the feed has forgotten the sink, which must not call
+  // it any more. May delete the sink.
+  virtual void on_end() {}
 };
 
 }  // namespace headgate::bridge::hub

@@ -1,7 +1,9 @@
 // Makes frames of a channel's units for every output that speaks in frames, and keeps the current group of
 // pictures, so that a player that joins begins at once. References: ISO/IEC 14496-15 5.3.3, 8.3.3; ISO/IEC
 // 14496-3 1.6. Threading: owned by the hub's thread. Memory: the frames since the last random access point,
-// at most kMaxCachedBytes and kMaxCachedTime; without subscribers nothing but parameter sets is kept.
+// at most kMaxCachedBytes and kMaxCachedTime, and those that wait for other tracks, at most kMaxCachedBytes.
+// It works also without subscribers, for the first of them: a channel has one only where it serves such an
+// output.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +35,10 @@ class FrameFeed : public UnitSink {
   static constexpr std::size_t kMaxCachedBytes = 16 * 1024 * 1024;
   static constexpr std::int64_t kMaxCachedTime = 12 * mpegts::kTicksPerSecond;
   // Frames are ordered by DTS over the tracks; a track that lags more than this no longer holds up the
-  // others.
-  static constexpr std::int64_t kMaxInterleave = mpegts::kTicksPerSecond;
+  // others. Broadcasts send video up to two seconds before its sound.
+  static constexpr std::int64_t kMaxInterleave = 3 * mpegts::kTicksPerSecond;
+  // Without video, what a player gets first.
+  static constexpr std::int64_t kAudioGroup = mpegts::kTicksPerSecond;
 
   FrameFeed();
   ~FrameFeed() override;
@@ -44,13 +48,20 @@ class FrameFeed : public UnitSink {
   void on_discontinuity() override;
   void on_loss() override;
 
-  // The sink outlives its subscription. Neither may be called from within a FrameSink's own call.
+  // The sink outlives its subscription, which ends with on_end() at the latest. Neither may be called from
+  // within a FrameSink's on_format, on_frame or on_discontinuity. A new sink sends format() and group() by
+  // itself, then what it is called with; add() calls nothing.
   void add(FrameSink* sink);
   void remove(FrameSink* sink);
+  // The input fell silent: hands on what waits.
+  void on_silence();
 
   // Null until the first frame is known.
   std::shared_ptr<const FrameFormat> format() const;
-  // From the last random access point on, in order; with more than one of them only the latest group.
+  // From the last random access point on, in order, all of format(); with more than one of them only the
+  // latest group. Without video: those of the last kAudioGroup. Empty where that would be too much to keep,
+  // and after a loss, until the next random access point: a player that joins then waits for a frame of video
+  // with random_access.
   const std::deque<std::shared_ptr<const Frame>>& group() const;
   const FrameFeedCounters& counters() const;
   const std::vector<LeftOutTrack>& left_out() const;

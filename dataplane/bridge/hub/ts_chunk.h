@@ -26,6 +26,9 @@ class TsSink {
  public:
   virtual ~TsSink() = default;
   virtual void on_chunk(const std::shared_ptr<const TsChunk>& chunk) = 0;
+  // The channel was removed, or the output switched off: the feed has forgotten the sink, which must not call
+  // it any more. May delete the sink.
+  virtual void on_end() {}
 };
 
 }  // namespace headgate::bridge::hub

@@ -25,9 +25,14 @@ class TsFeed {
   void on_slot(const ring::Slot& slot);
   void on_gap();
 
-  // The sink outlives its subscription. Neither may be called from within a TsSink's own call.
+  // The sink outlives its subscription, which ends with on_end() at the latest. Neither may be called from
+  // within a TsSink's on_chunk. A new sink sends start() by itself, then what it is called with; add() calls
+  // nothing. Where start() is empty, a later chunk with random_access may be preceded by a start() of then,
+  // whose last chunk it is.
   void add(TsSink* sink);
   void remove(TsSink* sink);
+  // Forgets all sinks but `except`, with on_end() to each.
+  void end(const TsSink* except);
 
   // What a joining player gets first: PAT and PMT as they stand, then everything from the last random access
   // point of the video on (radio: from the last chunk). Empty until there is one.

@@ -1,0 +1,40 @@
+// The alarms that are active, and what raises them over and over from what is seen.
+#include <algorithm>
+
+#include "control/daemon/daemon.h"
+
+namespace headgate::control {
+
+void Daemon::set_alarm(bool active, const char* kind, const char* severity, const std::string& subject,
+                       const std::string& message) {
+  const auto found = std::find_if(alarms_.begin(), alarms_.end(), [&](const Alarm& alarm) {
+    return alarm.kind == kind && alarm.subject == subject;
+  });
+  if (active && found == alarms_.end()) {
+    alarms_.push_back({kind, severity, subject, message, unix_now_ns()});
+    add_event(severity, kind, subject, message);
+  } else if (!active && found != alarms_.end()) {
+    alarms_.erase(found);
+  }
+}
+
+// Those of a kind that are active, by subject; all others of that kind are over.
+void Daemon::set_alarms(const char* kind, const char* severity,
+                        const std::map<std::string, std::string>& active) {
+  std::vector<std::string> over;
+  for (const Alarm& alarm : alarms_) {
+    if (alarm.kind == kind && !active.contains(alarm.subject)) over.push_back(alarm.subject);
+  }
+  for (const std::string& subject : over) set_alarm(false, kind, severity, subject, "");
+  for (const auto& [subject, text] : active) set_alarm(true, kind, severity, subject, text);
+}
+
+void Daemon::raise_alarms() {
+  set_alarms("passphrase_unreadable", "critical", unreadable_passphrases(*model_));
+  const bool answers =
+      std::any_of(observation_.processes.begin(), observation_.processes.end(),
+                  [](const auto& entry) { return entry.process.name == "bridge" && entry.answers; });
+  if (answers) set_alarms("program_unset", "warning", unset_programs(observation_.bridge_status));
+}
+
+}  // namespace headgate::control

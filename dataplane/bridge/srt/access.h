@@ -1,0 +1,61 @@
+// Who may play: decides about a caller from an immutable table, because libsrt asks on the thread that receives all
+// packets of the port. References: SRT Access Control guidelines "Rejection Codes" (access_control.h of libsrt).
+// Threading: AccessTable is immutable once shared; decide() is a pure function.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "control/protocol/state.h"
+
+namespace headgate::bridge::srt {
+
+enum class Refusal : std::uint8_t {
+  bad_stream_id,
+  no_stream_id,
+  not_found,
+  publish,
+  media_type,
+  overload,
+  secret,  // libsrt's own: wrong passphrase, one missing, or one too many
+};
+inline constexpr std::size_t kRefusals = 7;
+
+// The code that the caller sees (SRT_REJX_...); 0 for `secret`, which libsrt answers itself.
+int reject_code(Refusal refusal);
+// One word, as in control/protocol/bridge_drops.h.
+const char* name_of(Refusal refusal);
+// For the log: what to do about it.
+const char* remedy_of(Refusal refusal);
+
+struct AccessTable {
+  struct Listener {
+    std::uint32_t latency_ms = 120;
+    std::string passphrase;
+  };
+  std::map<std::string, std::string, std::less<>> channels;  // id to its own passphrase; "": the listener's
+  std::map<std::string, Listener, std::less<>> listeners;    // by listen address
+
+  static std::shared_ptr<const AccessTable> of(const std::vector<protocol::SrtServerState>& servers,
+                                               const std::vector<protocol::BridgeChannel>& channels);
+  // What a caller of this channel on this listener must know; null: neither is there any more.
+  const std::string* secret(std::string_view listener, std::string_view channel) const;
+};
+
+struct Decision {
+  bool accepted = false;
+  Refusal refusal = Refusal::bad_stream_id;
+  std::string channel;
+  std::string passphrase;  // "": unencrypted
+  std::uint32_t latency_ms = 0;
+};
+
+Decision decide(const AccessTable& table, std::string_view listener, std::string_view stream_id,
+                std::size_t sessions, std::size_t max_sessions);
+
+}  // namespace headgate::bridge::srt
