@@ -54,17 +54,16 @@ TEST_F(RtmpPlayer, WaitsForTheFirstRandomAccessPoint) {
 
 TEST_F(RtmpPlayer, SendsTheSameInPiecesOfAnySize) {
   begin();
-  feed(host.stream, 0, 3, 25, 200'000);  // of more than one chunk each
+  feed(host.stream, 0, 2, 25, 70'000);  // of more than one chunk each
   join();
   std::vector<Message> whole = player.take();
-  for (const std::size_t step : {std::size_t{1}, std::size_t{7}, std::size_t{1000}, std::size_t{65537}}) {
+  for (const std::size_t step : {std::size_t{5}, std::size_t{17}, std::size_t{1000}, std::size_t{65537}}) {
     TestPlayer other(host);
     other.connect();
     other.play();
     const auto messages = other.take(step);
     ASSERT_EQ(messages.size(), whole.size());
     for (std::size_t i = 0; i < whole.size(); ++i) EXPECT_EQ(messages[i].body, whole[i].body);
-    if (step == 1) break;  // takes the longest
   }
 }
 

@@ -32,8 +32,7 @@ class RtmpServer : public testing::Test {
   }
   int dial(int receive_buffer = 0) {
     const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (receive_buffer != 0)
-      ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
+    if (receive_buffer != 0) ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(server->ports().at(0));
@@ -78,7 +77,8 @@ class RtmpServer : public testing::Test {
   static std::size_t hear(int fd, std::string& heard) {
     char bytes[65536];
     ssize_t n = 0;
-    while ((n = ::recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0) heard.append(bytes, static_cast<std::size_t>(n));
+    while ((n = ::recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+      heard.append(bytes, static_cast<std::size_t>(n));
     return heard.size();
   }
   std::uint64_t refused(Refusal reason) const {

@@ -9,7 +9,8 @@ namespace {
 
 using namespace headgate::bridge::rtmp;
 
-std::vector<Message> read_all(std::span<const std::uint8_t> bytes, std::size_t step, const ChunkLimits& limits) {
+std::vector<Message> read_all(std::span<const std::uint8_t> bytes, std::size_t step,
+                              const ChunkLimits& limits) {
   ChunkReader reader(limits);
   std::vector<Message> messages;
   while (!bytes.empty()) {
