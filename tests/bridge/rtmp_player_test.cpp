@@ -174,6 +174,17 @@ TEST_F(RtmpPlayer, SlowPlayerIsMovedToTheLatestRandomAccessPoint) {
   EXPECT_EQ(host.stream.counters().skipped_frames, 7U * 50);
 }
 
+TEST_F(RtmpPlayer, ABlockedPlayerHoldsBackNoLog) {
+  begin();
+  feed(host.stream, 0, 25);
+  join();
+  player.take();
+  feed(host.stream, 1000, 8 * 25);
+  EXPECT_EQ(player.session.needed(), 50U);
+  player.session.keep_up();
+  EXPECT_EQ(player.session.needed(), host.stream.start());
+}
+
 TEST_F(RtmpPlayer, FinishesTheMessageThatIsHalfSentBeforeACut) {
   begin();
   feed(host.stream, 0, 1, 25, 100'000);

@@ -21,9 +21,9 @@ SECONDS = 8
 def movie(tmp_path_factory):
     path = tmp_path_factory.mktemp("rtmp") / "movie.flv"
     subprocess.run(
-        ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc=size=320x180:rate=25", "-f", "lavfi", "-i",
+        ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc=size=320x180:rate=25,noise=alls=40:allf=t", "-f", "lavfi", "-i",
          "sine=sample_rate=48000", "-t", "60", "-c:v", "libx264", "-preset", "veryfast", "-g", "50", "-bf", "2", "-b:v",
-         "800k", "-c:a", "aac", "-ac", "2", str(path)], check=True)
+         "2M", "-c:a", "aac", "-ac", "2", str(path)], check=True)
     return path
 
 
@@ -105,7 +105,7 @@ def test_gstreamer_takes_every_frame(serve, movie, tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("cvlc") is None or os.geteuid() != 0, reason="no VLC, or no user to run it as")
-def test_vlc_takes_every_frame_of_the_sound(serve, movie, tmp_path):
+def test_vlc_takes_every_picture(serve, movie, tmp_path):
     folder = tmp_path / "vlc"
     folder.mkdir()
     shutil.chown(folder, "nobody")
@@ -115,10 +115,13 @@ def test_vlc_takes_every_frame_of_the_sound(serve, movie, tmp_path):
     sout = f"#standard{{access=file,mux=ts,dst={folder}/o.ts}}"
     command = f"HOME={folder} cvlc -q --intf dummy --sout '{sout}' --run-time 5 {serve.url} vlc://quit"
     play(["su", "nobody", "-s", "/bin/sh", "-c", command], 20)
-    frames = packets(folder / "o.ts", "v")
-    assert len(frames) > 90
-    steps = {b[2] - a[2] for a, b in zip(frames, frames[1:])}
-    assert steps == {40}
+    def pictures(path):
+        text = subprocess.run(["ffmpeg", "-v", "quiet", "-i", str(path), "-map", "0:v", "-fps_mode", "passthrough", "-f",
+                               "framemd5", "-"], capture_output=True, text=True, check=False).stdout
+        return [line.split(",")[5].strip() for line in text.splitlines() if not line.startswith("#")]
+    source, got = pictures(movie), pictures(folder / "o.ts")[:-3]  # the last ones may lack what they refer to
+    assert len(got) > 90
+    assert any(source[i:i + len(got)] == got for i in range(len(source)))
 
 
 def test_refusals_reach_the_viewer_in_words(serve, movie):
