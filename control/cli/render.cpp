@@ -190,7 +190,7 @@ std::string track_line(const json& track) {
 }
 
 // How the bridge carries the channel: its tracks, then HLS.
-std::string bridge_block(const json& bridge) {
+std::string bridge_block(const json& bridge, const json& serves) {
   std::string text;
   if (bridge.contains("tracks") && bridge["tracks"].is_array() && !bridge["tracks"].empty()) {
     text += "tracks\n";
@@ -213,10 +213,14 @@ std::string bridge_block(const json& bridge) {
     if (const auto error = text_of(hls, "last_error"); !error.empty())
       text += "    last error: " + error + "\n";
   }
-  if (bridge.value("program_unset", false))
+  // SRT and TS over HTTP carry all services.
+  const bool takes_one = std::any_of(serves.begin(), serves.end(), [](const json& protocol) {
+    return protocol == "hls" || protocol == "rtmp";
+  });
+  if (takes_one && bridge.value("program_unset", false))
     text +=
-        "! program_unset: several services come in and the map names none; HLS takes\n  the first with clear "
-        "media\n";
+        "! program_unset: several services come in and the map names none; HLS and\n  RTMP take the first "
+        "with clear media\n";
   return text;
 }
 
@@ -349,7 +353,8 @@ std::string render_channel(const json& channel, bool colour) {
     text += drops_line(output.at("drops"));
   }
   for (const json& output : channel.value("serve", json::array())) text += serve_block(output);
-  if (channel.at("bridge").is_object()) text += bridge_block(channel["bridge"]);
+  if (channel.at("bridge").is_object())
+    text += bridge_block(channel["bridge"], channel.value("serves", json::array()));
   return text + "\nprocesses: " + processes_line(channel.at("processes")) + "\n";
 }
 

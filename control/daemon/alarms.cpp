@@ -34,7 +34,15 @@ void Daemon::raise_alarms() {
   const bool answers =
       std::any_of(observation_.processes.begin(), observation_.processes.end(),
                   [](const auto& entry) { return entry.process.name == "bridge" && entry.answers; });
-  if (answers) set_alarms("program_unset", "warning", unset_programs(observation_.bridge_status));
+  if (!answers) return;
+  auto unset = unset_programs(observation_.bridge_status);
+  // SRT and TS over HTTP carry all services.
+  std::erase_if(unset, [this](const auto& entry) {
+    return std::none_of(model_->channels.begin(), model_->channels.end(), [&](const auto& channel) {
+      return channel.id == entry.first && (channel.hls || channel.rtmp);
+    });
+  });
+  set_alarms("program_unset", "warning", unset);
 }
 
 }  // namespace headgate::control

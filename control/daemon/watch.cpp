@@ -116,7 +116,7 @@ std::map<std::string, std::string> unset_programs(const nlohmann::json& bridge_s
     if (unset == channel.end() || !unset->is_boolean() || !unset->get<bool>()) return;
     const auto service = channel.find("service");
     const bool known = service != channel.end() && service->is_number_unsigned();
-    found[id] = fmt::format("several services come in and the map names none; HLS takes {}",
+    found[id] = fmt::format("several services come in and the map names none; HLS and RTMP take {}",
                             known ? fmt::format("service {}", service->get<std::uint64_t>())
                                   : std::string("the first with clear media"));
   });

@@ -14,7 +14,8 @@ struct BridgeReason {
   std::string_view sentence;
 };
 
-// Of one channel. Counted are PES packets, connections for slow_client, segments for segment_not_written.
+// Of one channel. Counted are PES packets, connections for slow_client, segments for segment_not_written,
+// transport packets for http_ts_skipped.
 inline constexpr std::array kBridgeDrops{
     BridgeReason{"damaged_pes", "parser",
                  "PES packet with lost or damaged packets, or without a right header"},
@@ -29,6 +30,8 @@ inline constexpr std::array kBridgeDrops{
                  "PES packet beyond what the open segments of all channels may hold"},
     BridgeReason{"segment_not_written", "output", "finished segment that could not be written"},
     BridgeReason{"slow_client", "client", "player that took nothing of an answer for 20 s: cut off"},
+    BridgeReason{"http_ts_skipped", "client",
+                 "packet that a slow player of TS over HTTP lost: it jumped to the next random access point"},
 };
 
 // Of the HTTP server.

@@ -206,15 +206,16 @@ def build_network(pid):
     return link, names
 
 
-def free_port(wanted, taken=()):
+def free_port(wanted, taken=(), kind=socket.SOCK_STREAM):
     """The port, or the next one that nothing listens on, on IPv4 and IPv6."""
     for port in range(wanted, wanted + 200):
         if port in taken:
             continue
         try:
             for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
-                with socket.socket(family, socket.SOCK_STREAM) as probe:
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                with socket.socket(family, kind) as probe:
+                    if kind == socket.SOCK_STREAM:
+                        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     if family == socket.AF_INET6:
                         probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                     probe.bind((address, port))
@@ -225,19 +226,20 @@ def free_port(wanted, taken=()):
     raise RuntimeError(f"no free port from {wanted} on")
 
 
-def write_configuration(folder, link, http_port, admin_port):
+def write_configuration(folder, link, ports):
     channels = {}
+    everywhere = "[::]" if has_ipv6() else "0.0.0.0"
     for channel in CHANNELS:
         entry = {"name": channel["name"], "inputs": [f"udp://{channel['group']}:5000"], "push": [channel["push"]],
-                 "serve": {"hls": {"segment": "2s"}}}
+                 "serve": {"hls": {"segment": "2s"}, "rtmp": {}, "srt": {}, "http-ts": {}}}
         if channel["program"]:
             entry["program"] = channel["program"]
         channels[channel["id"]] = entry
     node = {"node": "demo", "run_dir": str(folder / "run"), "data_dir": str(folder / "data"),
             "interfaces": {"cap0": {"device": f"af_packet:{link}", "address": f"{GATEWAY}/24"}},
             "fastpath": {"hugepages": "never"},
-            "servers": {"http": {"listen": f"[::]:{http_port}" if has_ipv6() else f"0.0.0.0:{http_port}"},
-                        "admin": {"listen": f"127.0.0.1:{admin_port}"}},
+            "servers": {**{name: {"listen": f"{everywhere}:{ports[name]}"} for name in ("http", "rtmp", "srt")},
+                        "admin": {"listen": f"127.0.0.1:{ports['admin']}"}},
             "channels": "channels.yaml"}
     # JSON is YAML too.
     (folder / "headgate.yaml").write_text(json.dumps(node, indent=2) + "\n")
@@ -252,6 +254,14 @@ def has_ipv6():
         return True
     except OSError:
         return False
+
+
+def addresses(channel, host, ports):
+    """What players may open of a channel, by protocol."""
+    return {"hls": f"http://{host}:{ports['http']}/{channel}/index.m3u8",
+            "http-ts": f"http://{host}:{ports['http']}/{channel}/stream.ts",
+            "rtmp": f"rtmp://{host}:{ports['rtmp']}/live/{channel}",
+            "srt": f"srt://{host}:{ports['srt']}?streamid={channel}"}
 
 
 def host_addresses():
@@ -270,8 +280,8 @@ def host_addresses():
 PAGE = Path(__file__).with_name("demo.html")
 
 
-def start_page(port, http_port):
-    content = {"http_port": http_port, "channels": [
+def start_page(port, ports):
+    content = {"http_port": ports["http"], "rtmp_port": ports["rtmp"], "srt_port": ports["srt"], "channels": [
         {"id": c["id"], "name": c["name"], "input": f"udp://{c['group']}:5000", "push": c["push"]} for c in CHANNELS]}
     body = PAGE.read_text().replace("{{demo}}", json.dumps(content)).encode()
 
@@ -353,7 +363,7 @@ def decode(command_prefix, url, extra=()):
     return text, None
 
 
-def check(http_port, names):
+def check(ports, names):
     """One line an output; True when all carry media."""
     good = True
     for channel in CHANNELS:
@@ -364,7 +374,7 @@ def check(http_port, names):
         else:
             multicast = (f"udp://{group}:{port}?localaddr={SINK}&timeout=8000000&fifo_size=100000&overrun_nonfatal=1", ())
         outputs = [(channel["push"], ["ip", "netns", "exec", names["snk"]], *multicast),
-                   ("hls", [], f"http://127.0.0.1:{http_port}/{channel['id']}/index.m3u8", ())]
+                   *((protocol, [], address, ()) for protocol, address in addresses(channel["id"], "127.0.0.1", ports).items())]
         for label, prefix, url, extra in outputs:
             text, error = decode(prefix, url, extra)
             good &= error is None
@@ -380,10 +390,11 @@ def serve(checking):
     try:
         folder.mkdir(mode=0o755)
         link, names = build_network(pid)
-        http_port = free_port(8080)
-        admin_port = free_port(9470, {http_port})
-        page_port = free_port(8088, {http_port, admin_port})
-        config = write_configuration(folder, link, http_port, admin_port)
+        ports = {}
+        for name, wanted in (("http", 8080), ("admin", 9470), ("page", 8088), ("rtmp", 1935)):
+            ports[name] = free_port(wanted, set(ports.values()))
+        ports["srt"] = free_port(9000, kind=socket.SOCK_DGRAM)
+        config = write_configuration(folder, link, ports)
         environment = dict(os.environ, HEADGATE_DEMO=str(folder))
         senders = []
         for name, group in dict((c["file"], c["group"]) for c in CHANNELS).items():
@@ -396,19 +407,19 @@ def serve(checking):
             gateway = subprocess.Popen([str(HEADGATE), "run", "--config", str(config)], env=environment, stdin=subprocess.DEVNULL,
                                        stdout=output, stderr=output, start_new_session=True)
         os.write(pipe, f"{gateway.pid} ".encode())
-        wait_for("the gateway is ready", lambda: get(admin_port, "/readyz")[0] == 200, 20, gateway, log)
-        start_page(page_port, http_port)
+        wait_for("the gateway is ready", lambda: get(ports["admin"], "/readyz")[0] == 200, 20, gateway, log)
+        start_page(ports["page"], ports)
         for channel in CHANNELS:
-            wait_for(f"{channel['id']} has a playlist", lambda: b"EXT-X-STREAM-INF" in get(http_port, f"/{channel['id']}/index.m3u8")[1],
+            wait_for(f"{channel['id']} has a playlist", lambda: b"EXT-X-STREAM-INF" in get(ports["http"], f"/{channel['id']}/index.m3u8")[1],
                      30, gateway, log)
         if checking:
-            status, body = get(page_port, "/")
-            good = check(http_port, names) and status == 200 and all(f'"{c["id"]}"'.encode() in body for c in CHANNELS)
+            status, body = get(ports["page"], "/")
+            good = check(ports, names) and status == 200 and all(f'"{c["id"]}"'.encode() in body for c in CHANNELS)
             if not good:
                 say(f"the gateway's log ends with\n{log_tail(log)}")
             say(f"demo: {'every output of every channel carries media' if good else 'FAILED'}")
             return 0 if good else 1
-        announce(folder, http_port, admin_port, page_port)
+        announce(folder, ports)
         while gateway.poll() is None:
             time.sleep(0.5)
             for sender in senders:
@@ -422,19 +433,20 @@ def serve(checking):
         os.waitpid(janitor, 0)
 
 
-def announce(folder, http_port, admin_port, page_port):
+def announce(folder, ports):
     hosts = host_addresses()
     command = "build/release/bin/headgate"
     control = f"--socket {folder}/run/control.sock"
     say("\nOpen in a browser:")
     for host in hosts:
-        say(f"  http://{host}:{page_port}/            all three channels")
+        say(f"  http://{host}:{ports['page']}/            all three channels")
     for channel in CHANNELS:
-        say(f"  http://{hosts[0]}:{http_port}/{channel['id']}/    {channel['name']}")
+        say(f"  http://{hosts[0]}:{ports['http']}/{channel['id']}/    {channel['name']}")
     say("\nPlay with another program:")
     for channel in CHANNELS:
-        say(f"  ffplay http://{hosts[0]}:{http_port}/{channel['id']}/index.m3u8")
-    say(f"\nMetrics: http://127.0.0.1:{admin_port}/metrics (this machine only)\n\nTry, from this folder and as root:")
+        for address in addresses(channel["id"], hosts[0], ports).values():
+            say(f"  ffplay '{address}'")
+    say(f"\nMetrics: http://127.0.0.1:{ports['admin']}/metrics (this machine only)\n\nTry, from this folder and as root:")
     say(f"  {command} status {control}")
     say(f"  {command} status clock {control}")
     say(f"  ip netns exec hgdemo-{os.getpid()}-snk {command} probe udp://239.213.2.3:5000 --interface eth0 --time 3s")

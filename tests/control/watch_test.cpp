@@ -117,9 +117,9 @@ TEST(Watch, ReadsTheBridgesTroublesAndBelievesNoShape) {
   EXPECT_EQ(bridge_problems(status), (std::map<std::string, std::string>{{"a", "no PAT comes"}}));
   const auto unset = unset_programs(status);
   ASSERT_EQ(unset.size(), 2U);
-  EXPECT_EQ(unset.at("a"), "several services come in and the map names none; HLS takes service 7");
+  EXPECT_EQ(unset.at("a"), "several services come in and the map names none; HLS and RTMP take service 7");
   EXPECT_EQ(unset.at("f"),
-            "several services come in and the map names none; HLS takes the first with clear media");
+            "several services come in and the map names none; HLS and RTMP take the first with clear media");
   for (const char* other : {"null", "[]", R"({"channels": 3})"}) {
     EXPECT_TRUE(bridge_problems(nlohmann::json::parse(other)).empty());
     EXPECT_TRUE(unset_programs(nlohmann::json::parse(other)).empty());

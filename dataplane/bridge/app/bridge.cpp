@@ -12,29 +12,32 @@ namespace fs = std::filesystem;
 void Bridge::apply(const protocol::BridgeState& state) {
   by_handle_.clear();
   std::set<std::string> wanted;
+  std::set<std::string> with_files;
   for (const protocol::BridgeChannel& channel : state.channels) {
-    if (!channel.hls) continue;
+    if (!Channel::serves_anything(channel)) continue;
     wanted.insert(channel.id);
-    const std::string directory = hls_directory_ + "/" + channel.id;
+    if (channel.hls) with_files.insert(channel.id);
     auto& place = channels_[channel.id];
+    const bool changed = place == nullptr || !(place->state() == channel);
     if (place != nullptr && place->can_become(channel)) {
-      if (!(place->state() == channel)) place->become(channel);
+      if (changed) place->become(channel);
     } else {
-      std::unique_ptr<hls::SegmentStore::Retired> retired;
-      if (place != nullptr && place->segment_ms() != channel.hls->segment_ms)
-        retired = place->store().retire();
+      const bool keeps_files = place != nullptr && place->serves_hls() && channel.hls &&
+                               place->segment_ms() != channel.hls->segment_ms;
+      auto retired = keeps_files ? place->store().retire() : nullptr;
       place.reset();  // the old one's files are read by the new one, which keeps what it can
-      place = std::make_unique<Channel>(channel, directory, &memory_);
-      place->store().adopt(std::move(retired));
-      const std::string& error = place->store().last_error();
-      if (!error.empty()) spdlog::warn("channel {}: {}", channel.id, error);
+      place = std::make_unique<Channel>(channel, hls_directory_ + "/" + channel.id, &memory_);
+      if (place->serves_hls()) place->store().adopt(std::move(retired));
     }
+    if (changed && place->serves_hls() && !place->store().last_error().empty())
+      spdlog::warn("channel {}: {}", channel.id, place->store().last_error());
     by_handle_[channel.handle] = place.get();
   }
   std::erase_if(channels_, [&](const auto& item) { return !wanted.contains(item.first); });
   std::error_code error;
   for (const auto& item : fs::directory_iterator(hls_directory_, error)) {
-    if (!wanted.contains(item.path().filename().string())) hls::SegmentStore::remove(item.path().string());
+    if (!with_files.contains(item.path().filename().string()))
+      hls::SegmentStore::remove(item.path().string());
   }
 }
 

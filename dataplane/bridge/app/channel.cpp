@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 #include "dataplane/bridge/app/diagnosis.h"
 
@@ -14,6 +15,7 @@ constexpr std::uint64_t kMaxBitrate = 80'000'000;  // a segment's bound, bit/s
 constexpr std::chrono::seconds kSilence{2};
 // Until tables that name nothing to carry count as final.
 constexpr std::chrono::seconds kTablesPatience{5};
+constexpr std::chrono::seconds kFramesPatience{10};
 
 hls::SegmenterOptions options_of(const protocol::HlsState& hls, hls::MemoryBudget* budget) {
   hls::SegmenterOptions options;
@@ -26,37 +28,98 @@ hls::SegmenterOptions options_of(const protocol::HlsState& hls, hls::MemoryBudge
 
 }  // namespace
 
+Channel::Hls::Hls(const std::string& directory, const protocol::HlsState& state, hls::MemoryBudget* budget)
+    : store(directory, state.segment_ms, state.window), segmenter(options_of(state, budget), store) {
+  if (const auto resume = store.resume()) segmenter.resume(resume->next_k, resume->next_start);
+}
+
+bool Channel::serves_anything(const protocol::BridgeChannel& state) {
+  return state.hls || state.http_ts || state.rtmp || state.srt;
+}
+
 Channel::Channel(const protocol::BridgeChannel& state, std::string directory, hls::MemoryBudget* budget)
-    : state_(state),
-      directory_(std::move(directory)),
-      store_(directory_, state.hls->segment_ms, state.hls->window),
-      segmenter_(options_of(*state.hls, budget), store_),
-      hub_(segmenter_) {
-  if (const auto resume = store_.resume()) segmenter_.resume(resume->next_k, resume->next_start);
+    : state_(state), directory_(std::move(directory)), budget_(budget) {
+  for (auto& stats : stats_) stats = std::make_shared<hub::OutputStats>();
+  set_hls(std::nullopt);
+  set_feeds();
 }
 
 bool Channel::can_become(const protocol::BridgeChannel& state) const {
-  return state.id == state_.id && state.handle == state_.handle && state.hls &&
-         state.hls->segment_ms == state_.hls->segment_ms;
+  return state.id == state_.id && state.handle == state_.handle;
 }
 
 void Channel::become(const protocol::BridgeChannel& state) {
-  state_ = state;
-  store_.set_window(state.hls->window);
+  const auto before = std::exchange(state_, state).hls;
+  set_hls(before);
+  set_feeds();
+}
+
+void Channel::set_hls(const std::optional<protocol::HlsState>& before) {
+  if (hls_ != nullptr && state_.hls && before->segment_ms == state_.hls->segment_ms) {
+    hls_->store.set_window(state_.hls->window);
+    return;
+  }
+  std::unique_ptr<hls::SegmentStore::Retired> retired;
+  if (hls_ != nullptr) {
+    if (state_.hls) retired = hls_->store.retire();
+    units_.remove(&hls_->segmenter);
+    hls_.reset();  // the old one's files are read by the new one, which keeps what it can
+    viewers_.clear();
+  }
+  if (!state_.hls) return;
+  hls_ = std::make_unique<Hls>(directory_, *state_.hls, budget_);
+  hls_->store.adopt(std::move(retired));
+  segments_at_tick_ = 0;
+  waiting_since_ = std::chrono::steady_clock::now();
+  units_.add(&hls_->segmenter);
+}
+
+void Channel::set_feeds() {
+  if (state_.rtmp && frames_ == nullptr) {
+    frames_ = std::make_unique<hub::FrameFeed>();
+    units_.add(frames_.get());
+  } else if (!state_.rtmp && frames_ != nullptr) {
+    units_.remove(frames_.get());
+    frames_.reset();
+  }
+  const bool wants_ts = state_.http_ts || state_.srt;
+  if (wants_ts && ts_ == nullptr) ts_ = std::make_unique<hub::TsFeed>();
+  if (!state_.http_ts) ts_output_.reset();
+  if (state_.http_ts && ts_output_ == nullptr)
+    ts_output_ = std::make_unique<http::TsOutput>(*ts_, stats(Output::http_ts));
+  if (!state_.srt && ts_ != nullptr) ts_->end(ts_output_.get());
+  if (!wants_ts) ts_.reset();
+}
+
+const hls::SegmenterCounters& Channel::segmenter_counters() const {
+  static const hls::SegmenterCounters kNone;
+  return hls_ == nullptr ? kNone : hls_->segmenter.counters();
+}
+
+std::shared_ptr<http::BodyStream> Channel::open_ts() {
+  return ts_output_ == nullptr ? nullptr : ts_output_->open();
+}
+
+std::shared_ptr<std::uint64_t> Channel::slow_ts_clients() const {
+  const auto& of = stats(Output::http_ts);
+  return std::shared_ptr<std::uint64_t>(of, &of->cut);
 }
 
 void Channel::on_slot(const ring::Slot& slot) {
-  if ((slot.flags & ring::kSlotTimeline) != 0) store_.set_arrival(slot.arrival_ns, slot.timeline);
+  if (hls_ != nullptr && (slot.flags & ring::kSlotTimeline) != 0)
+    hls_->store.set_arrival(slot.arrival_ns, slot.timeline);
+  if (ts_ != nullptr) ts_->on_slot(slot);
   hub_.on_slot(slot);
 }
 
 void Channel::on_gap() {
+  if (ts_ != nullptr) ts_->on_gap();
   hub_.on_gap();
-  segmenter_.on_producer_restart();
+  if (hls_ != nullptr) hls_->segmenter.on_producer_restart();
 }
 
 void Channel::on_tick(std::chrono::steady_clock::time_point now) {
-  store_.on_tick(now);
+  if (hls_ != nullptr) hls_->store.on_tick(now);
   const std::uint64_t packets = hub_.counters().packets;
   if (packets != packets_at_tick_) {
     if (packets_at_tick_ == 0 || now - last_packet_ >= kSilence) waiting_since_ = now;
@@ -69,14 +132,26 @@ void Channel::on_tick(std::chrono::steady_clock::time_point now) {
   if (packets == 0 || silent < kSilence) return;
   problem_.clear();  // nothing comes: that is another trouble, and not this process's to tell
   hub_.on_silence();
+  if (frames_ != nullptr) frames_->on_silence();
+  if (hls_ == nullptr) return;
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(silent).count();
-  segmenter_.on_silence(ms * (mpegts::kTicksPerSecond / 1000));
+  hls_->segmenter.on_silence(ms * (mpegts::kTicksPerSecond / 1000));
 }
 
 std::string Channel::find_problem(std::chrono::steady_clock::time_point now) {
-  const std::uint64_t segments = segmenter_.counters().segments;
+  if (hls_ != nullptr) return find_hls_problem(now);
+  if (frames_ == nullptr) return "";  // transport streams go out as they are
+  if (frames_->counters().frames == 0 && now - waiting_since_ > kFramesPatience)
+    return "RTMP has no frames: " + why_no_segment(hub_);
+  if (hub_.video_given_up()) return "RTMP carries the sound alone: " + why_no_video(hub_);
+  return "";
+}
+
+std::string Channel::find_hls_problem(std::chrono::steady_clock::time_point now) {
+  const hls::SegmentStore& segment_store = hls_->store;
+  const std::uint64_t segments = hls_->segmenter.counters().segments;
   if (std::exchange(segments_at_tick_, segments) != segments) waiting_since_ = now;
-  if (store_.failing()) return "HLS can't write its segments: " + store_.last_error();
+  if (segment_store.failing()) return "HLS can't write its segments: " + segment_store.last_error();
   // The slot under way, one without a random access point, the sound's patience, and a second for a busy
   // machine.
   const auto usual = 3 * std::chrono::milliseconds(state_.hls->segment_ms) + std::chrono::seconds(3);
@@ -84,13 +159,13 @@ std::string Channel::find_problem(std::chrono::steady_clock::time_point now) {
       carries_nothing(hub_) ? std::min<std::chrono::milliseconds>(usual, kTablesPatience) : usual;
   if (now - waiting_since_ > patience) return "HLS has no segment: " + why_no_segment(hub_);
   if (hub_.video_given_up()) return "HLS carries the sound alone: " + why_no_video(hub_);
-  const auto& entries = store_.entries();
-  const auto listed = static_cast<std::ptrdiff_t>(store_.listed());
+  const auto& entries = segment_store.entries();
+  const auto listed = static_cast<std::ptrdiff_t>(segment_store.listed());
   const auto media =
       std::count_if(entries.end() - listed, entries.end(), [](const auto& e) { return !e.gap; });
   const bool joinable = std::any_of(entries.end() - listed, entries.end(),
                                     [](const auto& e) { return !e.gap && e.independent; });
-  if (!joinable && store_.listed() == store_.window() && 2 * media >= listed)
+  if (!joinable && segment_store.listed() == segment_store.window() && 2 * media >= listed)
     return "players can't begin: no listed segment has a random access point: " + why_no_random_access(hub_);
   return "";
 }
@@ -109,6 +184,7 @@ void Channel::on_viewer(std::string_view client, std::string_view user_agent) {
 }
 
 void Channel::forget_viewers() {
+  if (!state_.hls) return viewers_.clear();
   const auto oldest = std::chrono::steady_clock::now() -
                       3 * std::chrono::seconds(hls::target_duration(state_.hls->segment_ms));
   std::erase_if(viewers_, [oldest](const auto& v) { return v.second < oldest; });

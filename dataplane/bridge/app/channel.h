@@ -1,10 +1,18 @@
-// One channel in the bridge: hub, segmenter and store tied together, and what status says of it.
-// Threading: owned by the bridge's media thread.
+// One channel in the bridge: its hub and the outputs that its state wants, each coming and going without the
+// others noticing, and what status says of it.
+//
+// Servers of other protocols (RTMP, SRT) find their channel by Bridge::find() and subscribe to frames() or
+// ts(). Both are null where the state does not serve that protocol. A subscription ends by the feed's
+// on_end(), when the output is switched off or the channel goes; after it neither the feed nor the channel
+// may be touched. They count into stats(), which they may hold on to. Threading: owned by the bridge's media
+// thread.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -13,17 +21,27 @@
 #include "dataplane/bridge/hls/segmenter.h"
 #include "dataplane/bridge/hls/store.h"
 #include "dataplane/bridge/http/router.h"
+#include "dataplane/bridge/http/ts_output.h"
 #include "dataplane/bridge/hub/channel_hub.h"
+#include "dataplane/bridge/hub/frame_feed.h"
+#include "dataplane/bridge/hub/output_stats.h"
+#include "dataplane/bridge/hub/ts_feed.h"
+#include "dataplane/bridge/hub/unit_fan_out.h"
 
 namespace headgate::bridge::app {
 
+enum class Output : std::uint8_t { http_ts, rtmp, srt };
+
 class Channel : public http::ChannelView {
  public:
+  // Whether the state wants anything of a channel here.
+  static bool serves_anything(const protocol::BridgeChannel& state);
   // `budget`, shared with other channels, outlives the channel.
   Channel(const protocol::BridgeChannel& state, std::string directory, hls::MemoryBudget* budget = nullptr);
 
-  // Same segments and numbers: name or window changed, nothing else.
+  // The same channel in the ring: everything else may change.
   bool can_become(const protocol::BridgeChannel& state) const;
+  // Outputs that did not change are not touched.
   void become(const protocol::BridgeChannel& state);
 
   void on_slot(const ring::Slot& slot);
@@ -34,31 +52,57 @@ class Channel : public http::ChannelView {
 
   const protocol::BridgeChannel& state() const { return state_; }
   const hub::ChannelHub& hub() const { return hub_; }
-  const hls::SegmenterCounters& segmenter_counters() const { return segmenter_.counters(); }
+  // Null where the state does not serve RTMP, or SRT.
+  hub::FrameFeed* frames() { return frames_.get(); }
+  const hub::FrameFeed* frames() const { return frames_.get(); }
+  hub::TsFeed* ts() { return state_.srt ? ts_.get() : nullptr; }
+  const std::shared_ptr<hub::OutputStats>& stats(Output output) const {
+    return stats_[static_cast<std::size_t>(output)];
+  }
+
+  // Of a channel that serves HLS; without it all zero.
+  const hls::SegmenterCounters& segmenter_counters() const;
   // Distinct address and user agent that fetched the media playlist within three target durations: an
   // estimate, for HLS knows no sessions and caches hide viewers.
   std::size_t viewers();
   const std::string& directory() const { return directory_; }
 
   const std::string& display_name() const override { return state_.name.empty() ? state_.id : state_.name; }
-  bool serves_hls() const override { return true; }
+  bool serves_hls() const override { return hls_ != nullptr; }
+  bool serves_ts() const override { return ts_output_ != nullptr; }
+  std::shared_ptr<http::BodyStream> open_ts() override;
   std::uint32_t segment_ms() const override { return state_.hls->segment_ms; }
-  hls::SegmentStore& store() override { return store_; }
-  const hls::SegmentStore& store() const { return store_; }
+  hls::SegmentStore& store() override { return hls_->store; }
+  const hls::SegmentStore& store() const { return hls_->store; }
   // Why players get nothing, or not all, although packets come; empty: nothing is wrong. As of the last tick.
   const std::string& problem() const { return problem_; }
   std::shared_ptr<std::uint64_t> slow_clients() const override { return slow_clients_; }
+  // Of TS over HTTP.
+  std::shared_ptr<std::uint64_t> slow_ts_clients() const override;
   void on_viewer(std::string_view client, std::string_view user_agent) override;
 
  private:
+  struct Hls {
+    Hls(const std::string& directory, const protocol::HlsState& state, hls::MemoryBudget* budget);
+    hls::SegmentStore store;
+    hls::Segmenter segmenter;
+  };
+  void set_hls(const std::optional<protocol::HlsState>& before);
+  void set_feeds();
   void forget_viewers();
+  std::string find_hls_problem(std::chrono::steady_clock::time_point now);
   std::string find_problem(std::chrono::steady_clock::time_point now);
 
   protocol::BridgeChannel state_;
   std::string directory_;
-  hls::SegmentStore store_;
-  hls::Segmenter segmenter_;
-  hub::ChannelHub hub_;
+  hls::MemoryBudget* budget_;
+  std::array<std::shared_ptr<hub::OutputStats>, 3> stats_;
+  hub::UnitFanOut units_;
+  hub::ChannelHub hub_{units_};
+  std::unique_ptr<Hls> hls_;
+  std::unique_ptr<hub::FrameFeed> frames_;
+  std::unique_ptr<hub::TsFeed> ts_;
+  std::unique_ptr<http::TsOutput> ts_output_;
   std::uint64_t packets_at_tick_ = 0;
   std::chrono::steady_clock::time_point last_packet_;
   std::uint64_t segments_at_tick_ = 0;

@@ -54,8 +54,33 @@ json drops_of(const Channel& channel) {
           {"no_segment_open", segmenter.unlisted_units},
           {"segment_full", segmenter.dropped_units - segmenter.dropped_over_budget},
           {"memory_full", segmenter.dropped_over_budget},
-          {"segment_not_written", channel.store().lost_segments()},
-          {"slow_client", *channel.slow_clients()}};
+          {"segment_not_written", channel.serves_hls() ? channel.store().lost_segments() : 0},
+          {"slow_client", *channel.slow_clients() + channel.stats(Output::http_ts)->cut},
+          {"http_ts_skipped", channel.stats(Output::http_ts)->skipped}};
+}
+
+json output_of(const Channel& channel, Output output, const char* protocol) {
+  const hub::OutputStats& stats = *channel.stats(output);
+  json left_out = json::array();
+  if (output == Output::rtmp && channel.frames() != nullptr) {
+    for (const hub::LeftOutTrack& each : channel.frames()->left_out()) {
+      left_out.push_back({{"pid", each.track.pid.value},
+                          {"kind", mpegts::to_string(each.track.kind)},
+                          {"reason", each.reason}});
+    }
+  }
+  return {{"protocol", protocol}, {"sessions", stats.sessions}, {"sessions_total", stats.sessions_total},
+          {"bytes", stats.bytes}, {"skips", stats.skips},       {"skipped", stats.skipped},
+          {"cut", stats.cut},     {"left_out", left_out}};
+}
+
+json outputs_of(const Channel& channel) {
+  json out = json::array();
+  const protocol::BridgeChannel& state = channel.state();
+  if (state.http_ts) out.push_back(output_of(channel, Output::http_ts, "http-ts"));
+  if (state.rtmp) out.push_back(output_of(channel, Output::rtmp, "rtmp"));
+  if (state.srt) out.push_back(output_of(channel, Output::srt, "srt"));
+  return out;
 }
 
 json refused_of(const http::ServerCounters& c) {
@@ -126,9 +151,13 @@ json channel_status(Channel& channel) {
               {"last_packet_unix", static_cast<double>(hub.last_arrival_ns()) / 1e9},
               {"drops", drops_of(channel)},
               {"problem", channel.problem()},
-              {"hls", hls_of(channel)}};
+              {"hls", nullptr},
+              {"outputs", outputs_of(channel)}};
   if (const auto service = hub.program_number()) out["service"] = *service;
-  out["hls"]["damaged_pes"] = c.damaged_pes;
+  if (channel.serves_hls()) {
+    out["hls"] = hls_of(channel);
+    out["hls"]["damaged_pes"] = c.damaged_pes;
+  }
   return out;
 }
 

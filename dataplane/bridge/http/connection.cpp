@@ -34,12 +34,19 @@ const std::string& date() {
 Answer finish(Response&& response, bool with_body, bool keep_alive, bool old_version) {
   Answer answer;
   answer.with_body = with_body;
+  // A stream ends when the channel does: nothing else is to come on that connection.
+  if (response.stream != nullptr) keep_alive = false;
   answer.keep_alive = keep_alive;
+  answer.chunked = response.endless && !old_version;
   auto out = std::back_inserter(answer.head);
   fmt::format_to(out, "HTTP/1.1 {} {}\r\nServer: headgate\r\nDate: {}\r\n", response.status,
                  reason_phrase(response.status), date());
   const bool bodiless = response.status == 204 || response.status == 304;
-  if (!bodiless) fmt::format_to(out, "Content-Length: {}\r\n", response.body.size());
+  if (answer.chunked) {
+    fmt::format_to(out, "Transfer-Encoding: chunked\r\n");
+  } else if (!bodiless && !response.endless) {
+    fmt::format_to(out, "Content-Length: {}\r\n", response.body.size());
+  }
   if (!keep_alive) {
     fmt::format_to(out, "Connection: close\r\n");
   } else if (old_version) {

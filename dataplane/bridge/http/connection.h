@@ -19,6 +19,7 @@ struct Answer {
   Response response;
   bool with_body = true;
   bool keep_alive = true;
+  bool chunked = false;  // a stream to HTTP/1.1: RFC 9112 7.1
 };
 
 void prepare(Parser& parser, const ServerLimits& limits);

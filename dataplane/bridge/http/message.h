@@ -5,10 +5,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace headgate::bridge::http {
 
@@ -23,8 +25,30 @@ struct Request {
   std::string_view client;  // address
 };
 
+// A body without an end in sight. The connection takes what there is, sends it, and takes again; `on_ready`
+// says that there is more after there was nothing.
+class BodyStream {
+ public:
+  struct Piece {
+    std::shared_ptr<const void> owner;
+    std::span<const std::byte> bytes;
+  };
+  virtual ~BodyStream() = default;
+  // Appends what is there, whole pieces up to about `limit` bytes; appends nothing where there is nothing
+  // now.
+  virtual void take(std::size_t limit, std::vector<Piece>& out) = 0;
+  // Nothing comes after what take() gives.
+  virtual bool ended() const = 0;
+  virtual void on_ready(std::function<void()> call) = 0;
+  virtual void on_sent(std::size_t bytes) = 0;
+};
+
 struct Response {
   unsigned status = 200;
+  // The body instead of `body`, of a length that nobody knows; set with `endless`.
+  std::shared_ptr<BodyStream> stream;
+  // GET gives a stream: no Content-Length, also to HEAD.
+  bool endless = false;
   std::string headers;  // whole lines, each with CRLF; without Content-Length, Connection, Date, Server
   std::shared_ptr<const void> owner;
   std::span<const std::byte> body;  // lives as long as owner

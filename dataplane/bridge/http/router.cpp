@@ -63,7 +63,13 @@ Response Router::handle(const Request& request) {
   const auto& path = target->segments;
   if (path[0] == "_") return path.size() == 2 ? asset_answer(request, path[1]) : plain(404, "Not found.");
   ChannelView* channel = path[0].empty() ? nullptr : find_(path[0]);
-  if (channel == nullptr || !channel->serves_hls()) return plain(404, "No such channel.");
+  if (channel == nullptr || !(channel->serves_hls() || channel->serves_ts()))
+    return plain(404, "No such channel.");
+  if (path.size() == 2 && path[1] == "stream.ts") {
+    if (!channel->serves_ts()) return plain(404, "This channel is not served as a transport stream.");
+    return stream_answer(request, *channel);
+  }
+  if (!channel->serves_hls()) return plain(404, "This channel is not served by HLS.");
   if (path.size() == 1) {
     Response response = plain(301, "The player page is at the address with a slash at its end.");
     response.add("Location", path[0] + "/");
@@ -90,6 +96,19 @@ Response Router::channel_answer(const Request& request, ChannelView& channel,
   }
   if (path.size() == 4 && path[1] == "media") return segment_answer(request, channel, path[2], path[3]);
   return plain(404, "Not found.");
+}
+
+Response Router::stream_answer(const Request& request, ChannelView& channel) {
+  Response response;
+  response.add("Content-Type", "video/mp2t");
+  response.add("Cache-Control", "no-store");
+  response.add("Accept-Ranges", "none");
+  response.add("X-Content-Type-Options", "nosniff");
+  allow_any_origin(response);
+  response.endless = true;
+  response.cut_off = channel.slow_ts_clients();
+  if (request.method == Method::get) response.stream = channel.open_ts();
+  return response;
 }
 
 Response Router::page_answer(ChannelView& channel) {

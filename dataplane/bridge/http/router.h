@@ -3,6 +3,7 @@
 //   /CHANNEL/index.m3u8            multivariant playlist
 //   /CHANNEL/index.media-ID.m3u8   media playlist; the multivariant playlist names the one in force
 //   /CHANNEL/media/HASH/K.ts       segment
+//   /CHANNEL/stream.ts             the channel's transport stream, without end
 // A channel that has no segment yet answers 503 with Retry-After: hls.js gives up at a 404 at once and
 // retries after a 5xx, and a CDN does not keep a 503. References: RFC 8216 4, RFC 9110, Fetch (CORS).
 // Threading: owned by one thread.
@@ -26,8 +27,13 @@ class ChannelView {
   virtual ~ChannelView() = default;
   virtual const std::string& display_name() const = 0;
   virtual bool serves_hls() const = 0;
+  virtual bool serves_ts() const { return false; }
+  // Of channels that serve HLS.
   virtual std::uint32_t segment_ms() const = 0;
   virtual hls::SegmentStore& store() = 0;
+  virtual std::shared_ptr<std::uint64_t> slow_ts_clients() const { return nullptr; }
+  // A new session of a channel that serves it; null: not now.
+  virtual std::shared_ptr<BodyStream> open_ts() { return nullptr; }
   // Where clients are counted that did not take an answer of this channel.
   virtual std::shared_ptr<std::uint64_t> slow_clients() const { return nullptr; }
   // Someone fetched the media playlist.
@@ -46,6 +52,7 @@ class Router : public Handler {
   Response segment_answer(const Request& request, ChannelView& channel, const std::string& hash,
                           const std::string& file);
   Response page_answer(ChannelView& channel);
+  Response stream_answer(const Request& request, ChannelView& channel);
 
   Find find_;
   const Assets* assets_;  // null: no player page

@@ -1,10 +1,16 @@
 #include "dataplane/bridge/http/server.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+#include <cstdio>
 #include <unordered_map>
 
 #include "dataplane/bridge/http/connection.h"
@@ -108,12 +114,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void close() {
     error_code ignored;
     closed_ = true;
+    stream_.reset();
     timer_.cancel();
     socket_.close(ignored);
   }
 
  private:
-  enum class Phase : std::uint8_t { idle, header, writing, draining };
+  enum class Phase : std::uint8_t { idle, header, writing, waiting, draining };
 
   void begin_request() {
     parser_.emplace();
@@ -185,7 +192,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   void write() {
-    if (head_left_ == 0 && body_.empty()) return on_sent();
+    if (head_left_ == 0 && body_.empty()) {
+      if (answer_.with_body && answer_.response.stream != nullptr) return begin_stream();
+      return on_sent();
+    }
     set_deadline(server_->limits.write_time);
     const std::array<asio::const_buffer, 2> buffers{
         asio::const_buffer(answer_.head.data() + (answer_.head.size() - head_left_), head_left_),
@@ -198,6 +208,90 @@ class Connection : public std::enable_shared_from_this<Connection> {
       self->head_left_ = 0;
       self->write();
     });
+  }
+
+  // A body without an end: what there is goes out together, then the stream says when there is more. What the
+  // client sends meanwhile is thrown away; that it left shows in the same way.
+  void begin_stream() {
+    stream_ = std::move(answer_.response.stream);
+    // What a slow client has not taken waits in the stream's own queue, which can jump ahead, not in the
+    // kernel's.
+    const int unsent = static_cast<int>(server_->limits.stream_unsent);
+    ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+    stream_->on_ready([weak = weak_from_this()] {
+      const auto self = weak.lock();
+      if (self == nullptr || self->closed_ || self->phase_ != Phase::waiting || self->posted_) return;
+      self->posted_ = true;  // behind the call that brings more: it may bring yet more
+      asio::post(self->socket_.get_executor(), [self] {
+        self->posted_ = false;
+        if (!self->closed_ && self->phase_ == Phase::waiting) self->write_stream();
+      });
+    });
+    drain();
+    write_stream();
+  }
+
+  void write_stream() {
+    pieces_.clear();
+    pending_.clear();
+    stream_->take(server_->limits.stream_write, pieces_);
+    std::size_t size = 0;
+    for (const BodyStream::Piece& piece : pieces_) size += piece.bytes.size();
+    const bool last = size == 0 && stream_->ended();
+    if (size == 0 && !last) {
+      phase_ = Phase::waiting;
+      return;
+    }
+    if (answer_.chunked) {
+      chunk_head_ = last ? "0\r\n" : chunk_size(size);
+      pending_.push_back(asio::buffer(chunk_head_));
+    }
+    for (const BodyStream::Piece& piece : pieces_)
+      pending_.emplace_back(piece.bytes.data(), piece.bytes.size());
+    if (answer_.chunked) pending_.emplace_back("\r\n", 2);
+    stream_bytes_ = size;
+    phase_ = Phase::writing;
+    if (pending_.empty()) return on_stream_written(last);
+    set_deadline(server_->limits.write_time);
+    write_pending(0, last);
+  }
+
+  // Each bit that the client takes moves the deadline.
+  void write_pending(std::size_t first, bool last) {
+    if (first == pending_.size()) return on_stream_written(last);
+    constexpr std::size_t kMost = 64;  // of one call, in Asio
+    const auto begin = pending_.begin() + static_cast<std::ptrdiff_t>(first);
+    const auto count = std::min(kMost, pending_.size() - first);
+    some_.assign(begin, begin + static_cast<std::ptrdiff_t>(count));
+    socket_.async_write_some(some_,
+                             [self = shared_from_this(), first, last](error_code error, std::size_t n) {
+                               if (self->closed_) return;
+                               self->server_->counters.bytes += n;
+                               if (error) return self->close();
+                               self->set_deadline(self->server_->limits.write_time);
+                               std::size_t at = first;
+                               for (; at < self->pending_.size() && n >= self->pending_[at].size(); ++at)
+                                 n -= self->pending_[at].size();
+                               if (at < self->pending_.size()) self->pending_[at] += n;
+                               self->write_pending(at, last);
+                             });
+  }
+
+  void on_stream_written(bool last) {
+    stream_->on_sent(stream_bytes_);
+    pieces_.clear();
+    if (!last) return write_stream();
+    stream_.reset();
+    error_code ignored;
+    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    phase_ = Phase::draining;
+    set_deadline(std::min<std::chrono::milliseconds>(server_->limits.write_time, std::chrono::seconds(2)));
+  }
+
+  static std::string chunk_size(std::size_t size) {
+    std::array<char, 24> text{};
+    std::snprintf(text.data(), text.size(), "%zx\r\n", size);
+    return text.data();
   }
 
   void on_sent() {
@@ -255,6 +349,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
         ++server_->counters.slow_clients;
         if (answer_.response.cut_off != nullptr) ++*answer_.response.cut_off;
         return close();
+      case Phase::waiting:  // for the input, not for the client
+        return set_deadline(server_->limits.write_time);
       case Phase::draining:
         return close();
     }
@@ -271,6 +367,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Answer answer_;
   std::size_t head_left_ = 0;
   std::span<const std::byte> body_;
+  std::shared_ptr<BodyStream> stream_;
+  std::vector<BodyStream::Piece> pieces_;    // of the write under way,
+  std::vector<asio::const_buffer> pending_;  // and what is left of it
+  std::vector<asio::const_buffer> some_;
+  std::string chunk_head_;
+  std::size_t stream_bytes_ = 0;
+  bool posted_ = false;
   std::size_t requests_ = 0;
   bool timed_out_ = false;
   bool watching_ = false;

@@ -1,0 +1,109 @@
+"""Outputs to players in the map: whom a change interrupts, and where a passphrase stands and where not."""
+import json
+import os
+import time
+
+import pytest
+
+from support.gateway import Gateway
+
+SECRETS = ("of-the-server-0", "of-one-channel-0")
+
+
+def channel(number, serve):
+    return {"inputs": [f"udp://239.21.1.{number}:5000"], "serve": serve}
+
+
+def everything(gateway):
+    """Each file that the gateway wrote, by path, and what its commands print."""
+    found = {}
+    for folder in (gateway.run_dir, gateway.folder / "data"):
+        for path in folder.rglob("*"):
+            if path.is_file() and "ring" not in path.name:
+                found[str(path)] = path.read_bytes()
+    found["the log"] = gateway.log.read_bytes()
+    for command in (["status"], ["status", "a"], ["plan"], ["history"], ["events"]):
+        for extra in ([], ["--json"]):
+            found[" ".join(command + extra)] = gateway.cli(*command, *extra).stdout.encode()
+    return found
+
+
+def wait_for(condition, limit=10.0):
+    end = time.monotonic() + limit
+    while not (value := condition()):
+        assert time.monotonic() < end, "not in time"
+        time.sleep(0.1)
+    return value
+
+
+@pytest.fixture
+def gateway(rig):
+    made = Gateway(rig, {"a": channel(1, {"hls": {}, "rtmp": {}, "srt": {"passphrase_file": "keys/a"}, "http-ts": {}}),
+                         "b": channel(2, ["srt"])})
+    (made.folder / "keys").mkdir(mode=0o700)
+    for name, secret in zip(("server", "a"), SECRETS):
+        (made.folder / "keys" / name).write_text(secret + "\n")
+        (made.folder / "keys" / name).chmod(0o640)
+    made.node["servers"]["rtmp"] = {"listen": f"127.0.0.1:{made._free_port()}"}
+    made.node["servers"]["srt"] = {"listen": "127.0.0.1:9000", "passphrase_file": "keys/server"}
+    made.write_node()
+    with made:
+        yield made
+
+
+def desired(gateway):
+    return json.loads((gateway.run_dir / "state" / "bridge.json").read_text())
+
+
+def test_a_passphrase_stands_in_the_bridges_state_and_nowhere_else(gateway):
+    state = gateway.run_dir / "state" / "bridge.json"
+    for secret in SECRETS:
+        holders = [place for place, content in everything(gateway).items() if secret.encode() in content]
+        assert holders == [str(state)], holders
+    about = state.stat()
+    assert about.st_mode & 0o777 == (0o600 if about.st_gid == os.getegid() else 0o640), oct(about.st_mode)
+
+
+def test_plan_names_the_players_of_the_protocol_that_changes(gateway):
+    gateway.write({"a": channel(1, {"hls": {}, "srt": {"passphrase_file": "keys/a"}, "http-ts": {}}),
+                   "b": channel(2, ["srt", "rtmp"])})
+    plan = gateway.json("plan")["plan"]
+    changed = {change["id"]: change for change in plan["changed"]}
+    assert changed["a"]["keys"] == ["serve.rtmp"] and changed["a"]["interrupts_viewers"] == ["rtmp"]
+    assert changed["b"]["keys"] == ["serve.rtmp"] and changed["b"]["interrupts_viewers"] == []
+    text = gateway.cli("plan").stdout
+    assert "rtmp player" in text and "HLS viewer" not in text, text
+    pids = [gateway.pid(name) for name in ("fastpath", "bridge")]
+    assert gateway.cli("apply").returncode == 0
+    assert [gateway.pid(name) for name in ("fastpath", "bridge")] == pids
+    outputs = {c["id"]: (c["rtmp"], c["srt"] is not None, c["http_ts"]) for c in desired(gateway)["channels"]}
+    assert outputs == {"a": (False, True, True), "b": (True, True, False)}
+
+
+def test_another_passphrase_counts_from_the_next_apply_on(gateway):
+    (gateway.folder / "keys" / "a").write_text("another-passphrase\n")
+    plan = gateway.json("plan")["plan"]
+    assert [(c["id"], c["keys"], c["interrupts_viewers"]) for c in plan["changed"]] == [("a", ["serve.srt"], ["srt"])]
+    assert plan["restarts"] == [] and plan["node_keys"] == []
+    assert gateway.cli("apply").returncode == 0
+    assert {c["id"]: c["srt"]["passphrase"] for c in desired(gateway)["channels"]} == {"a": "another-passphrase", "b": ""}
+
+
+def test_a_stream_whose_passphrase_is_gone_is_closed_and_not_sent_in_clear(gateway):
+    key = gateway.folder / "keys" / "a"
+    secret = key.read_text()
+    key.unlink()
+    check = gateway.cli("check", "--config", str(gateway.config), socket_option=False)
+    assert check.returncode == 1 and "passphrase_file" in check.stdout + check.stderr
+    # Control alone begins anew: the map goes on as it was applied, but for what can't be encrypted.
+    old = gateway.kill("control")
+    gateway.wait_new("control", old)
+    alarm = wait_for(lambda: [a for a in gateway.json("status")["alarms"] if a["kind"] == "passphrase_unreadable"])
+    assert [a["subject"] for a in alarm] == ["a"]
+    assert {c["id"]: c["srt"] for c in desired(gateway)["channels"]} == {"a": None, "b": {"passphrase": ""}}
+    srt = {output["protocol"]: output for output in gateway.json("status", "a")["serve"]}["srt"]
+    assert "can't be read" in srt["closed"]
+    key.write_text(secret)
+    assert gateway.cli("apply").returncode == 0
+    wait_for(lambda: not [a for a in gateway.json("status")["alarms"] if a["kind"] == "passphrase_unreadable"])
+    assert desired(gateway)["channels"][0]["srt"] == {"passphrase": secret.strip()}
