@@ -1,5 +1,9 @@
 #include "dataplane/bridge/http/server.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
@@ -210,6 +214,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // client sends meanwhile is thrown away; that it left shows in the same way.
   void begin_stream() {
     stream_ = std::move(answer_.response.stream);
+    // What a slow client has not taken waits in the stream's own queue, which can jump ahead, not in the
+    // kernel's.
+    const int unsent = static_cast<int>(server_->limits.stream_unsent);
+    ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
     stream_->on_ready([weak = weak_from_this()] {
       const auto self = weak.lock();
       if (self == nullptr || self->closed_ || self->phase_ != Phase::waiting || self->posted_) return;

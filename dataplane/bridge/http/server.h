@@ -29,7 +29,8 @@ struct ServerLimits {
   std::chrono::milliseconds idle_time{60'000};    // between requests, and before the first
   std::chrono::milliseconds write_time{20'000};   // for each slice of an answer
   std::size_t write_slice = 256 * 1024;
-  std::size_t stream_write = 64 * 1024;  // of a stream, at once
+  std::size_t stream_write = 64 * 1024;    // of a stream, at once
+  std::size_t stream_unsent = 128 * 1024;  // of a stream, in the kernel
   std::size_t connections = 10'000;
   std::size_t connections_per_address = 1'000;
   std::size_t requests_per_connection = 100'000;
