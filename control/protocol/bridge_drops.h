@@ -23,6 +23,8 @@ inline constexpr std::array kBridgeDrops{
     BridgeReason{"oversized_pes", "parser", "PES packet of more than 4 MiB"},
     BridgeReason{"untimed_pes", "parser", "PES packet that came before the first PCR"},
     BridgeReason{"bad_timestamp_pes", "parser", "PES packet whose time stamps lie 20 s or more off its PCR"},
+    BridgeReason{"unreferenced_pes", "parser",
+                 "video PES packet between a loss in this node and the next random access point"},
     BridgeReason{"no_segment_open", "parser",
                  "PES packet before the first segment, or between a break and the next"},
     BridgeReason{"segment_full", "output", "PES packet beyond a segment's largest size"},

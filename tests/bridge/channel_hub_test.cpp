@@ -277,5 +277,42 @@ TEST_F(VideoFallback, AVideoThatComesIsNeverGivenUp) {
   EXPECT_EQ(carried(), 2U);
 }
 
+class OwnLoss : public VideoFallback {
+ protected:
+  // Pictures from the middle of a group on, its first one where `joinable`.
+  void pictures(int count, bool joinable) {
+    for (int i = 0; i < count; ++i, t += kFrame) {
+      air.pes({kVideo, 0xE0, t, picture(joinable && i == 0, 400), std::nullopt, std::nullopt, false, false});
+      air.pes({kSound, 0xC0, t, test::audio_frame(), std::nullopt, t - 9000, true});
+    }
+    send();
+  }
+};
+
+TEST_F(OwnLoss, KeepsTheVideoBackUntilTheNextRandomAccessPoint) {
+  begin();
+  second(true);
+  slots.lose(5);
+  out.units.clear();
+  pictures(12, false);
+  EXPECT_TRUE(out.units.empty());
+  pictures(25, true);
+  hub.flush();
+  ASSERT_EQ(out.units.size(), 25U);
+  EXPECT_EQ(out.units[0].random_access, RandomAccess::clean);
+  EXPECT_EQ(hub.counters().unreferenced_pes, 13U);  // with the picture that was open when the loss came
+}
+
+TEST_F(OwnLoss, LetsAVideoPassThatHasNoRandomAccessPointForThreeSeconds) {
+  begin();
+  second(true);
+  slots.lose(5);
+  out.units.clear();
+  pictures(74, false);
+  EXPECT_TRUE(out.units.empty());
+  pictures(25, false);
+  EXPECT_GE(out.units.size(), 22U);
+}
+
 }  // namespace
 }  // namespace headgate::bridge::hub

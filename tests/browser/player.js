@@ -1,7 +1,8 @@
 // Opens pages in Debian's Chromium and watches every video element in them, frames included.
 //   node player.js SECONDS URL...
 // Watches for SECONDS from the first movement on, so that a browser that starts slowly is no fault; or, with UNTIL in the environment,
-// until the status line says that; at most START_LIMIT seconds more. PLAYING names a file that is made at the first movement.
+// until the status line says that; at most START_LIMIT seconds more. PLAYING names a file that is made at the first movement; DURING is
+// a script that the page runs three seconds later.
 // Prints one JSON line: {"pages":[{"url":…,"videos":[{"frame":…,"first_movement":…,"advanced":…,"stalled":…,…}],"errors":[…],
 // "console":[…],"texts":[…]}]}; texts are what the page's status line said, in order. SCREENSHOT names a PNG of the last page's end.
 "use strict";
@@ -46,6 +47,7 @@ async function watch(page, url) {
   const videos = new Map();
   const began = Date.now();
   let moved = null;
+  let during = process.env.DURING;
   const finished = () => {
     const now = (Date.now() - began) / 1000;
     if (now >= seconds + START_LIMIT) return true;
@@ -83,6 +85,10 @@ async function watch(page, url) {
         old.lastAt = now;
         old.state = state;
       });
+    }
+    if (during && moved !== null && (Date.now() - began) / 1000 >= moved + 3) {
+      await page.evaluate(during);
+      during = null;
     }
     const text = await page.evaluate(() => { const line = document.getElementById("state"); return line ? line.textContent : ""; });
     if (text !== texts[texts.length - 1]) texts.push(text);

@@ -11,12 +11,14 @@ from support.gateway import Gateway
 HERE = Path(__file__).resolve().parent
 
 
-def watch(rig, seconds, *urls, role="gw", screenshot=None, until=None, playing=None):
+def watch(rig, seconds, *urls, role="gw", screenshot=None, until=None, playing=None, during=None):
     environment = dict(os.environ, HOME="/tmp")
     if until:
         environment["UNTIL"] = until
     if playing:
         environment["PLAYING"] = str(playing)
+    if during:
+        environment["DURING"] = during
     if screenshot:
         environment["SCREENSHOT"] = str(screenshot)
     result = rig.call(role, "node", str(HERE / "player.js"), str(seconds), *urls, timeout=(seconds + 40) * len(urls) + 40, env=environment)
@@ -46,12 +48,29 @@ def test_player_page_plays_a_channel(rig, tmp_path):
         page = watch(rig, 14, gateway.url("/tv/"), screenshot=picture)[0]
         sender.kill()
         assert page["title"] == "Test <One> · Headgate"
-        assert page["texts"][-1].startswith("Playing."), page["texts"]
+        assert page["texts"][-1].startswith("Playing."), (page["texts"], page["errors"], page["console"])
         assert not page["console"], page["console"]
         assert page["videos"][0]["first_movement"] < 3
         assert picture.stat().st_size > 5000
         assert all(video["state"]["hls"] for video in page["videos"]), "hls.js is not what plays"
         assert_plays(page, 10)
+
+
+MEDIA_ERROR = """hls.trigger(Hls.Events.ERROR, { type: Hls.ErrorTypes.MEDIA_ERROR, details: Hls.ErrorDetails.BUFFER_APPEND_ERROR,
+  fatal: true, error: new Error('made by the test') })"""
+
+
+def test_player_goes_on_after_a_media_error(rig):
+    channels = {"tv": {"inputs": ["udp://239.11.1.6:5000"], "serve": {"hls": {"segment": "2s"}}}}
+    with Gateway(rig, channels) as gateway:
+        rig.wait_mdb("239.11.1.6", True)
+        sender = rig.send(media.stream("h264_aac", 60), "239.11.1.6", 5000)
+        hls.Client(gateway, "tv").follow(4, 20)
+        page = watch(rig, 10, gateway.url("/tv/"), during=MEDIA_ERROR)[0]
+        sender.kill()
+        assert "Paused." in page["texts"] or "Waiting for media…" in page["texts"][1:], "the error did not reach the player"
+        assert page["texts"][-1].startswith("Playing."), (page["texts"], page["errors"])
+        assert not page["videos"][0]["state"]["paused"]
 
 
 def test_page_of_a_channel_without_media_says_so_and_plays_when_it_comes(rig, tmp_path):
@@ -65,7 +84,7 @@ def test_page_of_a_channel_without_media_says_so_and_plays_when_it_comes(rig, tm
         sender = rig.send(media.stream("h264_aac", 60), "239.11.1.3", 5000)
         page = watch(rig, 8, gateway.url("/tv/"))[0]
         sender.kill()
-        assert page["texts"][-1].startswith("Playing."), page["texts"]
+        assert page["texts"][-1].startswith("Playing."), (page["texts"], page["errors"], page["console"])
         assert page["videos"][0]["advanced"] >= 3, page
 
 
@@ -90,7 +109,7 @@ def test_player_goes_on_over_a_bridge_restart(rig, tmp_path):
         killer.join()
         sender.kill()
         video = page["videos"][0]
-        assert page["texts"][-1].startswith("Playing."), page["texts"]
+        assert page["texts"][-1].startswith("Playing."), (page["texts"], page["errors"], page["console"])
         print(f"over a restart: advanced {video['advanced']:.1f} s of 20, stalled {video['stalled']:.1f} s")
         assert video["advanced"] >= 12, (video, page["errors"])
         assert video["state"]["error"] is None
@@ -123,7 +142,7 @@ def test_player_goes_on_over_the_death_of_the_fast_path(rig, tmp_path):
         page = watch_while(rig, gateway, tmp_path, 26, lambda: gateway.kill("fastpath"))
         sender.kill()
         video = page["videos"][0]
-        assert page["texts"][-1].startswith("Playing."), page["texts"]
+        assert page["texts"][-1].startswith("Playing."), (page["texts"], page["errors"], page["console"])
         print(f"over the death of the fast path: advanced {video['advanced']:.1f} s of 26, stalled {video['stalled']:.1f} s")
         # Up to 8 s behind the live edge when it dies: what it plays at the end came after.
         assert video["advanced"] >= 16, (video, page["errors"])
@@ -142,5 +161,5 @@ def test_player_goes_on_when_segments_get_another_duration(rig, tmp_path):
         sender.kill()
         video = page["videos"][0]
         print(f"over another duration: advanced {video['advanced']:.1f} s of 36, stalled {video['stalled']:.1f} s, {page['texts']}")
-        assert page["texts"][-1].startswith("Playing."), page["texts"]
+        assert page["texts"][-1].startswith("Playing."), (page["texts"], page["errors"], page["console"])
         assert video["advanced"] >= 14 and video["state"]["error"] is None, (video, page["errors"])

@@ -29,6 +29,8 @@ const char* sentence(hub::Fate fate) {
       return "has no clock: no PCR comes on the PID that the PMT names";
     case hub::Fate::bad_timestamp:
       return "has time stamps 20 s or more off its PCR";
+    case hub::Fate::unreferenced:
+      return "waits for a random access point after a loss in this node";
     case hub::Fate::delivered:
       break;
   }

@@ -91,7 +91,7 @@ Response Router::channel_answer(const Request& request, ChannelView& channel,
     }
     if (hls::SegmentStore::Text text; channel.store().find_playlist(file, text)) {
       channel.on_viewer(request.client, request.user_agent);
-      return playlist(request, std::move(text), channel.segment_ms(), "public, max-age=1");
+      return playlist(request, text, channel.segment_ms(), "public, max-age=1");
     }
   }
   if (path.size() == 4 && path[1] == "media") return segment_answer(request, channel, path[2], path[3]);

@@ -70,6 +70,8 @@ struct ChannelHub::Stream {
   bool oversized = false;
   bool marked = false;  // random_access_indicator
   bool duplicate_seen = false;
+  bool awaits_random_access = false;
+  std::int64_t awaits_since = 0;  // timeline
   int last_continuity = -1;
   Fate last_fate = Fate::none;
   std::size_t payload_bytes = 0;
@@ -120,6 +122,7 @@ void ChannelHub::on_slot(const ring::Slot& slot) {
   if (lost) {
     ++counters_.gaps;
     picker_.on_gap();
+    await_random_access();
     sink_.on_loss();
   }
   if ((slot.flags & ring::kSlotDiscontinuity) != 0) {
@@ -153,6 +156,7 @@ void ChannelHub::on_gap() {
   expected_sequence_.reset();
   picker_.on_gap();
   for (auto& stream : streams_) stream->damaged = stream->damaged || stream->open;
+  await_random_access();
   sink_.on_loss();
 }
 
@@ -265,11 +269,30 @@ Fate ChannelHub::count(Fate fate) {
     case Fate::bad_timestamp:
       ++counters_.bad_timestamp_pes;
       break;
+    case Fate::unreferenced:
+      ++counters_.unreferenced_pes;
+      break;
     case Fate::none:
     case Fate::delivered:
       break;
   }
   return fate;
+}
+
+void ChannelHub::await_random_access() {
+  for (auto& stream : streams_) {
+    if (!stream->video || stream->awaits_random_access) continue;
+    stream->awaits_random_access = true;
+    stream->awaits_since = timeline_;
+  }
+}
+
+bool ChannelHub::lacks_references(Stream& stream, const Unit& unit) {
+  if (!stream.awaits_random_access) return false;
+  const bool over = unit.random_access != mpegts::es::RandomAccess::none ||
+                    timeline_ - stream.awaits_since > kReferencePatience || timeline_ < stream.awaits_since;
+  if (over) stream.awaits_random_access = false;
+  return !over;
 }
 
 void ChannelHub::deliver(Stream& stream) {
@@ -278,6 +301,10 @@ void ChannelHub::deliver(Stream& stream) {
   unit.packets = stream.pes;
   stream.last_fate = count(inspect(stream, unit));
   if (stream.last_fate != Fate::delivered) return;
+  if (lacks_references(stream, unit)) {
+    stream.last_fate = count(Fate::unreferenced);
+    return;
+  }
   if (stream.video && unit.timed) {
     watch_since_ = timeline_;
     if (video_given_up_) {

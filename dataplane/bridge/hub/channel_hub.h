@@ -27,13 +27,24 @@ struct HubCounters {
   std::uint64_t oversized_pes = 0;
   std::uint64_t untimed_pes = 0;        // came before the channel had a timeline
   std::uint64_t bad_timestamp_pes = 0;  // farther from the PCR than kMaxLead
+  std::uint64_t unreferenced_pes =
+      0;  // video between a loss on the way here and the next random access point
   std::uint64_t discontinuities = 0;
   std::uint64_t configurations = 0;
   std::uint64_t split_pes = 0;  // at a random access point inside them
 };
 
 // What became of a PID's last PES packet.
-enum class Fate : std::uint8_t { none, delivered, damaged, scrambled, oversized, untimed, bad_timestamp };
+enum class Fate : std::uint8_t {
+  none,
+  delivered,
+  damaged,
+  scrambled,
+  oversized,
+  untimed,
+  bad_timestamp,
+  unreferenced
+};
 
 class ChannelHub {
  public:
@@ -42,6 +53,10 @@ class ChannelHub {
   static constexpr std::int64_t kMaxLead = 20 * mpegts::kTicksPerSecond;
   // Without a usable video unit for so long the audio alone is carried.
   static constexpr std::int64_t kVideoPatience = 5 * mpegts::kTicksPerSecond;
+
+  // After a loss on the way here the video waits for its next random access point, since decoders in browsers
+  // give up at a picture whose references are missing; a stream that has none for so long goes on as it is.
+  static constexpr std::int64_t kReferencePatience = 3 * mpegts::kTicksPerSecond;
 
   explicit ChannelHub(UnitSink& sink);
   ~ChannelHub();
@@ -83,6 +98,8 @@ class ChannelHub {
   void configure();
   void watch_video();
   void publish_pcr_packet(const mpegts::TsPacket& packet);
+  void await_random_access();
+  bool lacks_references(Stream& stream, const Unit& unit);
   Fate stamp(Stream& stream, const mpegts::PesHeader& header, Unit& unit);
 
   UnitSink& sink_;

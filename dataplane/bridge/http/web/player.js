@@ -66,7 +66,8 @@
     window.hls = hls;
     let mediaErrors = 0;
     let again = null;
-    hls.on(Hls.Events.MANIFEST_PARSED, () => { video.play().catch(() => say('wait', 'Press play.')); });
+    const play = () => { video.play().catch((error) => { if (error.name !== 'AbortError') say('wait', 'Press play.'); }); };
+    hls.on(Hls.Events.MANIFEST_PARSED, play);
     hls.on(Hls.Events.FRAG_BUFFERED, () => { mediaErrors = 0; });
     hls.on(Hls.Events.ERROR, (event, data) => {
       const loading = data.details === Hls.ErrorDetails.MANIFEST_LOAD_ERROR || data.details === Hls.ErrorDetails.LEVEL_LOAD_ERROR;
@@ -80,6 +81,7 @@
       if (data.type === Hls.ErrorTypes.MEDIA_ERROR && mediaErrors < 5) {
         mediaErrors += 1;
         hls.recoverMediaError();
+        play();  // the new buffer leaves the element paused
         return;
       }
       if (!loading) say('bad', 'Playback failed (' + data.details + '). Trying again…');
