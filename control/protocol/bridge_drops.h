@@ -52,4 +52,22 @@ inline constexpr std::array kHttpRefusals{
     BridgeReason{"no_segment_yet", "client", "503: the channel's first segment is not finished"},
 };
 
+// Of the RTMP server.
+inline constexpr std::array kRtmpRefusals{
+    BridgeReason{"connections", "client", "more connections than the server takes"},
+    BridgeReason{"per_address", "client", "more connections from one address than the server takes"},
+    BridgeReason{"accept_error", "client", "a connection could not be accepted"},
+    BridgeReason{"not_rtmp", "client", "the first byte is not that of RTMP: a web browser, TLS or RTMPE"},
+    BridgeReason{"handshake_timeout", "client", "the handshake took more than 10 s"},
+    BridgeReason{"connect_timeout", "client", "no connect within 10 s of the handshake"},
+    BridgeReason{"play_timeout", "client", "connected for 30 s without playing"},
+    BridgeReason{"malformed", "client", "chunks or commands that break the protocol or its limits"},
+    BridgeReason{"too_many_commands", "client", "more than 1,000 messages in a minute"},
+    BridgeReason{"unknown_application", "client", "an application other than live"},
+    BridgeReason{"unknown_channel", "client", "a channel that is not in the map, or not served by RTMP"},
+    BridgeReason{"too_many_guesses", "client", "more than 20 unknown channels in a minute from one address"},
+    BridgeReason{"publish", "client", "publishing, which this server doesn't take"},
+    BridgeReason{"slow_client", "client", "player that took nothing for 10 s, or no answers: cut off"},
+};
+
 }  // namespace headgate::protocol

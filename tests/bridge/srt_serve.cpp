@@ -7,6 +7,9 @@
 //   remove C      takes channel C out and applies
 //   quit
 #include <CLI/CLI.hpp>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
@@ -175,6 +178,7 @@ int main(int argc, char** argv) {
   cli.add_option("--channels", channels);
   cli.add_flag("--sandbox", sandboxed);
   CLI11_PARSE(cli, argc, argv);
+  spdlog::set_default_logger(spdlog::stderr_logger_st("srt_serve"));
   std::ifstream in(file, std::ios::binary);
   std::vector<char> bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   Program program(std::move(bytes), bitrate, listener, channels);

@@ -1,10 +1,12 @@
 """Outputs to players in the map: whom a change interrupts, and where a passphrase stands and where not."""
+import http.client
 import json
 import os
 import time
 
 import pytest
 
+from support import media
 from support.gateway import Gateway
 
 SECRETS = ("of-the-server-0", "of-one-channel-0")
@@ -107,3 +109,41 @@ def test_a_stream_whose_passphrase_is_gone_is_closed_and_not_sent_in_clear(gatew
     assert gateway.cli("apply").returncode == 0
     wait_for(lambda: not [a for a in gateway.json("status")["alarms"] if a["kind"] == "passphrase_unreadable"])
     assert desired(gateway)["channels"][0]["srt"] == {"passphrase": secret.strip()}
+
+
+def test_status_and_metrics_count_the_players_of_an_output(rig, gateway):
+    rig.wait_mdb("239.21.1.1", True)
+    sender = rig.send(media.stream("h264_aac", 60), "239.21.1.1", 5000)
+    try:
+        gateway.wait_metric("headgate_input_ts_packets_total", 5000, channel="a")
+        with rig.inside("gw"):
+            player = http.client.HTTPConnection("127.0.0.1", gateway.http_port, timeout=10)
+            player.connect()
+        player.request("GET", "/a/stream.ts")
+        answer = player.getresponse()
+        assert answer.status == 200
+
+        def output():
+            return {entry["protocol"]: entry for entry in gateway.json("status", "a")["serve"]}["http-ts"]
+
+        def playing():
+            assert len(answer.read(20_000)) == 20_000
+            now = output()
+            return now if now["sessions"] == 1 and now["bitrate_bps"] else None
+
+        seen = wait_for(playing)
+        assert seen["bytes"] > 20_000 and seen["bitrate_bps"] > 100_000, seen
+        assert seen["addresses"] == [f"http://HOST:{gateway.http_port}/a/stream.ts"]
+        assert gateway.metric("headgate_sessions", channel="a", output="http-ts") == 1
+        assert gateway.metric("headgate_output_bytes_total", channel="a", output="http-ts") >= seen["bytes"]
+        line = {entry["id"]: entry for entry in gateway.json("status")["channels"]}["a"]
+        assert line["viewers"] >= 1
+        # Whoever plays is counted in what a change would interrupt.
+        gateway.write({"a": channel(1, ["hls"]), "b": channel(2, ["srt"])})
+        text = gateway.cli("plan").stdout
+        assert "1 http-ts player" in text, text
+        answer.close()
+        player.close()
+        wait_for(lambda: output()["sessions"] == 0)
+    finally:
+        sender.kill()

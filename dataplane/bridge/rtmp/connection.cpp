@@ -48,7 +48,12 @@ void Connection::on_readable() {
 
 std::size_t Connection::flush(Clock::time_point now) {
   std::size_t sent = 0;
-  if (closed_ || writable_awaited_) return sent;
+  if (closed_) return sent;
+  if (writable_awaited_) {
+    // It holds back no more of the channel's log than it may ever get.
+    session_.keep_up();
+    return sent;
+  }
   Gather gather;
   while (!session_.over() && sent < kTurn && session_.gather(gather)) {
     msghdr message{};

@@ -216,10 +216,8 @@ std::shared_ptr<const Carriage> choose(const hub::FrameFormat& format) {
     if (c->video_track == i || c->audio_track == i) continue;
     const hub::FrameTrack& track = format.tracks[i];
     const bool carriable = codec_of(track) != Codec::none;
-    c->left_out.push_back(fmt::format("PID {}: {}", track.pid.value,
-                                      carriable ? "RTMP carries one video and one sound, and another was "
-                                                  "taken"
-                                                : why_not_carried(track)));
+    const char* other = "RTMP carries one video and one sound, and another was taken";
+    c->left_out.push_back({track.pid, track.kind, carriable ? other : why_not_carried(track)});
   }
   if (c->video_track)
     c->video_header = sequence_header(c->video, format.tracks[*c->video_track].configuration);

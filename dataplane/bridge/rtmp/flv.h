@@ -40,6 +40,12 @@ TagHead audio_head(Codec codec, const mpegts::es::AudioFormat& format);
 std::vector<std::uint8_t> sequence_header(Codec codec, std::span<const std::uint8_t> configuration);
 std::vector<std::uint8_t> sequence_end(Codec codec);
 
+struct LeftOut {
+  mpegts::Pid pid;
+  mpegts::StreamKind kind = mpegts::StreamKind::unknown;
+  std::string reason;
+};
+
 // Which tracks of a format go, and all that goes before the first frame.
 struct Carriage {
   std::optional<std::uint8_t> video_track;
@@ -50,7 +56,7 @@ struct Carriage {
   std::vector<std::uint8_t> video_header;  // sequence headers, or empty
   std::vector<std::uint8_t> audio_header;
   std::vector<std::uint8_t> metadata;  // onMetaData
-  std::vector<std::string> left_out;   // "PID 258: …"
+  std::vector<LeftOut> left_out;
 };
 // The first video of H.264 or HEVC; of the sounds the first AAC, else MP3, else E-AC-3 or AC-3.
 std::shared_ptr<const Carriage> choose(const hub::FrameFormat& format);

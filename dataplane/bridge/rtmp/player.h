@@ -68,6 +68,9 @@ class Player {
   std::uint64_t needed() const;
   bool too_much() const { return own_.size() > limits_.own_bytes; }
 
+  void keep_up() {
+    if (channel_ != nullptr && !paused_) follow();
+  }
   // False: nothing to send.
   bool gather(Gather& out);
   void on_sent(std::size_t bytes);

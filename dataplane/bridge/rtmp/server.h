@@ -32,7 +32,7 @@ struct ServerLimits {
   // Frames that come within this time go out in one system call a player.
   std::chrono::milliseconds merge_time{20};
   // What the kernel may hold for a player unsent, so that a slow one can still be moved on.
-  int unsent_bytes = 256 * 1024;
+  int unsent_bytes = 128 * 1024;
   SessionLimits session;
   StreamLimits stream;
 };

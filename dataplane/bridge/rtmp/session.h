@@ -78,6 +78,8 @@ class Session {
   // False: nothing to send at present.
   bool gather(Gather& out) { return player_.gather(out); }
   void on_sent(Clock::time_point now, std::size_t bytes);
+  // Moves a player on that is too far behind, although nothing can be sent to it now.
+  void keep_up() { player_.keep_up(); }
   // The socket takes nothing, though something waits.
   void on_blocked(Clock::time_point now);
 

@@ -13,7 +13,7 @@ namespace headgate::bridge::srt {
 namespace {
 
 constexpr std::size_t kMaxAdmissions = 1024;
-constexpr unsigned kLogLinesASecond = 10;
+constexpr unsigned kLogLinesASecond = 3;
 constexpr int kBacklog = 128;
 constexpr int kMessage = 7 * 188;
 // A receiver sends nothing but control packets: what it sends beyond is kept by libsrt up to this and thrown away.

@@ -52,6 +52,8 @@ class Source : public hub::TsSink {
     last_us_ = std::max(last_us_, srt_time_now() - age);
     worker_.add_chunk(key_, chunk, last_us_);
   }
+  // Its sessions stay: apply() ends them, or finds the feed that came in its place.
+  void on_end() override { feed_ = nullptr; }
 
  private:
   Worker& worker_;

@@ -12,10 +12,6 @@ namespace headgate::bridge::srt {
 namespace {
 
 constexpr std::int64_t kSecond = 1'000'000;
-// Until a channel's rate is known.
-constexpr std::int64_t kAssumedRate = 20'000'000 / 8;
-constexpr std::size_t kMinBuffer = 256 * 1024;
-constexpr std::size_t kMaxBuffer = 40 * 1024 * 1024;
 constexpr std::int64_t kHandshakeTime = 3 * kSecond;
 constexpr int kMostAtOnce = 256;  // messages for a session before the next session's turn
 
@@ -25,11 +21,6 @@ std::int64_t unix_ns() {
 }
 
 }  // namespace
-
-std::size_t buffer_limit(std::int64_t latency_ms, std::int64_t bytes_per_second) {
-  const std::int64_t rate = bytes_per_second > 0 ? bytes_per_second : kAssumedRate;
-  return std::clamp(static_cast<std::size_t>(2 * latency_ms * rate / 1000), kMinBuffer, kMaxBuffer);
-}
 
 Worker::Worker(Hub hub, std::shared_ptr<Gate> gate, Gate::Say say, const Limits& limits)
     : hub_(std::move(hub)), gate_(std::move(gate)), say_(std::move(say)), limits_(limits) {}
@@ -341,6 +332,11 @@ void Worker::look_after(Session& session, std::int64_t now_us) {
   const auto feed = feeds_.find(session.feed);
   const std::int64_t rate = feed == feeds_.end() ? 0 : feed->second.queue.rate();
   session.limit = buffer_limit(stats.latency_ms, rate);
+  if (const std::int64_t most = max_bandwidth(rate);
+      most > 0 && std::abs(most - session.max_bandwidth) > session.max_bandwidth / 4) {
+    srt_setsockflag(session.socket, SRTO_MAXBW, &most, sizeof most);
+    session.max_bandwidth = most;
+  }
   stats.buffer_limit = static_cast<std::uint32_t>(session.limit);
   const std::int64_t acknowledged =
       static_cast<std::int64_t>(stats.messages) - figures.pktSndBuf - figures.pktSndDropTotal;

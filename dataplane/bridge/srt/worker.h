@@ -17,15 +17,13 @@
 #include <variant>
 #include <vector>
 
+#include "dataplane/bridge/srt/budget.h"
 #include "dataplane/bridge/srt/cursor.h"
 #include "dataplane/bridge/srt/listener.h"
 #include "dataplane/bridge/srt/message_queue.h"
 #include "dataplane/bridge/srt/server.h"
 
 namespace headgate::bridge::srt {
-
-// What libsrt may keep for a receiver: 2 x latency x rate, within limits.
-std::size_t buffer_limit(std::int64_t latency_ms, std::int64_t bytes_per_second);
 
 class Worker {
  public:

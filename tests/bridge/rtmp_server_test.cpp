@@ -1,0 +1,218 @@
+#include "dataplane/bridge/rtmp/server.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+
+#include "control/protocol/bridge_drops.h"
+#include "tests/bridge/rtmp_support.h"
+
+namespace headgate::bridge::rtmp {
+namespace {
+
+using std::chrono::milliseconds;
+
+class RtmpServer : public testing::Test {
+ protected:
+  void begin(const ServerLimits& limits = {}) {
+    server = std::make_unique<Server>(context, limits);
+    const auto listening = server->listen({"127.0.0.1:0"});
+    ASSERT_TRUE(listening) << listening.error();
+    sink = &server->open("news");
+    sink->on_format(make_format());
+  }
+  ~RtmpServer() override {
+    for (const int fd : clients) ::close(fd);
+    server.reset();
+    context.run_for(milliseconds(1));
+  }
+  int dial(int receive_buffer = 0) {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (receive_buffer != 0) ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(server->ports().at(0));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    clients.push_back(fd);
+    return fd;
+  }
+  static void say(int fd, const std::string& text) {
+    EXPECT_EQ(::send(fd, text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
+  }
+  static std::string command(const Bytes& body, std::uint32_t stream = 0) {
+    std::string out;
+    append_message(out, {3, MessageType::command_amf0, stream, 0, 0}, body, kDefaultChunkSize);
+    return out;
+  }
+  static std::string to_play(const std::string& channel) {
+    std::string out(1 + 2 * kHandshakeSize, '\0');
+    out[0] = 3;
+    out += command(Amf0Writer().string("connect").number(1).object().key("app").string("live").end().take());
+    out += command(Amf0Writer().string("createStream").number(2).null().take());
+    return out + command(Amf0Writer().string("play").number(0).null().string(channel).take(), 1);
+  }
+  // Runs the server until `done`, or five seconds passed.
+  template <typename Done>
+  bool run_until(Done done) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    while (!done()) {
+      if (std::chrono::steady_clock::now() > end) return false;
+      context.run_for(milliseconds(5));
+      context.restart();
+    }
+    return true;
+  }
+  static bool ended(int fd) {
+    char byte[65536];
+    ssize_t n = 0;
+    while ((n = ::recv(fd, byte, sizeof(byte), MSG_DONTWAIT)) > 0) {
+    }
+    return n == 0 || errno != EAGAIN;
+  }
+  static std::size_t hear(int fd, std::string& heard) {
+    char bytes[65536];
+    ssize_t n = 0;
+    while ((n = ::recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+      heard.append(bytes, static_cast<std::size_t>(n));
+    return heard.size();
+  }
+  std::uint64_t refused(Refusal reason) const {
+    return server->counters().refused[static_cast<std::size_t>(reason)];
+  }
+
+  boost::asio::io_context context{1};
+  std::unique_ptr<Server> server;
+  hub::FrameSink* sink = nullptr;
+  std::vector<int> clients;
+};
+
+TEST_F(RtmpServer, PlaysOverASocket) {
+  begin();
+  sink->on_frame(make_frame(0, 0, true, 300'000, 0x5A));
+  const int fd = dial();
+  say(fd, to_play("news"));
+  std::string heard;
+  EXPECT_TRUE(run_until([&] { return hear(fd, heard) > 300'000; }));
+  EXPECT_EQ(server->players("news"), 1U);
+  sink->on_frame(make_frame(0, 40, false, 1000, 0x5B));
+  EXPECT_TRUE(run_until([&] {
+    hear(fd, heard);
+    return heard.ends_with(std::string(1000, 0x5B));
+  }));
+  EXPECT_EQ(server->counters().bytes, heard.size());
+  ::shutdown(fd, SHUT_RDWR);
+  EXPECT_TRUE(run_until([&] { return server->connections() == 0; }));
+  EXPECT_EQ(server->players("news"), 0U);
+}
+
+TEST_F(RtmpServer, ASlowPlayerLeavesTheOthersUnharmedAndGoes) {
+  ServerLimits limits;
+  limits.session.progress_time = milliseconds(500);
+  begin(limits);
+  const int slow = dial(4096);
+  const int good = dial();
+  say(slow, to_play("news"));
+  say(good, to_play("news"));
+  EXPECT_TRUE(run_until([&] { return server->players("news") == 2; }));
+  std::string heard;
+  std::size_t fed = 0;
+  for (int i = 0; i < 100; ++i) {
+    sink->on_frame(make_frame(0, 40 * i, i % 10 == 0, 100'000));
+    fed += 100'000;
+    EXPECT_TRUE(run_until([&] { return hear(good, heard) >= fed; }));
+    EXPECT_LT(server->channel("news")->bytes(), 16U * 1024 * 1024);
+  }
+  EXPECT_TRUE(run_until([&] { return server->players("news") == 1; }));
+  EXPECT_EQ(refused(Refusal::slow_client), 1U);
+  EXPECT_EQ(server->channel("news")->counters().slow_clients, 1U);
+  EXPECT_TRUE(ended(slow));
+}
+
+TEST_F(RtmpServer, LimitsConnections) {
+  ServerLimits limits;
+  limits.connections = 3;
+  limits.connections_per_address = 2;
+  begin(limits);
+  dial();
+  dial();
+  const int third = dial();
+  EXPECT_TRUE(run_until([&] { return refused(Refusal::per_address) == 1 && ended(third); }));
+  EXPECT_EQ(server->connections(), 2U);
+  ::shutdown(clients[0], SHUT_RDWR);
+  EXPECT_TRUE(run_until([&] { return server->connections() == 1; }));
+  dial();
+  EXPECT_TRUE(run_until([&] { return server->connections() == 2; }));
+}
+
+TEST_F(RtmpServer, ASlowLorisIsCutOff) {
+  ServerLimits limits;
+  limits.session.handshake_time = milliseconds(200);
+  begin(limits);
+  const int fd = dial();
+  say(fd, "\3abc");
+  EXPECT_TRUE(run_until([&] { return ended(fd); }));
+  EXPECT_EQ(refused(Refusal::handshake_timeout), 1U);
+}
+
+TEST_F(RtmpServer, GuessesAreLimited) {
+  ServerLimits limits;
+  limits.guesses_per_minute = 3;
+  limits.session.goodbye_time = milliseconds(100);
+  begin(limits);
+  for (int i = 0; i < 5; ++i) say(dial(), to_play("nothing" + std::to_string(i)));
+  EXPECT_TRUE(run_until([&] {
+    return refused(Refusal::unknown_channel) == 3 && refused(Refusal::too_many_guesses) == 2 &&
+           server->connections() == 0;
+  }));
+  say(dial(), to_play("news"));
+  EXPECT_TRUE(run_until([&] { return server->players("news") == 1; }));
+}
+
+TEST_F(RtmpServer, AChannelThatGoesEndsItsPlayers) {
+  ServerLimits limits;
+  limits.session.goodbye_time = milliseconds(100);
+  begin(limits);
+  sink->on_frame(make_frame(0, 0, true));
+  const int fd = dial();
+  say(fd, to_play("news"));
+  EXPECT_TRUE(run_until([&] { return server->players("news") == 1; }));
+  server->close("news");
+  EXPECT_EQ(server->channel("news"), nullptr);
+  std::string heard;
+  EXPECT_TRUE(run_until([&] {
+    hear(fd, heard);
+    return heard.find("UnpublishNotify") != std::string::npos && ended(fd);
+  }));
+  EXPECT_TRUE(run_until([&] { return server->connections() == 0; }));
+}
+
+TEST_F(RtmpServer, ListensAnewWithoutTouchingPlayers) {
+  begin();
+  const int fd = dial();
+  say(fd, to_play("news"));
+  EXPECT_TRUE(run_until([&] { return server->players("news") == 1; }));
+  const auto port = server->ports().at(0);
+  ASSERT_TRUE(server->listen({"127.0.0.1:0", "[::1]:0"}));
+  EXPECT_EQ(server->ports().at(0), port);
+  EXPECT_FALSE(server->listen({"127.0.0.1:0", "nonsense"}));
+  EXPECT_FALSE(server->listen({"127.0.0.1:0", "192.0.2.1:0"}));
+  EXPECT_EQ(server->ports().size(), 2U);
+  ASSERT_TRUE(server->listen({}));
+  EXPECT_EQ(server->players("news"), 1U);
+}
+
+TEST_F(RtmpServer, EachRefusalHasAName) {
+  ASSERT_EQ(protocol::kRtmpRefusals.size(), kRefusals);
+  EXPECT_EQ(protocol::kRtmpRefusals[static_cast<std::size_t>(Refusal::slow_client)].name, "slow_client");
+  EXPECT_EQ(protocol::kRtmpRefusals[static_cast<std::size_t>(Refusal::malformed)].name, "malformed");
+  EXPECT_EQ(protocol::kRtmpRefusals[static_cast<std::size_t>(Refusal::unknown_channel)].name,
+            "unknown_channel");
+}
+
+}  // namespace
+}  // namespace headgate::bridge::rtmp

@@ -1,0 +1,75 @@
+#include "dataplane/bridge/srt/access.h"
+
+#include <gtest/gtest.h>
+
+#include "dataplane/bridge/srt/budget.h"
+
+namespace headgate::bridge::srt {
+namespace {
+
+std::shared_ptr<const AccessTable> table() {
+  protocol::BridgeChannel news;
+  news.id = "news";
+  news.srt.emplace();
+  protocol::BridgeChannel sport = news;
+  sport.id = "sport";
+  sport.srt->passphrase = "the channel's own";
+  protocol::BridgeChannel hls_only;
+  hls_only.id = "hls";
+  return AccessTable::of({{"[::]:9000", 200, "the listener's"}, {"[::]:9001", 120, ""}}, {news, sport, hls_only});
+}
+
+TEST(SrtAccess, TheChannelsPassphraseGoesBeforeTheListeners) {
+  const auto access = table();
+  const Decision news = decide(*access, "[::]:9000", "news", 0, 10);
+  ASSERT_TRUE(news.accepted);
+  EXPECT_EQ(news.channel, "news");
+  EXPECT_EQ(news.passphrase, "the listener's");
+  EXPECT_EQ(news.latency_ms, 200U);
+  EXPECT_EQ(decide(*access, "[::]:9000", "sport", 0, 10).passphrase, "the channel's own");
+  EXPECT_EQ(decide(*access, "[::]:9001", "sport", 0, 10).passphrase, "the channel's own");
+  const Decision open = decide(*access, "[::]:9001", "news", 0, 10);
+  EXPECT_TRUE(open.accepted);
+  EXPECT_EQ(open.passphrase, "");
+}
+
+TEST(SrtAccess, RefusalsHaveTheCodesOfTheAccessControlTable) {
+  struct Case {
+    const char* stream_id;
+    std::size_t sessions;
+    Refusal refusal;
+    int code;
+  };
+  const auto access = table();
+  for (const Case& c : {Case{"nobody", 0, Refusal::not_found, 1404}, Case{"hls", 0, Refusal::not_found, 1404},
+                        Case{"", 0, Refusal::no_stream_id, 1400}, Case{"#!::x", 0, Refusal::bad_stream_id, 1400},
+                        Case{"publish:news?key=k", 0, Refusal::publish, 1405},
+                        Case{"#!::r=news,m=publish", 0, Refusal::publish, 1405},
+                        Case{"#!::r=news,m=bidirectional", 0, Refusal::publish, 1405},
+                        Case{"#!::r=news,t=file", 0, Refusal::media_type, 1415},
+                        Case{"news", 10, Refusal::overload, 1402}}) {
+    const Decision decision = decide(*access, "[::]:9000", c.stream_id, c.sessions, 10);
+    EXPECT_FALSE(decision.accepted) << c.stream_id;
+    EXPECT_EQ(decision.refusal, c.refusal) << c.stream_id;
+    EXPECT_EQ(reject_code(decision.refusal), c.code) << c.stream_id;
+  }
+}
+
+TEST(SrtAccess, AListenerThatIsGoneLetsNobodyIn) {
+  EXPECT_FALSE(decide(*table(), "[::]:9002", "news", 0, 10).accepted);
+}
+
+TEST(SrtBuffer, HoldsTwiceTheLatencyWithinLimits) {
+  EXPECT_EQ(buffer_limit(1000, 1'000'000), 2'000'000U);
+  EXPECT_EQ(buffer_limit(120, 500'000), 256U * 1024);                // the floor: a picture comes in a burst
+  EXPECT_EQ(buffer_limit(60'000, 10'000'000), 40U * 1024 * 1024);  // whatever a receiver asks for
+}
+
+TEST(SrtBandwidth, LeavesFourTimesTheRateForWhatWasLost) {
+  EXPECT_EQ(max_bandwidth(0), 0);
+  EXPECT_EQ(max_bandwidth(500'000), 2'500'000);
+  EXPECT_EQ(max_bandwidth(10'000), 1'000'000);
+}
+
+}  // namespace
+}  // namespace headgate::bridge::srt
