@@ -145,5 +145,62 @@ TEST_F(BridgeApplyTest, SlotsOfHandlesThatNobodyHasAreCounted) {
   EXPECT_EQ(bridge.unknown_slots(), 1U);
 }
 
+// What ends with a feed.
+struct Ended : hub::FrameSink, hub::TsSink {
+  void on_format(std::shared_ptr<const hub::FrameFormat>) override {}
+  void on_frame(std::shared_ptr<const hub::Frame>) override {}
+  void on_discontinuity() override {}
+  void on_chunk(const std::shared_ptr<const hub::TsChunk>&) override {}
+  void on_end() override { ++ends; }
+  int ends = 0;
+};
+
+TEST_F(BridgeApplyTest, EachOutputComesAndGoesByItself) {
+  state.channels = {channel("a", 1)};
+  state.channels[0].hls.reset();
+  state.channels[0].http_ts = state.channels[0].rtmp = true;
+  state.channels[0].srt = protocol::SrtServeState{};
+  bridge.apply(state);
+  Channel* a = bridge.find("a");
+  ASSERT_NE(a, nullptr);
+  EXPECT_FALSE(a->serves_hls());
+  ASSERT_NE(a->frames(), nullptr);
+  ASSERT_NE(a->ts(), nullptr);
+  Ended rtmp, srt;
+  a->frames()->add(&rtmp);
+  a->ts()->add(&srt);
+  const auto viewer = a->open_ts();
+  state.channels[0].srt.reset();
+  state.channels[0].hls = protocol::HlsState{2000, 7};
+  bridge.apply(state);
+  EXPECT_EQ(bridge.find("a"), a);
+  EXPECT_TRUE(a->serves_hls());
+  EXPECT_EQ(srt.ends, 1);
+  EXPECT_EQ(a->ts(), nullptr);
+  EXPECT_EQ(rtmp.ends, 0);
+  EXPECT_FALSE(viewer->ended());
+  state.channels[0].http_ts = false;
+  bridge.apply(state);
+  EXPECT_TRUE(viewer->ended());
+  EXPECT_EQ(rtmp.ends, 0);
+  EXPECT_EQ(a->outputs().size(), 1U);
+  state.channels.clear();
+  bridge.apply(state);
+  EXPECT_EQ(rtmp.ends, 1);
+  EXPECT_EQ(srt.ends, 1);
+}
+
+TEST_F(BridgeApplyTest, FilesOfAChannelWithoutHlsGo) {
+  state.channels = {channel("a", 1)};
+  state.channels[0].rtmp = true;
+  bridge.apply(state);
+  add_segments(*bridge.find("a"), 1000, 3);
+  EXPECT_TRUE(fs::exists(directory + "/a"));
+  state.channels[0].hls.reset();
+  bridge.apply(state);
+  EXPECT_FALSE(fs::exists(directory + "/a"));
+  EXPECT_NE(bridge.find("a"), nullptr);
+}
+
 }  // namespace
 }  // namespace headgate::bridge::app

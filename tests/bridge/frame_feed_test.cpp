@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "dataplane/bridge/hub/channel_hub.h"
 #include "tests/bridge/broadcast.h"
@@ -225,12 +226,222 @@ TEST_F(FrameFeedTest, GivesFramesOfHighProfileWithBFramesAndAac) {
   expect_like_ffmpeg(file);
 }
 
-TEST_F(FrameFeedTest, PutsTheFieldsOfAFrameTogether) {
+TEST_F(FrameFeedTest, GivesFramesOfInterlacedVideo) {
   NEEDS_FFMPEG();
   const std::string file =
       make(std::string(kSource) + "-c:v libx264 -g 12 -x264-params tff=1 -c:a aac -ac 2");
   if (file.empty()) GTEST_SKIP() << "ffmpeg has no libx264";
   expect_like_ffmpeg(file);
+}
+
+// The record's fields, not its bytes: ffmpeg leaves array_completeness to the container's sample entry.
+TEST_F(FrameFeedTest, GivesTheConfigurationOfHevcThatFfmpegWrites) {
+  NEEDS_FFMPEG();
+  const std::string file = make(
+      std::string(kSource) + "-c:v libx265 -preset ultrafast -x265-params keyint=25:log-level=none -c:a aac");
+  if (file.empty()) GTEST_SKIP() << "ffmpeg has no libx265";
+  feed.add(&sink);
+  play(read_file(file));
+  end();
+  const auto mp4 =
+      test::output_of("ffmpeg -v quiet -i " + file +
+                      " -c copy -map 0:v:0 -tag:v hvc1 -movflags frag_keyframe+empty_moov -f mp4 -");
+  const Bytes theirs = test::find_box(mp4, "hvcC");
+  const auto video = of(true);
+  ASSERT_GE(video.size(), 95U);
+  EXPECT_TRUE(video[0].frame->random_access);
+  const Bytes& ours = sink.formats[video[0].format]->tracks[video[0].frame->track].configuration;
+  ASSERT_GT(theirs.size(), 23U);
+  ASSERT_GT(ours.size(), 23U);
+  EXPECT_TRUE(std::equal(ours.begin(), ours.begin() + 19, theirs.begin())) << "profile to bit depths";
+  EXPECT_EQ(ours[21], theirs[21]) << "temporal layers, lengthSizeMinusOne";
+  const auto sets = [](const Bytes& record) {
+    std::map<int, std::vector<Bytes>> found;
+    for (std::size_t at = 23; at + 3 <= record.size();) {
+      const int type = record[at] & 0x3F;
+      const int count = record[at + 1] << 8 | record[at + 2];
+      at += 3;
+      for (int i = 0; i < count; ++i) {
+        const auto size = static_cast<std::size_t>(record[at] << 8 | record[at + 1]);
+        found[type].emplace_back(record.begin() + static_cast<std::ptrdiff_t>(at + 2),
+                                 record.begin() + static_cast<std::ptrdiff_t>(at + 2 + size));
+        at += 2 + size;
+      }
+    }
+    return found;
+  };
+  auto wanted = sets(theirs);
+  wanted.erase(39);  // ffmpeg puts the encoder's SEI there, too
+  EXPECT_EQ(sets(ours), wanted);
+}
+
+// H.264 by hand: parameter sets whose contents nobody decodes.
+class HandMadeFrames : public FrameFeedTest {
+ protected:
+  void SetUp() override { feed.add(&sink); }
+  void TearDown() override { feed.remove(&sink); }
+  static Bytes sps(std::uint8_t height) {  // Baseline, 5 macroblocks wide
+    // profile 66, level 30, then ue: 0 0 0 0 1, 0, ue(4), ue(height - 1), 1 (frames only), 1, 0, 0, stop.
+    Bytes nal{0, 0, 0, 1, 0x67, 66, 0, 30};
+    std::string bits =
+        "1"
+        "1"
+        "1"
+        "1"
+        "010"
+        "0"
+        "00101";
+    bits += height == 3 ? "011" : "00100";
+    bits +=
+        "1"
+        "1"
+        "0"
+        "0"
+        "1";
+    while (bits.size() % 8 != 0) bits += '0';
+    for (std::size_t at = 0; at < bits.size(); at += 8) {
+      nal.push_back(static_cast<std::uint8_t>(std::stoi(bits.substr(at, 8), nullptr, 2)));
+    }
+    return nal;
+  }
+  static Bytes unit(std::uint8_t height, bool idr, std::uint8_t mark) {
+    Bytes out{0, 0, 0, 1, 9, 0x10};
+    if (idr) {
+      test::append(out, sps(height));
+      test::append(out, Bytes{0, 0, 0, 1, 0x68, 0xCE, 0x38, 0x80});
+    }
+    test::append(out, Bytes{0, 0, 0, 1, static_cast<std::uint8_t>(idr ? 0x65 : 0x41), 0x88, 0x84, mark});
+    return out;
+  }
+  void picture(bool idr, std::uint8_t height = 3, bool timed = true) {
+    if (idr) air.tables({{1, 0x20, 0x100, {{0x100, 0x1B}, {0x101, 0x0F}}}});
+    ++mark_;
+    const Bytes payload = unit(height, idr, mark_);
+    if (timed) air.pes({0x100, 0xE0, pts, payload, std::nullopt, pts - 9000});
+    pts += 3600;
+  }
+  // Frames of ADTS, 1024 samples at 48 kHz.
+  void sound(std::uint64_t at, int count) {
+    Bytes payload;
+    for (int i = 0; i < count; ++i)
+      test::append(payload, Bytes{0xFF, 0xF1, 0x4C, 0x80, 0x01, 0x7F, 0xFC, 0x21, 0x10, 0x04, 0x60});
+    air.pes({0x101, 0xC0, at, payload, std::nullopt, std::nullopt, true});
+  }
+  void send() { play(air.take()); }
+  Broadcast air;
+  std::uint64_t pts = 900'000;
+  std::uint8_t mark_ = 0;
+};
+
+TEST_F(HandMadeFrames, CarryParameterSetsAndDelimitersOutOfBand) {
+  picture(true);
+  picture(false);
+  send();
+  end();
+  const auto video = of(true);
+  ASSERT_EQ(video.size(), 2U);
+  EXPECT_EQ(video[0].frame->data, (Bytes{0, 0, 0, 4, 0x65, 0x88, 0x84, 1}));
+  EXPECT_EQ(video[1].frame->data, (Bytes{0, 0, 0, 4, 0x41, 0x88, 0x84, 2}));
+  EXPECT_TRUE(video[0].frame->random_access);
+  EXPECT_FALSE(video[1].frame->random_access);
+  const Bytes& record = sink.formats[0]->tracks[0].configuration;
+  EXPECT_EQ(Bytes(record.begin(), record.begin() + 6), (Bytes{1, 66, 0, 30, 0xFF, 0xE1}));
+}
+
+TEST_F(HandMadeFrames, ANewParameterSetMakesAFormatBeforeItsPicture) {
+  picture(true, 3);
+  picture(false, 3);
+  picture(true, 4);
+  picture(false, 4);
+  send();
+  end();
+  const auto video = of(true);
+  ASSERT_EQ(video.size(), 4U);
+  EXPECT_EQ(video[1].format, 0U);
+  EXPECT_EQ(video[2].format, 1U);
+  EXPECT_EQ(video[3].format, 1U);
+  EXPECT_EQ(sink.formats[0]->tracks[0].video->height, 48U);
+  EXPECT_EQ(sink.formats[1]->tracks[0].video->height, 64U);
+}
+
+TEST_F(HandMadeFrames, SeveralUnitsOfAPesPacketGetTheirTimesUpToTheNext) {
+  picture(true);
+  Bytes three;
+  for (std::uint8_t i = 0; i < 3; ++i) test::append(three, unit(3, false, static_cast<std::uint8_t>(10 + i)));
+  air.pes({0x100, 0xE0, pts, three, std::nullopt, pts - 9000});
+  pts += 3 * 3600;
+  picture(false);
+  send();
+  end();
+  const auto video = of(true);
+  ASSERT_EQ(video.size(), 5U);
+  for (std::size_t i = 1; i < 5; ++i) EXPECT_EQ(video[i].frame->dts - video[i - 1].frame->dts, 40 * kMs) << i;
+}
+
+TEST_F(HandMadeFrames, SoundHasItsTimesBySamplesAndIsOrderedWithVideo) {
+  for (int i = 0; i < 50; ++i) {
+    picture(i % 25 == 0);
+    if (i % 10 == 9) sound(pts - 10 * 3600, 18);
+  }
+  send();
+  end();
+  ASSERT_EQ(sink.formats.size(), 1U);
+  ASSERT_EQ(sink.formats[0]->tracks.size(), 2U);
+  EXPECT_EQ(sink.formats[0]->tracks[1].configuration, (Bytes{0x11, 0x90}));
+  const auto audio = of(false);
+  ASSERT_EQ(audio.size(), 5U * 18U);
+  EXPECT_EQ(audio[0].frame->data, (Bytes{0x21, 0x10, 0x04, 0x60}));
+  for (std::size_t i = 1; i < 18; ++i) {
+    EXPECT_EQ(audio[i].frame->dts - audio[0].frame->dts,
+              static_cast<std::int64_t>(i) * 1024 * mpegts::kTicksPerSecond / 48'000);
+    EXPECT_EQ(audio[i].frame->duration, 1024 * mpegts::kTicksPerSecond / 48'000);
+  }
+  for (std::size_t i = 1; i < sink.frames.size(); ++i)
+    EXPECT_GE(sink.frames[i].frame->dts, sink.frames[i - 1].frame->dts) << i;
+}
+
+TEST_F(HandMadeFrames, SoundThatNeverComesHoldsVideoUpForABoundedTimeOnly) {
+  for (int i = 0; i < 50; ++i) picture(i % 25 == 0);
+  send();
+  EXPECT_TRUE(sink.frames.empty());
+  for (int i = 0; i < 50; ++i) picture(i % 25 == 0);
+  send();
+  EXPECT_GE(sink.frames.size(), 95U);
+  ASSERT_EQ(feed.left_out().size(), 1U);
+  EXPECT_EQ(feed.left_out()[0].track.pid.value, 0x101);
+  EXPECT_NE(feed.left_out()[0].reason, "");
+}
+
+TEST_F(HandMadeFrames, TheGroupBeginsWithTheLastPictureToBeginWith) {
+  for (int i = 0; i < 130; ++i) picture(i % 25 == 0);
+  send();
+  ASSERT_FALSE(feed.group().empty());
+  EXPECT_TRUE(feed.group().front()->random_access);
+  EXPECT_LE(feed.group().size(), 25U);
+  EXPECT_EQ(feed.group().back(), sink.frames.back().frame);
+}
+
+TEST_F(HandMadeFrames, ALossEmptiesTheGroupAndIsTold) {
+  for (int i = 0; i < 130; ++i) picture(i % 25 == 0);
+  send();
+  slots.lose(5);
+  picture(false);
+  picture(false);
+  send();
+  EXPECT_EQ(sink.discontinuities, 1U);
+  EXPECT_TRUE(feed.group().empty());
+  for (int i = 0; i < 100; ++i) picture(i % 25 == 0);
+  send();
+  EXPECT_FALSE(feed.group().empty());
+}
+
+TEST(FrameFeed, TellsItsSinksThatItEnds) {
+  Collect sink;
+  {
+    FrameFeed feed;
+    feed.add(&sink);
+  }
+  EXPECT_TRUE(sink.ended);
 }
 
 }  // namespace

@@ -153,7 +153,8 @@ def test_ffprobe_and_ffmpeg_play(live):
     play = rig.call("gw", "ffmpeg", "-v", "error", "-xerror", "-nostdin", "-i", url, "-t", "4", "-f", "framehash", "-", timeout=40)
     assert play.returncode == 0 and not play.stderr, play.stderr
     pictures = [line for line in play.stdout.splitlines() if line.startswith("0,")]
-    assert len(pictures) >= 95, f"{len(pictures)} pictures decoded"
+    # -t counts from the first sound, which a multiplex sends behind its picture.
+    assert len(pictures) >= 88, f"{len(pictures)} pictures decoded"
 
 
 def test_gstreamer_plays(live):
@@ -169,12 +170,16 @@ def test_gstreamer_plays(live):
 def test_vlc_plays(live, tmp_path):
     gateway, rig, source = live
     taken = tmp_path / "vlc.ts"
-    # VLC refuses to run as root; its own library is told that this is on purpose.
-    rig.call("gw", "vlc-wrapper" if shutil.which("vlc-wrapper") else "cvlc", "-I", "dummy", "--run-time", "6", gateway.url("/tv/stream.ts"),
-             "--sout", f"#std{{access=file,mux=ts,dst={taken}}}", "vlc://quit", timeout=30)
-    if not taken.exists():
-        pytest.skip("VLC does not run as this user")
+    # VLC refuses to run as root.
+    tmp_path.chmod(0o777)
+    tmp_path.parent.chmod(0o755)
+    tmp_path.parent.parent.chmod(0o755)
+    result = rig.call("gw", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", f"HOME={tmp_path}", "cvlc", "-I", "dummy",
+                      "--run-time", "6", gateway.url("/tv/stream.ts"), "--sout", f"#std{{access=file,mux=ts,dst={taken}}}",
+                      "vlc://quit", timeout=30)
+    assert taken.exists(), result.stderr[-600:]
     units = ts.access_units(taken)
+    # Its multiplexer writes delimiters anew: counted, not compared.
     assert len(units) >= 100, f"{len(units)} pictures came through VLC"
 
 

@@ -91,6 +91,19 @@ void Channel::set_feeds() {
   if (!wants_ts) ts_.reset();
 }
 
+std::vector<hub::OutputStatus> Channel::outputs() const {
+  std::vector<hub::OutputStatus> out;
+  const auto add = [&](bool served, Output output, const char* protocol) {
+    const hub::OutputStats& of = *stats(output);
+    if (served) out.push_back({protocol, of.sessions, of.bytes, {}});
+  };
+  add(state_.http_ts, Output::http_ts, "http-ts");
+  add(state_.rtmp, Output::rtmp, "rtmp");
+  if (frames_ != nullptr) out.back().left_out = frames_->left_out();
+  add(state_.srt.has_value(), Output::srt, "srt");
+  return out;
+}
+
 const hls::SegmenterCounters& Channel::segmenter_counters() const {
   static const hls::SegmenterCounters kNone;
   return hls_ == nullptr ? kNone : hls_->segmenter.counters();

@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "control/protocol/state.h"
 #include "dataplane/bridge/hls/segmenter.h"
@@ -25,6 +26,7 @@
 #include "dataplane/bridge/hub/channel_hub.h"
 #include "dataplane/bridge/hub/frame_feed.h"
 #include "dataplane/bridge/hub/output_stats.h"
+#include "dataplane/bridge/hub/output_status.h"
 #include "dataplane/bridge/hub/ts_feed.h"
 #include "dataplane/bridge/hub/unit_fan_out.h"
 
@@ -59,6 +61,9 @@ class Channel : public http::ChannelView {
   const std::shared_ptr<hub::OutputStats>& stats(Output output) const {
     return stats_[static_cast<std::size_t>(output)];
   }
+
+  // Of those that the state serves, but for HLS.
+  std::vector<hub::OutputStatus> outputs() const;
 
   // Of a channel that serves HLS; without it all zero.
   const hls::SegmenterCounters& segmenter_counters() const;

@@ -60,27 +60,9 @@ json drops_of(const Channel& channel) {
           {"http_ts_skipped", channel.stats(Output::http_ts)->skipped}};
 }
 
-json output_of(const Channel& channel, Output output, const char* protocol) {
-  const hub::OutputStats& stats = *channel.stats(output);
-  json left_out = json::array();
-  if (output == Output::rtmp && channel.frames() != nullptr) {
-    for (const hub::LeftOutTrack& each : channel.frames()->left_out()) {
-      left_out.push_back({{"pid", each.track.pid.value},
-                          {"kind", mpegts::to_string(each.track.kind)},
-                          {"reason", each.reason}});
-    }
-  }
-  return {{"protocol", protocol}, {"sessions", stats.sessions}, {"sessions_total", stats.sessions_total},
-          {"bytes", stats.bytes}, {"skips", stats.skips},       {"skipped", stats.skipped},
-          {"cut", stats.cut},     {"left_out", left_out}};
-}
-
 json outputs_of(const Channel& channel) {
   json out = json::array();
-  const protocol::BridgeChannel& state = channel.state();
-  if (state.http_ts) out.push_back(output_of(channel, Output::http_ts, "http-ts"));
-  if (state.rtmp) out.push_back(output_of(channel, Output::rtmp, "rtmp"));
-  if (state.srt) out.push_back(output_of(channel, Output::srt, "srt"));
+  for (const hub::OutputStatus& output : channel.outputs()) out.push_back(to_json(output));
   return out;
 }
 

@@ -10,10 +10,10 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
-#include <cstdio>
 #include <unordered_map>
 
 #include "dataplane/bridge/http/connection.h"
+#include "dataplane/bridge/http/stream_write.h"
 #include "dataplane/bridge/net/listen_address.h"
 
 namespace headgate::bridge::http {
@@ -232,66 +232,39 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   void write_stream() {
-    pieces_.clear();
-    pending_.clear();
-    stream_->take(server_->limits.stream_write, pieces_);
-    std::size_t size = 0;
-    for (const BodyStream::Piece& piece : pieces_) size += piece.bytes.size();
-    const bool last = size == 0 && stream_->ended();
-    if (size == 0 && !last) {
+    if (!stream_write_.take(*stream_, server_->limits.stream_write, answer_.chunked)) {
       phase_ = Phase::waiting;
       return;
     }
-    if (answer_.chunked) {
-      chunk_head_ = last ? "0\r\n" : chunk_size(size);
-      pending_.push_back(asio::buffer(chunk_head_));
-    }
-    for (const BodyStream::Piece& piece : pieces_)
-      pending_.emplace_back(piece.bytes.data(), piece.bytes.size());
-    if (answer_.chunked) pending_.emplace_back("\r\n", 2);
-    stream_bytes_ = size;
     phase_ = Phase::writing;
-    if (pending_.empty()) return on_stream_written(last);
     set_deadline(server_->limits.write_time);
-    write_pending(0, last);
+    write_pending();
   }
 
   // Each bit that the client takes moves the deadline.
-  void write_pending(std::size_t first, bool last) {
-    if (first == pending_.size()) return on_stream_written(last);
-    constexpr std::size_t kMost = 64;  // of one call, in Asio
-    const auto begin = pending_.begin() + static_cast<std::ptrdiff_t>(first);
-    const auto count = std::min(kMost, pending_.size() - first);
-    some_.assign(begin, begin + static_cast<std::ptrdiff_t>(count));
-    socket_.async_write_some(some_,
-                             [self = shared_from_this(), first, last](error_code error, std::size_t n) {
+  void write_pending() {
+    if (stream_write_.done()) return on_stream_written();
+    socket_.async_write_some(stream_write_.next(),
+                             [self = shared_from_this()](error_code error, std::size_t n) {
                                if (self->closed_) return;
                                self->server_->counters.bytes += n;
                                if (error) return self->close();
                                self->set_deadline(self->server_->limits.write_time);
-                               std::size_t at = first;
-                               for (; at < self->pending_.size() && n >= self->pending_[at].size(); ++at)
-                                 n -= self->pending_[at].size();
-                               if (at < self->pending_.size()) self->pending_[at] += n;
-                               self->write_pending(at, last);
+                               self->stream_write_.advance(n);
+                               self->write_pending();
                              });
   }
 
-  void on_stream_written(bool last) {
-    stream_->on_sent(stream_bytes_);
-    pieces_.clear();
+  void on_stream_written() {
+    stream_->on_sent(stream_write_.media_bytes());
+    const bool last = stream_write_.last();
+    stream_write_.clear();
     if (!last) return write_stream();
     stream_.reset();
     error_code ignored;
     socket_.shutdown(tcp::socket::shutdown_send, ignored);
     phase_ = Phase::draining;
     set_deadline(std::min<std::chrono::milliseconds>(server_->limits.write_time, std::chrono::seconds(2)));
-  }
-
-  static std::string chunk_size(std::size_t size) {
-    std::array<char, 24> text{};
-    std::snprintf(text.data(), text.size(), "%zx\r\n", size);
-    return text.data();
   }
 
   void on_sent() {
@@ -368,11 +341,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::size_t head_left_ = 0;
   std::span<const std::byte> body_;
   std::shared_ptr<BodyStream> stream_;
-  std::vector<BodyStream::Piece> pieces_;    // of the write under way,
-  std::vector<asio::const_buffer> pending_;  // and what is left of it
-  std::vector<asio::const_buffer> some_;
-  std::string chunk_head_;
-  std::size_t stream_bytes_ = 0;
+  StreamWrite stream_write_;
   bool posted_ = false;
   std::size_t requests_ = 0;
   bool timed_out_ = false;
