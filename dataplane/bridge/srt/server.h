@@ -59,8 +59,11 @@ struct SessionStats {
 struct ChannelTotals {
   std::string channel;
   std::size_t sessions = 0;
+  std::uint64_t sessions_total = 0;
   std::uint64_t bytes = 0;
-  std::uint64_t dropped_messages = 0;  // slow receivers
+  std::uint64_t dropped_messages = 0;  // slow receivers'
+  std::uint64_t jumps = 0;
+  std::uint64_t stalled = 0;  // sessions closed because they acknowledged nothing
 };
 
 struct Stats {
@@ -69,7 +72,7 @@ struct Stats {
   std::array<std::uint64_t, kRefusals> refused{};
   std::uint64_t accepted = 0;
   std::uint64_t stalled = 0;     // closed: nothing acknowledged for too long
-  std::uint64_t revoked = 0;     // closed: channel gone or passphrase changed
+  std::uint64_t revoked = 0;     // closed: channel or listener gone, passphrase changed
   std::uint64_t lost_chunks = 0;  // the sending thread did not keep up
 };
 
@@ -83,8 +86,8 @@ class Server {
   ~Server();
 
   // Makes exactly these addresses listen. Those that listen already are not touched: latency and passphrase are those
-  // of the next session. Sessions whose channel is gone or whose passphrase changed end, all others go on, also those
-  // of a listener that is gone. All or nothing: on an error what was goes on.
+  // of the next session. Sessions whose channel or listener is gone or whose passphrase changed end, all others go on.
+  // All or nothing: on an error what was goes on.
   tl::expected<void, std::string> apply(const std::vector<protocol::SrtServerState>& servers,
                                         const std::vector<protocol::BridgeChannel>& channels);
   // Before feeds go: forgets them all, until apply() finds them anew.

@@ -24,6 +24,7 @@ struct Worker::Session {
   std::int64_t acknowledged = 0;  // messages
   std::int64_t progress_us = 0;   // when that last grew
   bool blocked = false;           // in the last second, libsrt's buffer was full
+  bool stalled = false;
   bool finished = false;
 };
 

@@ -162,19 +162,10 @@ void Worker::check_secrets() {
   const auto table = gate_->table();
   for (auto& [number, session] : sessions_) {
     if (session->finished) continue;
-    const auto channel = table->channels.find(session->stats.channel);
-    const auto listener = table->listeners.find(session->stats.listener);
-    if (channel == table->channels.end()) {
-      ++revoked_;
-      finish(*session, "its channel is gone");
-      continue;
-    }
-    // Of a listener that is gone only the channel's own passphrase can still change.
-    if (channel->second.empty() && listener == table->listeners.end()) continue;
-    const std::string& secret = channel->second.empty() ? listener->second.passphrase : channel->second;
-    if (secret == session->passphrase) continue;
+    const std::string* secret = table->secret(session->stats.listener, session->stats.channel);
+    if (secret != nullptr && *secret == session->passphrase) continue;
     ++revoked_;
-    finish(*session, "its passphrase changed");
+    finish(*session, secret == nullptr ? "its channel or listener is gone" : "its passphrase changed");
   }
 }
 
@@ -347,6 +338,7 @@ void Worker::look_after(Session& session, std::int64_t now_us) {
   session.blocked = false;
   if (now_us - session.progress_us > limits_.stall_us) {
     ++stalled_;
+    session.stalled = true;
     finish(session, "acknowledged nothing for 10 s: closed");
   }
 }
@@ -368,7 +360,10 @@ void Worker::close_finished() {
     }
     ChannelTotals& total = ended_[session.stats.channel];
     total.bytes += session.stats.bytes;
+    ++total.sessions_total;
     total.dropped_messages += session.cursor.dropped();
+    total.jumps += session.cursor.jumps();
+    total.stalled += session.stalled ? 1 : 0;
     const auto feed = feeds_.find(session.feed);
     if (feed != feeds_.end() && --feed->second.sessions == 0) feeds_.erase(feed);
     hub_.leave(session.stats.channel);
@@ -392,7 +387,9 @@ void Worker::publish() {
     ChannelTotals& total = totals[session->stats.channel];
     ++total.sessions;
     total.bytes += session->stats.bytes;
+    ++total.sessions_total;
     total.dropped_messages += session->cursor.dropped();
+    total.jumps += session->cursor.jumps();
     out.sessions.push_back(session->stats);
   }
   for (auto& [channel, total] : totals) {
