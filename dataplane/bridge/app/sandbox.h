@@ -1,9 +1,9 @@
 // What the bridge gives up: it faces the Internet.
 // Capabilities: all but CAP_NET_BIND_SERVICE (a listener below port 1024 may be added at run time), bounding
 // set included. System calls: a list of those that serving needs, by seccomp; sockets of IPv4 and IPv6 only,
-// no memory that can be run, threads but no processes, no connections outwards. Anything else fails with EPERM;
-// starting a program, or tracing one, kills the process. Threading: call once, before any thread is started:
-// those made later inherit all of it, earlier ones nothing.
+// no memory that can be run, threads but no processes, no connections outwards. Anything else fails with
+// EPERM; starting a program, or tracing one, kills the process. Threading: call once, before any thread is
+// started: those made later inherit all of it, earlier ones nothing.
 #pragma once
 
 #include <string>

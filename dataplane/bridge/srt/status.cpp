@@ -39,13 +39,11 @@ nlohmann::json to_json(const SessionStats& s) {
 }  // namespace
 
 nlohmann::json to_json(const Stats& stats) {
-  nlohmann::json out = {{"accepted_total", stats.accepted},
-                        {"stalled_total", stats.stalled},
-                        {"revoked_total", stats.revoked},
-                        {"lost_chunks_total", stats.lost_chunks},
-                        {"refused", nlohmann::json::object()},
-                        {"sessions", nlohmann::json::array()}};
-  for (std::size_t i = 0; i < kRefusals; ++i) out["refused"][name_of(static_cast<Refusal>(i))] = stats.refused[i];
+  nlohmann::json out = {{"accepted_total", stats.accepted},    {"stalled_total", stats.stalled},
+                        {"revoked_total", stats.revoked},      {"lost_chunks_total", stats.lost_chunks},
+                        {"refused", nlohmann::json::object()}, {"sessions", nlohmann::json::array()}};
+  for (std::size_t i = 0; i < kRefusals; ++i)
+    out["refused"][name_of(static_cast<Refusal>(i))] = stats.refused[i];
   for (const SessionStats& session : stats.sessions) out["sessions"].push_back(to_json(session));
   return out;
 }

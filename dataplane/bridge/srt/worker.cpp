@@ -16,7 +16,8 @@ constexpr std::int64_t kHandshakeTime = 3 * kSecond;
 constexpr int kMostAtOnce = 256;  // messages for a session before the next session's turn
 
 std::int64_t unix_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
       .count();
 }
 
@@ -171,7 +172,8 @@ void Worker::check_secrets() {
 
 void Worker::accept_all() {
   auto fresh = gate_->take_admissions();
-  admissions_.insert(admissions_.end(), std::make_move_iterator(fresh.begin()), std::make_move_iterator(fresh.end()));
+  admissions_.insert(admissions_.end(), std::make_move_iterator(fresh.begin()),
+                     std::make_move_iterator(fresh.end()));
   if (admissions_.empty()) return;
   std::vector<std::shared_ptr<Listener>> listeners;
   {
@@ -192,8 +194,8 @@ void Worker::accept_from(Listener& listener) {
     auto fresh = gate_->take_admissions();
     admissions_.insert(admissions_.end(), std::make_move_iterator(fresh.begin()),
                        std::make_move_iterator(fresh.end()));
-    const auto admission =
-        std::find_if(admissions_.begin(), admissions_.end(), [&](const Admission& a) { return a.socket == socket; });
+    const auto admission = std::find_if(admissions_.begin(), admissions_.end(),
+                                        [&](const Admission& a) { return a.socket == socket; });
     if (admission == admissions_.end()) {
       srt_close(socket);
       continue;
@@ -280,8 +282,8 @@ void Worker::send(Session& session, Feed& feed, std::int64_t now_us) {
     }
     SRT_MSGCTRL control = srt_msgctrl_default;
     control.srctime = message->source_us;
-    if (srt_sendmsg2(session.socket, reinterpret_cast<const char*>(data.data()), static_cast<int>(data.size()),
-                     &control) == SRT_ERROR) {
+    if (srt_sendmsg2(session.socket, reinterpret_cast<const char*>(data.data()),
+                     static_cast<int>(data.size()), &control) == SRT_ERROR) {
       if (srt_getlasterror(nullptr) == SRT_EASYNCSND) {
         session.blocked = true;
       } else {
