@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
@@ -24,6 +25,8 @@
 #include "dataplane/bridge/http/assets.h"
 #include "dataplane/bridge/http/router.h"
 #include "dataplane/bridge/http/server.h"
+#include "dataplane/bridge/srt/server.h"
+#include "dataplane/bridge/srt/status.h"
 
 namespace {
 
@@ -55,10 +58,6 @@ class Application {
   int run() {
     std::error_code error;
     std::filesystem::create_directories(run_.hls_dir(), error);
-    if (auto applied = apply(); !applied) {
-      // Without a state there is nothing to serve yet; control writes one and says so.
-      spdlog::warn("{}", applied.error());
-    }
     if (auto listening = endpoint_.listen(run_.bridge_socket()); !listening) {
       spdlog::error("{}", listening.error());
       return 1;
@@ -66,6 +65,11 @@ class Application {
     if (auto sandboxed = app::enter_sandbox(); !sandboxed) {
       spdlog::error("{}", sandboxed.error());
       return 1;
+    }
+    // In the sandbox, which does not reach threads made before it: libsrt's are made with the first listener.
+    if (auto applied = apply(); !applied) {
+      // Without a state there is nothing to serve yet; control writes one and says so.
+      spdlog::warn("{}", applied.error());
     }
     signals_.async_wait([this](boost::system::error_code, int) { stop(); });
     pump_.start();
@@ -95,6 +99,9 @@ class Application {
     }
     app::set_up_log(state->log_level, state->log_format);
     bridge_.apply(*state);
+    if (auto listening = srt_.apply(state->srt_servers, state->channels); !listening) {
+      return tl::unexpected<std::string>(listening.error());
+    }
     generation_ = state->generation;
     spdlog::info("generation {} applied: {} channels", generation_, bridge_.channels().size());
     return {};
@@ -112,8 +119,26 @@ class Application {
       if (auto applied = apply(); !applied) return tl::unexpected<std::string>(applied.error());
       return nlohmann::json{{"generation", generation_}};
     }
-    if (method == "status") return app::status(bridge_, server_, pump_);
+    if (method == "status") return status();
     return tl::unexpected<std::string>("unknown method \"" + method + "\"; known: hello, apply, status");
+  }
+
+  nlohmann::json status() {
+    const srt::Stats stats = srt_.stats();
+    for (const srt::ChannelTotals& total : stats.channels) {
+      app::Channel* channel = bridge_.find(total.channel);
+      if (channel == nullptr) continue;
+      hub::OutputStats& out = *channel->stats(app::Output::srt);
+      out.sessions = total.sessions;
+      out.sessions_total = total.sessions_total;
+      out.bytes = total.bytes;
+      out.skips = total.jumps;
+      out.skipped = total.dropped_messages * hub::TsChunk::kMaxPackets;
+      out.cut = total.stalled;
+    }
+    nlohmann::json out = app::status(bridge_, server_, pump_);
+    out["srt"] = srt::to_json(stats);
+    return out;
   }
 
   // Looks for inputs that fell silent.
@@ -133,6 +158,7 @@ class Application {
     pump_.stop();
     endpoint_.stop();
     server_.stop();
+    srt_.stop();
     context_.stop();
   }
 
@@ -142,6 +168,11 @@ class Application {
   std::optional<http::Assets> assets_;
   http::Router router_;
   http::Server server_;
+  srt::Server srt_{[this](std::string_view id) -> hub::TsFeed* {
+                     app::Channel* channel = bridge_.find(id);
+                     return channel == nullptr ? nullptr : channel->ts();
+                   },
+                   [this](std::function<void()> call) { boost::asio::post(context_, std::move(call)); }};
   app::RingPump pump_;
   app::ControlEndpoint endpoint_;
   boost::asio::signal_set signals_;

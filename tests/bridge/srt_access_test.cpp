@@ -16,7 +16,8 @@ std::shared_ptr<const AccessTable> table() {
   sport.srt->passphrase = "the channel's own";
   protocol::BridgeChannel hls_only;
   hls_only.id = "hls";
-  return AccessTable::of({{"[::]:9000", 200, "the listener's"}, {"[::]:9001", 120, ""}}, {news, sport, hls_only});
+  return AccessTable::of({{"[::]:9000", 200, "the listener's"}, {"[::]:9001", 120, ""}},
+                         {news, sport, hls_only});
 }
 
 TEST(SrtAccess, TheChannelsPassphraseGoesBeforeTheListeners) {
@@ -41,13 +42,13 @@ TEST(SrtAccess, RefusalsHaveTheCodesOfTheAccessControlTable) {
     int code;
   };
   const auto access = table();
-  for (const Case& c : {Case{"nobody", 0, Refusal::not_found, 1404}, Case{"hls", 0, Refusal::not_found, 1404},
-                        Case{"", 0, Refusal::no_stream_id, 1400}, Case{"#!::x", 0, Refusal::bad_stream_id, 1400},
-                        Case{"publish:news?key=k", 0, Refusal::publish, 1405},
-                        Case{"#!::r=news,m=publish", 0, Refusal::publish, 1405},
-                        Case{"#!::r=news,m=bidirectional", 0, Refusal::publish, 1405},
-                        Case{"#!::r=news,t=file", 0, Refusal::media_type, 1415},
-                        Case{"news", 10, Refusal::overload, 1402}}) {
+  for (const Case& c :
+       {Case{"nobody", 0, Refusal::not_found, 1404}, Case{"hls", 0, Refusal::not_found, 1404},
+        Case{"", 0, Refusal::no_stream_id, 1400}, Case{"#!::x", 0, Refusal::bad_stream_id, 1400},
+        Case{"publish:news?key=k", 0, Refusal::publish, 1405},
+        Case{"#!::r=news,m=publish", 0, Refusal::publish, 1405},
+        Case{"#!::r=news,m=bidirectional", 0, Refusal::publish, 1405},
+        Case{"#!::r=news,t=file", 0, Refusal::media_type, 1415}, Case{"news", 10, Refusal::overload, 1402}}) {
     const Decision decision = decide(*access, "[::]:9000", c.stream_id, c.sessions, 10);
     EXPECT_FALSE(decision.accepted) << c.stream_id;
     EXPECT_EQ(decision.refusal, c.refusal) << c.stream_id;
@@ -61,7 +62,7 @@ TEST(SrtAccess, AListenerThatIsGoneLetsNobodyIn) {
 
 TEST(SrtBuffer, HoldsTwiceTheLatencyWithinLimits) {
   EXPECT_EQ(buffer_limit(1000, 1'000'000), 2'000'000U);
-  EXPECT_EQ(buffer_limit(120, 500'000), 256U * 1024);                // the floor: a picture comes in a burst
+  EXPECT_EQ(buffer_limit(120, 500'000), 256U * 1024);              // the floor: a picture comes in a burst
   EXPECT_EQ(buffer_limit(60'000, 10'000'000), 40U * 1024 * 1024);  // whatever a receiver asks for
 }
 

@@ -1,14 +1,15 @@
 // srt_serve --file TS --bitrate BITS [--listen ADDRESS] [--latency MS] [--passphrase P] [--channels N]
-// Plays a file once, at a constant rate, as channel "c0" (c1, ... the same) by the SRT listener alone, without fast
-// path and ring, for tests that talk SRT. Prints "port N" first; afterwards takes lines on standard input:
+// Plays a file once, at a constant rate, as channel "c0" (c1, ... the same) by the SRT listener alone,
+// without fast path and ring, for tests that talk SRT. Prints "port N" first; afterwards takes lines on
+// standard input:
 //   go            begins the file
 //   stats         prints the figures, one line of JSON
 //   secret C P    sets channel C's passphrase ("-": none) and applies
 //   remove C      takes channel C out and applies
 //   quit
-#include <CLI/CLI.hpp>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <CLI/CLI.hpp>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -104,18 +105,29 @@ class Program {
 
   void print() {
     const srt::Stats stats = server_.stats();
-    nlohmann::json out = {{"accepted", stats.accepted}, {"stalled", stats.stalled}, {"revoked", stats.revoked},
+    nlohmann::json out = {{"accepted", stats.accepted},
+                          {"stalled", stats.stalled},
+                          {"revoked", stats.revoked},
                           {"lost_chunks", stats.lost_chunks}};
     for (std::size_t i = 0; i < srt::kRefusals; ++i)
       out["refused"][srt::name_of(static_cast<srt::Refusal>(i))] = stats.refused[i];
     out["sessions"] = nlohmann::json::array();
     for (const auto& s : stats.sessions) {
-      out["sessions"].push_back({{"channel", s.channel}, {"address", s.address}, {"stream_id", s.stream_id},
-                                 {"encrypted", s.encrypted}, {"latency_ms", s.latency_ms}, {"bytes", s.bytes},
-                                 {"messages", s.messages}, {"dropped_messages", s.dropped_messages},
-                                 {"jumps", s.jumps}, {"rtt_ms", s.rtt_ms}, {"lost", s.lost_packets},
-                                 {"retransmitted", s.retransmitted_packets}, {"dropped", s.dropped_packets},
-                                 {"buffer_bytes", s.buffer_bytes}, {"buffer_limit", s.buffer_limit}});
+      out["sessions"].push_back({{"channel", s.channel},
+                                 {"address", s.address},
+                                 {"stream_id", s.stream_id},
+                                 {"encrypted", s.encrypted},
+                                 {"latency_ms", s.latency_ms},
+                                 {"bytes", s.bytes},
+                                 {"messages", s.messages},
+                                 {"dropped_messages", s.dropped_messages},
+                                 {"jumps", s.jumps},
+                                 {"rtt_ms", s.rtt_ms},
+                                 {"lost", s.lost_packets},
+                                 {"retransmitted", s.retransmitted_packets},
+                                 {"dropped", s.dropped_packets},
+                                 {"buffer_bytes", s.buffer_bytes},
+                                 {"buffer_limit", s.buffer_limit}});
     }
     std::cout << out.dump() << std::endl;
   }

@@ -28,7 +28,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto parsed = srt::parse_stream_id(text);
   if (parsed && (parsed->channel.empty() || parsed->channel.size() > size)) std::abort();
   const srt::Decision decision = srt::decide(kTable, "l", text, 0, 1);
-  if (decision.accepted != (parsed && parsed->mode == srt::Mode::request && kTable.channels.contains(parsed->channel)))
+  if (decision.accepted !=
+      (parsed && parsed->mode == srt::Mode::request && kTable.channels.contains(parsed->channel)))
     std::abort();
   if (decision.accepted && decision.passphrase.empty()) std::abort();
   return 0;

@@ -29,11 +29,14 @@ Decision refused(Refusal refusal) {
 
 Refusal refusal_for(StreamIdError error) {
   switch (error) {
-    case StreamIdError::missing: return Refusal::no_stream_id;
-    case StreamIdError::not_a_stream: return Refusal::media_type;
+    case StreamIdError::missing:
+      return Refusal::no_stream_id;
+    case StreamIdError::not_a_stream:
+      return Refusal::media_type;
     case StreamIdError::mode:
     case StreamIdError::too_long:
-    case StreamIdError::malformed: break;
+    case StreamIdError::malformed:
+      break;
   }
   return Refusal::bad_stream_id;
 }

@@ -9,9 +9,10 @@ namespace {
 constexpr std::int64_t kAssumedRate = 20'000'000 / 8;
 constexpr std::size_t kMinBuffer = 256 * 1024;
 constexpr std::size_t kMaxBuffer = 40 * 1024 * 1024;
-// libsrt sends lost packets again before new ones: with too small a budget a burst of losses would keep live data
-// waiting. Five times the channel's rate leaves four for the start or for what was lost, and still bounds what a
-// congested path is burdened with. Not SRTO_INPUTBW: its estimate follows the start's fourfold speed.
+// libsrt sends lost packets again before new ones: with too small a budget a burst of losses would keep live
+// data waiting. Five times the channel's rate leaves four for the start or for what was lost, and still
+// bounds what a congested path is burdened with. Not SRTO_INPUTBW: its estimate follows the start's fourfold
+// speed.
 constexpr std::int64_t kBandwidthFactor = 5;
 constexpr std::int64_t kMinBandwidth = 1'000'000;
 

@@ -1,13 +1,14 @@
 // Where one receiver stands in its channel's messages and what it gets next.
 //
-// A receiver begins with what the feed keeps since the last random access point, at four times the speed at which it
-// came, until it has caught up: the receiver's buffer and the network see no burst, and libsrt's receiver hands each
-// message on `latency` after it was sent, so that none is too late. From then on messages go out as they come, stamped
-// with the time at which they came, and the receiver restores that pace.
+// A receiver begins with what the feed keeps since the last random access point, at four times the speed at
+// which it came, until it has caught up: the receiver's buffer and the network see no burst, and libsrt's
+// receiver hands each message on `latency` after it was sent, so that none is too late. From then on messages
+// go out as they come, stamped with the time at which they came, and the receiver restores that pace.
 //
-// Where libsrt takes no more, the receiver falls behind. Beyond kMaxLag (or the latency, if longer) it jumps to the
-// last random access point, or waits for the next; what it skips is counted. References: draft-sharabayko-srt 4.5
-// (time-stamp based delivery), 4.6 (too-late packet drop). Threading: pure, owned by one thread; time is an argument.
+// Where libsrt takes no more, the receiver falls behind. Beyond kMaxLag (or the latency, if longer) it jumps
+// to the last random access point, or waits for the next; what it skips is counted. References:
+// draft-sharabayko-srt 4.5 (time-stamp based delivery), 4.6 (too-late packet drop). Threading: pure, owned by
+// one thread; time is an argument.
 #pragma once
 
 #include <algorithm>
@@ -23,9 +24,9 @@ namespace headgate::bridge::srt {
 class Cursor {
  public:
   static constexpr std::int64_t kStartSpeed = 4;
-  static constexpr std::int64_t kMaxPause = 100'000'000;            // ns; silence in the start is shortened to this
-  static constexpr std::int64_t kMaxBehindPace = 20'000;            // us
-  static constexpr std::int64_t kMaxLag = 1'000'000;                // us
+  static constexpr std::int64_t kMaxPause = 100'000'000;  // ns; silence in the start is shortened to this
+  static constexpr std::int64_t kMaxBehindPace = 20'000;  // us
+  static constexpr std::int64_t kMaxLag = 1'000'000;      // us
   static constexpr std::int64_t kMaxWaitForAccessPoint = 12'000'000;  // us; scrambled video shows none
 
   explicit Cursor(std::int64_t latency_us) : max_lag_(std::max(kMaxLag, latency_us)) {}

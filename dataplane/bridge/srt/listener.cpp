@@ -16,7 +16,8 @@ constexpr std::size_t kMaxAdmissions = 1024;
 constexpr unsigned kLogLinesASecond = 3;
 constexpr int kBacklog = 128;
 constexpr int kMessage = 7 * 188;
-// A receiver sends nothing but control packets: what it sends beyond is kept by libsrt up to this and thrown away.
+// A receiver sends nothing but control packets: what it sends beyond is kept by libsrt up to this and thrown
+// away.
 constexpr int kReceivePackets = 64;
 constexpr int kPacketOnWire = 1500;
 // A ceiling above what the sending thread lets libsrt keep for a receiver (Worker::buffer_limit).
@@ -105,8 +106,7 @@ int Gate::admit(const std::string& listener, SRTSOCKET socket, const sockaddr* p
     refuse(Refusal::secret, address_of(peer), stream_id);
     return -1;
   }
-  admissions_.push_back(
-      {socket, listener, stream_id, address_of(peer), std::move(decision), srt_time_now()});
+  admissions_.push_back({socket, listener, stream_id, address_of(peer), std::move(decision), srt_time_now()});
   wake_();
   return 0;
 }
@@ -152,7 +152,8 @@ tl::expected<void, std::string> Listener::start() {
     v6->sin6_port = htons(parsed->port);
     length = sizeof *v6;
   } else {
-    return tl::unexpected(fmt::format("srt: listen address \"{}\": the host is no IPv4 or IPv6 address", address_));
+    return tl::unexpected(
+        fmt::format("srt: listen address \"{}\": the host is no IPv4 or IPv6 address", address_));
   }
   socket_ = srt_create_socket();
   if (socket_ == SRT_INVALID_SOCK) return failure("make a socket for");
@@ -161,11 +162,11 @@ tl::expected<void, std::string> Listener::start() {
     int value;
   };
   const bool any_v6 = storage.ss_family == AF_INET6 && parsed->host == "::";
-  for (const Option& option : {Option{SRTO_RCVSYN, 0}, Option{SRTO_SNDSYN, 0}, Option{SRTO_TRANSTYPE, SRTT_LIVE},
-                               Option{SRTO_PAYLOADSIZE, kMessage}, Option{SRTO_FC, kReceivePackets},
-                               Option{SRTO_RCVBUF, kReceivePackets * kPacketOnWire},
-                               Option{SRTO_SNDBUF, kSendBuffer}, Option{SRTO_UDP_SNDBUF, kUdpBuffer},
-                               Option{SRTO_UDP_RCVBUF, kUdpBuffer}}) {
+  for (const Option& option :
+       {Option{SRTO_RCVSYN, 0}, Option{SRTO_SNDSYN, 0}, Option{SRTO_TRANSTYPE, SRTT_LIVE},
+        Option{SRTO_PAYLOADSIZE, kMessage}, Option{SRTO_FC, kReceivePackets},
+        Option{SRTO_RCVBUF, kReceivePackets * kPacketOnWire}, Option{SRTO_SNDBUF, kSendBuffer},
+        Option{SRTO_UDP_SNDBUF, kUdpBuffer}, Option{SRTO_UDP_RCVBUF, kUdpBuffer}}) {
     if (srt_setsockflag(socket_, option.name, &option.value, sizeof option.value) == SRT_ERROR)
       return failure("set an option for");
   }
@@ -173,7 +174,8 @@ tl::expected<void, std::string> Listener::start() {
   srt_setsockflag(socket_, SRTO_ENFORCEDENCRYPTION, &enforced, sizeof enforced);
   const int v6_only = any_v6 ? 0 : 1;
   if (storage.ss_family == AF_INET6) srt_setsockflag(socket_, SRTO_IPV6ONLY, &v6_only, sizeof v6_only);
-  if (srt_bind(socket_, reinterpret_cast<sockaddr*>(&storage), length) == SRT_ERROR) return failure("listen on");
+  if (srt_bind(socket_, reinterpret_cast<sockaddr*>(&storage), length) == SRT_ERROR)
+    return failure("listen on");
   if (srt_listen_callback(socket_, &Listener::on_caller, this) == SRT_ERROR) return failure("guard");
   if (srt_listen(socket_, kBacklog) == SRT_ERROR) return failure("listen on");
   sockaddr_storage bound{};

@@ -1,6 +1,6 @@
-// A listening socket of libsrt, and the gate that its callback asks. Threading: Gate::admit() runs on libsrt's
-// receiving threads, where it may not wait; Gate's other members are thread-safe. A Listener is opened on the hub's
-// thread and accepted from on the sending thread.
+// A listening socket of libsrt, and the gate that its callback asks. Threading: Gate::admit() runs on
+// libsrt's receiving threads, where it may not wait; Gate's other members are thread-safe. A Listener is
+// opened on the hub's thread and accepted from on the sending thread.
 #pragma once
 
 #include <srt/srt.h>
@@ -77,7 +77,8 @@ class Listener {
   Listener(std::string address, std::shared_ptr<Gate> gate)
       : address_(std::move(address)), gate_(std::move(gate)) {}
   tl::expected<void, std::string> start();
-  static int on_caller(void* self, SRTSOCKET socket, int version, const sockaddr* peer, const char* stream_id);
+  static int on_caller(void* self, SRTSOCKET socket, int version, const sockaddr* peer,
+                       const char* stream_id);
 
   std::string address_;
   std::shared_ptr<Gate> gate_;

@@ -1,8 +1,8 @@
-// The messages of one channel on their way to libsrt: one queue, shared by all its receivers, each of which stands at
-// a place in it. Chunks shorter than a message are joined (libsrt's live mode carries 1316 bytes a packet and each
-// packet costs the same), except across a random access point, which begins a message. References:
-// draft-sharabayko-srt 3.1 (data packets). Threading: owned by one thread. Memory: at most kMaxBytes and kMaxTime; the
-// chunks are those of the channel's feed.
+// The messages of one channel on their way to libsrt: one queue, shared by all its receivers, each of which
+// stands at a place in it. Chunks shorter than a message are joined (libsrt's live mode carries 1316 bytes a
+// packet and each packet costs the same), except across a random access point, which begins a message.
+// References: draft-sharabayko-srt 3.1 (data packets). Threading: owned by one thread. Memory: at most
+// kMaxBytes and kMaxTime; the chunks are those of the channel's feed.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ struct Message {
 class MessageQueue {
  public:
   static constexpr std::size_t kMaxBytes = 16 * 1024 * 1024;
-  static constexpr std::int64_t kMaxTime = 12'000'000;   // us
-  static constexpr std::int64_t kJoinWithin = 10'000;    // us that a short chunk waits for the next
+  static constexpr std::int64_t kMaxTime = 12'000'000;  // us
+  static constexpr std::int64_t kJoinWithin = 10'000;   // us that a short chunk waits for the next
 
   void add(Chunk chunk, std::int64_t source_us);
   // Lets a short chunk go that waited long enough; drops what is beyond the limits.

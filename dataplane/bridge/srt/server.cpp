@@ -19,13 +19,15 @@ constexpr std::size_t kMaxPassphrase = 79;
 constexpr std::int64_t kMaxAge = 50'000;  // us between the arrival of a chunk and its coming here
 
 tl::expected<void, std::string> check_passphrase(const std::string& passphrase, const std::string& whose) {
-  if (passphrase.empty() || (passphrase.size() >= kMinPassphrase && passphrase.size() <= kMaxPassphrase)) return {};
-  return tl::unexpected(
-      fmt::format("srt: the passphrase of {} has {} characters: SRT takes 10 to 79", whose, passphrase.size()));
+  if (passphrase.empty() || (passphrase.size() >= kMinPassphrase && passphrase.size() <= kMaxPassphrase))
+    return {};
+  return tl::unexpected(fmt::format("srt: the passphrase of {} has {} characters: SRT takes 10 to 79", whose,
+                                    passphrase.size()));
 }
 
 std::int64_t unix_us() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
       .count();
 }
 
@@ -88,7 +90,9 @@ void Server::Impl::start() {
   // libsrt tells of every bad packet; what matters is counted.
   srt_setloglevel(LOG_CRIT);
   const std::weak_ptr<Impl> self = weak_from_this();
-  const Gate::Say say = [to = post](std::string line) { to([text = std::move(line)] { spdlog::info("{}", text); }); };
+  const Gate::Say say = [to = post](std::string line) {
+    to([text = std::move(line)] { spdlog::info("{}", text); });
+  };
   gate = std::make_shared<Gate>(limits.sessions, say, [self] {
     if (const auto impl = self.lock()) impl->worker->wake();
   });
@@ -154,8 +158,9 @@ tl::expected<void, std::string> Server::apply(const std::vector<protocol::SrtSer
   impl_->start();
   std::vector<std::shared_ptr<Listener>> wanted;
   for (const auto& server : servers) {
-    const auto same = std::find_if(impl_->listeners.begin(), impl_->listeners.end(),
-                                   [&](const auto& listener) { return listener->address() == server.listen; });
+    const auto same =
+        std::find_if(impl_->listeners.begin(), impl_->listeners.end(),
+                     [&](const auto& listener) { return listener->address() == server.listen; });
     if (same != impl_->listeners.end()) {
       wanted.push_back(*same);
       continue;

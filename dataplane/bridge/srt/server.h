@@ -1,10 +1,12 @@
-// SRT listeners by which any channel that has `srt` under `serve` is played: srt://HOST:PORT?streamid=CHANNEL.
-// libsrt does the protocol (draft-sharabayko-srt; handshake version 5, live mode, AES-CTR by passphrase); this decides
-// who gets what, shares one queue of messages among a channel's receivers and bounds what libsrt keeps for each.
+// SRT listeners by which any channel that has `srt` under `serve` is played:
+// srt://HOST:PORT?streamid=CHANNEL. libsrt does the protocol (draft-sharabayko-srt; handshake version 5, live
+// mode, AES-CTR by passphrase); this decides who gets what, shares one queue of messages among a channel's
+// receivers and bounds what libsrt keeps for each.
 //
-// Threading: constructed, called and destroyed on the hub's thread, which `post` must reach from any thread. Sending
-// has a thread of its own, because calls into libsrt wait for its locks; libsrt has two a port and one besides.
-// No thread is started before the first apply() that names a listener: call it after enter_sandbox().
+// Threading: constructed, called and destroyed on the hub's thread, which `post` must reach from any thread.
+// Sending has a thread of its own, because calls into libsrt wait for its locks; libsrt has two a port and
+// one besides. No thread is started before the first apply() that names a listener: call it after
+// enter_sandbox().
 #pragma once
 
 #include <array>
@@ -40,9 +42,9 @@ struct SessionStats {
   std::string user;
   std::int64_t since_unix_ns = 0;
   bool encrypted = false;
-  std::uint32_t latency_ms = 0;       // agreed: the longer of both ends
-  std::uint64_t messages = 0;         // taken by libsrt
-  std::uint64_t bytes = 0;            // of transport stream
+  std::uint32_t latency_ms = 0;        // agreed: the longer of both ends
+  std::uint64_t messages = 0;          // taken by libsrt
+  std::uint64_t bytes = 0;             // of transport stream
   std::uint64_t dropped_messages = 0;  // skipped by us, because libsrt took no more
   std::uint64_t jumps = 0;
   double rtt_ms = 0;
@@ -59,8 +61,11 @@ struct SessionStats {
 struct ChannelTotals {
   std::string channel;
   std::size_t sessions = 0;
+  std::uint64_t sessions_total = 0;
   std::uint64_t bytes = 0;
-  std::uint64_t dropped_messages = 0;  // slow receivers
+  std::uint64_t dropped_messages = 0;  // slow receivers'
+  std::uint64_t jumps = 0;
+  std::uint64_t stalled = 0;  // sessions closed because they acknowledged nothing
 };
 
 struct Stats {
@@ -68,8 +73,8 @@ struct Stats {
   std::vector<ChannelTotals> channels;
   std::array<std::uint64_t, kRefusals> refused{};
   std::uint64_t accepted = 0;
-  std::uint64_t stalled = 0;     // closed: nothing acknowledged for too long
-  std::uint64_t revoked = 0;     // closed: channel gone or passphrase changed
+  std::uint64_t stalled = 0;      // closed: nothing acknowledged for too long
+  std::uint64_t revoked = 0;      // closed: channel or listener gone, passphrase changed
   std::uint64_t lost_chunks = 0;  // the sending thread did not keep up
 };
 
@@ -82,9 +87,9 @@ class Server {
   Server(Find find, Post post, const Limits& limits = {});
   ~Server();
 
-  // Makes exactly these addresses listen. Those that listen already are not touched: latency and passphrase are those
-  // of the next session. Sessions whose channel is gone or whose passphrase changed end, all others go on, also those
-  // of a listener that is gone. All or nothing: on an error what was goes on.
+  // Makes exactly these addresses listen. Those that listen already are not touched: latency and passphrase
+  // are those of the next session. Sessions whose channel or listener is gone or whose passphrase changed
+  // end, all others go on. All or nothing: on an error what was goes on.
   tl::expected<void, std::string> apply(const std::vector<protocol::SrtServerState>& servers,
                                         const std::vector<protocol::BridgeChannel>& channels);
   // Before feeds go: forgets them all, until apply() finds them anew.

@@ -1,5 +1,5 @@
-// One receiver: its socket at libsrt, its place among the messages and its figures. Threading: owned by the sending
-// thread.
+// One receiver: its socket at libsrt, its place among the messages and its figures. Threading: owned by the
+// sending thread.
 #pragma once
 
 #include "dataplane/bridge/srt/cursor.h"
@@ -19,11 +19,12 @@ struct Worker::Session {
   Cursor cursor;
   std::string passphrase;
   SessionStats stats;
-  std::size_t limit = 0;        // of bytes that libsrt may keep
+  std::size_t limit = 0;  // of bytes that libsrt may keep
   std::int64_t max_bandwidth = -1;
   std::int64_t acknowledged = 0;  // messages
   std::int64_t progress_us = 0;   // when that last grew
   bool blocked = false;           // in the last second, libsrt's buffer was full
+  bool stalled = false;
   bool finished = false;
 };
 

@@ -1,9 +1,10 @@
 // The stream id by which an SRT caller says what it wants. Two forms:
 //   CHANNEL                          and publish:CHANNEL?key=SECRET
 //   #!::r=CHANNEL,m=request,u=USER   comma-separated keys, in any order
-// References: SRT Access Control (Stream ID) Guidelines, "General Syntax" and "Standard Keys"; draft-sharabayko-srt
-// 3.2.1.3 (at most 512 bytes). The guidelines know no escapes; percent-encoding (RFC 3986 2.1) is decoded once,
-// because callers take stream ids from addresses and some leave it in. Threading: pure functions.
+// References: SRT Access Control (Stream ID) Guidelines, "General Syntax" and "Standard Keys";
+// draft-sharabayko-srt 3.2.1.3 (at most 512 bytes). The guidelines know no escapes; percent-encoding (RFC
+// 3986 2.1) is decoded once, because callers take stream ids from addresses and some leave it in. Threading:
+// pure functions.
 #pragma once
 
 #include <cstddef>

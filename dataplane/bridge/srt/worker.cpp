@@ -16,7 +16,8 @@ constexpr std::int64_t kHandshakeTime = 3 * kSecond;
 constexpr int kMostAtOnce = 256;  // messages for a session before the next session's turn
 
 std::int64_t unix_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
       .count();
 }
 
@@ -162,25 +163,17 @@ void Worker::check_secrets() {
   const auto table = gate_->table();
   for (auto& [number, session] : sessions_) {
     if (session->finished) continue;
-    const auto channel = table->channels.find(session->stats.channel);
-    const auto listener = table->listeners.find(session->stats.listener);
-    if (channel == table->channels.end()) {
-      ++revoked_;
-      finish(*session, "its channel is gone");
-      continue;
-    }
-    // Of a listener that is gone only the channel's own passphrase can still change.
-    if (channel->second.empty() && listener == table->listeners.end()) continue;
-    const std::string& secret = channel->second.empty() ? listener->second.passphrase : channel->second;
-    if (secret == session->passphrase) continue;
+    const std::string* secret = table->secret(session->stats.listener, session->stats.channel);
+    if (secret != nullptr && *secret == session->passphrase) continue;
     ++revoked_;
-    finish(*session, "its passphrase changed");
+    finish(*session, secret == nullptr ? "its channel or listener is gone" : "its passphrase changed");
   }
 }
 
 void Worker::accept_all() {
   auto fresh = gate_->take_admissions();
-  admissions_.insert(admissions_.end(), std::make_move_iterator(fresh.begin()), std::make_move_iterator(fresh.end()));
+  admissions_.insert(admissions_.end(), std::make_move_iterator(fresh.begin()),
+                     std::make_move_iterator(fresh.end()));
   if (admissions_.empty()) return;
   std::vector<std::shared_ptr<Listener>> listeners;
   {
@@ -201,8 +194,8 @@ void Worker::accept_from(Listener& listener) {
     auto fresh = gate_->take_admissions();
     admissions_.insert(admissions_.end(), std::make_move_iterator(fresh.begin()),
                        std::make_move_iterator(fresh.end()));
-    const auto admission =
-        std::find_if(admissions_.begin(), admissions_.end(), [&](const Admission& a) { return a.socket == socket; });
+    const auto admission = std::find_if(admissions_.begin(), admissions_.end(),
+                                        [&](const Admission& a) { return a.socket == socket; });
     if (admission == admissions_.end()) {
       srt_close(socket);
       continue;
@@ -289,8 +282,8 @@ void Worker::send(Session& session, Feed& feed, std::int64_t now_us) {
     }
     SRT_MSGCTRL control = srt_msgctrl_default;
     control.srctime = message->source_us;
-    if (srt_sendmsg2(session.socket, reinterpret_cast<const char*>(data.data()), static_cast<int>(data.size()),
-                     &control) == SRT_ERROR) {
+    if (srt_sendmsg2(session.socket, reinterpret_cast<const char*>(data.data()),
+                     static_cast<int>(data.size()), &control) == SRT_ERROR) {
       if (srt_getlasterror(nullptr) == SRT_EASYNCSND) {
         session.blocked = true;
       } else {
@@ -347,6 +340,7 @@ void Worker::look_after(Session& session, std::int64_t now_us) {
   session.blocked = false;
   if (now_us - session.progress_us > limits_.stall_us) {
     ++stalled_;
+    session.stalled = true;
     finish(session, "acknowledged nothing for 10 s: closed");
   }
 }
@@ -368,7 +362,10 @@ void Worker::close_finished() {
     }
     ChannelTotals& total = ended_[session.stats.channel];
     total.bytes += session.stats.bytes;
+    ++total.sessions_total;
     total.dropped_messages += session.cursor.dropped();
+    total.jumps += session.cursor.jumps();
+    total.stalled += session.stalled ? 1 : 0;
     const auto feed = feeds_.find(session.feed);
     if (feed != feeds_.end() && --feed->second.sessions == 0) feeds_.erase(feed);
     hub_.leave(session.stats.channel);
@@ -392,7 +389,9 @@ void Worker::publish() {
     ChannelTotals& total = totals[session->stats.channel];
     ++total.sessions;
     total.bytes += session->stats.bytes;
+    ++total.sessions_total;
     total.dropped_messages += session->cursor.dropped();
+    total.jumps += session->cursor.jumps();
     out.sessions.push_back(session->stats);
   }
   for (auto& [channel, total] : totals) {
