@@ -30,6 +30,8 @@ inline constexpr std::array kBridgeDrops{
                  "PES packet beyond what the open segments of all channels may hold"},
     BridgeReason{"segment_not_written", "output", "finished segment that could not be written"},
     BridgeReason{"slow_client", "client", "player that took nothing of an answer for 20 s: cut off"},
+    BridgeReason{"rtmp_skipped", "output",
+                 "frame that a slow RTMP player lost when it was moved on to the latest random access point"},
     BridgeReason{"http_ts_skipped", "client",
                  "packet that a slow player of TS over HTTP lost: it jumped to the next random access point"},
 };

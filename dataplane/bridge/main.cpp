@@ -24,6 +24,8 @@
 #include "dataplane/bridge/http/assets.h"
 #include "dataplane/bridge/http/router.h"
 #include "dataplane/bridge/http/server.h"
+#include "dataplane/bridge/rtmp/feed_link.h"
+#include "dataplane/bridge/rtmp/server.h"
 
 namespace {
 
@@ -93,8 +95,15 @@ class Application {
     if (auto listening = server_.listen(state->http_listen); !listening) {
       return tl::unexpected<std::string>(listening.error());
     }
+    if (auto listening = rtmp_.listen(state->rtmp_listen); !listening) {
+      return tl::unexpected<std::string>(listening.error());
+    }
     app::set_up_log(state->log_level, state->log_format);
     bridge_.apply(*state);
+    for (const auto& [id, channel] : bridge_.channels()) {
+      if (channel->frames() != nullptr)
+        rtmp_links_.link(id, *channel->frames(), channel->stats(app::Output::rtmp));
+    }
     generation_ = state->generation;
     spdlog::info("generation {} applied: {} channels", generation_, bridge_.channels().size());
     return {};
@@ -112,7 +121,10 @@ class Application {
       if (auto applied = apply(); !applied) return tl::unexpected<std::string>(applied.error());
       return nlohmann::json{{"generation", generation_}};
     }
-    if (method == "status") return app::status(bridge_, server_, pump_);
+    if (method == "status") {
+      rtmp_links_.count();
+      return app::status(bridge_, server_, pump_, &rtmp_);
+    }
     return tl::unexpected<std::string>("unknown method \"" + method + "\"; known: hello, apply, status");
   }
 
@@ -133,11 +145,14 @@ class Application {
     pump_.stop();
     endpoint_.stop();
     server_.stop();
+    rtmp_.stop();
     context_.stop();
   }
 
   protocol::RunDir run_;
   boost::asio::io_context context_{1};
+  rtmp::Server rtmp_{context_};
+  rtmp::FeedLinks rtmp_links_{rtmp_};  // before the channels, whose feeds end them
   app::Bridge bridge_;
   std::optional<http::Assets> assets_;
   http::Router router_;
