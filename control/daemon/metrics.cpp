@@ -284,6 +284,12 @@ void about_http(Writer& out, const GatewayView& view) {
     if (const auto count = counter_of(member(http, "refused"), about.name))
       out.sample({{"reason", std::string(about.name)}}, *count);
   }
+  const nlohmann::json& rtmp = member(member(view.bridge_status, "rtmp"), "refused");
+  out.family("headgate_rtmp_refused_total", "counter", "RTMP connections refused or cut off, by reason.");
+  for (const protocol::BridgeReason& about : protocol::kRtmpRefusals) {
+    if (const auto count = counter_of(rtmp, about.name))
+      out.sample({{"reason", std::string(about.name)}}, *count);
+  }
 }
 
 void about_interfaces(Writer& out, const Snapshot& snapshot) {

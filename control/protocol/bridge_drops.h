@@ -15,7 +15,7 @@ struct BridgeReason {
 };
 
 // Of one channel. Counted are PES packets, connections for slow_client, segments for segment_not_written,
-// transport packets for http_ts_skipped.
+// transport packets for http_ts_skipped and srt_skipped.
 inline constexpr std::array kBridgeDrops{
     BridgeReason{"damaged_pes", "parser",
                  "PES packet with lost or damaged packets, or without a right header"},
@@ -32,8 +32,12 @@ inline constexpr std::array kBridgeDrops{
                  "PES packet beyond what the open segments of all channels may hold"},
     BridgeReason{"segment_not_written", "output", "finished segment that could not be written"},
     BridgeReason{"slow_client", "client", "player that took nothing of an answer for 20 s: cut off"},
+    BridgeReason{"rtmp_skipped", "output",
+                 "frame that a slow RTMP player lost when it was moved on to the latest random access point"},
     BridgeReason{"http_ts_skipped", "client",
                  "packet that a slow player of TS over HTTP lost: it jumped to the next random access point"},
+    BridgeReason{"srt_skipped", "client",
+                 "transport packet that a receiver of SRT lost because it did not keep up"},
 };
 
 // Of the HTTP server.

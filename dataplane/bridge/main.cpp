@@ -25,6 +25,8 @@
 #include "dataplane/bridge/http/assets.h"
 #include "dataplane/bridge/http/router.h"
 #include "dataplane/bridge/http/server.h"
+#include "dataplane/bridge/rtmp/feed_link.h"
+#include "dataplane/bridge/rtmp/server.h"
 #include "dataplane/bridge/srt/server.h"
 #include "dataplane/bridge/srt/status.h"
 
@@ -97,8 +99,15 @@ class Application {
     if (auto listening = server_.listen(state->http_listen); !listening) {
       return tl::unexpected<std::string>(listening.error());
     }
+    if (auto listening = rtmp_.listen(state->rtmp_listen); !listening) {
+      return tl::unexpected<std::string>(listening.error());
+    }
     app::set_up_log(state->log_level, state->log_format);
     bridge_.apply(*state);
+    for (const auto& [id, channel] : bridge_.channels()) {
+      if (channel->frames() != nullptr)
+        rtmp_links_.link(id, *channel->frames(), channel->stats(app::Output::rtmp));
+    }
     if (auto listening = srt_.apply(state->srt_servers, state->channels); !listening) {
       return tl::unexpected<std::string>(listening.error());
     }
@@ -136,7 +145,8 @@ class Application {
       out.skipped = total.dropped_messages * hub::TsChunk::kMaxPackets;
       out.cut = total.stalled;
     }
-    nlohmann::json out = app::status(bridge_, server_, pump_);
+    rtmp_links_.count();
+    nlohmann::json out = app::status(bridge_, server_, pump_, &rtmp_);
     out["srt"] = srt::to_json(stats);
     return out;
   }
@@ -159,11 +169,14 @@ class Application {
     endpoint_.stop();
     server_.stop();
     srt_.stop();
+    rtmp_.stop();
     context_.stop();
   }
 
   protocol::RunDir run_;
   boost::asio::io_context context_{1};
+  rtmp::Server rtmp_{context_};
+  rtmp::FeedLinks rtmp_links_{rtmp_};  // before the channels, whose feeds end them
   app::Bridge bridge_;
   std::optional<http::Assets> assets_;
   http::Router router_;

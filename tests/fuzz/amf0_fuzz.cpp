@@ -8,7 +8,7 @@ namespace {
 
 std::size_t count(const headgate::bridge::rtmp::Amf0Value& value) {
   std::size_t n = 1;
-  for (const auto& member : value.members) n += count(member.second);
+  for (const auto& member : value.members) n += count(member.value);
   return n;
 }
 

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "control/protocol/bridge_drops.h"
 #include "dataplane/bridge/app/bridge.h"
 #include "dataplane/bridge/app/ring_pump.h"
 #include "dataplane/bridge/http/server.h"
 #include "dataplane/bridge/hub/output_status.h"
+#include "dataplane/bridge/rtmp/server.h"
 
 namespace headgate::bridge::app {
 namespace {
@@ -56,13 +58,30 @@ json drops_of(const Channel& channel) {
           {"segment_full", segmenter.dropped_units - segmenter.dropped_over_budget},
           {"memory_full", segmenter.dropped_over_budget},
           {"segment_not_written", channel.serves_hls() ? channel.store().lost_segments() : 0},
-          {"slow_client", *channel.slow_clients() + channel.stats(Output::http_ts)->cut},
-          {"http_ts_skipped", channel.stats(Output::http_ts)->skipped}};
+          {"slow_client", *channel.slow_clients() + channel.stats(Output::http_ts)->cut +
+                              channel.stats(Output::rtmp)->cut + channel.stats(Output::srt)->cut},
+          {"rtmp_skipped", channel.stats(Output::rtmp)->skipped},
+          {"http_ts_skipped", channel.stats(Output::http_ts)->skipped},
+          {"srt_skipped", channel.stats(Output::srt)->skipped}};
 }
 
-json outputs_of(const Channel& channel) {
+// Tracks that come as frames, but have no place in RTMP.
+void add_left_out_of_rtmp(const rtmp::Server* rtmp, const std::string& id, json& left_out) {
+  const rtmp::ChannelStream* stream = rtmp == nullptr ? nullptr : rtmp->channel(id);
+  if (stream == nullptr || stream->carriage() == nullptr) return;
+  for (const rtmp::LeftOut& each : stream->carriage()->left_out) {
+    left_out.push_back(
+        {{"pid", each.pid.value}, {"kind", mpegts::to_string(each.kind)}, {"reason", each.reason}});
+  }
+}
+
+json outputs_of(const Channel& channel, const rtmp::Server* rtmp) {
   json out = json::array();
-  for (const hub::OutputStatus& output : channel.outputs()) out.push_back(to_json(output));
+  for (const hub::OutputStatus& output : channel.outputs()) {
+    json entry = to_json(output);
+    if (output.protocol == "rtmp") add_left_out_of_rtmp(rtmp, channel.state().id, entry["left_out"]);
+    out.push_back(std::move(entry));
+  }
   return out;
 }
 
@@ -115,7 +134,7 @@ json hls_of(Channel& channel) {
   return out;
 }
 
-json channel_status(Channel& channel) {
+json channel_status(Channel& channel, const rtmp::Server* rtmp) {
   const hub::ChannelHub& hub = channel.hub();
   const hub::HubCounters& c = hub.counters();
   json out = {{"name", channel.display_name()},
@@ -136,13 +155,25 @@ json channel_status(Channel& channel) {
               {"drops", drops_of(channel)},
               {"problem", channel.problem()},
               {"hls", nullptr},
-              {"outputs", outputs_of(channel)}};
+              {"outputs", outputs_of(channel, rtmp)}};
   if (const auto service = hub.program_number()) out["service"] = *service;
   if (channel.serves_hls()) {
     out["hls"] = hls_of(channel);
     out["hls"]["damaged_pes"] = c.damaged_pes;
   }
   return out;
+}
+
+json rtmp_of(const rtmp::Server& server) {
+  const rtmp::ServerCounters& c = server.counters();
+  json refused = json::object();
+  for (std::size_t i = 0; i < rtmp::kRefusals; ++i)
+    refused[std::string(protocol::kRtmpRefusals[i].name)] = c.refused[i];
+  return {{"connections", server.connections()},
+          {"accepted_total", c.accepted},
+          {"plays_total", c.plays},
+          {"bytes_total", c.bytes},
+          {"refused", refused}};
 }
 
 }  // namespace
@@ -160,28 +191,31 @@ json to_json(const hub::OutputStatus& output) {
           {"left_out", left_out}};
 }
 
-json status(Bridge& bridge, const http::Server& server, const RingPump& pump) {
+json status(Bridge& bridge, const http::Server& server, const RingPump& pump, const rtmp::Server* rtmp) {
   json channels = json::object();
-  for (const auto& [id, channel] : bridge.channels()) channels[id] = channel_status(*channel);
+  for (const auto& [id, channel] : bridge.channels()) channels[id] = channel_status(*channel, rtmp);
   const http::ServerCounters& c = server.counters();
-  return {{"channels", channels},
-          {"memory", {{"open_segments_bytes", bridge.memory().used}, {"limit_bytes", bridge.memory().limit}}},
-          {"ring",
-           {{"attached", pump.attached()},
-            {"restarts", pump.restarts()},
-            {"slots_total", bridge.slots()},
-            {"unknown_channel_slots", bridge.unknown_slots()}}},
-          {"http",
-           {{"connections", server.connections()},
-            {"accepted_total", c.accepted},
-            {"requests_total", c.requests},
-            {"responses",
-             {{"2xx", c.responses[2]},
-              {"3xx", c.responses[3]},
-              {"4xx", c.responses[4]},
-              {"5xx", c.responses[5]}}},
-            {"bytes_total", c.bytes},
-            {"refused", refused_of(c)}}}};
+  json out = {
+      {"channels", channels},
+      {"memory", {{"open_segments_bytes", bridge.memory().used}, {"limit_bytes", bridge.memory().limit}}},
+      {"ring",
+       {{"attached", pump.attached()},
+        {"restarts", pump.restarts()},
+        {"slots_total", bridge.slots()},
+        {"unknown_channel_slots", bridge.unknown_slots()}}},
+      {"http",
+       {{"connections", server.connections()},
+        {"accepted_total", c.accepted},
+        {"requests_total", c.requests},
+        {"responses",
+         {{"2xx", c.responses[2]},
+          {"3xx", c.responses[3]},
+          {"4xx", c.responses[4]},
+          {"5xx", c.responses[5]}}},
+        {"bytes_total", c.bytes},
+        {"refused", refused_of(c)}}}};
+  if (rtmp != nullptr) out["rtmp"] = rtmp_of(*rtmp);
+  return out;
 }
 
 }  // namespace headgate::bridge::app

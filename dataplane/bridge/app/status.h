@@ -11,6 +11,10 @@ namespace headgate::bridge::hub {
 struct OutputStatus;
 }
 
+namespace headgate::bridge::rtmp {
+class Server;
+}
+
 namespace headgate::bridge::app {
 
 class Bridge;
@@ -19,6 +23,8 @@ class RingPump;
 // An entry of a channel's `outputs`.
 nlohmann::json to_json(const hub::OutputStatus& output);
 
-nlohmann::json status(Bridge& bridge, const http::Server& server, const RingPump& pump);
+// `rtmp` may be null.
+nlohmann::json status(Bridge& bridge, const http::Server& server, const RingPump& pump,
+                      const rtmp::Server* rtmp = nullptr);
 
 }  // namespace headgate::bridge::app

@@ -108,7 +108,7 @@ class Parser {
       }
       auto member = value(depth + 1);
       if (!member) return tl::unexpected(member.error());
-      out.members.emplace_back(std::move(name), std::move(*member));
+      out.members.push_back({std::move(name), std::move(*member)});
     }
   }
 
@@ -118,7 +118,7 @@ class Parser {
     for (std::uint64_t i = 0; i < count; ++i) {
       auto element = value(depth + 1);
       if (!element) return tl::unexpected(element.error());
-      out.members.emplace_back(std::string(), std::move(*element));
+      out.members.push_back({std::string(), std::move(*element)});
     }
     return out;
   }
@@ -133,8 +133,8 @@ class Parser {
 const Amf0Value* Amf0Value::find(std::string_view name) const {
   if (!is_object()) return nullptr;
   const auto found =
-      std::find_if(members.begin(), members.end(), [&](const auto& m) { return m.first == name; });
-  return found == members.end() ? nullptr : &found->second;
+      std::find_if(members.begin(), members.end(), [&](const auto& m) { return m.name == name; });
+  return found == members.end() ? nullptr : &found->value;
 }
 
 std::string_view Amf0Value::text_of(std::string_view name) const {

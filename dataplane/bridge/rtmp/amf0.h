@@ -39,11 +39,13 @@ struct Amf0Limits {
   std::size_t values = 1024;  // of a message, nested ones counted
 };
 
+struct Amf0Member;
+
 struct Amf0Value {
-  Amf0Type type = Amf0Type::undefined;                     // long_string is read as string
-  double number = 0;                                       // number, date; boolean: 0 or 1
-  std::string text;                                        // string, xml; typed_object: the class
-  std::vector<std::pair<std::string, Amf0Value>> members;  // in order; strict arrays: names empty
+  Amf0Type type = Amf0Type::undefined;  // long_string is read as string
+  double number = 0;                    // number, date; boolean: 0 or 1
+  std::string text;                     // string, xml; typed_object: the class
+  std::vector<Amf0Member> members;      // in order; strict arrays: names empty
 
   bool is_object() const {
     return type == Amf0Type::object || type == Amf0Type::ecma_array || type == Amf0Type::typed_object;
@@ -52,6 +54,11 @@ struct Amf0Value {
   // Of a member, or "" and 0 where it is absent or of another type.
   std::string_view text_of(std::string_view name) const;
   double number_of(std::string_view name) const;
+};
+
+struct Amf0Member {
+  std::string name;
+  Amf0Value value;
 };
 
 enum class Amf0Error : std::uint8_t { truncated, unknown_marker, too_deep, too_many_values };

@@ -1,38 +1,32 @@
-// Ties a channel's frames to the RTMP server for as long as it lives: a player may join at any time and
-// begins with the group of pictures that the feed holds. Threading: owned by the server's thread. The server
-// and the feed outlive the link.
+// Ties the frames of channels to the RTMP server: a player may join at any time and begins with the group of
+// pictures that the feed holds. A link ends with its feed (FrameSink::on_end). Threading: owned by the
+// server's thread. The server outlives the links, and these outlive the feeds.
 #pragma once
 
+#include <map>
+#include <memory>
 #include <string>
 #include <utility>
 
 #include "dataplane/bridge/hub/frame_feed.h"
+#include "dataplane/bridge/hub/output_stats.h"
 #include "dataplane/bridge/rtmp/server.h"
 
 namespace headgate::bridge::rtmp {
 
-class FeedLink {
+class FeedLinks {
  public:
-  FeedLink(Server& server, hub::FrameFeed& feed, std::string id)
-      : server_(server), feed_(feed), id_(std::move(id)), sink_(server.open(id_)) {
-    if (feed.format() != nullptr) {
-      sink_.on_format(feed.format());
-      for (const auto& frame : feed.group()) sink_.on_frame(frame);
-    }
-    feed_.add(&sink_);
-  }
-  ~FeedLink() {
-    feed_.remove(&sink_);
-    server_.close(id_);
-  }
-  FeedLink(const FeedLink&) = delete;
-  FeedLink& operator=(const FeedLink&) = delete;
+  explicit FeedLinks(Server& server) : server_(server) {}
+
+  // Links a channel whose feed is not linked yet. One that went has told by on_end().
+  void link(const std::string& id, hub::FrameFeed& feed, std::shared_ptr<hub::OutputStats> stats);
+  // Brings the channels' statistics up to date.
+  void count();
 
  private:
+  class Link;
   Server& server_;
-  hub::FrameFeed& feed_;
-  std::string id_;
-  hub::FrameSink& sink_;
+  std::map<std::string, std::shared_ptr<Link>> links_;
 };
 
 }  // namespace headgate::bridge::rtmp
