@@ -81,6 +81,8 @@ def test_ffmpeg_plays_the_sources_media_at_once(live, tmp_path):
         assert time.monotonic() < deadline
     assert time.monotonic() - begin < 9
     want = pictures(source)
+    # ffmpeg ends in decoding order: B-pictures before the last ones may be missing.
+    taken = taken[:-4]
     at = find_run([p[0] for p in want], [p[0] for p in taken])
     assert at is not None
     shift = want[at][1] - taken[0][1]
