@@ -420,6 +420,8 @@ std::string render_plan(const json& answer, bool done) {
   }
   if (!plan.at("refused").empty())
     text += fmt::format("! refused: {} can't change while the gateway runs\n", join(plan["refused"]));
+  for (const json& warning : answer.value("warnings", json::array()))
+    text += fmt::format("! {}\n", warning.get<std::string>());
   return text + fmt::format("{} added, {} changed, {} removed, {} untouched\n", plan.at("added").size(),
                             plan.at("changed").size(), plan.at("removed").size(),
                             plan.at("untouched").size());

@@ -7,6 +7,7 @@
 
 #include "control/daemon/daemon.h"
 #include "control/protocol/counted.h"
+#include "control/reconcile/devices.h"
 
 namespace headgate::control {
 namespace {
@@ -108,6 +109,9 @@ nlohmann::json Daemon::plan() const {
   if (const auto applied = history_->applied()) result["number"] = applied->number;
   const auto difference = config::diff(*model_, *files.model);
   result["plan"] = plan_json(difference);
+  result["warnings"] = nlohmann::json::array();
+  for (const std::string& missing : missing_devices(model_->node, files.model->node))
+    result["warnings"].push_back(missing + "; apply refuses it");
   nlohmann::json viewers = nlohmann::json::object();
   const GatewayView now = view();
   for (const auto& change : difference.changed) {
@@ -227,6 +231,15 @@ void Daemon::start_apply(ApplyJob job) {
     result = failure(
         fmt::format("{} can't change while the gateway runs; put it back, or stop and start the gateway",
                     join(prepared->plan.refused)));
+    result["plan"] = plan_json(prepared->plan);
+    add_event("warning", "map_rejected", "",
+              fmt::format("apply by {}: {}", prepared->job.who, result["error"].get<std::string>()));
+    return end_apply(prepared->job, result);
+  }
+  if (const auto missing = missing_devices(model_->node, prepared->model->node); !missing.empty()) {
+    std::string all;
+    for (const std::string& one : missing) all += one + "; ";
+    result = failure(all + "nothing was changed");
     result["plan"] = plan_json(prepared->plan);
     add_event("warning", "map_rejected", "",
               fmt::format("apply by {}: {}", prepared->job.who, result["error"].get<std::string>()));

@@ -256,6 +256,22 @@ def test_a_map_that_cannot_be_kept_changes_nothing(rig):
         assert [channel["id"] for channel in gateway.json("status")["channels"]] == ["one", "two"]
 
 
+def test_a_device_that_is_not_there_is_refused_before_anything_restarts(rig):
+    channels = {"one": {"inputs": ["udp://239.6.7.9:5000"]}}
+    with Gateway(rig, channels) as gateway:
+        rig.wait_mdb("239.6.7.9", True)
+        before = gateway.pid("fastpath")
+        gateway.node["interfaces"]["cap0"]["device"] = "af_packet:nope"
+        gateway.write_node()
+        problem = "interfaces.cap0.device: this host has no network interface 'nope'"
+        assert problem in gateway.cli("plan").stdout
+        assert any(warning.startswith(problem) for warning in gateway.json("plan")["warnings"])
+        result = gateway.cli("apply")
+        assert result.returncode == 1 and problem in result.stderr and "nothing was changed" in result.stderr, result.stderr
+        assert gateway.pid("fastpath") == before
+        assert [event for event in gateway.json("events")["events"] if event["kind"] == "process_died"] == []
+
+
 def test_sighup_applies(rig):
     import signal
     with Gateway(rig, {"a": {"inputs": ["udp://239.6.7.5:5000"], "serve": ["hls"]}}) as gateway:
