@@ -48,11 +48,19 @@ nlohmann::json plan_json(const config::Plan& plan) {
                        {"interrupts_media", change.interrupts_media},
                        {"interrupts_hls", change.interrupts_hls},
                        {"interrupts_pushes", change.interrupts_pushes}});
+  nlohmann::json listeners = nlohmann::json::array();
+  for (const config::ListenerChange& listener : plan.listeners)
+    listeners.push_back({{"key", listener.key},
+                         {"address", listener.address},
+                         {"closes", listener.closes},
+                         {"protocols", listener.protocols},
+                         {"others", listener.others}});
   return {{"added", plan.added},
           {"changed", changed},
           {"removed", plan.removed},
           {"untouched", plan.untouched},
           {"node_keys", plan.node_keys},
+          {"listeners", listeners},
           {"restarts", plan.restarts},
           {"refused", plan.refused},
           {"empty", plan.empty()},
@@ -121,6 +129,22 @@ nlohmann::json Daemon::plan() const {
     if (const auto sessions = sessions_of(now, id)) viewers[id] = *sessions;
   }
   result["viewers"] = viewers;
+  result["listener_viewers"] = listener_viewers(difference, now);
+  return result;
+}
+
+// By the listener's address. Sessions are counted by channel: of several servers nobody knows whose they are.
+nlohmann::json Daemon::listener_viewers(const config::Plan& plan, const GatewayView& now) const {
+  nlohmann::json result = nlohmann::json::object();
+  if (model_->node.http.size() != 1) return result;
+  std::optional<std::uint64_t> sum;
+  for (const config::Channel& channel : model_->channels) {
+    if (const auto sessions = sessions_of(now, channel.id)) sum = sum.value_or(0) + *sessions;
+  }
+  if (!sum) return result;
+  for (const config::ListenerChange& listener : plan.listeners) {
+    if (listener.key == "servers.http") result[listener.address] = *sum;
+  }
   return result;
 }
 

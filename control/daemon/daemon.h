@@ -80,6 +80,7 @@ class Daemon {
   void take_over(PreparedApply& prepared);
   nlohmann::json record(const PreparedApply& prepared);
   nlohmann::json plan() const;
+  nlohmann::json listener_viewers(const config::Plan& plan, const GatewayView& now) const;
   nlohmann::json files_json(const std::vector<config::SourceFile>& sources) const;
   tl::expected<std::unique_ptr<AdminHttp>, std::string> open_admin(const std::string& address);
   // daemon.cpp
