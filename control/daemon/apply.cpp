@@ -55,16 +55,11 @@ nlohmann::json plan_json(const config::Plan& plan) {
                          {"closes", listener.closes},
                          {"protocols", listener.protocols},
                          {"others", listener.others}});
-  return {{"added", plan.added},
-          {"changed", changed},
-          {"removed", plan.removed},
-          {"untouched", plan.untouched},
-          {"node_keys", plan.node_keys},
-          {"listeners", listeners},
-          {"restarts", plan.restarts},
-          {"refused", plan.refused},
-          {"empty", plan.empty()},
-          {"node_values", values_json(plan.node_values)}};
+  return {{"added", plan.added},         {"changed", changed},
+          {"removed", plan.removed},     {"untouched", plan.untouched},
+          {"node_keys", plan.node_keys}, {"listeners", listeners},
+          {"restarts", plan.restarts},   {"refused", plan.refused},
+          {"empty", plan.empty()},       {"node_values", values_json(plan.node_values)}};
 }
 
 std::string summary(const config::Plan& plan) {
