@@ -272,6 +272,21 @@ def test_a_device_that_is_not_there_is_refused_before_anything_restarts(rig):
         assert [event for event in gateway.json("events")["events"] if event["kind"] == "process_died"] == []
 
 
+def test_a_device_that_can_not_be_opened_is_put_back_at_the_second_death(rig):
+    with Gateway(rig, {"one": {"inputs": ["udp://239.6.7.10:5000"]}}) as gateway:
+        rig.wait_mdb("239.6.7.10", True)
+        capture = gateway.folder / "no.pcap"
+        capture.write_bytes(b"nonsense" * 100)
+        gateway.node["interfaces"]["cap0"]["device"] = f"pcap:{capture}"
+        gateway.write_node()
+        start = time.monotonic()
+        result = gateway.cli("apply")
+        assert result.returncode == 1 and "fastpath died at its start with the new map" in result.stderr, result.stderr
+        assert "everything was put back" in result.stderr
+        assert time.monotonic() - start < 10  # it waited 20 s for a start that could not come
+        rig.wait_mdb("239.6.7.10", True)
+
+
 def test_sighup_applies(rig):
     import signal
     with Gateway(rig, {"a": {"inputs": ["udp://239.6.7.5:5000"], "serve": ["hls"]}}) as gateway:
