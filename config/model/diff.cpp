@@ -73,6 +73,7 @@ class NodeDiff {
     restart("fastpath.hugepages", before.hugepages, after.hugepages);
     restart("fastpath.idle", before.idle, after.idle);
     note("servers.http", running_.http, wanted_.http);
+    listeners("servers.http", running_.http, wanted_.http, {"hls"});
     note("servers.admin", running_.admin, wanted_.admin);
   }
 
@@ -91,6 +92,16 @@ class NodeDiff {
   template <class T>
   void refuse(const std::string& key, const T& before, const T& after) {
     if (note(key, before, after)) plan_.refused.push_back(key);
+  }
+  template <class Server>
+  void listeners(const char* key, const std::vector<Server>& before, const std::vector<Server>& after,
+                 const std::vector<std::string>& protocols) {
+    std::vector<std::string> open;
+    for (const Server& server : after) open.push_back(server.listen);
+    for (const Server& server : before) {
+      if (std::find(open.begin(), open.end(), server.listen) == open.end())
+        plan_.listeners.push_back({key, server.listen, true, protocols, open});
+    }
   }
   void needs_restart() {
     if (plan_.restarts.empty()) plan_.restarts.emplace_back("fastpath");

@@ -29,6 +29,16 @@ struct ChannelChange {
   bool operator==(const ChannelChange&) const = default;
 };
 
+// A server's address that closes: its viewers must come again under another.
+struct ListenerChange {
+  std::string key;      // "servers.http"
+  std::string address;  // "[::]:8080"
+  bool closes = false;
+  std::vector<std::string> protocols;
+  std::vector<std::string> others;  // the addresses of the server under the wanted map
+  bool operator==(const ListenerChange&) const = default;
+};
+
 struct Plan {
   std::vector<std::string> added;
   std::vector<ChannelChange> changed;
@@ -36,6 +46,7 @@ struct Plan {
   std::vector<std::string> untouched;
   std::vector<std::string> node_keys;  // changed node keys, dotted: "interfaces.cap0.mtu"
   std::vector<ValueChange> node_values;
+  std::vector<ListenerChange> listeners;
   std::vector<std::string> restarts;  // processes that apply must restart: "fastpath", "bridge"
   std::vector<std::string> refused;  // node keys that can't change at run time: "node", "run_dir", "data_dir"
   bool empty() const { return added.empty() && changed.empty() && removed.empty() && node_keys.empty(); }

@@ -394,6 +394,22 @@ std::string broken_text(const json& answer, const json& change) {
   return broken;
 }
 
+// "! servers.http: 0.0.0.0:8080 closes: 3 HLS viewers there must come again under 0.0.0.0:9090"
+std::string listeners_text(const json& answer, const json& plan) {
+  std::string text;
+  const json viewers = answer.value("listener_viewers", json::object());
+  for (const json& listener : plan.value("listeners", json::array())) {
+    const std::string address = text_of(listener, "address");
+    const json others = listener.value("others", json::array());
+    const std::string who = viewers.contains(address)
+                                ? counted(viewers[address].get<std::uint64_t>(), "HLS viewer")
+                                : std::string("HLS viewers");
+    text += fmt::format("! {}: {} closes: {} there {}\n", text_of(listener, "key"), address, who,
+                        others.empty() ? "are sent away" : "must come again under " + join(others));
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string render_plan(const json& answer, bool done) {
@@ -410,7 +426,7 @@ std::string render_plan(const json& answer, bool done) {
   for (const json& id : plan.at("removed")) text += fmt::format("- {}\n", id.get<std::string>());
   for (const json& key : plan.at("node_keys"))
     text += fmt::format("~ node file: {}\n", key.get<std::string>());
-  text += values_text(plan, "node_values");
+  text += values_text(plan, "node_values") + listeners_text(answer, plan);
   for (const json& process : plan.at("restarts")) {
     const bool fastpath = process.get<std::string>() == "fastpath";
     text +=
@@ -420,6 +436,8 @@ std::string render_plan(const json& answer, bool done) {
   }
   if (!plan.at("refused").empty())
     text += fmt::format("! refused: {} can't change while the gateway runs\n", join(plan["refused"]));
+  for (const json& warning : answer.value("warnings", json::array()))
+    text += fmt::format("! {}\n", warning.get<std::string>());
   return text + fmt::format("{} added, {} changed, {} removed, {} untouched\n", plan.at("added").size(),
                             plan.at("changed").size(), plan.at("removed").size(),
                             plan.at("untouched").size());

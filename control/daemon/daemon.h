@@ -67,6 +67,7 @@ class Daemon {
   // apply.cpp
   void request_apply(ApplyJob job);
   void start_apply(ApplyJob job);
+  tl::expected<void, std::string> keep(PreparedApply& prepared) const;
   void perform(std::shared_ptr<PreparedApply> prepared);
   void finish_apply(const std::shared_ptr<PreparedApply>& prepared, tl::expected<void, ApplyFailure> outcome);
   void end_apply(const ApplyJob& job, const nlohmann::json& result);
@@ -79,6 +80,7 @@ class Daemon {
   void take_over(PreparedApply& prepared);
   nlohmann::json record(const PreparedApply& prepared);
   nlohmann::json plan() const;
+  nlohmann::json listener_viewers(const config::Plan& plan, const GatewayView& now) const;
   nlohmann::json files_json(const std::vector<config::SourceFile>& sources) const;
   tl::expected<std::unique_ptr<AdminHttp>, std::string> open_admin(const std::string& address);
   // daemon.cpp

@@ -100,6 +100,12 @@ TEST_F(Render, PlanNamesWhomItInterrupts) {
            {"interrupts_pushes", {"udp://239.20.1.1:5000"}},
            {"values", {{{"key", "push"}, {"before", "udp://239.20.1.1:5000"}, {"after", ""}}}}}}},
         {"node_keys", {"interfaces.cap0.mtu"}},
+        {"listeners",
+         {{{"key", "servers.http"},
+           {"address", "0.0.0.0:8080"},
+           {"closes", true},
+           {"protocols", {"hls"}},
+           {"others", {"0.0.0.0:9090"}}}}},
         {"node_values", {{{"key", "interfaces.cap0.mtu"}, {"before", "1500"}, {"after", "9000"}}}},
         {"restarts", {"fastpath"}},
         {"refused", nlohmann::json::array()}}},
@@ -107,6 +113,8 @@ TEST_F(Render, PlanNamesWhomItInterrupts) {
       {"files",
        {{{"path", "/etc/headgate/headgate.yaml"}, {"state", "same"}, {"changed_unix_ns", kNow}},
         {{"path", "/etc/headgate/channels.yaml"}, {"state", "changed"}, {"changed_unix_ns", kNow}}}},
+      {"warnings", {"interfaces.cap0.device: gone; apply refuses it"}},
+      {"listener_viewers", {{"0.0.0.0:8080", 3}}},
       {"viewers", {{"news", 1}}}};
   EXPECT_EQ(render_plan(answer, false),
             "read /etc/headgate/headgate.yaml: as in map 5\n"
@@ -119,7 +127,9 @@ TEST_F(Render, PlanNamesWhomItInterrupts) {
             "    push: udp://239.20.1.1:5000 removed\n"
             "~ node file: interfaces.cap0.mtu\n"
             "    interfaces.cap0.mtu: 1500 -> 9000\n"
+            "! servers.http: 0.0.0.0:8080 closes: 3 HLS viewers there must come again under 0.0.0.0:9090\n"
             "! restarts the fast path: every channel pauses for about a second\n"
+            "! interfaces.cap0.device: gone; apply refuses it\n"
             "1 added, 3 changed, 0 removed, 2 untouched\n");
 }
 
