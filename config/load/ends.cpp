@@ -213,7 +213,9 @@ void read_url(Report& report, const Value& value, bool input, EndDraft& out) {
     report.error(value.place, fmt::format("the port is missing: write {}://{}:PORT", scheme, shown(host)));
   } else {
     const auto port = parse_number(rest.substr(colon + 1));
-    if (!port || *port < 1 || *port > 65535) {
+    if (!port && !port.error().starts_with("must")) {
+      report.error(value.place, "the port is not clear: " + port.error());
+    } else if (!port || *port < 1 || *port > 65535) {
       report.error(value.place,
                    fmt::format("the port must be 1 to 65535, not '{}'", shown(rest.substr(colon + 1))));
     } else {

@@ -22,7 +22,7 @@ Files::Files(const std::vector<SourceFile>& texts, bool disk_for_others)
 
 tl::expected<FileText, std::string> Files::read(const std::string& path) const {
   const auto known = texts_.find(path);
-  if (known != texts_.end()) return FileText{known->second, 0};
+  if (known != texts_.end()) return FileText{known->second, 0, known->second.size()};
   if (!disk_) return tl::unexpected<std::string>(std::strerror(ENOENT));
   // A fifo or a device must neither block nor feed us for ever.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -37,6 +37,7 @@ tl::expected<FileText, std::string> Files::read(const std::string& path) const {
   }
   FileText out;
   out.mode = status.st_mode & 07777U;
+  out.size = static_cast<std::uint64_t>(status.st_size);
   char buffer[65536];
   while (out.text.size() <= kMaxFileBytes) {
     const ssize_t got = ::read(fd, buffer, sizeof buffer);

@@ -16,6 +16,7 @@ namespace headgate::config {
 struct FileText {
   std::string text;
   std::uint32_t mode = 0;  // permission bits; 0 where unknown
+  std::uint64_t size = 0;  // of the whole file, which may be more than what was read
 };
 
 class Files {

@@ -54,7 +54,7 @@ class Loader {
       return;
     }
     sources_.push_back({absolute(node_file), read->text});
-    const ValuePtr root = parse_yaml(read->text, file, report_);
+    const ValuePtr root = parse_yaml(read->text, file, report_, read->size);
     read_dirs(root.get(), read->text);
     if (!root) return;
     node_.place = root->place;
@@ -115,7 +115,7 @@ class Loader {
         }
         sources_.push_back({absolute(path), read->text});
         const int file = report_.add_file(path);
-        const ValuePtr root = parse_yaml(read->text, file, report_);
+        const ValuePtr root = parse_yaml(read->text, file, report_, read->size);
         if (root) read_channels(report_, *root, channels);
       }
     }

@@ -175,7 +175,7 @@ const Table<NodeDraft>& fastpath_table() {
   using D = NodeDraft;
   static const Table<D> kTable{
       "fastpath",
-      {custom<D>("workers", R"({"const":1})", "1", "polling cores",
+      {custom<D>("workers", R"({"const":1})", "1", "polling cores; only 1 works today",
                  [](Report& report, const Value& value, D& out) {
                    const auto workers = parse_integer(value, 1, 64);
                    if (!workers) {

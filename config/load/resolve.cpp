@@ -42,6 +42,10 @@ class Resolver {
     std::string channel;
     Place place;
   };
+  struct SpokenBy {
+    DatagramProtocol protocol;
+    Use use;
+  };
 
   void check_interfaces() {
     std::map<std::string, Place> devices, addresses;
@@ -239,9 +243,29 @@ class Resolver {
     input.url = fmt::format("{}://{}{}{}:{}{}", scheme(input.protocol), input.source,
                             input.source.empty() ? "" : "@", multicast || end.group ? input.group : "",
                             input.port, network_query(*interface, input.vlan));
-    if (channel.enabled)
-      taken_[{input.interface, input.vlan, input.group, input.port}] = {channel.id, end.place};
+    if (channel.enabled) {
+      const Flow flow{input.interface, input.vlan, input.group, input.port};
+      taken_[flow] = {channel.id, end.place};
+      check_protocol(flow, input, {channel.id, end.place});
+    }
     out.inputs.push_back(std::move(input));
+  }
+
+  // The fast path reads each flow in one way. Two sources of a group may speak differently; who takes the
+  // group from any source meets them all.
+  void check_protocol(const Flow& flow, const Input& input, const Use& use) {
+    auto& protocols = protocols_[flow];
+    for (const auto& [source, known] : protocols) {
+      const bool meets = source == input.source || source.empty() || input.source.empty();
+      if (!meets || known.protocol == input.protocol) continue;
+      report_.error(use.place,
+                    fmt::format("{}:{} on interface '{}' can't be {} here and {} in channel '{}' ({}): one "
+                                "flow is either, write what its sender sends",
+                                input.group, input.port, input.interface, scheme(input.protocol),
+                                scheme(known.protocol), known.use.channel, report_.where(known.use.place)));
+      return;
+    }
+    protocols.try_emplace(input.source, SpokenBy{input.protocol, use});
   }
 
   static std::string vlan_text(const EndDraft& end) {
@@ -359,6 +383,7 @@ class Resolver {
   std::size_t pushes_ = 0;
   std::map<Flow, Use> taken_;
   std::map<Flow, Use> sent_;
+  std::map<Flow, std::map<std::string, SpokenBy>> protocols_;  // by source
   std::map<std::string, Place> ids_;
   std::map<std::uint32_t, std::string> numbers_;
 };

@@ -260,9 +260,10 @@ Place place_of(const std::string& text, std::size_t offset, int file) {
   return place;
 }
 
-bool check_text(const std::string& text, int file, Report& report) {
+bool check_text(const std::string& text, int file, Report& report, std::uint64_t size) {
   if (text.size() > kMaxFileBytes) {
-    report.error({file, 1, 1}, fmt::format("the file has {} bytes, more than {} MiB: split it", text.size(),
+    const double mib = static_cast<double>(std::max<std::uint64_t>(text.size(), size)) / (1 << 20);
+    report.error({file, 1, 1}, fmt::format("the file has {:.1f} MiB, and {} MiB is the most: split it", mib,
                                            kMaxFileBytes >> 20));
     return false;
   }
@@ -308,8 +309,8 @@ std::string kind_name(const Value& value) {
   return "nothing";
 }
 
-ValuePtr parse_yaml(const std::string& text, int file, Report& report) {
-  if (!check_text(text, file, report)) return nullptr;
+ValuePtr parse_yaml(const std::string& text, int file, Report& report, std::uint64_t size) {
+  if (!check_text(text, file, report, size)) return nullptr;
   const bool bom = text.rfind("\xEF\xBB\xBF", 0) == 0;
   const std::string content = bom ? text.substr(3) : text;
   Builder builder(file, content, report);

@@ -48,6 +48,7 @@ ValuePtr make_scalar(std::string text, Place place);
 std::string kind_name(const Value& value);
 
 // Null where the text is no YAML (then the report has an error). Never throws.
-ValuePtr parse_yaml(const std::string& text, int file, Report& report);
+// `size` is that of the file where the text may be its beginning only.
+ValuePtr parse_yaml(const std::string& text, int file, Report& report, std::uint64_t size = 0);
 
 }  // namespace headgate::config

@@ -123,6 +123,8 @@ class NodeDiff {
   template <class Server>
   void listeners(const char* key, const std::vector<Server>& before, const std::vector<Server>& after,
                  const std::vector<std::string>& protocols) {
+    std::vector<std::string> open;
+    for (const Server& server : after) open.push_back(server.listen);
     for (const Server& server : before) {
       const auto kept = std::find_if(after.begin(), after.end(),
                                      [&](const Server& other) { return other.listen == server.listen; });
@@ -130,7 +132,7 @@ class NodeDiff {
       bool passphrase = false;
       if constexpr (std::is_same_v<Server, SrtServer>)
         passphrase = !closes && kept->passphrase != server.passphrase;
-      if (closes || passphrase) plan_.listeners.push_back({key, server.listen, closes, protocols});
+      if (closes || passphrase) plan_.listeners.push_back({key, server.listen, closes, protocols, open});
     }
   }
   void needs_restart() {

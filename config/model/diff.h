@@ -38,6 +38,7 @@ struct ListenerChange {
   std::string address;  // "[::]:1935"
   bool closes = false;  // else it asks for another passphrase
   std::vector<std::string> protocols;
+  std::vector<std::string> others;  // the addresses of the server under the wanted map
   bool operator==(const ListenerChange&) const = default;
 };
 

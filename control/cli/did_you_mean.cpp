@@ -25,7 +25,8 @@ std::size_t distance(const std::string& a, const std::string& b) {
 
 }  // namespace
 
-std::string did_you_mean(const std::string& typed, const std::vector<std::string>& known) {
+std::string did_you_mean(const std::string& typed, const std::vector<std::string>& known,
+                         const std::string& otherwise) {
   constexpr std::size_t kLongest = 64;
   if (typed.size() <= kLongest) {
     std::size_t best = std::min<std::size_t>(3, std::max<std::size_t>(typed.size(), 2));
@@ -39,7 +40,7 @@ std::string did_you_mean(const std::string& typed, const std::vector<std::string
     }
     if (near != nullptr) return "; did you mean " + *near + "?";
   }
-  return "; headgate --help lists the commands";
+  return "; " + otherwise;
 }
 
 }  // namespace headgate::control

@@ -48,6 +48,13 @@ std::string own_path() {
   return error ? "headgate" : path.string();
 }
 
+// Read here, not by the option parser: that sets the one variable once more for each command that was not
+// named, after --socket.
+void take_environment(Arguments& arguments) {
+  if (const char* socket = std::getenv("HEADGATE_SOCKET"); socket != nullptr && *socket != '\0')
+    arguments.common.socket = socket;
+}
+
 // "10s", "500ms", "2m"
 bool parse_time(const std::string& text, std::chrono::milliseconds& time) {
   std::size_t used = 0;
@@ -92,8 +99,9 @@ int refuse_unknown_command(const CLI::App& app, const std::string& word) {
 CLI::App* online(CLI::App& app, Arguments& arguments, const char* name, const char* description,
                  const char* example) {
   CLI::App* command = app.add_subcommand(name, description);
-  command->add_option("--socket", arguments.common.socket, "control socket of the gateway")
-      ->envname("HEADGATE_SOCKET");
+  command->add_option(
+      "--socket", arguments.common.socket,
+      "control socket of the gateway (default: $HEADGATE_SOCKET, else /run/headgate/control.sock)");
   command->add_flag("--json", arguments.common.json, "machine output");
   command->footer(std::string("Example: ") + example);
   return command;
@@ -143,8 +151,12 @@ void add_online(CLI::App& app, Arguments& a, std::function<int()>& action) {
   });
   CLI::App* status = online(app, a, "status", "one line a channel, worst first; or everything about one",
                             "headgate status news");
-  status->add_option("channel", a.channel, "id of a channel");
-  status->callback([&] { action = [&] { return status_command(a.common, a.channel); }; });
+  const CLI::Option* channel = status->add_option("channel", a.channel, "id of a channel");
+  status->callback([&a, &action, channel] {
+    if (channel->count() != 0 && a.channel.empty())
+      throw CLI::ValidationError("channel", "is empty: write an id, or nothing for all channels");
+    action = [&a] { return status_command(a.common, a.channel); };
+  });
   CLI::App* events = online(app, a, "events", "the log of state changes", "headgate events --follow");
   events->add_flag("--follow,-f", a.follow, "go on with new ones");
   events->callback([&] { action = [&] { return events_command(a.common, a.follow); }; });
@@ -174,6 +186,41 @@ void add_tools(CLI::App& app, Arguments& a, std::function<int()>& action) {
   send->callback([&] { action = [&] { return send_command(a.common, a.send); }; });
 }
 
+// An option written with an empty value, "" where there is none: to the option parser `--rollback=` is
+// `--rollback`, which goes one map back, and a script with an unset variable must not.
+std::string empty_option(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word == "--") break;
+    if (!word.starts_with("--")) continue;
+    if (word.ends_with('=')) return word.substr(0, word.size() - 1);
+    if (word.find('=') == std::string::npos && i + 1 < argc && *argv[i + 1] == '\0') return word;
+  }
+  return "";
+}
+
+// "--cofig" where no such option is, and the one that was meant.
+int refuse_unknown_option(const CLI::App& app, const std::string& typed) {
+  std::vector<std::string> known;
+  for (const CLI::App* command : app.get_subcommands()) {
+    for (const CLI::Option* option : command->get_options()) {
+      for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+    }
+  }
+  const std::string name = typed.substr(0, typed.find('='));
+  fmt::print(stderr, "headgate: unknown option {}{}\n", name,
+             headgate::control::did_you_mean(name, known, "headgate COMMAND --help lists the options"));
+  return 2;
+}
+
+// The first word that begins as an option and belongs to none, "" where there is none.
+std::string unknown_option(const CLI::App& app) {
+  for (const std::string& word : app.remaining(true)) {
+    if (word.size() > 1 && word.front() == '-') return word;
+  }
+  return "";
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -190,6 +237,7 @@ int main(int argc, char** argv) {
   app.footer(kFooter);
   app.require_subcommand(1);
   Arguments arguments;
+  take_environment(arguments);
   std::function<int()> action;
   add_offline(app, arguments, action);
   add_online(app, arguments, action);
@@ -197,9 +245,17 @@ int main(int argc, char** argv) {
   if (argc > 1) {
     if (const int status = refuse_unknown_command(app, argv[1]); status != 0) return status;
   }
+  if (const std::string option = empty_option(argc, argv); !option.empty()) {
+    fmt::print(stderr, "headgate: {} has an empty value: write one, or leave {} out\n", option, option);
+    return 2;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    const auto code = static_cast<CLI::ExitCodes>(error.get_exit_code());
+    const bool help = code == CLI::ExitCodes::Success;
+    if (const std::string option = unknown_option(app); !help && !option.empty())
+      return refuse_unknown_option(app, option);
     return app.exit(error) == 0 ? 0 : 2;
   }
   return action();

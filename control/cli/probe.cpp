@@ -231,9 +231,15 @@ Reception reception_of(const json& counted, std::uint64_t lost) {
   return reception;
 }
 
+// "udp" of "udp://239.10.1.1:5000"
+std::string scheme_of(const std::string& url) { return url.substr(0, url.find("://")); }
+
 int show_gateway_probe(const CommonOptions& common, const GatewayProbe& probe, const std::string& source,
                        ProbeContext context) {
   context.gateway = probe.tapped.at("gateway");
+  const std::string asked = scheme_of(source);
+  const std::string taken = scheme_of(context.gateway.value("url", source));
+  if (asked != taken) context.note = fmt::format("the map takes this in as {}, not as {}", taken, asked);
   const std::string channel = context.gateway.value("channel", "");
   const auto refuse = [&](const std::string& why) {
     return fail(fmt::format("channel {} of the running gateway takes this in: {}", channel, why));
@@ -254,6 +260,7 @@ int show_gateway_probe(const CommonOptions& common, const GatewayProbe& probe, c
   report["gateway"] = context.gateway;
   report["drops"] = probe.counted->value("drops", json::array());
   report["packets_unreadable"] = why;
+  if (!context.note.empty()) report["note"] = context.note;
   fmt::print("{}\n", report.dump(2, ' ', false, json::error_handler_t::replace));
   return 0;
 }

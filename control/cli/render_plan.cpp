@@ -66,9 +66,11 @@ std::string listeners_text(const json& plan) {
     std::string players;
     for (const json& protocol : listener.at("protocols"))
       players += (players.empty() ? "" : " and ") + player_of(protocol.get<std::string>()) + "s";
-    text +=
-        fmt::format("! {}: {} {}: interrupts {}\n", text_of(listener, "key"), text_of(listener, "address"),
-                    listener.value("closes", true) ? "closes" : "has another passphrase", players + " there");
+    const json others = listener.value("others", json::array());
+    const bool closes = listener.value("closes", true);
+    text += fmt::format("! {}: {} {}: interrupts {} there{}\n", text_of(listener, "key"),
+                        text_of(listener, "address"), closes ? "closes" : "has another passphrase", players,
+                        closes && !others.empty() ? ", who must come again under " + join(others) : "");
   }
   return text;
 }
@@ -118,6 +120,8 @@ std::string render_plan(const json& answer, bool done) {
   }
   if (!plan.at("refused").empty())
     text += fmt::format("! refused: {} can't change while the gateway runs\n", join(plan["refused"]));
+  for (const json& warning : answer.value("warnings", json::array()))
+    text += fmt::format("! {}\n", warning.get<std::string>());
   return text + fmt::format("{} added, {} changed, {} removed, {} untouched\n", plan.at("added").size(),
                             plan.at("changed").size(), plan.at("removed").size(),
                             plan.at("untouched").size());

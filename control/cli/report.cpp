@@ -34,9 +34,10 @@ std::string heading(const std::string& source, const ProbeContext& context) {
   if (!context.gateway.is_object()) return text;
   const json& gateway = context.gateway;
   const auto vlan = gateway.value("vlan", 0U);
-  return text + fmt::format("as the running gateway takes it in: channel {}, input {}, interface {}{}\n",
-                            gateway.value("channel", ""), gateway.value("input", 0U),
-                            gateway.value("interface", ""), vlan == 0 ? "" : fmt::format(" VLAN {}", vlan));
+  text += fmt::format("as the running gateway takes it in: channel {}, input {}, interface {}{}\n",
+                      gateway.value("channel", ""), gateway.value("input", 0U),
+                      gateway.value("interface", ""), vlan == 0 ? "" : fmt::format(" VLAN {}", vlan));
+  return context.note.empty() ? text : text + "! " + context.note + "\n";
 }
 
 void add_context(json& result, const ProbeContext& context) {
@@ -44,6 +45,7 @@ void add_context(json& result, const ProbeContext& context) {
   result["host"] = context.host;
   result["version"] = context.version;
   if (context.gateway.is_object()) result["gateway"] = context.gateway;
+  if (!context.note.empty()) result["note"] = context.note;
 }
 
 std::string drops_text(const json& drops) {

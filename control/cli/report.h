@@ -28,6 +28,7 @@ struct ProbeContext {
   std::string version;
   std::int64_t unix_ns = 0;  // its beginning
   nlohmann::json gateway;    // channel, input, interface … of the running gateway; null elsewhere
+  std::string note;          // where the gateway reads it in another way than was asked; "" else
   bool all_pids = false;     // show PIDs, too, that came hardly at all
 };
 

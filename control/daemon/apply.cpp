@@ -7,6 +7,7 @@
 
 #include "control/daemon/daemon.h"
 #include "control/protocol/counted.h"
+#include "control/reconcile/devices.h"
 
 namespace headgate::control {
 namespace {
@@ -53,7 +54,8 @@ nlohmann::json plan_json(const config::Plan& plan) {
     listeners.push_back({{"key", listener.key},
                          {"address", listener.address},
                          {"closes", listener.closes},
-                         {"protocols", listener.protocols}});
+                         {"protocols", listener.protocols},
+                         {"others", listener.others}});
   return {{"added", plan.added},         {"changed", changed},
           {"removed", plan.removed},     {"untouched", plan.untouched},
           {"node_keys", plan.node_keys}, {"listeners", listeners},
@@ -96,6 +98,7 @@ struct Daemon::PreparedApply {
   DesiredStates wanted;
   std::unique_ptr<AdminHttp> admin;
   std::string admin_address;
+  std::optional<HistoryEntry> kept;  // prepared in the history, in force once the map is
 };
 
 nlohmann::json Daemon::plan() const {
@@ -110,6 +113,9 @@ nlohmann::json Daemon::plan() const {
   if (const auto applied = history_->applied()) result["number"] = applied->number;
   const auto difference = config::diff(*model_, *files.model);
   result["plan"] = plan_json(difference);
+  result["warnings"] = nlohmann::json::array();
+  for (const std::string& missing : missing_devices(model_->node, files.model->node))
+    result["warnings"].push_back(missing + "; apply refuses it");
   result["viewers"] = nlohmann::json::object();
   result["sessions"] = nlohmann::json::object();
   const GatewayView now = view();
@@ -235,6 +241,15 @@ void Daemon::start_apply(ApplyJob job) {
               fmt::format("apply by {}: {}", prepared->job.who, result["error"].get<std::string>()));
     return end_apply(prepared->job, result);
   }
+  if (const auto missing = missing_devices(model_->node, prepared->model->node); !missing.empty()) {
+    std::string all;
+    for (const std::string& one : missing) all += one + "; ";
+    result = failure(all + "nothing was changed");
+    result["plan"] = plan_json(prepared->plan);
+    add_event("warning", "map_rejected", "",
+              fmt::format("apply by {}: {}", prepared->job.who, result["error"].get<std::string>()));
+    return end_apply(prepared->job, result);
+  }
   // The listener first: an address that can't be had must refuse the map before anything has changed.
   const auto& admin = prepared->model->node.admin;
   prepared->admin_address = admin ? admin->listen : "";
@@ -247,7 +262,33 @@ void Daemon::start_apply(ApplyJob job) {
     }
     prepared->admin = std::move(*opened);
   }
+  if (auto kept = keep(*prepared); !kept) {
+    add_event("warning", "apply_failed", "", fmt::format("apply by {}: {}", prepared->job.who, kept.error()));
+    return end_apply(prepared->job, failure(kept.error()));
+  }
   perform(std::move(prepared));
+}
+
+// The map into the history before anything changes: one that can't be kept would be gone with the next
+// restart of control. Nothing to do where the very files are in force already.
+tl::expected<void, std::string> Daemon::keep(PreparedApply& prepared) const {
+  if (prepared.plan.empty() && applied_digest_ == digest(prepared.sources) && history_->applied()) return {};
+  HistoryEntry entry;
+  entry.unix_ns = unix_now_ns();
+  entry.who = prepared.job.who;
+  entry.summary = summary(prepared.plan);
+  entry.restores = prepared.restores;
+  auto kept = history_->prepare(entry, *prepared.model, prepared.sources);
+  if (!kept) {
+    const std::string& error = kept.error();
+    const auto reason = error.rfind(": ");
+    return tl::unexpected(
+        fmt::format("the map can't be kept in {}: {}; nothing was changed: make room there or make it "
+                    "writable, then apply again",
+                    data_dir_, reason == std::string::npos ? error : error.substr(reason + 2)));
+  }
+  prepared.kept = std::move(*kept);
+  return {};
 }
 
 void Daemon::perform(std::shared_ptr<PreparedApply> prepared) {
@@ -273,6 +314,7 @@ void Daemon::finish_apply(const std::shared_ptr<PreparedApply>& prepared,
                           tl::expected<void, ApplyFailure> outcome) {
   const ApplyJob& job = prepared->job;
   if (!outcome) {
+    if (prepared->kept) history_->discard(*prepared->kept);
     states_.fastpath.generation = states_.bridge.generation = prepared->wanted.fastpath.generation + 1;
     const ApplyFailure& why = outcome.error();
     auto result =
@@ -305,13 +347,8 @@ void Daemon::take_over(PreparedApply& prepared) {
 // The history, the event and the answer of what was applied. Status must not show what was before it.
 nlohmann::json Daemon::record(const PreparedApply& prepared) {
   const ApplyJob& job = prepared.job;
-  const std::string old_digest = std::exchange(applied_digest_, digest(prepared.sources));
+  applied_digest_ = digest(prepared.sources);
   applied_sources_ = prepared.sources;
-  HistoryEntry entry;
-  entry.unix_ns = unix_now_ns();
-  entry.who = job.who;
-  entry.summary = summary(prepared.plan);
-  entry.restores = prepared.restores;
   nlohmann::json result = {{"ok", true},
                            {"plan", plan_json(prepared.plan)},
                            {"diagnostics", prepared.diagnostics},
@@ -323,14 +360,14 @@ nlohmann::json Daemon::record(const PreparedApply& prepared) {
                            {"warning", nullptr}};
   if (prepared.restores) result["restores"] = *prepared.restores;
   const auto applied = history_->applied();
-  std::string words = entry.summary;
-  if (prepared.plan.empty() && old_digest == applied_digest_ && applied) {
+  std::string words = summary(prepared.plan);
+  if (!prepared.kept) {
     result["changed"] = false;
-    result["number"] = applied->number;
-    words = fmt::format("nothing to change, map {} stays", applied->number);
-  } else if (const auto kept = history_->add(entry, *model_, applied_sources_)) {
-    result["number"] = kept->number;
-    words += fmt::format("; map {}", kept->number);
+    if (applied) result["number"] = applied->number;
+    words = fmt::format("nothing to change, map {} stays", applied ? applied->number : 0);
+  } else if (const auto kept = history_->confirm(*prepared.kept)) {
+    result["number"] = prepared.kept->number;
+    words += fmt::format("; map {}", prepared.kept->number);
     if (prepared.restores) words += fmt::format(" restores map {}", *prepared.restores);
   } else {
     result["warning"] = "applied, but not kept in the history: " + kept.error();

@@ -68,6 +68,7 @@ class Daemon {
   // apply.cpp
   void request_apply(ApplyJob job);
   void start_apply(ApplyJob job);
+  tl::expected<void, std::string> keep(PreparedApply& prepared) const;
   void perform(std::shared_ptr<PreparedApply> prepared);
   void finish_apply(const std::shared_ptr<PreparedApply>& prepared, tl::expected<void, ApplyFailure> outcome);
   void end_apply(const ApplyJob& job, const nlohmann::json& result);

@@ -16,6 +16,8 @@ namespace headgate::control {
 namespace fs = std::filesystem;
 namespace {
 
+const std::string kNextApplied = "/applied.next";
+
 nlohmann::json to_json(const HistoryEntry& entry, const std::vector<config::SourceFile>& sources) {
   nlohmann::json files = nlohmann::json::array();
   for (std::size_t i = 0; i < sources.size(); ++i)
@@ -82,36 +84,61 @@ std::vector<std::uint32_t> History::numbers() const {
   return found;
 }
 
-tl::expected<HistoryEntry, std::string> History::add(HistoryEntry entry, const config::Model& model,
-                                                     const std::vector<config::SourceFile>& sources) {
+// Under other names until confirmed: what was interrupted never counts.
+tl::expected<void, std::string> History::write(const HistoryEntry& entry, const config::Model& model,
+                                               const std::vector<config::SourceFile>& sources) const {
+  const std::string place = unfinished(entry.number);
+  std::error_code error;
+  fs::remove_all(place, error);
+  fs::create_directories(place + "/files", error);
+  if (error) return tl::unexpected("can't make " + place + ": " + error.message());
+  ::chmod((data_dir_ + "/history").c_str(), 0700);
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    const auto path = fmt::format("{}/files/{:03}.yaml", place, i);
+    if (auto done = protocol::write_file_atomically(path, sources[i].text); !done) return done;
+  }
+  if (auto done = protocol::write_file_atomically(place + "/model.json", model_to_json(model)); !done)
+    return done;
+  if (auto done = protocol::write_file_atomically(place + "/meta.json", dump(to_json(entry, sources))); !done)
+    return done;
+  return protocol::write_file_atomically(data_dir_ + kNextApplied, std::to_string(entry.number) + "\n");
+}
+
+tl::expected<HistoryEntry, std::string> History::prepare(HistoryEntry entry, const config::Model& model,
+                                                         const std::vector<config::SourceFile>& sources) {
   const auto known = numbers();
   entry.number = known.empty() ? 1 : known.back() + 1;
   entry.sources_digest = digest(sources);
-  // Under another name until complete: an interrupted one never counts.
-  const std::string unfinished = folder(entry.number) + ".new";
-  std::error_code error;
-  fs::remove_all(unfinished, error);
-  fs::create_directories(unfinished + "/files", error);
-  if (error) return tl::unexpected("can't make " + unfinished + ": " + error.message());
-  ::chmod((data_dir_ + "/history").c_str(), 0700);
-  for (std::size_t i = 0; i < sources.size(); ++i) {
-    const auto path = fmt::format("{}/files/{:03}.yaml", unfinished, i);
-    if (auto done = protocol::write_file_atomically(path, sources[i].text); !done)
-      return tl::unexpected(done.error());
+  if (auto written = write(entry, model, sources); !written) {
+    discard(entry);  // half a map must not fill the disk
+    return tl::unexpected(written.error());
   }
-  if (auto done = protocol::write_file_atomically(unfinished + "/model.json", model_to_json(model)); !done)
-    return tl::unexpected(done.error());
-  if (auto done = protocol::write_file_atomically(unfinished + "/meta.json", dump(to_json(entry, sources)));
-      !done)
-    return tl::unexpected(done.error());
-  fs::rename(unfinished, folder(entry.number), error);
-  if (error) return tl::unexpected("can't keep " + folder(entry.number) + ": " + error.message());
-  if (auto done =
-          protocol::write_file_atomically(data_dir_ + "/applied", std::to_string(entry.number) + "\n");
-      !done)
-    return tl::unexpected(done.error());
-  prune();
   return entry;
+}
+
+tl::expected<void, std::string> History::confirm(const HistoryEntry& prepared) {
+  std::error_code error;
+  fs::rename(unfinished(prepared.number), folder(prepared.number), error);
+  if (error) return tl::unexpected("can't keep " + folder(prepared.number) + ": " + error.message());
+  fs::rename(data_dir_ + kNextApplied, data_dir_ + "/applied", error);
+  if (error) return tl::unexpected("can't write " + data_dir_ + "/applied: " + error.message());
+  prune();
+  return {};
+}
+
+void History::discard(const HistoryEntry& prepared) {
+  std::error_code error;
+  fs::remove_all(unfinished(prepared.number), error);
+  fs::remove(data_dir_ + kNextApplied, error);
+  fs::remove(data_dir_ + kNextApplied + ".new", error);
+}
+
+tl::expected<HistoryEntry, std::string> History::add(HistoryEntry entry, const config::Model& model,
+                                                     const std::vector<config::SourceFile>& sources) {
+  auto kept = prepare(std::move(entry), model, sources);
+  if (!kept) return kept;
+  if (auto done = confirm(*kept); !done) return tl::unexpected(done.error());
+  return kept;
 }
 
 void History::prune() const {

@@ -33,7 +33,14 @@ class History {
   static constexpr std::size_t kKeep = 100;
 
   explicit History(std::string data_dir) : data_dir_(std::move(data_dir)) {}
-  // Stores it and makes it the one in force. Fills number and digest.
+  // Stores it whole under another name, so that nothing can lack room any more when it comes into force.
+  // Fills number and digest. The next one takes the place of what is neither confirmed nor discarded.
+  tl::expected<HistoryEntry, std::string> prepare(HistoryEntry entry, const config::Model& model,
+                                                  const std::vector<config::SourceFile>& sources);
+  // Makes what was prepared the one in force.
+  tl::expected<void, std::string> confirm(const HistoryEntry& prepared);
+  void discard(const HistoryEntry& prepared);
+  // prepare and confirm.
   tl::expected<HistoryEntry, std::string> add(HistoryEntry entry, const config::Model& model,
                                               const std::vector<config::SourceFile>& sources);
   std::vector<HistoryEntry> list() const;  // oldest first; unreadable ones are left out
@@ -48,6 +55,9 @@ class History {
 
  private:
   std::string folder(std::uint32_t number) const;
+  std::string unfinished(std::uint32_t number) const { return folder(number) + ".new"; }
+  tl::expected<void, std::string> write(const HistoryEntry& entry, const config::Model& model,
+                                        const std::vector<config::SourceFile>& sources) const;
   std::vector<std::uint32_t> numbers() const;
   std::optional<HistoryEntry> read(std::uint32_t number) const;
   void prune() const;

@@ -44,6 +44,15 @@ tl::expected<void, std::string> LiveDataPlane::restart(const std::string& proces
   return {};
 }
 
+tl::expected<std::uint64_t, std::string> LiveDataPlane::deaths(const std::string& process) {
+  const auto status = launcher_call(run_dir_.launcher_socket(), "status");
+  if (!status) return tl::unexpected(status.error());
+  for (const ProcessStatus& entry : parse_launcher_status(*status)) {
+    if (entry.name == process) return entry.deaths;
+  }
+  return tl::unexpected("the launcher knows no " + process);
+}
+
 std::chrono::steady_clock::time_point LiveDataPlane::now() {
   return cancelled_ ? std::chrono::steady_clock::time_point::max() : std::chrono::steady_clock::now();
 }

@@ -19,6 +19,7 @@ class LiveDataPlane : public DataPlane {
   tl::expected<std::uint64_t, std::string> generation(const std::string& process) override;
   tl::expected<void, std::string> apply(const std::string& process) override;
   tl::expected<void, std::string> restart(const std::string& process) override;
+  tl::expected<std::uint64_t, std::string> deaths(const std::string& process) override;
   std::chrono::steady_clock::time_point now() override;
   void pause(std::chrono::milliseconds time) override;
 

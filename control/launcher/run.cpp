@@ -89,11 +89,23 @@ std::optional<Dirs> ask_for_dirs(const std::string& control, const std::string& 
   return dirs;
 }
 
-bool make_folder(const std::string& path, mode_t mode, uid_t owner, gid_t group) {
+// "; run as root ..." where an errno has a usual cause, "" else.
+std::string remedy(int error, const std::string& key) {
+  if (error == EROFS) return "; make that file system writable, or name another " + key + " in the node file";
+  if (error == ENOSPC || error == EDQUOT) return "; make room there";
+  if ((error == EACCES || error == EPERM) && ::geteuid() != 0)
+    return "; run as root, or name a " + key +
+           " that this user may write and give the fast path CAP_NET_RAW and CAP_NET_ADMIN";
+  if (error == EEXIST || error == ENOTDIR) return "; a file is in its way";
+  return "";
+}
+
+bool make_folder(const std::string& path, const char* key, mode_t mode, uid_t owner, gid_t group) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (error || ::chown(path.c_str(), owner, group) != 0 || ::chmod(path.c_str(), mode) != 0) {
-    complain("can't make {}: {}", path, error ? error.message() : std::strerror(errno));
+    const int code = error ? error.value() : errno;
+    complain("can't set up {}: {}{}", path, std::strerror(code), remedy(code, key));
     return false;
   }
   return true;
@@ -108,10 +120,11 @@ bool make_layout(const Dirs& dirs) {
   const uid_t bridge_uid = bridge != nullptr ? bridge->pw_uid : uid;
   const gid_t bridge_gid = bridge != nullptr ? bridge->pw_gid : gid;
   const protocol::RunDir run{dirs.run_dir};
-  if (!make_folder(dirs.data_dir, 0700, uid, gid) || !make_folder(run.root, 0755, uid, gid) ||
-      !make_folder(run.root + "/state", 02750, uid, bridge_gid) ||
-      !make_folder(run.fastpath_dir(), 02750, uid, bridge_gid) ||
-      !make_folder(run.bridge_dir(), 02750, bridge_uid, gid))
+  if (!make_folder(dirs.data_dir, "data_dir", 0700, uid, gid) ||
+      !make_folder(run.root, "run_dir", 0755, uid, gid) ||
+      !make_folder(run.root + "/state", "run_dir", 02750, uid, bridge_gid) ||
+      !make_folder(run.fastpath_dir(), "run_dir", 02750, uid, bridge_gid) ||
+      !make_folder(run.bridge_dir(), "run_dir", 02750, bridge_uid, gid))
     return false;
   const std::string lock = run.lock("bridge");
   const UniqueFd fd(::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));

@@ -6,6 +6,7 @@ namespace headgate::control {
 namespace {
 
 constexpr std::chrono::milliseconds kRetry{50};
+constexpr std::uint64_t kDeathsOfABadMap = 2;
 
 bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -15,6 +16,7 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 tl::expected<void, std::string> restart(DataPlane& plane, const std::string& process,
                                         std::uint64_t generation,
                                         std::chrono::steady_clock::time_point deadline) {
+  const std::uint64_t deaths = plane.deaths(process).value_or(0);
   if (const auto asked = plane.restart(process); !asked)
     return tl::unexpected(process + ": " + asked.error());
   std::string last = "no answer";
@@ -22,6 +24,10 @@ tl::expected<void, std::string> restart(DataPlane& plane, const std::string& pro
     const auto runs = plane.generation(process);
     if (runs && *runs == generation) return {};
     last = runs ? "it still runs the old map" : runs.error();
+    // Once may be an accident. Twice is the map, and all channels are dark meanwhile.
+    const auto now = runs ? tl::expected<std::uint64_t, std::string>(deaths) : plane.deaths(process);
+    if (now && *now >= deaths + kDeathsOfABadMap)
+      return tl::unexpected(process + " died at its start with the new map; its last log lines say why");
     plane.pause(kRetry);
   }
   return tl::unexpected(process + " did not come back with the new map: " + last);

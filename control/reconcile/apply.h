@@ -24,6 +24,8 @@ class DataPlane {
   // Loads the state file; an error is the process's refusal or its death.
   virtual tl::expected<void, std::string> apply(const std::string& process) = 0;
   virtual tl::expected<void, std::string> restart(const std::string& process) = 0;
+  // So far, not counting restarts that were asked for.
+  virtual tl::expected<std::uint64_t, std::string> deaths(const std::string& process) = 0;
   virtual std::chrono::steady_clock::time_point now() = 0;
   virtual void pause(std::chrono::milliseconds time) = 0;
 };

@@ -215,6 +215,15 @@ TEST(Diff, ServersLogAndDefaultInterfaceRestartNothing) {
   EXPECT_THAT(plan.refused, IsEmpty());
 }
 
+TEST(Diff, NamesTheAddressThatCloses) {
+  Model wanted = sample();
+  wanted.node.http.push_back({"127.0.0.1:8081"});
+  EXPECT_THAT(diff(sample(), wanted).listeners, IsEmpty());
+  wanted.node.http = {{"[::]:9090"}};
+  const ListenerChange closed{"servers.http", "[::]:8080", true, {"hls"}, {"[::]:9090"}};
+  EXPECT_THAT(diff(sample(), wanted).listeners, ElementsAre(closed));
+}
+
 TEST(Diff, RefusesWhatCannotChangeAtRunTime) {
   Model wanted = sample();
   wanted.node.node = "hg2";

@@ -200,6 +200,10 @@ TEST(Load, RefusesAFileBeyond4MiB) {
   const LoadResult result = load_map("channels: {}\n#" + std::string(5 << 20, 'x'));
   EXPECT_FALSE(result.ok());
   EXPECT_THAT(result.diagnostics.at(0).message, HasSubstr("4 MiB"));
+  const std::string path = testing::TempDir() + "/headgate-large-" + std::to_string(::getpid()) + ".yaml";
+  std::ofstream(path) << "#" << std::string((std::size_t{30} << 20) - 1, 'x');
+  EXPECT_EQ(load(path).diagnostics.at(0).message, "the file has 30.0 MiB, and 4 MiB is the most: split it");
+  std::remove(path.c_str());
 }
 
 std::string many_channels(int count, int pushes) {

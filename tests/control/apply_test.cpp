@@ -18,7 +18,9 @@ class FakePlane : public DataPlane {
   struct Process {
     std::string file;
     std::uint64_t runs = 0;
-    std::uint64_t refuses = 0;   // this generation
+    std::uint64_t refuses = 0;           // this generation
+    std::uint64_t dies_at_start_of = 0;  // this generation, once a second
+    std::chrono::milliseconds dying_since{0};
     bool dies_on_apply = false;  // once
     std::chrono::milliseconds away_until{0};
     int applies = 0;
@@ -30,7 +32,8 @@ class FakePlane : public DataPlane {
     return {};
   }
   tl::expected<std::uint64_t, std::string> generation(const std::string& name) override {
-    if (time < processes[name].away_until) return tl::unexpected(std::string("connection refused"));
+    const bool dies = wanted(processes[name]) == processes[name].dies_at_start_of;
+    if (dies || time < processes[name].away_until) return tl::unexpected(std::string("connection refused"));
     return processes[name].runs;
   }
   Expected apply(const std::string& name) override {
@@ -50,8 +53,14 @@ class FakePlane : public DataPlane {
     Process& process = processes[name];
     ++process.restarts;
     process.away_until = time + 700ms;
+    if (wanted(process) == process.dies_at_start_of) process.away_until = process.dying_since = time;
     if (wanted(process) != process.refuses) process.runs = wanted(process);
     return {};
+  }
+  tl::expected<std::uint64_t, std::string> deaths(const std::string& name) override {
+    const Process& process = processes[name];
+    const bool dies = wanted(process) == process.dies_at_start_of;
+    return dies ? static_cast<std::uint64_t>((time - process.dying_since) / 1s) : 0;
   }
   std::chrono::steady_clock::time_point now() override { return std::chrono::steady_clock::time_point(time); }
   void pause(std::chrono::milliseconds by) override { time += by; }
@@ -129,6 +138,16 @@ TEST_F(Apply, RestartsWhatThePlanNamesAndWaitsForItsReturn) {
   EXPECT_EQ(plane.processes["fastpath"].restarts, 1);
   EXPECT_EQ(plane.processes["bridge"].restarts, 0);
   EXPECT_GE(plane.time, 700ms);
+}
+
+TEST_F(Apply, PutsBackAtTheSecondDeathOfAStart) {
+  plane.processes["fastpath"].dies_at_start_of = 5;
+  const auto done = carry_out_or_roll_back(plane, before, wanted, {"fastpath"}, 20s);
+  ASSERT_FALSE(done.has_value());
+  EXPECT_EQ(done.error().reason, "fastpath died at its start with the new map; its last log lines say why");
+  EXPECT_TRUE(done.error().rolled_back);
+  EXPECT_EQ(plane.processes["fastpath"].runs, 6U);
+  EXPECT_LT(plane.time, 4s);
 }
 
 TEST_F(Apply, RestartsWithTheOldMapWhereTheNewOneDoesNotStart) {

@@ -56,6 +56,45 @@ TEST(ExitStatus, IsTwoForAnUnknownCommandAndNamesTheOneMeant) {
   EXPECT_EQ(headgate("apply --rollback 3 --to 3").status, 2);
 }
 
+// An unset variable of a script must not mean "one map back" or "all channels".
+TEST(ExitStatus, IsTwoForEmptyValues) {
+  TempDir dir;
+  const std::string socket = " --socket " + dir.path + "/none.sock";
+  for (const char* words : {"apply --rollback=", "apply --rollback ''", "apply --to=", "apply --to ''",
+                            "status ''", "status --socket=", "check --config ''"}) {
+    const bool names_socket = std::string(words).find("--socket") != std::string::npos;
+    const auto outcome = headgate(words + (names_socket ? "" : socket));
+    EXPECT_EQ(outcome.status, 2) << words << ": " << outcome.text;
+  }
+  EXPECT_EQ(headgate("apply --rollback=" + socket).text,
+            "headgate: --rollback has an empty value: write one, or leave --rollback out\n");
+  EXPECT_EQ(headgate("apply --rollback" + socket).status, 1);
+}
+
+TEST(ExitStatus, IsTwoForAnUnknownOptionAndNamesTheOneMeant) {
+  const auto near = headgate("check --cofig x");
+  EXPECT_EQ(near.status, 2);
+  EXPECT_EQ(near.text, "headgate: unknown option --cofig; did you mean --config?\n");
+  EXPECT_EQ(headgate("status --jsn").text, "headgate: unknown option --jsn; did you mean --json?\n");
+  EXPECT_EQ(headgate("status --nonsense=1").text,
+            "headgate: unknown option --nonsense; headgate COMMAND --help lists the options\n");
+}
+
+TEST(Socket, IsThatOfTheFlagBeforeThatOfTheEnvironment) {
+  TempDir dir;
+  const std::string named = dir.path + "/named.sock";
+  const std::string inherited = dir.path + "/inherited.sock";
+  ::setenv("HEADGATE_SOCKET", inherited.c_str(), 1);
+  for (const std::string name : {"status", "plan", "apply", "history", "events", "events --follow"}) {
+    const auto by_flag = headgate(name + " --socket " + named);
+    EXPECT_NE(by_flag.text.find("at " + named), std::string::npos) << by_flag.text;
+    EXPECT_EQ(by_flag.text.find(inherited), std::string::npos) << by_flag.text;
+    const auto by_environment = headgate(name);
+    EXPECT_NE(by_environment.text.find("at " + inherited), std::string::npos) << by_environment.text;
+  }
+  ::unsetenv("HEADGATE_SOCKET");
+}
+
 TEST(ExitStatus, IsTwoForCommandsNotSupportedYet) {
   for (const char* name : {"why", "top", "alarms", "maintenance", "switch", "sessions", "kick", "capture",
                            "explain", "health"}) {

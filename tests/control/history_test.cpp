@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "sample_model.h"
@@ -32,6 +33,35 @@ TEST(History, GivesBackModelAndFiles) {
   model.node.admin->tokens.clear();  // their file is not readable: none, rather than kept ones
   EXPECT_EQ(**history.model(1), model);
   EXPECT_EQ(digest(history.sources(1)), digest(sources));
+}
+
+TEST(History, HasInForceOnlyWhatWasConfirmed) {
+  TempDir dir;
+  History history(dir.path);
+  ASSERT_TRUE(history.add(entry("a"), sample_model(), {}).has_value());
+  const auto dropped = history.prepare(entry("b"), sample_model(), {});
+  ASSERT_TRUE(dropped.has_value()) << dropped.error();
+  EXPECT_EQ(dropped->number, 2U);
+  EXPECT_EQ(history.list().size(), 1U);
+  EXPECT_EQ(History(dir.path).applied()->number, 1U);
+  history.discard(*dropped);
+  EXPECT_FALSE(std::filesystem::exists(dir.path + "/history/000002.new"));
+  EXPECT_FALSE(std::filesystem::exists(dir.path + "/applied.next"));
+  const auto kept = history.prepare(entry("c"), sample_model(), {});
+  ASSERT_TRUE(kept.has_value());
+  ASSERT_TRUE(history.confirm(*kept).has_value());
+  EXPECT_EQ(History(dir.path).applied()->who, "c");
+  EXPECT_EQ(history.list().size(), 2U);
+}
+
+TEST(History, LeavesNothingOfAMapThatItCantKeep) {
+  TempDir dir;
+  History history(dir.path);
+  ASSERT_TRUE(history.add(entry("a"), sample_model(), {}).has_value());
+  std::filesystem::create_directories(dir.path + "/applied.next.new");  // where a file should be written
+  EXPECT_FALSE(history.prepare(entry("b"), sample_model(), {}).has_value());
+  EXPECT_FALSE(std::filesystem::exists(dir.path + "/history/000002.new"));
+  EXPECT_EQ(history.applied()->who, "a");
 }
 
 TEST(History, ReadsTheTokensAgainAndKeepsNone) {

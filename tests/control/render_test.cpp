@@ -127,6 +127,12 @@ TEST_F(Render, PlanNamesWhomItInterrupts) {
            {"interrupts_pushes", {"udp://239.20.1.1:5000"}},
            {"values", {{{"key", "push"}, {"before", "udp://239.20.1.1:5000"}, {"after", ""}}}}}}},
         {"node_keys", {"interfaces.cap0.mtu"}},
+        {"listeners",
+         {{{"key", "servers.http"},
+           {"address", "0.0.0.0:8080"},
+           {"closes", true},
+           {"protocols", {"hls"}},
+           {"others", {"0.0.0.0:9090"}}}}},
         {"node_values", {{{"key", "interfaces.cap0.mtu"}, {"before", "1500"}, {"after", "9000"}}}},
         {"restarts", {"fastpath"}},
         {"refused", nlohmann::json::array()}}},
@@ -134,6 +140,7 @@ TEST_F(Render, PlanNamesWhomItInterrupts) {
       {"files",
        {{{"path", "/etc/headgate/headgate.yaml"}, {"state", "same"}, {"changed_unix_ns", kNow}},
         {{"path", "/etc/headgate/channels.yaml"}, {"state", "changed"}, {"changed_unix_ns", kNow}}}},
+      {"warnings", {"interfaces.cap0.device: gone; apply refuses it"}},
       {"viewers", {{"news", 3}}},
       {"sessions", {{"news", {{"hls", 1}, {"rtmp", 2}}}}}};
   EXPECT_EQ(
@@ -148,7 +155,10 @@ TEST_F(Render, PlanNamesWhomItInterrupts) {
       "    push: udp://239.20.1.1:5000 removed\n"
       "~ node file: interfaces.cap0.mtu\n"
       "    interfaces.cap0.mtu: 1500 -> 9000\n"
+      "! servers.http: 0.0.0.0:8080 closes: interrupts HLS viewers there, who must come again under "
+      "0.0.0.0:9090\n"
       "! restarts the fast path: every channel pauses for about a second\n"
+      "! interfaces.cap0.device: gone; apply refuses it\n"
       "1 added, 3 changed, 0 removed, 2 untouched\n");
 }
 

@@ -80,6 +80,10 @@ TEST(Report, SaysWhenWhereAndByWhatItWasMade) {
   EXPECT_EQ(json["version"], "0.1.0");
   EXPECT_EQ(json["unix_ns"], 1'700'000'000'000'000'000);
   EXPECT_EQ(json["gateway"]["channel"], "news");
+  EXPECT_FALSE(json.contains("note"));
+  of.note = "the map takes this in as udp, not as rtp";
+  EXPECT_NE(render_report("x", report(), {}, of).find("\n! " + of.note + "\n"), std::string::npos);
+  EXPECT_EQ(report_json("x", report(), {}, of)["note"], of.note);
   EXPECT_EQ(json["tr101290_limits"]["pat_interval_ms"], 500);
 }
 

@@ -1,4 +1,7 @@
 """20 edits of the map while three other channels run: they lose nothing."""
+import contextlib
+import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -6,6 +9,27 @@ from support import media, ts
 from support.gateway import Gateway
 
 SECONDS = 60
+
+
+class full_disk:
+    """A file system of its own that can be filled up."""
+
+    def __enter__(self):
+        self.path = Path(tempfile.mkdtemp(prefix="hg-disk-"))
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k,mode=0755", "tmpfs", str(self.path)], check=True)
+        return self
+
+    def fill(self):
+        with contextlib.suppress(OSError), open(self.path / "ballast", "wb", buffering=0) as ballast:
+            while True:
+                ballast.write(bytes(4096))
+
+    def empty(self):
+        (self.path / "ballast").unlink()
+
+    def __exit__(self, kind, value, trace):
+        subprocess.run(["umount", "-l", str(self.path)], check=True)
+        self.path.rmdir()
 
 
 def steady():
@@ -204,6 +228,63 @@ def test_broken_map_is_refused_and_changes_nothing(rig):
         assert any(entry[0] == "239.6.7.3" for entry in rig.mdb())
         gateway.write(good)
         assert gateway.cli("apply").returncode == 0
+
+
+def test_a_map_that_cannot_be_kept_changes_nothing(rig):
+    """data_dir full: a map that is in no history would be gone with the next start of control."""
+    one = {"one": {"inputs": ["udp://239.6.7.7:5000"], "push": ["udp://239.6.8.7:5000"]}}
+    two = {**one, "two": {"inputs": ["udp://239.6.7.8:5000"], "push": ["udp://239.6.8.8:5000"]}}
+    with full_disk() as disk, Gateway(rig, one, node={"data_dir": str(disk.path)}) as gateway:
+        rig.wait_mdb("239.6.7.7", True)
+        disk.fill()
+        result = gateway.apply(two, ok=False)
+        assert result.returncode == 1, result.stdout
+        assert f"the map can't be kept in {disk.path}: No space left on device; nothing was changed" in result.stderr
+        assert [channel["id"] for channel in gateway.json("status")["channels"]] == ["one"]
+        assert not any(entry[0] == "239.6.7.8" for entry in rig.mdb())
+        gateway.wait_new("control", gateway.kill("control"))
+        gateway.wait_ready()
+        assert [channel["id"] for channel in gateway.json("status")["channels"]] == ["one"]
+        disk.empty()
+        assert gateway.apply(two).returncode == 0
+        rig.wait_mdb("239.6.7.8", True)
+        disk.fill()
+        refused = gateway.cli("apply", "--rollback")
+        assert refused.returncode == 1 and "nothing was changed" in refused.stderr, refused.stderr
+        gateway.wait_new("control", gateway.kill("control"))
+        gateway.wait_ready()
+        assert [channel["id"] for channel in gateway.json("status")["channels"]] == ["one", "two"]
+
+
+def test_a_device_that_is_not_there_is_refused_before_anything_restarts(rig):
+    channels = {"one": {"inputs": ["udp://239.6.7.9:5000"]}}
+    with Gateway(rig, channels) as gateway:
+        rig.wait_mdb("239.6.7.9", True)
+        before = gateway.pid("fastpath")
+        gateway.node["interfaces"]["cap0"]["device"] = "af_packet:nope"
+        gateway.write_node()
+        problem = "interfaces.cap0.device: this host has no network interface 'nope'"
+        assert problem in gateway.cli("plan").stdout
+        assert any(warning.startswith(problem) for warning in gateway.json("plan")["warnings"])
+        result = gateway.cli("apply")
+        assert result.returncode == 1 and problem in result.stderr and "nothing was changed" in result.stderr, result.stderr
+        assert gateway.pid("fastpath") == before
+        assert [event for event in gateway.json("events")["events"] if event["kind"] == "process_died"] == []
+
+
+def test_a_device_that_can_not_be_opened_is_put_back_at_the_second_death(rig):
+    with Gateway(rig, {"one": {"inputs": ["udp://239.6.7.10:5000"]}}) as gateway:
+        rig.wait_mdb("239.6.7.10", True)
+        capture = gateway.folder / "no.pcap"
+        capture.write_bytes(b"nonsense" * 100)
+        gateway.node["interfaces"]["cap0"]["device"] = f"pcap:{capture}"
+        gateway.write_node()
+        start = time.monotonic()
+        result = gateway.cli("apply")
+        assert result.returncode == 1 and "fastpath died at its start with the new map" in result.stderr, result.stderr
+        assert "everything was put back" in result.stderr
+        assert time.monotonic() - start < 10  # it waited 20 s for a start that could not come
+        rig.wait_mdb("239.6.7.10", True)
 
 
 def test_sighup_applies(rig):

@@ -1,12 +1,15 @@
 """What a person types: answers, JSON, exit codes."""
 import concurrent.futures
 import json
+import shlex
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
 from support import media, ts
-from support.gateway import Gateway
+from support.gateway import HEADGATE, Gateway
 from support.rig import ethernet_udp
 
 CHANNELS = {"news": {"name": "News HD", "number": 101, "tags": ["hd"], "inputs": ["udp://239.9.1.1:5000"],
@@ -77,6 +80,28 @@ def test_check_is_offline_and_names_places(gateway, tmp_path):
     assert answer.returncode == 1 and json.loads(answer.stdout)
 
 
+def test_run_says_what_it_lacks_and_the_remedy(rig):
+    """Each before anything starts: another user without a place to write, and a data_dir that can't be written."""
+    with tempfile.TemporaryDirectory(prefix="hg-cli-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # the other user reads the files
+        data = folder / "data"
+        data.mkdir()
+        node = {"run_dir": str(folder / "run"), "data_dir": str(data), "channels": "channels.yaml",
+                "interfaces": {"cap0": {"device": "af_packet:cap0", "address": "10.20.0.5/24"}}}
+        (folder / "headgate.yaml").write_text(json.dumps(node))
+        (folder / "channels.yaml").write_text(json.dumps({"channels": {}}))
+        run = [str(HEADGATE), "run", "--config", str(folder / "headgate.yaml")]
+        user = rig.call("gw", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *run, timeout=20)
+        assert user.returncode == 1
+        assert f"can't set up {data}: " in user.stderr and "run as root, or name a data_dir" in user.stderr, user.stderr
+        shell = f"mount -t tmpfs -o ro tmpfs {shlex.quote(str(data))} && exec {shlex.join(run)}"
+        read_only = rig.call("gw", "unshare", "-m", "sh", "-c", shell, timeout=20)
+        assert read_only.returncode == 1
+        expected = f"can't set up {data}: Read-only file system; make that file system writable, or name another data_dir"
+        assert expected in read_only.stderr, read_only.stderr
+
+
 def test_usage_errors_exit_2(gateway):
     assert gateway.cli("nothing", socket_option=False).returncode == 2
     assert gateway.cli("check", "--nothing", socket_option=False).returncode == 2
@@ -134,6 +159,11 @@ def test_probe_of_a_group_the_gateway_takes(gateway):
     assert report["tr101290"]["continuity_count_error"] == 0 and report["kernel_drops"] == 0, report
     pcr = next(pid["pcr"] for pid in report["pids"] if pid["pcr"])
     assert pcr["interval_avg_ms"] > 0 and pcr["jitter_ms"] is not None, pcr
+
+
+def test_probe_says_that_the_map_reads_it_in_another_way(gateway):
+    result = gateway.cli("probe", "rtp://239.9.1.1:5000", "--time", "1s")
+    assert "! the map takes this in as udp, not as rtp\n" in result.stdout, result.stdout + result.stderr
 
 
 def without_times(report):
