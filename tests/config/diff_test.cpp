@@ -173,8 +173,9 @@ TEST(Diff, NamesWhoseAddressClosesAndWhatAsksForAnotherPassphrase) {
   const Plan plan = diff(running, wanted);
   EXPECT_THAT(plan.node_keys, ElementsAre("servers.rtmp", "servers.srt"));
   EXPECT_THAT(plan.restarts, IsEmpty());
-  EXPECT_THAT(plan.listeners, ElementsAre(ListenerChange{"servers.rtmp", "[::]:1935", true, {"rtmp"}},
-                                          ListenerChange{"servers.srt", "[::]:9000", false, {"srt"}}));
+  const ListenerChange closed{"servers.rtmp", "[::]:1935", true, {"rtmp"}, {"[::]:1936", "[::]:1937"}};
+  const ListenerChange other_secret{"servers.srt", "[::]:9000", false, {"srt"}, {"[::]:9000", "[::]:9001"}};
+  EXPECT_THAT(plan.listeners, ElementsAre(closed, other_secret));
   for (const ValueChange& value : plan.node_values) {
     EXPECT_EQ((value.before + value.after).find("secret"), std::string::npos) << value.after;
   }
@@ -220,7 +221,7 @@ TEST(Diff, NamesTheAddressThatCloses) {
   wanted.node.http.push_back({"127.0.0.1:8081"});
   EXPECT_THAT(diff(sample(), wanted).listeners, IsEmpty());
   wanted.node.http = {{"[::]:9090"}};
-  const ListenerChange closed{"servers.http", "[::]:8080", true, {"hls"}, {"[::]:9090"}};
+  const ListenerChange closed{"servers.http", "[::]:8080", true, {"hls", "http-ts"}, {"[::]:9090"}};
   EXPECT_THAT(diff(sample(), wanted).listeners, ElementsAre(closed));
 }
 
