@@ -225,10 +225,10 @@ void Daemon::raise_unset_programs() {
 
 // One that is stopped or loops for ever holds its lock and its socket: only killing it brings it back.
 void Daemon::end_hung(const Observation& now) {
-  if (applying_ || !now.launcher_answers) return hang_watch_.forgive();
+  if (!now.launcher_answers) return;
   for (const ProcessView& entry : now.processes) {
     if (entry.process.name == "control") continue;
-    if (hang_watch_.hangs(entry, std::chrono::steady_clock::now()))
+    if (hang_watch_.hangs(entry, std::chrono::steady_clock::now(), applying_))
       tell_launcher(fmt::format("hung {} {}", entry.process.name, entry.process.pid));
   }
 }

@@ -55,10 +55,10 @@ void compare_process(const Observation& before, const ProcessView& old, const Ob
                           entry.process.deaths >= old.process.deaths;
   if (same_count && entry.process.deaths > old.process.deaths) {
     const bool hung = entry.process.hung > old.process.hung;
-    events.push_back(event(at, "critical", hung ? "process_hung" : "process_died", name,
-                           fmt::format("{} (pid {}); {} so far",
-                                       hung ? "did not answer for 10 s and was killed" : "ended unexpectedly",
-                                       old.process.pid, protocol::counted(entry.process.deaths, "death"))));
+    events.push_back(event(
+        at, "critical", hung ? "process_hung" : "process_died", name,
+        fmt::format("{} (pid {}); {} so far", hung ? "did not answer and was killed" : "ended unexpectedly",
+                    old.process.pid, protocol::counted(entry.process.deaths, "death"))));
   }
   if (old.process.pid != entry.process.pid && entry.process.pid != 0 &&
       (old.process.pid != 0 || old.process.deaths != 0))
@@ -142,15 +142,20 @@ std::vector<Event> compare(const Observation& before, const Observation& now, st
   return events;
 }
 
-bool HangWatch::hangs(const ProcessView& process, Clock::time_point now) {
+bool HangWatch::hangs(const ProcessView& process, Clock::time_point now, bool busy) {
   const int pid = process.process.pid;
   Known& known = known_[process.process.name];
   if (process.answers) {
-    known = {pid, now, 0};
+    known = {pid, now, true, 0};
     return false;
   }
-  if (pid == 0 || process.process.state != "running" || known.pid != pid) return false;
-  return ++known.misses >= kMisses && now - known.answered >= kHang;
+  if (pid == 0 || process.process.state != "running") return false;
+  if (known.pid != pid) known = {pid, now, false, 0};
+  if (busy && known.answered) {
+    known.heard = now;
+    known.misses = 0;
+  }
+  return ++known.misses >= kMisses && now - known.heard >= (known.answered ? kHang : kFirstAnswer);
 }
 
 std::string remembered(const Observation& observation) {

@@ -40,22 +40,25 @@ bool launcher_replaced(const Observation& before, const Observation& now);
 std::string remembered(const Observation& observation);
 Observation recall(const std::string& text);
 
-// Tells a process that lives and does not answer any more: it answered under this pid, and then not once in
-// kHang and kMisses looks. Pure: time is an argument.
+// Tells a process that lives and does not answer any more: not once in kMisses looks, and not for kHang since
+// its last answer, or for kFirstAnswer since it was first seen where it never answered this watcher: it
+// starts, or it hung before the watcher came. Pure: time is an argument.
 class HangWatch {
  public:
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::seconds kHang{10};
+  // Longer than any start: huge pages and a large map take seconds.
+  static constexpr std::chrono::seconds kFirstAnswer{20};
   static constexpr int kMisses = 4;  // a look may have been late itself
 
-  bool hangs(const ProcessView& process, Clock::time_point now);
-  // It may take its time now: an apply is under way.
-  void forgive() { known_.clear(); }
+  // `busy`: an apply is under way; one that answered before it may take its time.
+  bool hangs(const ProcessView& process, Clock::time_point now, bool busy = false);
 
  private:
   struct Known {
     int pid = 0;
-    Clock::time_point answered{};
+    Clock::time_point heard{};  // its last answer, or when it was first seen
+    bool answered = false;
     int misses = 0;
   };
   std::map<std::string, Known> known_;

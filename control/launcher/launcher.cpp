@@ -90,6 +90,7 @@ void Launcher::adopt_all() {
     process.pidfd = std::move(running->pidfd);
     process.state = State::running;
     process.adopted = true;
+    process.heard_at = Clock::now();
     process.started_unix_ns = unix_ns();
     process.policy.on_start(Clock::now());
     if (process.spec.waits_for_control) media_allowed_ = true;
@@ -111,7 +112,8 @@ void Launcher::start(Process& process) {
   process.state = State::running;
   process.adopted = false;
   process.started_unix_ns = unix_ns();
-  process.heard_at = {};
+  process.heard = false;
+  process.heard_at = Clock::now();
   say(LogLevel::info, "started {}, pid {}", process.spec.name, process.pid);
 }
 
@@ -203,8 +205,8 @@ std::string Launcher::restart(const std::string& name) {
 void Launcher::kill_hung(Process& process, const std::string& why) {
   say(LogLevel::error, "{}, pid {}, {}: killing it", process.spec.name, process.pid, why);
   ++process.hung;
-  process.heard_at = {};
-  process.restarting = false;  // it counts as a death
+  process.heard_at = Clock::now();  // once
+  process.restarting = false;       // it counts as a death
   ::pidfd_send_signal(process.pidfd.get(), SIGKILL, nullptr, 0);
 }
 
@@ -229,9 +231,14 @@ void Launcher::watch_control() {
   // Away itself, stopped or starved: what came meanwhile is yet to be read.
   const bool was_away = now - turned_at_ > std::chrono::seconds(3);
   turned_at_ = now;
-  if (control.state != State::running || control.heard_at == Clock::time_point{}) return;
+  if (control.state != State::running) return;
   if (was_away) control.heard_at = now;
-  if (now - control.heard_at > options_.hang_bound) kill_hung(control, "fell silent");
+  if (now - control.heard_at > silence_bound())
+    kill_hung(control, control.heard ? "fell silent" : "never said a word");
+}
+
+std::chrono::milliseconds Launcher::silence_bound() const {
+  return processes_.front().heard ? options_.hang_bound : options_.first_word_bound;
 }
 
 std::string Launcher::status() {
@@ -270,8 +277,10 @@ std::string Launcher::answer(const std::string& line) {
 void Launcher::hear(int peer) {
   ucred who{};
   socklen_t size = sizeof who;
-  if (::getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 && who.pid == processes_.front().pid)
+  if (::getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 && who.pid == processes_.front().pid) {
+    processes_.front().heard = true;
     processes_.front().heard_at = Clock::now();
+  }
 }
 
 void Launcher::on_connection() {
@@ -296,8 +305,8 @@ void Launcher::on_connection() {
 int Launcher::poll_timeout() const {
   const auto now = Clock::now();
   auto next = now + std::chrono::seconds(1);
-  if (const Process& control = processes_.front(); control.heard_at != Clock::time_point{})
-    next = std::min(next, control.heard_at + options_.hang_bound);
+  if (const Process& control = processes_.front(); control.state == State::running)
+    next = std::min(next, control.heard_at + silence_bound());
   for (const Process& process : processes_) {
     next = std::min(next, process.kill_at);
     if (process.state == State::backing_off) next = std::min(next, process.start_at);

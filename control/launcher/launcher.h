@@ -12,7 +12,8 @@
 //   status              "ready 1", or "ready 0" while this launcher has yet to hear `ready`; then a line a
 //                       process: NAME STATE PID DEATHS STARTED_UNIX_NS CRASH_LOOP HUNG    -> lines
 // HUNG counts the deaths that were kills of a process that did not answer. Control asks for `status` about
-// once a second: when it has done so and then falls silent for hang_bound, the launcher kills it likewise.
+// once a second: when it falls silent for hang_bound, or says nothing for first_word_bound after its start or
+// its adoption, the launcher kills it likewise.
 // Threading: one thread, run() returns when everything has stopped.
 #pragma once
 
@@ -44,6 +45,7 @@ struct LauncherOptions {
   std::vector<ProcessSpec> processes;  // in the order of starting; the first is control
   std::chrono::milliseconds stop_bound{5000};
   std::chrono::milliseconds hang_bound{10'000};
+  std::chrono::milliseconds first_word_bound{20'000};  // reading a large map takes seconds
 };
 
 class Launcher {
@@ -68,7 +70,8 @@ class Launcher {
     bool restarting = false;
     bool in_crash_loop = false;
     unsigned long long hung = 0;
-    Clock::time_point heard_at{};  // of control: its last request under this pid
+    bool heard = false;            // of control: a request under this pid
+    Clock::time_point heard_at{};  // of control: its last one; where there is none, its start or adoption
   };
 
   bool set_up();
@@ -84,6 +87,7 @@ class Launcher {
   std::string hung(const std::string& name_and_pid);
   void kill_hung(Process& process, const std::string& why);
   void watch_control();
+  std::chrono::milliseconds silence_bound() const;
   bool listen();
   std::string status();
   void notice_crash_loops();

@@ -39,6 +39,7 @@ class LauncherTest : public ::testing::Test {
     options.run_dir = run;
     options.stop_bound = 300ms;
     options.hang_bound = hang_bound;
+    options.first_word_bound = first_word_bound;
     for (const std::string name : {"control", "fastpath", "bridge"})
       options.processes.push_back({name,
                                    {FAKE_PROCESS, dir.path, name,
@@ -89,7 +90,7 @@ class LauncherTest : public ::testing::Test {
   TempDir dir;
   protocol::RunDir run{dir.path};
   pid_t launcher = 0;
-  std::chrono::milliseconds hang_bound{10'000};
+  std::chrono::milliseconds hang_bound{10'000}, first_word_bound{20'000};
   std::string notify;
   std::optional<std::chrono::microseconds> watchdog;
 };
@@ -135,6 +136,20 @@ TEST_F(LauncherTest, KillsAControlThatFallsSilent) {
   const pid_t control = pid_of("control");
   EXPECT_EQ(status("control").deaths, 0U);
   ::kill(control, SIGSTOP);
+  EXPECT_TRUE(eventually([&] { return pid_of("control") != 0 && pid_of("control") != control; }));
+  EXPECT_EQ(status("control").hung, 1U);
+}
+
+// Stopped before this launcher came: it never hears a word of it.
+TEST_F(LauncherTest, KillsAnAdoptedControlThatNeverSaysAWord) {
+  control_mode = "ping";
+  start();
+  ASSERT_TRUE(eventually([&] { return pid_of("control") != 0; }));
+  const pid_t control = pid_of("control");
+  ::kill(control, SIGSTOP);
+  stop(SIGKILL);
+  first_word_bound = 500ms;
+  start();
   EXPECT_TRUE(eventually([&] { return pid_of("control") != 0 && pid_of("control") != control; }));
   EXPECT_EQ(status("control").hung, 1U);
 }

@@ -199,6 +199,24 @@ def test_a_stopped_process_is_killed_and_comes_back(rig):
         assert ("process_restarted", "control") in kinds, kinds
 
 
+def test_what_hung_before_its_watcher_started_is_killed_too(rig):
+    """The watcher never had an answer of it: control of the media processes, the launcher of control."""
+    import signal
+    with Gateway(rig, channels(9)) as gateway:
+        for process in ("fastpath", "bridge"):
+            old = gateway.kill(process, signal.SIGSTOP)
+            control = gateway.kill("control")
+            gateway.wait_new("control", control)
+            print(f"{process} stopped, control killed: {process} runs again after "
+                  f"{gateway.wait_new(process, old, limit=40):.1f} s")
+            gateway.wait_ready()
+        old = gateway.kill("control", signal.SIGSTOP)
+        gateway.kill("launcher")
+        gateway.start(ready=False)
+        print(f"control stopped, launcher killed: control runs again after {gateway.wait_new('control', old, limit=40):.1f} s")
+        gateway.wait_ready()
+
+
 def test_status_tells_a_death_at_once(rig):
     with Gateway(rig, channels(8)) as gateway:
         time.sleep(1.5)
