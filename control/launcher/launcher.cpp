@@ -13,6 +13,7 @@
 #include <cstring>
 #include <ctime>
 #include <sstream>
+#include <utility>
 
 #include "control/launcher/log.h"
 #include "control/launcher/pidfd.h"
@@ -138,6 +139,8 @@ void Launcher::on_exit(Process& process) {
     known = ::waitid(P_PIDFD, static_cast<id_t>(process.pidfd.get()), &info, WEXITED | WNOHANG) == 0 &&
             info.si_pid != 0;
   process.pidfd.reset();
+  // With the death: who looks in between must not see one without the other.
+  if (std::exchange(process.killed_hung, false)) ++process.hung;
   const bool asked = process.restarting;
   process.restarting = false;
   process.kill_at = kNever;
@@ -204,7 +207,7 @@ std::string Launcher::restart(const std::string& name) {
 
 void Launcher::kill_hung(Process& process, const std::string& why) {
   say(LogLevel::error, "{}, pid {}, {}: killing it", process.spec.name, process.pid, why);
-  ++process.hung;
+  process.killed_hung = true;
   process.heard_at = Clock::now();  // once
   process.restarting = false;       // it counts as a death
   ::pidfd_send_signal(process.pidfd.get(), SIGKILL, nullptr, 0);

@@ -69,6 +69,7 @@ class Launcher {
     bool adopted = false;
     bool restarting = false;
     bool in_crash_loop = false;
+    bool killed_hung = false;  // its end is yet to come
     unsigned long long hung = 0;
     bool heard = false;            // of control: a request under this pid
     Clock::time_point heard_at{};  // of control: its last one; where there is none, its start or adoption
