@@ -1,10 +1,11 @@
 """A run_dir that somebody damaged, or that has no room left: media goes on, or comes back, and it is told."""
+import contextlib
 import os
 import subprocess
 import time
 from pathlib import Path
 
-from support import media
+from support import hls, media
 from support.gateway import Gateway
 
 CHANNELS = {"one": {"inputs": ["udp://239.12.1.1:5000"], "push": ["udp://239.12.2.1:5000"],
@@ -57,6 +58,29 @@ def test_a_removed_socket_comes_back_without_a_restart(rig):
         assert all(process["answers"] for process in gateway.json("status")["processes"] if process["name"] != "control")
         wait_output(gateway, capture)
         assert {process: gateway.pid(process) for process in pids} == pids, gateway.tail(40)
+        sender.kill()
+
+
+def test_a_removed_ring_comes_back_and_hls_goes_on(rig):
+    with Gateway(rig, CHANNELS) as gateway:
+        _capture, sender = start(rig, gateway)
+        client = hls.Client(gateway, "one")
+        client.follow(2, 15)
+        fastpath = gateway.pid("fastpath")
+        for kill in (False, True):
+            ring = gateway.run_dir / "fastpath" / "to-bridge-0.ring"
+            ring.unlink()
+            if kill:
+                gateway.wait_new("bridge", gateway.kill("bridge"))
+            newest, start_time = max(client.segments), time.monotonic()
+            while max((n for n, s in client.segments.items() if not s[2]), default=0) < newest + 2:
+                assert time.monotonic() - start_time < 15, f"no segment\n{gateway.tail(40)}"
+                with contextlib.suppress(OSError, AssertionError):
+                    client.poll()
+                time.sleep(0.1)
+            assert ring.exists()
+            print(f"ring removed{', bridge killed' if kill else ''}: two segments after {time.monotonic() - start_time:.1f} s")
+        assert gateway.pid("fastpath") == fastpath
         sender.kill()
 
 
