@@ -86,6 +86,10 @@ bool Launcher::listen() {
 void Launcher::adopt_all() {
   for (Process& process : processes_) {
     auto running = find_running(options_.run_dir.lock(process.spec.name));
+    const std::string& socket = process.spec.socket;
+    if (!running && !socket.empty() && (running = find_listening(socket)))
+      say(LogLevel::warning, "{} is gone or not held, but {}, pid {}, listens on {}",
+          options_.run_dir.lock(process.spec.name), process.spec.name, running->pid, socket);
     if (!running) continue;
     process.pid = running->pid;
     process.pidfd = std::move(running->pidfd);

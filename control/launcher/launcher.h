@@ -1,7 +1,8 @@
 // `headgate run`: starts, watches and stops control, the fast path and the bridge. It parses no configuration
 // and moves no media; what it must not do is die with them or take them along, so it does little.
 //
-// Processes are watched by pidfd. One that runs already (NAME.lock held) is adopted instead of started. Text
+// Processes are watched by pidfd. One that runs already (NAME.lock held, or where that was removed its socket
+// listened on) is adopted instead of started. Text
 // protocol on run_dir/launcher.sock, one line a connection, answered by lines and closed:
 //   start               control: the state files are written; the media processes may start      -> ok
 //   ready TEXT          control: all serve the applied map                                        -> ok
@@ -38,6 +39,7 @@ struct ProcessSpec {
   std::vector<std::string> command;
   Privileges privileges;
   bool waits_for_control = true;  // starts on control's word
+  std::string socket = {};        // where it listens; finds one that runs where its lock was removed
 };
 
 struct LauncherOptions {

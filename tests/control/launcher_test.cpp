@@ -264,6 +264,21 @@ TEST(ProcessLock, NamesThePidOfItsHolder) {
       << second.error();
 }
 
+TEST(ProcessLock, FindsTheListenerOfASocketAndNobodyBehindADeadOne) {
+  TempDir dir;
+  const std::string path = dir.path + "/x.sock";
+  EXPECT_FALSE(find_listening(path).has_value());
+  protocol::SocketPath socket_path(path);
+  UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_TRUE(socket_path.bind(listener.get(), 0600).has_value());
+  ASSERT_EQ(::listen(listener.get(), 8), 0);
+  const auto found = find_listening(path);
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->pid, ::getpid());
+  listener.reset();
+  EXPECT_FALSE(find_listening(path).has_value());
+}
+
 TEST(ProcessLock, DoesNotBelieveAPidWithoutItsLock) {
   TempDir dir;
   const std::string path = dir.path + "/x.lock";
