@@ -17,6 +17,7 @@ namespace headgate::control {
 
 struct Observation {
   bool launcher_answers = false;
+  bool launcher_runs = false;  // where it does not answer: its lock is held
   bool launcher_awaits_ready = false;
   int launcher_pid = 0;
   std::vector<ProcessView> processes;
@@ -63,6 +64,25 @@ class HangWatch {
   };
   std::map<std::string, Known> known_;
 };
+
+// How long each process has not answered. Pure: time is an argument.
+class Silence {
+ public:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::seconds kTold{4};
+
+  // 0 for one that answers.
+  std::chrono::seconds of(const ProcessView& process, Clock::time_point now);
+
+ private:
+  std::map<std::string, Clock::time_point> answered_;
+};
+
+// What keeps players of HLS from being served at all: by channel, to go with bridge_problems().
+std::map<std::string, std::string> bridge_silent(const config::Model& model, std::chrono::seconds silent);
+
+// What became of the media processes while control was away, by their pids then and now (0: does not run).
+std::string what_went_on(const Observation& before, const std::map<std::string, int>& pids);
 
 // Deaths, returns, crash loops between two observations, as events.
 std::vector<Event> compare(const Observation& before, const Observation& now, std::int64_t now_unix_ns);

@@ -1,12 +1,13 @@
 """A run_dir that somebody damaged, or that has no room left: media goes on, or comes back, and it is told."""
 import contextlib
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
 
 from support import hls, media
-from support.gateway import Gateway
+from support.gateway import HEADGATE, Gateway
 
 CHANNELS = {"one": {"inputs": ["udp://239.12.1.1:5000"], "push": ["udp://239.12.2.1:5000"],
                     "serve": {"hls": {"segment": "1s", "window": 7}}}}
@@ -41,6 +42,48 @@ def test_a_process_whose_state_file_is_damaged_comes_back(rig):
         events = str(gateway.json("events"))
         assert "state_repaired" in events
         sender.kill()
+
+
+def test_state_lost_ends_when_the_folder_is_back(rig):
+    with Gateway(rig, CHANNELS) as gateway:
+        def lost():
+            return [alarm for alarm in gateway.json("status")["alarms"] if alarm["kind"] == "state_lost"]
+
+        def wait_lost(there):
+            end = time.monotonic() + 12
+            while bool(lost()) != there:
+                assert time.monotonic() < end, f"state_lost {lost()}"
+                time.sleep(0.1)
+
+        state, away = gateway.run_dir / "state", gateway.run_dir / "away"
+        time.sleep(1.5)
+        state.rename(away)
+        gateway.kill("bridge", signal.SIGSTOP)  # a look at which it does not answer
+        wait_lost(True)
+        gateway.kill("bridge", signal.SIGCONT)
+        end = time.monotonic() + 10
+        while not all(process["answers"] for process in gateway.json("status")["processes"]):
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        time.sleep(1.5)
+        assert lost()
+        away.rename(state)
+        wait_lost(False)
+        gateway.wait_ready()
+
+
+def test_removed_locks_start_no_second_gateway(rig):
+    with Gateway(rig, CHANNELS) as gateway:
+        pids = {process: gateway.pid(process) for process in ("fastpath", "bridge", "control")}
+        for lock in gateway.run_dir.glob("*.lock"):
+            lock.unlink()
+        second = rig.call("gw", str(HEADGATE), "run", "--config", str(gateway.config), timeout=20)
+        assert second.returncode == 1 and f"already running, pid {gateway.launcher.pid}" in second.stderr, second
+        # A launcher that died leaves processes without locks: the next one finds them by their sockets.
+        gateway.kill("launcher")
+        gateway.start()
+        now = {process["name"]: process["pid"] for process in gateway.json("status")["processes"]}
+        assert now == pids, gateway.tail(40)
 
 
 def test_a_removed_socket_comes_back_without_a_restart(rig):
