@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 namespace headgate::control {
 namespace {
@@ -29,6 +30,13 @@ std::string short_age(std::int64_t nanoseconds_ago) {
   const std::int64_t seconds = std::max<std::int64_t>(0, nanoseconds_ago / 1'000'000'000);
   if (seconds < 120) return fmt::format("{}s", seconds);
   return seconds < 7200 ? fmt::format("{}m", seconds / 60) : fmt::format("{}h", seconds / 3600);
+}
+
+// "" while the fast path writes its page.
+std::string stalled(const Snapshot& snapshot, std::int64_t now) {
+  const auto heartbeat = static_cast<std::int64_t>(snapshot.heartbeat_unix_ns);
+  if (heartbeat == 0 || now - heartbeat <= nanoseconds(ChannelMonitor::kStalled)) return "";
+  return fmt::format("the fast path does not answer (for {})", short_age(now - heartbeat));
 }
 
 bool same_flows(std::vector<config::Input> a, std::vector<config::Input> b) {
@@ -112,12 +120,15 @@ ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapsh
     const bool had_media = before == ChannelState::ok || before == ChannelState::degraded;
     if (had_media && now - entry.expected_since <= nanoseconds(kSilence))
       return {before, "no datagram of the new input yet", 0, 0};
+    if (auto why = stalled(snapshot, now); !why.empty()) return {ChannelState::down, std::move(why), 0, 0};
     return {ChannelState::down,
             fmt::format("no datagram since {} ({})", entry.why, short_age(now - entry.expected_since)), 0, 0};
   }
-  if (now - entry.last_packet_unix_ns > nanoseconds(kSilence))
+  if (now - entry.last_packet_unix_ns > nanoseconds(kSilence)) {
+    if (auto why = stalled(snapshot, now); !why.empty()) return {ChannelState::down, std::move(why), 0, 0};
     return {ChannelState::down, fmt::format("no datagram for {}", short_age(now - entry.last_packet_unix_ns)),
             0, 0};
+  }
   const Sample& first = entry.samples.front();
   std::string reasons;
   add_reason(reasons, sample.cc - std::min(first.cc, sample.cc), "CC errors");
@@ -149,6 +160,39 @@ void ChannelMonitor::notice_edits(const config::Channel& channel, std::int64_t n
   entry.enabled = channel.enabled;
 }
 
+std::int64_t ChannelMonitor::since(const std::string& channel, const Entry& entry, ChannelState state,
+                                   std::int64_t now) {
+  if (first_look_) recalled_until_ = now + nanoseconds(kWindow);
+  if (now > recalled_until_) recalled_.clear();
+  const auto found = recalled_.find(channel);
+  if (found == recalled_.end()) return now;
+  const bool same = found->second.state == to_string(state) && found->second.since <= now;
+  const std::int64_t result = same ? found->second.since : now;
+  const bool errors_forgotten =
+      !entry.known && state == ChannelState::ok && found->second.state == to_string(ChannelState::degraded);
+  if (!errors_forgotten) recalled_.erase(found);
+  return result;
+}
+
+std::string ChannelMonitor::remembered() const {
+  auto channels = nlohmann::json::object();
+  for (const auto& [id, entry] : entries_)
+    channels[id] = {{"state", to_string(entry.health.state)}, {"since_unix_ns", entry.health.since_unix_ns}};
+  return nlohmann::json{{"channels", channels}}.dump(1) + "\n";
+}
+
+void ChannelMonitor::recall(const std::string& text) {
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  try {
+    std::map<std::string, Recalled> recalled;
+    for (const auto& [id, from] : json.at("channels").items())
+      recalled[id] = {from.at("state").get<std::string>(), from.at("since_unix_ns").get<std::int64_t>()};
+    recalled_ = std::move(recalled);
+  } catch (const nlohmann::json::exception&) {
+    recalled_.clear();  // they begin now
+  }
+}
+
 void ChannelMonitor::update(const config::Model& model, const Snapshot& snapshot, std::int64_t now,
                             const OnChange& on_change, const std::map<std::string, std::string>& problems) {
   std::map<std::string, Entry> kept;
@@ -167,7 +211,8 @@ void ChannelMonitor::update(const config::Model& model, const Snapshot& snapshot
       health.reason += (health.reason.empty() ? "" : "; ") + problem->second;
     }
     const bool changed = !entry.known || before.state != health.state;
-    health.since_unix_ns = changed ? now : before.since_unix_ns;
+    health.since_unix_ns = changed ? since(channel.id, entry, health.state, now) : before.since_unix_ns;
+    changes_ += changed ? 1U : 0U;
     health.nothing_came = channel.enabled && entry.last_packet_unix_ns == 0;
     health.input_changed = entry.ignore_before != 0;
     const bool never_up = health.state == ChannelState::down && health.nothing_came;

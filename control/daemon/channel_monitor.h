@@ -4,7 +4,9 @@
 //   packets lost
 //             towards the bridge or an output, or most packets were scrambled, or the wanted service is
 //             missing, or the bridge has nothing to serve to players
-//   down      no datagram for 2 s, or none yet; a changed input has 2 s to send its first one
+//   down      no datagram for 2 s, or none yet; a changed input has 2 s to send its first one. The reason
+//   names
+//             the fast path where that is what stands still
 //   disabled  by the map
 // Pure: time and counters are arguments. Threading: one owner.
 #pragma once
@@ -39,6 +41,7 @@ class ChannelMonitor {
  public:
   static constexpr std::chrono::seconds kWindow{10};
   static constexpr std::chrono::seconds kSilence{2};
+  static constexpr std::chrono::seconds kStalled{3};  // the fast path's page was not written
   // `before` has the same state where the channel was down from its beginning: told once, after kSilence.
   using OnChange =
       std::function<void(const std::string& channel, const ChannelHealth& before, const ChannelHealth& now)>;
@@ -46,10 +49,20 @@ class ChannelMonitor {
   // `problems`: by channel, what keeps the bridge from serving it although packets come.
   void update(const config::Model& model, const Snapshot& snapshot, std::int64_t now_unix_ns,
               const OnChange& on_change, const std::map<std::string, std::string>& problems = {});
+  // Since when a channel is in its state, kept over a restart of control: recall() before the first update().
+  // Holds for the channels that this monitor finds in the same state; for one that was degraded also when it
+  // becomes so again within kWindow, as its errors were seen by the one before.
+  std::string remembered() const;
+  void recall(const std::string& text);
+  std::uint64_t changes() const noexcept { return changes_; }  // rises when remembered() does
   // Null for an unknown channel.
   const ChannelHealth* find(const std::string& channel) const;
 
  private:
+  struct Recalled {
+    std::string state;
+    std::int64_t since = 0;
+  };
   struct Sample {
     std::int64_t at = 0;
     std::uint64_t epoch = 0, packets = 0, cc = 0, tei = 0, sync = 0, scrambled = 0, lost = 0;
@@ -66,11 +79,15 @@ class ChannelMonitor {
     std::int64_t ignore_before = 0;   // datagrams of an input that was
     const char* why = "it was started";
   };
+  std::int64_t since(const std::string& channel, const Entry& entry, ChannelState state, std::int64_t now);
   void notice_edits(const config::Channel& channel, std::int64_t now, Entry& entry) const;
   ChannelHealth judge(const config::Channel& channel, const Snapshot& snapshot, std::int64_t now,
                       Entry& entry);
 
   std::map<std::string, Entry> entries_;
+  std::map<std::string, Recalled> recalled_;
+  std::int64_t recalled_until_ = 0;
+  std::uint64_t changes_ = 0;
   bool first_look_ = true;
 };
 

@@ -120,12 +120,14 @@ void Daemon::sample() {
   snapshot_ = std::move(now);
   sampled_ = std::chrono::steady_clock::now();
   for (const auto& probe : probes_) probe->reading.add(snapshot_, unix_now_ns());
+  auto problems = bridge_problems(observation_.bridge_status);
+  problems.merge(bridge_silent(*model_, bridge_silent_));
   monitor_.update(
       *model_, snapshot_, unix_now_ns(),
       [this](const std::string& channel, const ChannelHealth& before, const ChannelHealth& health) {
         on_channel_change(channel, before, health);
       },
-      bridge_problems(observation_.bridge_status));
+      problems);
 }
 
 void Daemon::on_channel_change(const std::string& channel, const ChannelHealth& before,
@@ -168,6 +170,7 @@ void Daemon::on_observation(Observation now) {
     add_event(event.severity.c_str(), event.kind.c_str(), event.subject, event.message);
   if (launcher_replaced(observation_, now)) announced_ = false;  // it has yet to hear it
   end_hung(now);
+  raise_silent(now);
   remember(now);
   observation_ = std::move(now);
   output_rates_.update(observation_.bridge_status, unix_now_ns());
@@ -193,21 +196,45 @@ void Daemon::on_observation(Observation now) {
   const bool silent =
       std::any_of(observation_.processes.begin(), observation_.processes.end(),
                   [](const auto& entry) { return entry.process.name != "control" && !entry.answers; });
-  if (silent && !applying_) repair_states();
+  const bool lost = std::any_of(alarms_.begin(), alarms_.end(),
+                                [](const Alarm& alarm) { return alarm.kind == "state_lost"; });
+  if ((silent || lost) && !applying_) repair_states();
   announce();
 }
 
 // One that is stopped or loops for ever holds its lock and its socket: only killing it brings it back.
 void Daemon::end_hung(const Observation& now) {
-  if (applying_ || !now.launcher_answers) return hang_watch_.forgive();
+  if (!now.launcher_answers) return;
   for (const ProcessView& entry : now.processes) {
     if (entry.process.name == "control") continue;
-    if (hang_watch_.hangs(entry, std::chrono::steady_clock::now()))
+    if (hang_watch_.hangs(entry, std::chrono::steady_clock::now(), applying_))
       tell_launcher(fmt::format("hung {} {}", entry.process.name, entry.process.pid));
   }
 }
 
+// Who stands still is named: nothing else explains figures and links that do not change.
+void Daemon::raise_silent(const Observation& now) {
+  set_alarm(
+      !now.launcher_answers, "launcher_lost", "critical", "launcher",
+      now.launcher_runs
+          ? "does not answer: nothing restarts a process that dies; kill it and start `headgate run` again"
+          : "not running: nothing restarts a process that dies; start `headgate run` again");
+  for (const ProcessView& entry : now.processes) {
+    if (entry.process.name == "control") continue;
+    const auto silent = silence_.of(entry, std::chrono::steady_clock::now());
+    const bool bridge = entry.process.name == "bridge";
+    if (bridge) bridge_silent_ = silent;
+    if (applying_ && silent > std::chrono::seconds(0)) continue;  // it may take its time
+    set_alarm(silent >= Silence::kTold, "process_silent", "critical", entry.process.name,
+              bridge ? "does not answer: HLS stands still, and its figures with it"
+                     : "does not answer: its media, figures and links stand still");
+  }
+}
+
 void Daemon::remember(const Observation& now) {
+  if (remembered_changes_ != monitor_.changes() &&
+      protocol::write_file_atomically(run_dir_.root + "/state/channels.json", monitor_.remembered()))
+    remembered_changes_ = monitor_.changes();
   std::string text = remembered(now);
   if (text == remembered_) return;
   if (protocol::write_file_atomically(run_dir_.root + "/state/processes.json", text))

@@ -91,6 +91,7 @@ class Daemon {
   void answer_status(const std::string& channel, Reply reply);
   void answer_waiting();
   void remember(const Observation& now);
+  void raise_silent(const Observation& now);
   void end_hung(const Observation& now);
   void on_channel_change(const std::string& channel, const ChannelHealth& before,
                          const ChannelHealth& health);
@@ -147,7 +148,10 @@ class Daemon {
   boost::asio::steady_timer waiting_timer_{io_};
   std::vector<std::pair<std::string, Reply>> waiting_;  // for a fresh observation: channel, reply
   HangWatch hang_watch_;
+  Silence silence_;
+  std::chrono::seconds bridge_silent_{0};
   std::string remembered_;
+  std::uint64_t remembered_changes_ = 0;  // of the monitor
   std::vector<Alarm> alarms_;
   std::string files_signature_;
   bool map_differs_ = false;

@@ -1,4 +1,5 @@
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <boost/asio/post.hpp>
 
@@ -29,15 +30,25 @@ bool Daemon::adopt(const HistoryEntry& entry) {
   return true;
 }
 
-// While media runs, the map that it runs; else the files, else the last applied one.
+// While media runs, and where the launcher that started this control started one before, the map that runs or
+// ran; else the files, else the last applied one.
 bool Daemon::choose_map(const config::LoadResult& files) {
   const auto applied = history_->applied();
-  if (media_runs() && applied && adopt(*applied)) {
-    add_event("info", "adopted", "control",
-              fmt::format("restarted, adopted applied map {}; media went on", applied->number));
-    // What died meanwhile is told when the launcher has answered.
-    if (const auto before = protocol::read_file(run_dir_.root + "/state/processes.json"))
-      observation_ = recall(*before);
+  const auto seen = protocol::read_file(run_dir_.root + "/state/processes.json");
+  const Observation before = seen ? recall(*seen) : Observation{};
+  const bool again = before.launcher_pid != 0 && before.launcher_pid == ::getppid();
+  if ((again || media_runs()) && applied && adopt(*applied)) {
+    std::map<std::string, int> pids;
+    for (const char* name : {"fastpath", "bridge"}) {
+      const auto running = find_running(run_dir_.lock(name));
+      pids[name] = running ? running->pid : 0;
+    }
+    add_event(
+        "info", "adopted", "control",
+        fmt::format("restarted, adopted applied map {}; {}", applied->number, what_went_on(before, pids)));
+    observation_ = before;  // what died meanwhile is told when the launcher has answered
+    if (const auto channels = protocol::read_file(run_dir_.root + "/state/channels.json"))
+      monitor_.recall(*channels);
     return true;
   }
   if (files.ok()) {

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "control/launcher/process_lock.h"
 #include "control/protocol/counted.h"
 #include "control/protocol/message.h"
 
@@ -55,10 +56,10 @@ void compare_process(const Observation& before, const ProcessView& old, const Ob
                           entry.process.deaths >= old.process.deaths;
   if (same_count && entry.process.deaths > old.process.deaths) {
     const bool hung = entry.process.hung > old.process.hung;
-    events.push_back(event(at, "critical", hung ? "process_hung" : "process_died", name,
-                           fmt::format("{} (pid {}); {} so far",
-                                       hung ? "did not answer for 10 s and was killed" : "ended unexpectedly",
-                                       old.process.pid, protocol::counted(entry.process.deaths, "death"))));
+    events.push_back(event(
+        at, "critical", hung ? "process_hung" : "process_died", name,
+        fmt::format("{} (pid {}); {} so far", hung ? "did not answer and was killed" : "ended unexpectedly",
+                    old.process.pid, protocol::counted(entry.process.deaths, "death"))));
   }
   if (old.process.pid != entry.process.pid && entry.process.pid != 0 &&
       (old.process.pid != 0 || old.process.deaths != 0))
@@ -82,6 +83,8 @@ Observation observe(const protocol::RunDir& run_dir) {
       now.processes.emplace_back();
       now.processes.back().process = std::move(status);
     }
+  } else {
+    now.launcher_runs = find_running(run_dir.lock("launcher")).has_value();
   }
   for (const char* name : {"fastpath", "bridge"}) {
     if (find(now, name) != nullptr) continue;
@@ -129,8 +132,6 @@ bool launcher_replaced(const Observation& before, const Observation& now) {
 
 std::vector<Event> compare(const Observation& before, const Observation& now, std::int64_t at) {
   std::vector<Event> events;
-  if (before.launcher_answers && !now.launcher_answers)
-    events.push_back(event(at, "critical", "launcher_lost", "launcher", "does not answer; media goes on"));
   if (!before.launcher_answers && now.launcher_answers && !before.processes.empty())
     events.push_back(event(at, "info", "launcher_back", "launcher", "answers"));
   if (launcher_replaced(before, now))
@@ -142,15 +143,49 @@ std::vector<Event> compare(const Observation& before, const Observation& now, st
   return events;
 }
 
-bool HangWatch::hangs(const ProcessView& process, Clock::time_point now) {
+bool HangWatch::hangs(const ProcessView& process, Clock::time_point now, bool busy) {
   const int pid = process.process.pid;
   Known& known = known_[process.process.name];
   if (process.answers) {
-    known = {pid, now, 0};
+    known = {pid, now, true, 0};
     return false;
   }
-  if (pid == 0 || process.process.state != "running" || known.pid != pid) return false;
-  return ++known.misses >= kMisses && now - known.answered >= kHang;
+  if (pid == 0 || process.process.state != "running") return false;
+  if (known.pid != pid) known = {pid, now, false, 0};
+  if (busy && known.answered) {
+    known.heard = now;
+    known.misses = 0;
+  }
+  return ++known.misses >= kMisses && now - known.heard >= (known.answered ? kHang : kFirstAnswer);
+}
+
+std::chrono::seconds Silence::of(const ProcessView& process, Clock::time_point now) {
+  auto& answered = answered_.try_emplace(process.process.name, now).first->second;
+  if (process.answers) answered = now;
+  return std::chrono::duration_cast<std::chrono::seconds>(now - answered);
+}
+
+std::map<std::string, std::string> bridge_silent(const config::Model& model, std::chrono::seconds silent) {
+  std::map<std::string, std::string> problems;
+  if (silent < Silence::kTold) return problems;
+  for (const config::Channel& channel : model.channels) {
+    if (channel.hls)
+      problems[channel.id] = fmt::format("the bridge does not answer (for {}s)", silent.count());
+  }
+  return problems;
+}
+
+std::string what_went_on(const Observation& before, const std::map<std::string, int>& pids) {
+  std::string others;
+  for (const auto& [name, pid] : pids) {
+    const ProcessView* old = find(before, name);
+    if (old == nullptr || old->process.pid == 0 || old->process.pid == pid) continue;
+    if (!others.empty()) others += "; ";
+    others += pid == 0
+                  ? fmt::format("{} (pid {}) has ended too", name, old->process.pid)
+                  : fmt::format("{} was started again too, pid {} after {}", name, pid, old->process.pid);
+  }
+  return others.empty() ? "media went on" : others;
 }
 
 std::string remembered(const Observation& observation) {

@@ -17,6 +17,7 @@ namespace headgate::control {
 
 struct Observation {
   bool launcher_answers = false;
+  bool launcher_runs = false;  // where it does not answer: its lock is held
   bool launcher_awaits_ready = false;
   int launcher_pid = 0;
   std::vector<ProcessView> processes;
@@ -40,26 +41,48 @@ bool launcher_replaced(const Observation& before, const Observation& now);
 std::string remembered(const Observation& observation);
 Observation recall(const std::string& text);
 
-// Tells a process that lives and does not answer any more: it answered under this pid, and then not once in
-// kHang and kMisses looks. Pure: time is an argument.
+// Tells a process that lives and does not answer any more: not once in kMisses looks, and not for kHang since
+// its last answer, or for kFirstAnswer since it was first seen where it never answered this watcher: it
+// starts, or it hung before the watcher came. Pure: time is an argument.
 class HangWatch {
  public:
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::seconds kHang{10};
+  // Longer than any start: huge pages and a large map take seconds.
+  static constexpr std::chrono::seconds kFirstAnswer{20};
   static constexpr int kMisses = 4;  // a look may have been late itself
 
-  bool hangs(const ProcessView& process, Clock::time_point now);
-  // It may take its time now: an apply is under way.
-  void forgive() { known_.clear(); }
+  // `busy`: an apply is under way; one that answered before it may take its time.
+  bool hangs(const ProcessView& process, Clock::time_point now, bool busy = false);
 
  private:
   struct Known {
     int pid = 0;
-    Clock::time_point answered{};
+    Clock::time_point heard{};  // its last answer, or when it was first seen
+    bool answered = false;
     int misses = 0;
   };
   std::map<std::string, Known> known_;
 };
+
+// How long each process has not answered. Pure: time is an argument.
+class Silence {
+ public:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::seconds kTold{4};
+
+  // 0 for one that answers.
+  std::chrono::seconds of(const ProcessView& process, Clock::time_point now);
+
+ private:
+  std::map<std::string, Clock::time_point> answered_;
+};
+
+// What keeps players of HLS from being served at all: by channel, to go with bridge_problems().
+std::map<std::string, std::string> bridge_silent(const config::Model& model, std::chrono::seconds silent);
+
+// What became of the media processes while control was away, by their pids then and now (0: does not run).
+std::string what_went_on(const Observation& before, const std::map<std::string, int>& pids);
 
 // Deaths, returns, crash loops between two observations, as events.
 std::vector<Event> compare(const Observation& before, const Observation& now, std::int64_t now_unix_ns);

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <ctime>
 #include <sstream>
+#include <utility>
 
 #include "control/launcher/log.h"
 #include "control/launcher/pidfd.h"
@@ -85,11 +86,16 @@ bool Launcher::listen() {
 void Launcher::adopt_all() {
   for (Process& process : processes_) {
     auto running = find_running(options_.run_dir.lock(process.spec.name));
+    const std::string& socket = process.spec.socket;
+    if (!running && !socket.empty() && (running = find_listening(socket)))
+      say(LogLevel::warning, "{} is gone or not held, but {}, pid {}, listens on {}",
+          options_.run_dir.lock(process.spec.name), process.spec.name, running->pid, socket);
     if (!running) continue;
     process.pid = running->pid;
     process.pidfd = std::move(running->pidfd);
     process.state = State::running;
     process.adopted = true;
+    process.heard_at = Clock::now();
     process.started_unix_ns = unix_ns();
     process.policy.on_start(Clock::now());
     if (process.spec.waits_for_control) media_allowed_ = true;
@@ -111,7 +117,8 @@ void Launcher::start(Process& process) {
   process.state = State::running;
   process.adopted = false;
   process.started_unix_ns = unix_ns();
-  process.heard_at = {};
+  process.heard = false;
+  process.heard_at = Clock::now();
   say(LogLevel::info, "started {}, pid {}", process.spec.name, process.pid);
 }
 
@@ -136,6 +143,8 @@ void Launcher::on_exit(Process& process) {
     known = ::waitid(P_PIDFD, static_cast<id_t>(process.pidfd.get()), &info, WEXITED | WNOHANG) == 0 &&
             info.si_pid != 0;
   process.pidfd.reset();
+  // With the death: who looks in between must not see one without the other.
+  if (std::exchange(process.killed_hung, false)) ++process.hung;
   const bool asked = process.restarting;
   process.restarting = false;
   process.kill_at = kNever;
@@ -202,9 +211,9 @@ std::string Launcher::restart(const std::string& name) {
 
 void Launcher::kill_hung(Process& process, const std::string& why) {
   say(LogLevel::error, "{}, pid {}, {}: killing it", process.spec.name, process.pid, why);
-  ++process.hung;
-  process.heard_at = {};
-  process.restarting = false;  // it counts as a death
+  process.killed_hung = true;
+  process.heard_at = Clock::now();  // once
+  process.restarting = false;       // it counts as a death
   ::pidfd_send_signal(process.pidfd.get(), SIGKILL, nullptr, 0);
 }
 
@@ -229,9 +238,14 @@ void Launcher::watch_control() {
   // Away itself, stopped or starved: what came meanwhile is yet to be read.
   const bool was_away = now - turned_at_ > std::chrono::seconds(3);
   turned_at_ = now;
-  if (control.state != State::running || control.heard_at == Clock::time_point{}) return;
+  if (control.state != State::running) return;
   if (was_away) control.heard_at = now;
-  if (now - control.heard_at > options_.hang_bound) kill_hung(control, "fell silent");
+  if (now - control.heard_at > silence_bound())
+    kill_hung(control, control.heard ? "fell silent" : "never said a word");
+}
+
+std::chrono::milliseconds Launcher::silence_bound() const {
+  return processes_.front().heard ? options_.hang_bound : options_.first_word_bound;
 }
 
 std::string Launcher::status() {
@@ -270,8 +284,10 @@ std::string Launcher::answer(const std::string& line) {
 void Launcher::hear(int peer) {
   ucred who{};
   socklen_t size = sizeof who;
-  if (::getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 && who.pid == processes_.front().pid)
+  if (::getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 && who.pid == processes_.front().pid) {
+    processes_.front().heard = true;
     processes_.front().heard_at = Clock::now();
+  }
 }
 
 void Launcher::on_connection() {
@@ -296,8 +312,8 @@ void Launcher::on_connection() {
 int Launcher::poll_timeout() const {
   const auto now = Clock::now();
   auto next = now + std::chrono::seconds(1);
-  if (const Process& control = processes_.front(); control.heard_at != Clock::time_point{})
-    next = std::min(next, control.heard_at + options_.hang_bound);
+  if (const Process& control = processes_.front(); control.state == State::running)
+    next = std::min(next, control.heard_at + silence_bound());
   for (const Process& process : processes_) {
     next = std::min(next, process.kill_at);
     if (process.state == State::backing_off) next = std::min(next, process.start_at);

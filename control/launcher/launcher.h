@@ -1,7 +1,8 @@
 // `headgate run`: starts, watches and stops control, the fast path and the bridge. It parses no configuration
 // and moves no media; what it must not do is die with them or take them along, so it does little.
 //
-// Processes are watched by pidfd. One that runs already (NAME.lock held) is adopted instead of started. Text
+// Processes are watched by pidfd. One that runs already (NAME.lock held, or where that was removed its socket
+// listened on) is adopted instead of started. Text
 // protocol on run_dir/launcher.sock, one line a connection, answered by lines and closed:
 //   start               control: the state files are written; the media processes may start      -> ok
 //   ready TEXT          control: all serve the applied map                                        -> ok
@@ -12,7 +13,8 @@
 //   status              "ready 1", or "ready 0" while this launcher has yet to hear `ready`; then a line a
 //                       process: NAME STATE PID DEATHS STARTED_UNIX_NS CRASH_LOOP HUNG    -> lines
 // HUNG counts the deaths that were kills of a process that did not answer. Control asks for `status` about
-// once a second: when it has done so and then falls silent for hang_bound, the launcher kills it likewise.
+// once a second: when it falls silent for hang_bound, or says nothing for first_word_bound after its start or
+// its adoption, the launcher kills it likewise.
 // Threading: one thread, run() returns when everything has stopped.
 #pragma once
 
@@ -37,6 +39,7 @@ struct ProcessSpec {
   std::vector<std::string> command;
   Privileges privileges;
   bool waits_for_control = true;  // starts on control's word
+  std::string socket = {};        // where it listens; finds one that runs where its lock was removed
 };
 
 struct LauncherOptions {
@@ -44,6 +47,7 @@ struct LauncherOptions {
   std::vector<ProcessSpec> processes;  // in the order of starting; the first is control
   std::chrono::milliseconds stop_bound{5000};
   std::chrono::milliseconds hang_bound{10'000};
+  std::chrono::milliseconds first_word_bound{20'000};  // reading a large map takes seconds
 };
 
 class Launcher {
@@ -67,8 +71,10 @@ class Launcher {
     bool adopted = false;
     bool restarting = false;
     bool in_crash_loop = false;
+    bool killed_hung = false;  // its end is yet to come
     unsigned long long hung = 0;
-    Clock::time_point heard_at{};  // of control: its last request under this pid
+    bool heard = false;            // of control: a request under this pid
+    Clock::time_point heard_at{};  // of control: its last one; where there is none, its start or adoption
   };
 
   bool set_up();
@@ -84,6 +90,7 @@ class Launcher {
   std::string hung(const std::string& name_and_pid);
   void kill_hung(Process& process, const std::string& why);
   void watch_control();
+  std::chrono::milliseconds silence_bound() const;
   bool listen();
   std::string status();
   void notice_crash_loops();

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <cerrno>
 #include <charconv>
@@ -60,6 +62,28 @@ std::optional<RunningProcess> find_running(const std::string& lock_path) {
   if (pid == 0 || (::kill(pid, 0) != 0 && errno == ESRCH)) return std::nullopt;
   RunningProcess running{pid, UniqueFd(::pidfd_open(pid, 0))};
   if (!running.pidfd || !held(fd.get()) || read_pid(fd.get()) != pid) return std::nullopt;
+  return running;
+}
+
+std::optional<RunningProcess> find_listening(const std::string& socket_path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (socket_path.size() >= sizeof address.sun_path) return std::nullopt;
+  std::memcpy(address.sun_path, socket_path.c_str(), socket_path.size() + 1);
+  const auto connect = [&]() -> pid_t {
+    const UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    ucred who{};
+    socklen_t size = sizeof who;
+    // The backlog of one that hangs may be full: it listens all the same, but there is no telling who it is.
+    const bool there =
+        fd && ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+        ::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &who, &size) == 0;
+    return there ? who.pid : 0;
+  };
+  const pid_t pid = connect();
+  if (pid <= 0) return std::nullopt;
+  RunningProcess running{pid, UniqueFd(::pidfd_open(pid, 0))};
+  if (!running.pidfd || connect() != pid) return std::nullopt;  // as for a lock: still the same one
   return running;
 }
 

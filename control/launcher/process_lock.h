@@ -33,4 +33,8 @@ struct RunningProcess {
 // pid that the kernel gave to somebody else is not taken for it.
 std::optional<RunningProcess> find_running(const std::string& lock_path);
 
+// The process that listens on a Unix socket, or nothing: for a lock whose file somebody removed. One that
+// hangs is found too, as the kernel answers for it.
+std::optional<RunningProcess> find_listening(const std::string& socket_path);
+
 }  // namespace headgate::control

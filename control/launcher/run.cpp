@@ -167,13 +167,19 @@ int run_gateway(const RunOptions& options) {
     complain("{}", lock.error());
     return 1;
   }
+  // The lock's file may have been removed under a launcher that runs.
+  if (const auto other = find_listening(run.launcher_socket())) {
+    complain("already running, pid {} ({} was removed; it listens on {})", other->pid, run.lock("launcher"),
+             run.launcher_socket());
+    return 1;
+  }
   const std::string socket = options.socket.empty() ? run.control_socket() : options.socket;
   LauncherOptions launcher;
   launcher.run_dir = run;
   launcher.processes = {
-      {"control", {paths[0], "--config", config, "--socket", socket}, control_privileges(), false},
-      {"fastpath", {paths[1], "--run-dir", run.root}, fastpath_privileges(), true},
-      {"bridge", {paths[2], "--run-dir", run.root}, bridge_privileges(), true},
+      {"control", {paths[0], "--config", config, "--socket", socket}, control_privileges(), false, socket},
+      {"fastpath", {paths[1], "--run-dir", run.root}, fastpath_privileges(), true, run.fastpath_socket()},
+      {"bridge", {paths[2], "--run-dir", run.root}, bridge_privileges(), true, run.bridge_socket()},
   };
   return Launcher(std::move(launcher), ServiceManager::from_environment()).run();
 }

@@ -139,6 +139,8 @@ bool Producer::has_consumer() const noexcept {
          impl_->mapping.held(Role::consumer);
 }
 
+bool Producer::stale() const noexcept { return impl_->mapping.stale(); }
+
 std::uint64_t Producer::dropped(std::uint32_t channel) const noexcept {
   const std::uint32_t index = impl_->channels.find(channel);
   return index == ChannelTable::kNone ? 0 : impl_->channels.at(index).dropped;

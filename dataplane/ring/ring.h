@@ -62,6 +62,9 @@ class Producer {
   std::uint64_t dropped(std::uint32_t channel) const noexcept;
   // Whether a consumer has the ring open now. From any thread; a system call.
   bool has_consumer() const noexcept;
+  // The file under this mapping was removed or replaced: a consumer that starts now finds another one or
+  // none. From any thread; a system call.
+  bool stale() const noexcept;
 
  private:
   Producer();

@@ -82,6 +82,68 @@ TEST_F(ChannelMonitorTest, IsDownAfterTwoSilentSeconds) {
   EXPECT_EQ(health().active_input, 0U);
 }
 
+// It stands still, so the source is not to blame.
+TEST_F(ChannelMonitorTest, NamesAFastPathThatStandsStill) {
+  snapshot.heartbeat_unix_ns = static_cast<std::uint64_t>(now);
+  second_of_media();
+  now += 12 * kSecond;
+  look();
+  EXPECT_EQ(health().state, ChannelState::down);
+  EXPECT_EQ(health().reason, "the fast path does not answer (for 13s)");
+  snapshot.heartbeat_unix_ns = static_cast<std::uint64_t>(now);
+  look();
+  EXPECT_EQ(health().reason, "no datagram for 12s");
+}
+
+TEST_F(ChannelMonitorTest, NamesAFastPathThatStandsStillBeforeAnythingCame) {
+  snapshot.heartbeat_unix_ns = static_cast<std::uint64_t>(now);
+  now += 5 * kSecond;
+  look();
+  EXPECT_EQ(health().reason, "the fast path does not answer (for 5s)");
+}
+
+TEST_F(ChannelMonitorTest, KeepsSinceWhenOverARestartOfControl) {
+  second_of_media();
+  const auto since = health().since_unix_ns;
+  second_of_media();
+  const std::string kept = monitor.remembered();
+  monitor = {};
+  monitor.recall(kept);
+  second_of_media();
+  EXPECT_EQ(health().state, ChannelState::ok);
+  EXPECT_EQ(health().since_unix_ns, since);
+  monitor = {};
+  monitor.recall(kept);
+  now += 10 * kSecond;  // another state
+  look();
+  EXPECT_EQ(health().state, ChannelState::down);
+  EXPECT_EQ(health().since_unix_ns, now);
+  second_of_media();
+  EXPECT_EQ(health().since_unix_ns, now);  // ok, but not all the time
+  for (const char* text : {"rubbish", "{}", R"({"channels": {"news": {"state": 5}}})"}) {
+    monitor = {};
+    monitor.recall(text);
+    second_of_media();
+    EXPECT_EQ(health().since_unix_ns, now);
+  }
+}
+
+TEST_F(ChannelMonitorTest, KeepsSinceWhenItIsDegradedOverARestartOfControl) {
+  second_of_media();
+  input().cc_errors += 3;
+  second_of_media();
+  const auto since = health().since_unix_ns;
+  const std::string kept = monitor.remembered();
+  monitor = {};
+  monitor.recall(kept);
+  second_of_media();  // the errors were seen by the one before
+  EXPECT_EQ(health().state, ChannelState::ok);
+  input().cc_errors += 3;
+  second_of_media();
+  EXPECT_EQ(health().state, ChannelState::degraded);
+  EXPECT_EQ(health().since_unix_ns, since);
+}
+
 TEST_F(ChannelMonitorTest, BridgesARestartOfTheFastPath) {
   input().cc_errors = 50;
   second_of_media();

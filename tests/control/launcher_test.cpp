@@ -39,6 +39,7 @@ class LauncherTest : public ::testing::Test {
     options.run_dir = run;
     options.stop_bound = 300ms;
     options.hang_bound = hang_bound;
+    options.first_word_bound = first_word_bound;
     for (const std::string name : {"control", "fastpath", "bridge"})
       options.processes.push_back({name,
                                    {FAKE_PROCESS, dir.path, name,
@@ -89,7 +90,7 @@ class LauncherTest : public ::testing::Test {
   TempDir dir;
   protocol::RunDir run{dir.path};
   pid_t launcher = 0;
-  std::chrono::milliseconds hang_bound{10'000};
+  std::chrono::milliseconds hang_bound{10'000}, first_word_bound{20'000};
   std::string notify;
   std::optional<std::chrono::microseconds> watchdog;
 };
@@ -135,6 +136,20 @@ TEST_F(LauncherTest, KillsAControlThatFallsSilent) {
   const pid_t control = pid_of("control");
   EXPECT_EQ(status("control").deaths, 0U);
   ::kill(control, SIGSTOP);
+  EXPECT_TRUE(eventually([&] { return pid_of("control") != 0 && pid_of("control") != control; }));
+  EXPECT_EQ(status("control").hung, 1U);
+}
+
+// Stopped before this launcher came: it never hears a word of it.
+TEST_F(LauncherTest, KillsAnAdoptedControlThatNeverSaysAWord) {
+  control_mode = "ping";
+  start();
+  ASSERT_TRUE(eventually([&] { return pid_of("control") != 0; }));
+  const pid_t control = pid_of("control");
+  ::kill(control, SIGSTOP);
+  stop(SIGKILL);
+  first_word_bound = 500ms;
+  start();
   EXPECT_TRUE(eventually([&] { return pid_of("control") != 0 && pid_of("control") != control; }));
   EXPECT_EQ(status("control").hung, 1U);
 }
@@ -247,6 +262,21 @@ TEST(ProcessLock, NamesThePidOfItsHolder) {
   ASSERT_FALSE(second.has_value());
   EXPECT_NE(second.error().find("already running, pid " + std::to_string(::getpid())), std::string::npos)
       << second.error();
+}
+
+TEST(ProcessLock, FindsTheListenerOfASocketAndNobodyBehindADeadOne) {
+  TempDir dir;
+  const std::string path = dir.path + "/x.sock";
+  EXPECT_FALSE(find_listening(path).has_value());
+  protocol::SocketPath socket_path(path);
+  UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_TRUE(socket_path.bind(listener.get(), 0600).has_value());
+  ASSERT_EQ(::listen(listener.get(), 8), 0);
+  const auto found = find_listening(path);
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->pid, ::getpid());
+  listener.reset();
+  EXPECT_FALSE(find_listening(path).has_value());
 }
 
 TEST(ProcessLock, DoesNotBelieveAPidWithoutItsLock) {

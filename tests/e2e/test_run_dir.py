@@ -1,11 +1,13 @@
 """A run_dir that somebody damaged, or that has no room left: media goes on, or comes back, and it is told."""
+import contextlib
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
 
-from support import media
-from support.gateway import Gateway
+from support import hls, media
+from support.gateway import HEADGATE, Gateway
 
 CHANNELS = {"one": {"inputs": ["udp://239.12.1.1:5000"], "push": ["udp://239.12.2.1:5000"],
                     "serve": {"hls": {"segment": "1s", "window": 7}}}}
@@ -42,6 +44,48 @@ def test_a_process_whose_state_file_is_damaged_comes_back(rig):
         sender.kill()
 
 
+def test_state_lost_ends_when_the_folder_is_back(rig):
+    with Gateway(rig, CHANNELS) as gateway:
+        def lost():
+            return [alarm for alarm in gateway.json("status")["alarms"] if alarm["kind"] == "state_lost"]
+
+        def wait_lost(there):
+            end = time.monotonic() + 12
+            while bool(lost()) != there:
+                assert time.monotonic() < end, f"state_lost {lost()}"
+                time.sleep(0.1)
+
+        state, away = gateway.run_dir / "state", gateway.run_dir / "away"
+        time.sleep(1.5)
+        state.rename(away)
+        gateway.kill("bridge", signal.SIGSTOP)  # a look at which it does not answer
+        wait_lost(True)
+        gateway.kill("bridge", signal.SIGCONT)
+        end = time.monotonic() + 10
+        while not all(process["answers"] for process in gateway.json("status")["processes"]):
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        time.sleep(1.5)
+        assert lost()
+        away.rename(state)
+        wait_lost(False)
+        gateway.wait_ready()
+
+
+def test_removed_locks_start_no_second_gateway(rig):
+    with Gateway(rig, CHANNELS) as gateway:
+        pids = {process: gateway.pid(process) for process in ("fastpath", "bridge", "control")}
+        for lock in gateway.run_dir.glob("*.lock"):
+            lock.unlink()
+        second = rig.call("gw", str(HEADGATE), "run", "--config", str(gateway.config), timeout=20)
+        assert second.returncode == 1 and f"already running, pid {gateway.launcher.pid}" in second.stderr, second
+        # A launcher that died leaves processes without locks: the next one finds them by their sockets.
+        gateway.kill("launcher")
+        gateway.start()
+        now = {process["name"]: process["pid"] for process in gateway.json("status")["processes"]}
+        assert now == pids, gateway.tail(40)
+
+
 def test_a_removed_socket_comes_back_without_a_restart(rig):
     with Gateway(rig, CHANNELS) as gateway:
         capture, sender = start(rig, gateway)
@@ -57,6 +101,29 @@ def test_a_removed_socket_comes_back_without_a_restart(rig):
         assert all(process["answers"] for process in gateway.json("status")["processes"] if process["name"] != "control")
         wait_output(gateway, capture)
         assert {process: gateway.pid(process) for process in pids} == pids, gateway.tail(40)
+        sender.kill()
+
+
+def test_a_removed_ring_comes_back_and_hls_goes_on(rig):
+    with Gateway(rig, CHANNELS) as gateway:
+        _capture, sender = start(rig, gateway)
+        client = hls.Client(gateway, "one")
+        client.follow(2, 15)
+        fastpath = gateway.pid("fastpath")
+        for kill in (False, True):
+            ring = gateway.run_dir / "fastpath" / "to-bridge-0.ring"
+            ring.unlink()
+            if kill:
+                gateway.wait_new("bridge", gateway.kill("bridge"))
+            newest, start_time = max(client.segments), time.monotonic()
+            while max((n for n, s in client.segments.items() if not s[2]), default=0) < newest + 2:
+                assert time.monotonic() - start_time < 15, f"no segment\n{gateway.tail(40)}"
+                with contextlib.suppress(OSError, AssertionError):
+                    client.poll()
+                time.sleep(0.1)
+            assert ring.exists()
+            print(f"ring removed{', bridge killed' if kill else ''}: two segments after {time.monotonic() - start_time:.1f} s")
+        assert gateway.pid("fastpath") == fastpath
         sender.kill()
 
 

@@ -56,6 +56,19 @@ TEST_F(RingTest, SlotArrivesWhole) {
             1U);
 }
 
+TEST_F(RingTest, ProducerNoticesThatItsFileWasRemovedAndMakesAnother) {
+  open(64);
+  EXPECT_FALSE(producer_->stale());
+  std::filesystem::remove(path_);
+  EXPECT_TRUE(producer_->stale());
+  auto another = Producer::open(path_, 64);  // while the one before still has its own
+  ASSERT_TRUE(another) << another.error();
+  EXPECT_FALSE((*another)->stale());
+  EXPECT_TRUE(producer_->stale());
+  EXPECT_TRUE(consumer_->stale());
+  EXPECT_TRUE(Consumer::open(path_));
+}
+
 TEST_F(RingTest, NothingIsVisibleBeforeFlush) {
   open(64);
   ASSERT_TRUE(push(*producer_, 1));

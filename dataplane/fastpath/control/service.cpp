@@ -192,7 +192,8 @@ Status Service::open_shared_memory(const protocol::FastpathState& state) {
   const auto bridged = static_cast<std::size_t>(
       std::count_if(state.channels.begin(), state.channels.end(), [](const auto& c) { return c.to_bridge; }));
   const std::size_t bytes = std::max(kMinRingBytes, bridged * kRingBytesPerChannel);
-  auto bridge = ring::Producer::open(run_dir_.bridge_ring(), bytes / sizeof(ring::Slot));
+  ring_slots_ = bytes / sizeof(ring::Slot);
+  auto bridge = ring::Producer::open(run_dir_.bridge_ring(), ring_slots_);
   if (!bridge) return tl::unexpected<std::string>(bridge.error());
   bridge_ = std::move(*bridge);
   return {};
@@ -271,6 +272,26 @@ void Service::publish_taps() {
   next->forgotten_handles.clear();
   taps_->mark(*next);
   switch_to(std::move(next));
+}
+
+// Whoever cleans up in run_dir may take the ring's name away: a bridge that starts later would find none.
+void Service::keep_ring() {
+  if (!bridge_->stale()) {
+    ring_lost_ = false;
+    return;
+  }
+  auto made = ring::Producer::open(run_dir_.bridge_ring(), ring_slots_);
+  if (!made) {
+    if (!ring_lost_) spdlog::error("{} was gone: HLS stands still: {}", run_dir_.bridge_ring(), made.error());
+    ring_lost_ = true;
+    return;
+  }
+  auto next = std::make_unique<Snapshot>(*snapshot_);
+  next->forgotten_handles.clear();
+  next->bridge = made->get();
+  switch_to(std::move(next));
+  bridge_ = std::move(*made);  // the worker has left the one before
+  spdlog::warn("{} was gone: made anew", run_dir_.bridge_ring());
 }
 
 tl::expected<nlohmann::json, std::string> Service::tap(const nlohmann::json& params) {
@@ -402,8 +423,10 @@ void Service::run(int signal_fd) {
       end_taps();
       hosts_->publish(steady_to_unix_ns());
       if (++watches % kDataWatches == 0) hosts_->hear(registry_->arrivals());
-      if (watches % kPathWatches == 0 && endpoint_->keep_path())
-        spdlog::warn("{} was gone: listening anew", run_dir_.fastpath_socket());
+      if (watches % kPathWatches == 0) {
+        keep_ring();
+        if (endpoint_->keep_path()) spdlog::warn("{} was gone: listening anew", run_dir_.fastpath_socket());
+      }
     }
   }
 }

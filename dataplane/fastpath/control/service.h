@@ -46,6 +46,7 @@ class Service {
   tl::expected<nlohmann::json, std::string> tap(const nlohmann::json& params);
   void end_taps();
   void publish_taps();
+  void keep_ring();
   std::string answer(const std::string& line);
   nlohmann::json hello() const;
   nlohmann::json status() const;
@@ -63,6 +64,8 @@ class Service {
   std::unique_ptr<protocol::StatsMapping> stats_;
   std::unique_ptr<TimelineStore> timelines_;
   std::unique_ptr<ring::Producer> bridge_;
+  std::size_t ring_slots_ = 0;
+  bool ring_lost_ = false;  // and told
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<Hosts> hosts_;
   std::unique_ptr<Worker> worker_;

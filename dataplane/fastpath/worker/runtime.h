@@ -137,6 +137,7 @@ struct Snapshot {
   std::vector<Cut*> input_cuts;         // of inputs[i], nullptr where it is relayed whole
   std::vector<OutputRuntime*> outputs;  // all, for publishing
   std::array<ring::Producer*, kMaxTaps> taps{};
+  ring::Producer* bridge = nullptr;  // one made anew; nullptr: the one before goes on
   std::size_t bridge_channels = 0;
   std::vector<std::uint32_t> forgotten_handles;  // channels that the bridge's ring may forget
 };

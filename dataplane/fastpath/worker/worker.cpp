@@ -65,6 +65,7 @@ void Worker::adopt(const Snapshot* snapshot) noexcept {
     drop_pending(*port, DropReason::output_queue_full);
   }
   current_ = snapshot;
+  if (snapshot->bridge != nullptr) parts_.bridge = snapshot->bridge;
   if (parts_.bridge != nullptr) {
     parts_.bridge->set_channel_count(snapshot->bridge_channels);
     for (const std::uint32_t handle : snapshot->forgotten_handles) parts_.bridge->forget_channel(handle);
