@@ -26,7 +26,9 @@ enum class DropReason : std::uint8_t {
   output_queue_full,  // output
   output_no_buffer,
   output_link_down,
+  rate_exceeded,
   ring_full,  // ring
+  buffer_full,
   exception_queue_full,
   kCount
 };
@@ -64,8 +66,12 @@ inline constexpr std::array<DropReasonInfo, kDropReasonCount> kDropReasons{{
     {DropReason::output_no_buffer, "output_no_buffer", "output",
      "no buffer left for a copy to a further output"},
     {DropReason::output_link_down, "output_link_down", "output", "the output's port has no link"},
+    {DropReason::rate_exceeded, "rate_exceeded", "output",
+     "packet beyond the constant rate of the channel (remux.bitrate)"},
     {DropReason::ring_full, "ring_full", "ring",
      "ring to the bridge full, or the channel's share of it used up"},
+    {DropReason::buffer_full, "buffer_full", "ring",
+     "packet that came too early or was too much for the input's buffer (remux.buffer)"},
     {DropReason::exception_queue_full, "exception_queue_full", "ring", "queue to the IGMP and ARP host full"},
 }};
 

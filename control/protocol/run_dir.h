@@ -25,6 +25,7 @@ struct RunDir {
   std::string fastpath_stats() const { return fastpath_dir() + "/stats"; }
   std::string timelines() const { return fastpath_dir() + "/timelines"; }
   std::string bridge_ring() const { return fastpath_dir() + "/to-bridge-0.ring"; }
+  std::string fastpath_ring() const { return bridge_dir() + "/to-fastpath-0.ring"; }
   std::string hls_dir() const { return bridge_dir() + "/hls"; }
 };
 

@@ -9,6 +9,20 @@ using nlohmann::json;
 
 constexpr std::pair<DatagramProtocol, std::string_view> kProtocols[] = {{DatagramProtocol::udp, "udp"},
                                                                         {DatagramProtocol::rtp, "rtp"}};
+constexpr std::pair<InputWay, std::string_view> kWays[] = {{InputWay::datagrams, "datagrams"},
+                                                           {InputWay::bridge, "bridge"}};
+constexpr std::pair<Trouble, std::string_view> kTroubleNames[] = {
+    {Trouble::no_data, "no_data"}, {Trouble::sync, "sync"},           {Trouble::cc, "cc"},
+    {Trouble::pat, "pat"},         {Trouble::pmt, "pmt"},             {Trouble::pcr, "pcr"},
+    {Trouble::pid, "pid"},         {Trouble::scrambled, "scrambled"}, {Trouble::bitrate, "bitrate"}};
+static_assert(std::size(kTroubleNames) == kTroubles);
+constexpr std::pair<SourceKind, std::string_view> kSourceKinds[] = {
+    {SourceKind::publish, "publish"},           {SourceKind::srt_caller, "srt_caller"},
+    {SourceKind::srt_listener, "srt_listener"}, {SourceKind::rtmp, "rtmp"},
+    {SourceKind::http_ts, "http_ts"},           {SourceKind::hls, "hls"},
+    {SourceKind::file, "file"}};
+constexpr std::pair<PushKind, std::string_view> kPushKinds[] = {{PushKind::rtmp, "rtmp"},
+                                                                {PushKind::srt, "srt"}};
 constexpr std::pair<IgmpMode, std::string_view> kIgmpModes[] = {
     {IgmpMode::automatic, "automatic"}, {IgmpMode::v1, "v1"}, {IgmpMode::v2, "v2"}, {IgmpMode::v3, "v3"}};
 constexpr std::pair<HugepageMode, std::string_view> kHugepageModes[] = {
@@ -26,6 +40,8 @@ constexpr std::uint32_t kMaxLatencyMs = 65'535;  // 16 bits in SRT's handshake
 // What libsrt takes as SRTO_PASSPHRASE.
 constexpr std::size_t kMinPassphrase = 10;
 constexpr std::size_t kMaxPassphrase = 79;
+constexpr std::uint32_t kMaxBufferMs = 60'000;
+constexpr std::uint32_t kMaxFailoverMs = 86'400'000;
 constexpr std::size_t kMaxId = 255;  // NAME_MAX of Linux
 
 template <typename T>
@@ -77,9 +93,23 @@ json write(const InterfaceState& s) {
 }
 
 json write(const InputState& s) {
-  return {{"number", s.number},       {"url", s.url},   {"protocol", name_of(s.protocol, kProtocols)},
-          {"interface", s.interface}, {"vlan", s.vlan}, {"group", s.group},
-          {"source", s.source},       {"port", s.port}};
+  return {{"number", s.number},
+          {"url", s.url},
+          {"way", name_of(s.way, kWays)},
+          {"program", program_json(s.program)},
+          {"buffer_ms", s.buffer_ms},
+          {"protocol", name_of(s.protocol, kProtocols)},
+          {"interface", s.interface},
+          {"vlan", s.vlan},
+          {"group", s.group},
+          {"source", s.source},
+          {"port", s.port}};
+}
+
+json write(const FailoverState& s) {
+  json when = json::array();
+  for (const Trouble trouble : s.when) when.push_back(name_of(trouble, kTroubleNames));
+  return {{"after_ms", s.after_ms}, {"hold_ms", s.hold_ms}, {"back", s.back}, {"when", when}};
 }
 
 json write(const OutputState& s) {
@@ -96,10 +126,30 @@ json write(const FastpathChannel& s) {
   for (const OutputState& output : s.outputs) outputs.push_back(write(output));
   return {{"id", s.id},
           {"handle", s.handle},
-          {"program", program_json(s.program)},
           {"to_bridge", s.to_bridge},
+          {"failover", write(s.failover)},
+          {"forced_input", s.forced_input},
+          {"bitrate_bps", s.bitrate_bps},
           {"inputs", inputs},
           {"outputs", outputs}};
+}
+
+json write(const BridgeInput& s) {
+  return {{"number", s.number},         {"url", s.url},
+          {"address", s.address},       {"kind", name_of(s.kind, kSourceKinds)},
+          {"key", s.key},               {"passphrase", s.passphrase},
+          {"stream_id", s.stream_id},   {"latency_ms", s.latency_ms},
+          {"grace_ms", s.grace_ms}};
+}
+
+json write(const BridgePush& s) {
+  return {{"url", s.url},
+          {"kind", name_of(s.kind, kPushKinds)},
+          {"address", s.address},
+          {"stream", s.stream},
+          {"passphrase", s.passphrase},
+          {"stream_id", s.stream_id},
+          {"latency_ms", s.latency_ms}};
 }
 
 json write(const BridgeChannel& s) {
@@ -107,8 +157,20 @@ json write(const BridgeChannel& s) {
   if (s.hls) hls = {{"segment_ms", s.hls->segment_ms}, {"window", s.hls->window}};
   json srt = nullptr;
   if (s.srt) srt = {{"passphrase", s.srt->passphrase}};
-  return {{"id", s.id}, {"handle", s.handle},   {"name", s.name}, {"program", program_json(s.program)},
-          {"hls", hls}, {"http_ts", s.http_ts}, {"rtmp", s.rtmp}, {"srt", srt}};
+  json inputs = json::array();
+  for (const BridgeInput& input : s.inputs) inputs.push_back(write(input));
+  json pushes = json::array();
+  for (const BridgePush& push : s.pushes) pushes.push_back(write(push));
+  return {{"id", s.id},         {"handle", s.handle},
+          {"name", s.name},     {"program", program_json(s.program)},
+          {"hls", hls},         {"http_ts", s.http_ts},
+          {"rtmp", s.rtmp},     {"srt", srt},
+          {"inputs", inputs},   {"pushes", pushes},
+          {"provider", s.provider}, {"service_id", s.service_id}};
+}
+
+json write(const RtmpsServerState& s) {
+  return {{"listen", s.listen}, {"certificate", s.certificate}, {"key", s.key}};
 }
 
 json write(const SrtServerState& s) {
@@ -137,10 +199,14 @@ InterfaceState read_interface(const json& value, const std::string& path) {
 
 InputState read_input(const json& value, const std::string& path) {
   const Members members(value, path,
-                        {"number", "url", "protocol", "interface", "vlan", "group", "source", "port"});
+                        {"number", "url", "way", "program", "buffer_ms", "protocol", "interface", "vlan",
+                         "group", "source", "port"});
   InputState s;
   members.read("number", s.number);
   members.read("url", s.url);
+  members.read("way", s.way, kWays);
+  s.program = read_program(members);
+  members.read("buffer_ms", s.buffer_ms, kMaxBufferMs);
   members.read("protocol", s.protocol, kProtocols);
   members.read("interface", s.interface);
   members.read("vlan", s.vlan, kMaxVlan);
@@ -165,20 +231,85 @@ OutputState read_output(const json& value, const std::string& path) {
   return s;
 }
 
+Trouble read_trouble(const json& value, const std::string& path) {
+  const std::string name = Members::string(value, path);
+  for (const auto& [trouble, label] : kTroubleNames) {
+    if (label == name) return trouble;
+  }
+  fail(path, "names no trouble");
+}
+
+FailoverState read_failover(const json& value, const std::string& path) {
+  const Members members(value, path, {"after_ms", "hold_ms", "back", "when"});
+  FailoverState s;
+  members.read("after_ms", s.after_ms, kMaxFailoverMs);
+  members.read("hold_ms", s.hold_ms, kMaxFailoverMs);
+  members.read("back", s.back);
+  s.when.clear();
+  members.read_list("when", s.when, read_trouble);
+  return s;
+}
+
 FastpathChannel read_fastpath_channel(const json& value, const std::string& path) {
-  const Members members(value, path, {"id", "handle", "program", "to_bridge", "inputs", "outputs"});
+  const Members members(value, path,
+                        {"id", "handle", "to_bridge", "failover", "forced_input", "bitrate_bps", "inputs",
+                         "outputs"});
   FastpathChannel s;
   s.id = read_id(members);
   members.read("handle", s.handle);
-  s.program = read_program(members);
   members.read("to_bridge", s.to_bridge);
+  s.failover = read_failover(members.get("failover"), members.at("failover"));
+  members.read("forced_input", s.forced_input);
+  members.read("bitrate_bps", s.bitrate_bps);
   members.read_list("inputs", s.inputs, read_input);
   members.read_list("outputs", s.outputs, read_output);
   return s;
 }
 
+BridgeInput read_bridge_input(const json& value, const std::string& path) {
+  const Members members(value, path,
+                        {"number", "url", "kind", "address", "key", "passphrase", "stream_id", "latency_ms",
+                         "grace_ms"});
+  BridgeInput s;
+  members.read("number", s.number);
+  members.read("url", s.url);
+  members.read("kind", s.kind, kSourceKinds);
+  members.read("address", s.address);
+  members.read("key", s.key);
+  read_passphrase(members, s.passphrase);
+  members.read("stream_id", s.stream_id);
+  members.read("latency_ms", s.latency_ms, kMaxLatencyMs);
+  members.read("grace_ms", s.grace_ms, kMaxFailoverMs);
+  return s;
+}
+
+BridgePush read_push(const json& value, const std::string& path) {
+  const Members members(
+      value, path, {"url", "kind", "address", "stream", "passphrase", "stream_id", "latency_ms"});
+  BridgePush s;
+  members.read("url", s.url);
+  members.read("kind", s.kind, kPushKinds);
+  members.read("address", s.address);
+  members.read("stream", s.stream);
+  read_passphrase(members, s.passphrase);
+  members.read("stream_id", s.stream_id);
+  members.read("latency_ms", s.latency_ms, kMaxLatencyMs);
+  return s;
+}
+
+RtmpsServerState read_rtmps_server(const json& value, const std::string& path) {
+  const Members members(value, path, {"listen", "certificate", "key"});
+  RtmpsServerState s;
+  members.read("listen", s.listen);
+  members.read("certificate", s.certificate);
+  members.read("key", s.key);
+  return s;
+}
+
 BridgeChannel read_bridge_channel(const json& value, const std::string& path) {
-  const Members members(value, path, {"id", "handle", "name", "program", "hls", "http_ts", "rtmp", "srt"});
+  const Members members(value, path,
+                        {"id", "handle", "name", "program", "hls", "http_ts", "rtmp", "srt", "inputs",
+                         "pushes", "service_id", "provider"});
   BridgeChannel s;
   s.id = read_id(members);
   members.read("handle", s.handle);
@@ -197,6 +328,10 @@ BridgeChannel read_bridge_channel(const json& value, const std::string& path) {
     const Members srt(members.get("srt"), members.at("srt"), {"passphrase"});
     read_passphrase(srt, s.srt.emplace().passphrase);
   }
+  members.read_list("inputs", s.inputs, read_bridge_input);
+  members.read_list("pushes", s.pushes, read_push);
+  members.read("service_id", s.service_id);
+  members.read("provider", s.provider);
   return s;
 }
 
@@ -241,7 +376,7 @@ FastpathState read_fastpath(const json& value) {
 BridgeState read_bridge(const json& value) {
   const Members members(value, "",
                         {"version", "generation", "node", "log_level", "log_format", "http_listen",
-                         "rtmp_listen", "srt_servers", "channels"});
+                         "rtmp_listen", "rtmps_servers", "srt_servers", "channels"});
   BridgeState s;
   members.read("generation", s.generation);
   members.read("node", s.node);
@@ -249,6 +384,7 @@ BridgeState read_bridge(const json& value) {
   members.read("log_format", s.log_format);
   members.read_list("http_listen", s.http_listen, Members::string);
   members.read_list("rtmp_listen", s.rtmp_listen, Members::string);
+  members.read_list("rtmps_servers", s.rtmps_servers, read_rtmps_server);
   members.read_list("srt_servers", s.srt_servers, read_srt_server);
   members.read_list("channels", s.channels, read_bridge_channel);
   return s;
@@ -291,6 +427,8 @@ std::string to_json(const FastpathState& s) {
 std::string to_json(const BridgeState& s) {
   json channels = json::array();
   for (const BridgeChannel& channel : s.channels) channels.push_back(write(channel));
+  json rtmps_servers = json::array();
+  for (const RtmpsServerState& server : s.rtmps_servers) rtmps_servers.push_back(write(server));
   json srt_servers = json::array();
   for (const SrtServerState& server : s.srt_servers) srt_servers.push_back(write(server));
   return dump({{"version", kStateVersion},
@@ -300,6 +438,7 @@ std::string to_json(const BridgeState& s) {
                {"log_format", s.log_format},
                {"http_listen", s.http_listen},
                {"rtmp_listen", s.rtmp_listen},
+               {"rtmps_servers", rtmps_servers},
                {"srt_servers", srt_servers},
                {"channels", channels}},
               1) +

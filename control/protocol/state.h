@@ -13,7 +13,7 @@
 
 namespace headgate::protocol {
 
-inline constexpr int kStateVersion = 1;
+inline constexpr int kStateVersion = 2;
 
 enum class DatagramProtocol { udp, rtp };
 enum class IgmpMode { automatic, v1, v2, v3 };
@@ -39,9 +39,18 @@ struct InterfaceState {
   bool operator==(const InterfaceState&) const = default;
 };
 
+// How an input's packets reach the fast path.
+enum class InputWay {
+  datagrams,  // multicast or unicast on an interface: the members from `protocol` on say where
+  bridge,     // through the ring of the bridge; the members from `protocol` on mean nothing
+};
+
 struct InputState {
   std::uint32_t number = 1;  // 1 = primary
   std::string url;           // as in the map, without secrets; labels and status show it
+  InputWay way = InputWay::datagrams;
+  std::optional<Program> program;  // its own, else the channel's; filled in by control
+  std::uint32_t buffer_ms = 0;     // between arrival and departure, paced by the stream's own clock; 0: none
   DatagramProtocol protocol = DatagramProtocol::udp;
   std::string interface;
   std::uint16_t vlan = 0;  // 0: untagged
@@ -63,11 +72,27 @@ struct OutputState {
   bool operator==(const OutputState&) const = default;
 };
 
+// What makes an input unfit, as `failover.when` names it.
+enum class Trouble : std::uint8_t { no_data, sync, cc, pat, pmt, pcr, pid, scrambled, bitrate };
+inline constexpr std::size_t kTroubles = 9;
+
+// When a channel with several inputs goes to another one.
+struct FailoverState {
+  std::uint32_t after_ms = 2000;
+  std::uint32_t hold_ms = 10'000;  // a preferred input must be good for so long
+  bool back = true;                // by itself to the preferred input
+  std::vector<Trouble> when{Trouble::no_data, Trouble::sync, Trouble::pat,
+                            Trouble::pmt,     Trouble::pcr,  Trouble::scrambled};
+  bool operator==(const FailoverState&) const = default;
+};
+
 struct FastpathChannel {
   std::string id;
   std::uint32_t handle = 0;  // never reused in the life of run_dir
-  std::optional<Program> program;
   bool to_bridge = false;
+  FailoverState failover;
+  std::uint32_t forced_input = 0;  // `headgate switch`: this number, whatever its state; 0: automatic
+  std::uint64_t bitrate_bps = 0;   // constant, null-stuffed; 0: as it comes
   std::vector<InputState> inputs;
   std::vector<OutputState> outputs;
   bool operator==(const FastpathChannel&) const = default;
@@ -105,6 +130,43 @@ struct SrtServerState {
   bool operator==(const SrtServerState&) const = default;
 };
 
+// Where the bridge gets an input from.
+enum class SourceKind {
+  publish,       // an encoder comes to our RTMP or SRT server
+  srt_caller,    // we call
+  srt_listener,  // we listen on a port of its own
+  rtmp,          // rtmp://, rtmps://: we play
+  http_ts,
+  hls,
+  file,
+};
+
+struct BridgeInput {
+  std::uint32_t number = 1;
+  std::string url;  // without secrets; labels and status show it
+  SourceKind kind = SourceKind::publish;
+  std::string address;           // to connect to, to listen on, or the file's path; may hold secrets
+  std::string key;               // publish: what the encoder must give, "": none
+  std::string passphrase;        // srt
+  std::string stream_id;         // srt_caller
+  std::uint32_t latency_ms = 120;  // srt
+  std::uint32_t grace_ms = 5000;   // publish: a vanished publisher's place and timeline are kept so long
+  bool operator==(const BridgeInput&) const = default;
+};
+
+enum class PushKind { rtmp, srt };
+
+struct BridgePush {
+  std::string url;  // without secrets; labels and status show it
+  PushKind kind = PushKind::rtmp;
+  std::string address;     // rtmp://, rtmps:// without the stream name; HOST:PORT of srt
+  std::string stream;      // rtmp: stream name, a secret
+  std::string passphrase;  // srt
+  std::string stream_id;   // srt
+  std::uint32_t latency_ms = 120;  // srt
+  bool operator==(const BridgePush&) const = default;
+};
+
 struct BridgeChannel {
   std::string id;
   std::uint32_t handle = 0;
@@ -114,7 +176,20 @@ struct BridgeChannel {
   bool http_ts = false;
   bool rtmp = false;
   std::optional<SrtServeState> srt;
+  std::vector<BridgeInput> inputs;  // those that enter here
+  std::vector<BridgePush> pushes;   // those that leave here, enabled ones only
+  // Of the service that is made out of what RTMP brings.
+  std::uint16_t service_id = 1;
+  std::string provider;
   bool operator==(const BridgeChannel&) const = default;
+};
+
+// RTMP over TLS. The certificate chain and its key as PEM, read by control.
+struct RtmpsServerState {
+  std::string listen;
+  std::string certificate;
+  std::string key;
+  bool operator==(const RtmpsServerState&) const = default;
 };
 
 struct BridgeState {
@@ -124,6 +199,7 @@ struct BridgeState {
   std::string log_format = "text";
   std::vector<std::string> http_listen;  // "[::]:8080"
   std::vector<std::string> rtmp_listen;  // "[::]:1935"
+  std::vector<RtmpsServerState> rtmps_servers;
   std::vector<SrtServerState> srt_servers;
   std::vector<BridgeChannel> channels;
   bool operator==(const BridgeState&) const = default;

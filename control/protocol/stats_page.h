@@ -19,10 +19,11 @@
 namespace headgate::protocol {
 
 inline constexpr std::uint64_t kStatsMagic = 0x3174617453676448;  // "HdgStat1"
-inline constexpr std::uint32_t kStatsVersion = 1;
+inline constexpr std::uint32_t kStatsVersion = 2;
 inline constexpr std::size_t kMaxPidStats = 128;
 inline constexpr std::size_t kMaxInputs = 2048;
 inline constexpr std::size_t kMaxOutputs = 4096;
+inline constexpr std::size_t kMaxChannels = 2048;  // with several inputs, a buffer or a constant rate
 inline constexpr std::size_t kMaxInterfaces = 16;
 inline constexpr std::size_t kMaxNetworks = 64;  // interface x VLAN
 
@@ -67,10 +68,34 @@ struct alignas(64) InputStats {
   Counter ring_slots;      // handed to the bridge
   Counter service_state;   // ServiceFilter::State + 1, 0 without a program
   Counter program_number;
+  Counter troubles;          // bit n: protocol::Trouble n lasts longer than failover.after
+  Counter buffer_packets;    // in the input's buffer now; 0 without one
+  Counter buffer_level_ns;   // from the next departure to the last packet's
+  Counter buffer_underflows;
+  Counter buffer_overflows;
+  Counter clock_drift_ppb;   // two's complement: the source's clock against ours
   Drops drops;
   std::atomic<std::uint32_t> pid_count;
   std::atomic<std::uint32_t> pids_beyond;  // PIDs seen that found no place in `pids`
   std::array<PidStats, kMaxPidStats> pids;
+};
+
+// A channel whose packets pass the switch, a buffer or the constant rate.
+struct alignas(64) ChannelStats {
+  std::atomic<std::uint32_t> in_use;
+  std::uint32_t reserved;
+  std::array<char, 72> channel;
+  Counter on_air;            // number of the input; 0: none yet
+  Counter wanted;            // number of the input that is to be on air
+  Counter forced;            // by the operator; 0: automatic
+  Counter switched_unix_ns;  // the last change
+  Counter switches;
+  Counter hard_switches;     // without a random access point
+  Counter filler_packets;    // PAT, PMT and PCR between two inputs
+  Counter left_out;          // packets of tracks that the output has no place for
+  Counter null_packets;      // put in for the constant rate
+  Counter rate_dropped;      // packets beyond the constant rate
+  Counter departure_late_max_ns;  // of the paced output, over about the last second
 };
 
 struct alignas(64) OutputStats {
@@ -136,6 +161,7 @@ struct StatsPage {
   std::array<InterfaceStats, kMaxInterfaces> interfaces;
   std::array<NetworkStats, kMaxNetworks> networks;
   std::array<InputStats, kMaxInputs> inputs;
+  std::array<ChannelStats, kMaxChannels> channels;
   std::array<OutputStats, kMaxOutputs> outputs;
 };
 

@@ -48,8 +48,17 @@ protocol::InterfaceState convert(const config::Interface& from) {
 }
 
 protocol::InputState convert(const config::Input& from) {
-  return {from.number, from.url, convert(from.protocol), from.interface, from.vlan, from.group,
-          from.source, from.port};
+  protocol::InputState to;
+  to.number = from.number;
+  to.url = from.url;
+  to.program = from.program;
+  to.protocol = convert(from.protocol);
+  to.interface = from.interface;
+  to.vlan = from.vlan;
+  to.group = from.group;
+  to.source = from.source;
+  to.port = from.port;
+  return to;
 }
 
 protocol::OutputState convert(const config::Push& from) {
@@ -66,7 +75,6 @@ protocol::FastpathChannel fastpath_channel(const config::Channel& from, std::uin
   protocol::FastpathChannel to;
   to.id = from.id;
   to.handle = handle;
-  to.program = program_of(from);
   to.to_bridge = !config::served(from).empty();
   for (const config::Input& input : from.inputs) to.inputs.push_back(convert(input));
   for (const config::Push& push : from.push) {

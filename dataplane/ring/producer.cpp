@@ -105,7 +105,7 @@ bool Producer::push(const Slot& header, std::span<const std::uint8_t> packets) n
   slot.timeline = header.timeline;
   slot.offset = header.offset;
   slot.sequence = sequence;
-  slot.reserved = 0;
+  slot.input = header.input;
   std::memcpy(slot.packets.data(), packets.data(), packets.size());
   impl.owners[impl.tail & (impl.owners.size() - 1)] = index;
   state.gap = false;

@@ -1,5 +1,6 @@
-// The shared-memory ring from the fast path to the bridge: layout and both ends. One file in run_dir, one
-// producer, one consumer, each restartable on its own. docs/formats.md holds the byte format.
+// The shared-memory ring between the fast path and the bridge: layout and both ends, one ring a direction.
+// One file in run_dir, one producer, one consumer, each restartable on its own. docs/formats.md holds the
+// byte format.
 //
 // A slot carries up to 7 transport packets of one channel. Full: the new slot is dropped, counted against its
 // channel, and the next slot of that channel carries kSlotGap. A channel may hold at most twice its share of
@@ -38,7 +39,7 @@ struct Slot {
   std::int64_t timeline;    // 27 MHz, the channel's timeline at this slot (last PCR seen)
   std::int64_t offset;      // timeline minus the stream's own clock, 27 MHz
   std::uint32_t sequence;   // per channel, +1 a slot, dropped ones counted in
-  std::uint32_t reserved;
+  std::uint32_t input;      // bridge to fast path: number of the channel's input; else 0
   std::array<std::uint8_t, 7 * 188> packets;
 };
 static_assert(sizeof(Slot) == 1360);

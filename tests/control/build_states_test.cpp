@@ -15,9 +15,9 @@ TEST(BuildStates, GivesTheFastPathEnabledChannelsAndPushesOnly) {
   EXPECT_EQ(states.fastpath.channels[0].id, "news");
   EXPECT_TRUE(states.fastpath.channels[0].to_bridge);
   EXPECT_EQ(states.fastpath.channels[0].outputs.size(), 1U);
-  EXPECT_EQ(states.fastpath.channels[0].program, protocol::Program(std::string("News HD")));
+  EXPECT_EQ(states.fastpath.channels[0].inputs[0].program, protocol::Program(std::string("News HD")));
   EXPECT_FALSE(states.fastpath.channels[1].to_bridge);
-  EXPECT_EQ(states.fastpath.channels[1].program, protocol::Program(std::uint16_t{1201}));
+  EXPECT_EQ(states.fastpath.channels[1].inputs[0].program, protocol::Program(std::uint16_t{1201}));
   ASSERT_EQ(states.fastpath.interfaces.size(), 1U);
   EXPECT_EQ(states.fastpath.interfaces[0].vlans[0].id, 120);
 }

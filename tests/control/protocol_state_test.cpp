@@ -27,13 +27,30 @@ FastpathState full_fastpath() {
   FastpathChannel channel;
   channel.id = "news";
   channel.handle = 7;
-  channel.program = Program(std::uint16_t{101});
   channel.to_bridge = true;
-  channel.inputs = {
-      {2, "rtp://10.1.1.1@239.1.1.1:5000", DatagramProtocol::rtp, "cap0", 21, "239.1.1.1", "10.1.1.1", 5000}};
+  channel.failover = {500, 3000, false, {Trouble::no_data, Trouble::bitrate}};
+  channel.forced_input = 2;
+  channel.bitrate_bps = 6'000'000;
+  InputState input;
+  input.number = 2;
+  input.url = "rtp://10.1.1.1@239.1.1.1:5000";
+  input.program = Program(std::uint16_t{101});
+  input.buffer_ms = 200;
+  input.protocol = DatagramProtocol::rtp;
+  input.interface = "cap0";
+  input.vlan = 21;
+  input.group = "239.1.1.1";
+  input.source = "10.1.1.1";
+  input.port = 5000;
+  InputState encoder;
+  encoder.number = 3;
+  encoder.url = "publish";
+  encoder.way = InputWay::bridge;
+  encoder.buffer_ms = 1000;
+  channel.inputs = {input, encoder};
   channel.outputs = {{"udp://239.2.2.2:5002", DatagramProtocol::udp, "cap0", 0, "239.2.2.2", 5002, 4, 34}};
   s.channels = {channel, channel};
-  s.channels[1].program = Program(std::string("Das Erste"));
+  s.channels[1].inputs[0].program = Program(std::string("Das Erste"));
   return s;
 }
 
@@ -45,6 +62,27 @@ BridgeState full_bridge() {
   s.channels = {{"news", 7, "News \xC3\xBC", Program(std::string("A")), HlsState{2000, 5}, true, false,
                  SrtServeState{"of the channel"}},
                 {"x", 8, "x", {}, {}, false, true, SrtServeState{}}};
+  BridgeInput caller;
+  caller.number = 2;
+  caller.url = "srt://far:9000";
+  caller.kind = SourceKind::srt_caller;
+  caller.address = "far:9000";
+  caller.passphrase = "of the far end";
+  caller.stream_id = "#!::r=x";
+  caller.latency_ms = 300;
+  BridgeInput encoder;
+  encoder.url = "publish";
+  encoder.key = "secret";
+  encoder.grace_ms = 7000;
+  s.channels[0].inputs = {encoder, caller};
+  BridgePush push;
+  push.url = "rtmp://far/app";
+  push.address = "rtmp://far/app";
+  push.stream = "secret";
+  s.channels[0].pushes = {push};
+  s.channels[0].service_id = 101;
+  s.channels[0].provider = "Example";
+  s.rtmps_servers = {{"[::]:1936", "CERTIFICATE", "KEY"}};
   s.rtmp_listen = {"[::]:1935"};
   s.srt_servers = {{"[::]:9000", 200, "of the server"}, {"[::]:9001", 120, ""}};
   return s;
@@ -83,7 +121,7 @@ struct BadMember {
 
 TEST(State, ErrorsNameTheMember) {
   const BadMember cases[] = {
-      {"/version", "2", "version: is 2, this program reads 1"},
+      {"/version", "1", "version: is 1, this program reads 2"},
       {"/version", nullptr, "version: missing"},
       {"/generation", "-1", "generation: must be a whole number from 0 to 18446744073709551615"},
       {"/node", "7", "node: must be a string"},
@@ -99,8 +137,12 @@ TEST(State, ErrorsNameTheMember) {
       {"/channels/1/inputs/0/source", nullptr, "channels[1].inputs[0].source: missing"},
       {"/channels/0/outputs/0/dscp", "64",
        "channels[0].outputs[0].dscp: must be a whole number from 0 to 63"},
-      {"/channels/0/program", "1.5", "channels[0].program: must be a whole number from 0 to 65535"},
-      {"/channels/0/program", "[]", "channels[0].program: must be a service's number, its name, or null"},
+      {"/channels/0/inputs/0/program", "1.5",
+       "channels[0].inputs[0].program: must be a whole number from 0 to 65535"},
+      {"/channels/0/inputs/0/program", "[]",
+       "channels[0].inputs[0].program: must be a service's number, its name, or null"},
+      {"/channels/0/inputs/0/way", "\"air\"", "channels[0].inputs[0].way: must be one of datagrams, bridge"},
+      {"/channels/0/failover/when/1", "\"rain\"", "channels[0].failover.when[1]: names no trouble"},
       {"/channels/0/to_bridge", "1", "channels[0].to_bridge: must be true or false"},
   };
   for (const BadMember& bad : cases) {

@@ -59,7 +59,7 @@ TEST_F(ApplyTest, RefusedStateChangesNothing) {
   sent();
   const auto good = wanted;
   wanted.channels.push_back(channel("b", "239.1.1.2", "239.2.1.2"));
-  wanted.channels[1].program = std::uint16_t{5};
+  wanted.channels[1].inputs[0].program = std::uint16_t{5};
   struct Case {
     const char* name;
     std::function<void(protocol::FastpathState&)> spoil;

@@ -86,7 +86,7 @@ class CutTest : public WorkerTest {
   protocol::FastpathState with_program(const protocol::Program& program) {
     auto wanted = state();
     wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
-    wanted.channels[0].program = program;
+    wanted.channels[0].inputs[0].program = program;
     return wanted;
   }
   // Everything that went out, as one stream.

@@ -34,7 +34,7 @@ TEST_F(SwapTest, TablesChangeUnderAPollingThread) {
     auto& b = wanted.channels[1];
     b.outputs[0].group = "239.2.1." + std::to_string(10 + i % 3);
     b.outputs[0].url = "udp://" + b.outputs[0].group + ":6000";
-    b.program = i % 2 == 0 ? std::optional<protocol::Program>(std::uint16_t{1}) : std::nullopt;
+    b.inputs[0].program = i % 2 == 0 ? std::optional<protocol::Program>(std::uint16_t{1}) : std::nullopt;
     b.to_bridge = i % 4 == 0;
     if (i % 5 == 4) {
       auto without = wanted;

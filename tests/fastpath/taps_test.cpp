@@ -47,7 +47,7 @@ class TapsTest : public WorkerTest {
 };
 
 TEST_F(TapsTest, CopyOneInputAsItCameAndDisturbNothing) {
-  wanted.channels[0].program = protocol::Program{std::uint16_t{7}};  // never there: nothing is sent
+  wanted.channels[0].inputs[0].program = protocol::Program{std::uint16_t{7}};  // never there: nothing is sent
   const std::string path = open("a", start);
   auto reader = ring::Consumer::open(path);
   ASSERT_TRUE(reader) << reader.error();

@@ -300,7 +300,7 @@ TEST_F(WorkerTest, AllocatesNothingPerPacket) {
   auto wanted = state();
   wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1"), channel("b", "239.1.1.2", "239.2.1.2")};
   wanted.channels[0].to_bridge = true;
-  wanted.channels[1].program = protocol::Program(std::uint16_t{1});
+  wanted.channels[1].inputs[0].program = protocol::Program(std::uint16_t{1});
   wanted.channels[1].outputs[0].protocol = protocol::DatagramProtocol::rtp;
   apply(wanted);
   const FrameBytes whole = udp_frame(seven());

@@ -217,12 +217,12 @@ OutputRuntime* Registry::output_for(const protocol::FastpathChannel& channel,
   return &runtime;
 }
 
-Cut* Registry::cut_for(const protocol::FastpathChannel& channel, const InputKey& key) {
-  if (!channel.program) return nullptr;
-  const auto [at, fresh] = cuts_.try_emplace(key + "\n" + program_text(*channel.program));
+Cut* Registry::cut_for(const protocol::InputState& input, const InputKey& key) {
+  if (!input.program) return nullptr;
+  const auto [at, fresh] = cuts_.try_emplace(key + "\n" + program_text(*input.program));
   if (!fresh) return at->second.get();
   made_.cuts.push_back(at->first);
-  at->second = std::make_unique<Cut>(mpegts::ServiceSelector{*channel.program});
+  at->second = std::make_unique<Cut>(mpegts::ServiceSelector{*input.program});
   return at->second.get();
 }
 
@@ -239,7 +239,7 @@ void Registry::add_channel(const protocol::FastpathChannel& channel, FlowMap& fl
     InputHolder& holder = input_for(channel, input, carries);
     Route route;
     route.input = holder.runtime.get();
-    route.cut = carries ? cut_for(channel, input_key(channel, input)) : nullptr;
+    route.cut = carries ? cut_for(input, input_key(channel, input)) : nullptr;
     route.handle = channel.handle;
     route.first_output = first_output;
     route.output_count = carries ? static_cast<std::uint32_t>(channel.outputs.size()) : 0;

@@ -76,7 +76,7 @@ class Registry {
   InputHolder& input_for(const protocol::FastpathChannel& channel, const protocol::InputState& input,
                          bool primary);
   OutputRuntime* output_for(const protocol::FastpathChannel& channel, const protocol::OutputState& output);
-  Cut* cut_for(const protocol::FastpathChannel& channel, const InputKey& input_key);
+  Cut* cut_for(const protocol::InputState& input, const InputKey& input_key);
   void add_channel(const protocol::FastpathChannel& channel, FlowMap& flows, Built& built);
   void undo();
   void free_place(const InputRuntime& input);

@@ -1,0 +1,60 @@
+// Which of a channel's inputs is to be on air: by preference, by what is wrong with each, and by what the
+// operator forced. Pure: observations and time are arguments. Threading: owned by one thread; nothing here
+// allocates after the constructor.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "control/protocol/state.h"
+
+namespace headgate::fastpath {
+
+// What a worker knows of an input at one moment, counters rising. Cheap to fill; looked at every 20 ms.
+struct InputView {
+  std::int64_t last_packet_ns = 0;  // 0: nothing yet
+  std::int64_t last_pat_ns = 0;
+  std::int64_t last_pmt_ns = 0;
+  std::int64_t last_pcr_ns = 0;
+  bool tables_expected = true;      // false: a stream that has no PMT we could look for
+  bool synchronous = true;          // the last packets began with 0x47
+  bool scrambled = false;           // the service's pictures (or its only sound) are scrambled now
+  std::uint64_t cc_errors = 0;
+  std::uint64_t bitrate_bps = 0;
+  bool pid_missing = false;         // a PID of the PMT is silent
+};
+
+class Failover {
+ public:
+  static constexpr std::size_t kMaxInputs = 8;
+  Failover(const protocol::FailoverState& policy, std::size_t inputs);
+
+  void set_policy(const protocol::FailoverState& policy) noexcept;
+  void force(std::size_t input) noexcept;  // 0-based
+  void release() noexcept;
+  void observe(std::size_t input, const InputView& view, std::int64_t now_ns) noexcept;
+  // After all inputs were observed at this moment: the one to have on air.
+  std::size_t choose(std::int64_t now_ns) noexcept;
+
+  // The troubles of an input that last longer than failover.after now, by protocol::Trouble.
+  std::uint32_t troubles(std::size_t input) const noexcept;
+  bool good(std::size_t input) const noexcept { return troubles(input) == 0; }
+
+ private:
+  struct Input {
+    InputView view;
+    std::array<std::int64_t, protocol::kTroubles> since{};  // 0: not troubled so
+    std::int64_t good_since_ns = 0;
+    std::uint64_t cc_mark = 0;
+    bool seen = false;
+  };
+  protocol::FailoverState policy_;
+  std::array<Input, kMaxInputs> inputs_{};
+  std::size_t count_;
+  std::size_t chosen_ = 0;
+  std::size_t forced_ = kMaxInputs;
+  bool started_ = false;
+};
+
+}  // namespace headgate::fastpath

@@ -1,0 +1,51 @@
+// Sends a single-program stream at a constant rate: null packets between its own, each PCR restamped to the
+// position it leaves at (error at most a tick of 27 MHz). The rate is that of the stream's own clock, which
+// is followed slowly, so the mean rate never drifts against the source. References: ISO/IEC 13818-1:2022
+// 2.4.2.2, 2.4.3.5; TR 101 290 5.3.2 (PCR accuracy). Threading: owned by one thread; push() and pop() don't
+// allocate. Memory: kept from the constructor on.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "mpegts/packet/types.h"
+
+namespace headgate::mpegts {
+
+class ConstantRate {
+ public:
+  static constexpr std::size_t kDatagramPackets = 7;
+
+  // `max_packets`: how many may wait; what comes beyond is dropped by priority: null packets first, then
+  // data, never PSI or PCR while anything else waits.
+  ConstantRate(std::uint64_t bitrate_bps, std::size_t max_packets);
+  ~ConstantRate();
+
+  // `due_ns`: Unix time at which it would leave if the rate were not constant; rising.
+  void push(std::span<const std::uint8_t, kPacketSize> packet, std::int64_t due_ns) noexcept;
+  // One datagram of seven packets whose departure has come. False: not yet.
+  struct Datagram {
+    std::int64_t departure_ns = 0;
+    std::array<std::uint8_t, kDatagramPackets * kPacketSize> bytes;
+  };
+  bool pop(std::int64_t now_ns, Datagram& out) noexcept;
+  // Of the next datagram; INT64_MAX while the stream is silent: with nothing to send for a second the
+  // output falls silent too.
+  std::int64_t next_departure_ns() const noexcept;
+
+  struct Counters {
+    std::uint64_t packets = 0;  // of the stream, sent
+    std::uint64_t nulls = 0;    // put in between
+    std::uint64_t dropped = 0;  // the stream is faster than the rate
+    std::uint64_t waiting = 0;  // now
+  };
+  Counters counters() const noexcept;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace headgate::mpegts
