@@ -54,6 +54,7 @@ class Entry {
   // Instead of attach: a try that failed.
   virtual void failed(std::string_view error) = 0;
   virtual SourceStatus& status() = 0;
+  virtual const SourceStatus& status() const = 0;
 
   // Bytes of a transport stream, cut anywhere; found by their sync bytes.
   virtual void on_ts(std::span<const std::uint8_t> bytes) = 0;
