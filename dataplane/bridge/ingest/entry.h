@@ -18,6 +18,7 @@
 
 #include "control/protocol/state.h"
 #include "dataplane/bridge/hub/frame.h"
+#include "dataplane/bridge/hub/frame_feed.h"
 
 namespace headgate::bridge::ingest {
 

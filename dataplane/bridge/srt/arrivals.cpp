@@ -22,6 +22,10 @@ ingest::SourceState idle_state(const ingest::Entry& entry) {
 
 }  // namespace
 
+Arrivals::~Arrivals() {
+  for (const auto& [id, connection] : connections_) connection.entry->detach("");
+}
+
 void Arrivals::take(std::vector<Arrival> arrivals) {
   for (Arrival& arrival : arrivals) {
     std::visit([this](auto& one) { on(one); }, arrival);
@@ -36,8 +40,8 @@ void Arrivals::add_input(InputId input, ingest::Entry& entry) {
 void Arrivals::remove_input(InputId input) {
   ingest::Entry* entry = entry_of(input);
   if (entry == nullptr) return;
-  const auto attached = std::erase_if(
-      connections_, [&](const auto& one) { return one.second.input == input && !displaced(one.second); });
+  const auto attached =
+      std::erase_if(connections_, [&](const auto& one) { return one.second.input == input; });
   if (attached > 0) entry->detach("");
   inputs_.erase(input);
 }
@@ -56,18 +60,15 @@ ingest::Entry* Arrivals::entry_of(InputId input) const {
   return found == inputs_.end() ? nullptr : found->second;
 }
 
-// A source of another protocol took the place while this one was silent.
-bool Arrivals::displaced(const Connection& connection) const {
-  return connection.entry->status().peer != connection.peer;
-}
-
-// A publisher that is on its way out, or that the entry found silent, leaves its place.
+// A publisher that is on its way out leaves its place to the next.
 void Arrivals::make_way(const ingest::Entry& entry) {
-  std::erase_if(connections_, [&](const auto& one) {
-    if (one.second.entry != &entry) return false;
-    out_.close(one.first, "another publisher took its place");
-    return true;
-  });
+  for (auto at = connections_.begin(); at != connections_.end(); ++at) {
+    if (at->second.entry != &entry || !at->second.ending) continue;
+    out_.close(at->first, "the next came");
+    at->second.entry->detach("");
+    connections_.erase(at);
+    return;
+  }
 }
 
 void Arrivals::on(const Connected& arrival) {
@@ -76,38 +77,28 @@ void Arrivals::on(const Connected& arrival) {
     out_.close(arrival.connection, "its channel is gone");
     return;
   }
-  for (const auto& [id, before] : connections_) {
-    if (before.entry == entry && before.ending && !displaced(before)) {
-      entry->detach("");
-      make_way(*entry);
-      break;
-    }
-  }
-  if (!entry->attach(arrival.peer)) {
+  make_way(*entry);
+  const auto displaced = [this, id = arrival.connection] {
+    if (connections_.erase(id) > 0) out_.close(id, "another publisher took its place");
+  };
+  if (!entry->attach(arrival.peer, displaced)) {
     out_.refused(arrival.peer, entry->channel());
     out_.close(arrival.connection, "another publisher has the channel");
     return;
   }
-  make_way(*entry);
   ingest::SourceStatus& status = entry->status();
   status.peer = arrival.peer;
   status.error.clear();
   set_state(*entry, ingest::SourceState::receiving);
-  connections_.emplace(arrival.connection, Connection{entry, arrival.input, arrival.peer});
+  connections_.emplace(arrival.connection, Connection{entry, arrival.input});
 }
 
 void Arrivals::on(Received& arrival) {
   arrival.backlog->fetch_sub(arrival.bytes.size(), std::memory_order_relaxed);
   const auto found = connections_.find(arrival.connection);
   if (found == connections_.end()) return;
-  const Connection& connection = found->second;
-  if (displaced(connection)) {
-    connections_.erase(found);
-    out_.close(arrival.connection, "another publisher took its place");
-    return;
-  }
-  if (arrival.gap) connection.entry->on_gap();
-  connection.entry->on_ts(arrival.bytes);
+  if (arrival.gap) found->second.entry->on_gap();
+  found->second.entry->on_ts(arrival.bytes);
 }
 
 void Arrivals::on(const Ending& arrival) {
@@ -118,11 +109,10 @@ void Arrivals::on(const Ending& arrival) {
 void Arrivals::on(const Ended& arrival) {
   const auto found = connections_.find(arrival.connection);
   if (found == connections_.end()) return;
-  const Connection connection = found->second;
+  ingest::Entry& entry = *found->second.entry;
   connections_.erase(found);
-  if (displaced(connection)) return;
-  connection.entry->detach(arrival.error);
-  set_state(*connection.entry, idle_state(*connection.entry));
+  entry.detach(arrival.error);
+  set_state(entry, idle_state(entry));
 }
 
 void Arrivals::on(const Trying& arrival) {
@@ -140,7 +130,7 @@ void Arrivals::on(const Failed& arrival) {
 
 void Arrivals::on(const Measured& arrival) {
   const auto found = connections_.find(arrival.connection);
-  if (found == connections_.end() || displaced(found->second)) return;
+  if (found == connections_.end()) return;
   ingest::SourceStatus& status = found->second.entry->status();
   for (const auto& [name, value] : arrival.details) status.details[name] = value;
   for (const auto& [reason, count] : arrival.drops) status.drops[reason] += count;
@@ -150,7 +140,7 @@ void Arrivals::look_for_others(const std::vector<std::string>& channels) {
   std::map<std::string, std::uint64_t> bytes;
   std::set<std::string> ours;
   for (const auto& [id, connection] : connections_) {
-    if (connection.input == 0 && !displaced(connection)) ours.insert(connection.entry->channel());
+    if (connection.input == 0) ours.insert(connection.entry->channel());
   }
   for (const std::string& channel : channels) {
     ingest::Entry* entry = out_.find(channel);

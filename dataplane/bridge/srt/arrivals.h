@@ -25,6 +25,10 @@ class Arrivals {
     std::function<void(const std::string& channel)> heard;  // a publisher of another protocol
   };
   explicit Arrivals(Out out) : out_(std::move(out)) {}
+  // Detaches all: the entries outlive it.
+  ~Arrivals();
+  Arrivals(const Arrivals&) = delete;
+  Arrivals& operator=(const Arrivals&) = delete;
 
   void take(std::vector<Arrival> arrivals);
   void add_input(InputId input, ingest::Entry& entry);
@@ -38,7 +42,6 @@ class Arrivals {
   struct Connection {
     ingest::Entry* entry = nullptr;
     InputId input = 0;
-    std::string peer;
     bool ending = false;
   };
 
@@ -49,7 +52,6 @@ class Arrivals {
   void on(const Trying& arrival);
   void on(const Failed& arrival);
   void on(const Measured& arrival);
-  bool displaced(const Connection& connection) const;
   void make_way(const ingest::Entry& entry);
   ingest::Entry* entry_of(InputId input) const;
 

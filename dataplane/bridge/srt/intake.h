@@ -79,7 +79,10 @@ class Intake {
   void check_secrets();
   void measure_all(std::int64_t now_us);
   void measure(Connection& connection);
-  void tell(Arrival arrival) { arrivals_.push_back(std::move(arrival)); }
+  template <class T>
+  void tell(T arrival) {
+    arrivals_.emplace_back(std::move(arrival));
+  }
 
   Deliver deliver_;
   std::shared_ptr<Gate> gate_;

@@ -6,6 +6,7 @@
 
 #include "dataplane/bridge/srt/budget.h"
 #include "dataplane/bridge/srt/intake_parts.h"
+#include "dataplane/bridge/srt/status.h"
 #include "mpegts/packet/types.h"
 
 namespace headgate::bridge::srt {
