@@ -3,6 +3,7 @@
 // refused when unknown. Threading: values.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -76,13 +77,16 @@ struct OutputState {
 enum class Trouble : std::uint8_t { no_data, sync, cc, pat, pmt, pcr, pid, scrambled, bitrate };
 inline constexpr std::size_t kTroubles = 9;
 
+// Without the map's word.
+inline constexpr std::array kUsualTroubles{Trouble::no_data, Trouble::sync, Trouble::pat,
+                                           Trouble::pmt,     Trouble::pcr,  Trouble::scrambled};
+
 // When a channel with several inputs goes to another one.
 struct FailoverState {
   std::uint32_t after_ms = 2000;
   std::uint32_t hold_ms = 10'000;  // a preferred input must be good for so long
   bool back = true;                // by itself to the preferred input
-  std::vector<Trouble> when{Trouble::no_data, Trouble::sync, Trouble::pat,
-                            Trouble::pmt,     Trouble::pcr,  Trouble::scrambled};
+  std::vector<Trouble> when{kUsualTroubles.begin(), kUsualTroubles.end()};
   bool operator==(const FailoverState&) const = default;
 };
 

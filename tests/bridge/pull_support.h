@@ -32,10 +32,11 @@ class FakeEntry : public ingest::Entry {
   explicit FakeEntry(std::string address = "") { input_.address = std::move(address); }
   const std::string& channel() const override { return channel_; }
   const protocol::BridgeInput& input() const override { return input_; }
-  bool attach(std::string_view peer) override {
+  bool attach(std::string_view peer, std::function<void()> = {}) override {
     status_.peer = peer;
     status_.state = ingest::SourceState::receiving;
     status_.error.clear();
+    status_.details.clear();
     ++attached;
     on_change("attach", std::string(peer));
     return true;
@@ -52,6 +53,7 @@ class FakeEntry : public ingest::Entry {
     on_change("failed", std::string(error));
   }
   ingest::SourceStatus& status() override { return status_; }
+  const ingest::SourceStatus& status() const override { return status_; }
   void on_ts(std::span<const std::uint8_t> bytes) override {
     status_.bytes += bytes.size();
     status_.packets += bytes.size() / mpegts::kPacketSize;

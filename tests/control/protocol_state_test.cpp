@@ -59,9 +59,20 @@ BridgeState full_bridge() {
   s.generation = 3;
   s.node = "edge1";
   s.http_listen = {"[::]:8080", "127.0.0.1:0"};
-  s.channels = {{"news", 7, "News \xC3\xBC", Program(std::string("A")), HlsState{2000, 5}, true, false,
-                 SrtServeState{"of the channel"}},
-                {"x", 8, "x", {}, {}, false, true, SrtServeState{}}};
+  s.channels.resize(2);
+  BridgeChannel& news = s.channels[0];
+  news.id = "news";
+  news.handle = 7;
+  news.name = "News \xC3\xBC";
+  news.program = Program(std::string("A"));
+  news.hls = HlsState{2000, 5};
+  news.http_ts = true;
+  news.srt = SrtServeState{"of the channel"};
+  BridgeChannel& other = s.channels[1];
+  other.id = other.name = "x";
+  other.handle = 8;
+  other.rtmp = true;
+  other.srt = SrtServeState{};
   BridgeInput caller;
   caller.number = 2;
   caller.url = "srt://far:9000";

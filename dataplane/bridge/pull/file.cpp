@@ -118,7 +118,7 @@ class FileSource final : public ingest::Source {
       } else {
         why = input_.finish(*queue_);
       }
-      playing_.drop("garbage_bytes", input_.garbage() - std::exchange(garbage_, input_.garbage()));
+      playing_.drop("foreign_bytes", input_.garbage() - std::exchange(garbage_, input_.garbage()));
       if (!why.empty()) {
         queue_->flush();
         ending_ = fmt::format("can't play {}: {}", path_, why);

@@ -116,10 +116,9 @@ class HlsSource final : public ingest::Source {
     auto url = resolve(loaded_from_, chosen.uri);
     if (!url) return load_failed("the variant's address: " + url.error());
     media_url_ = std::move(*url);
+    variant_ = fmt::format("{}{}{} b/s, of {}", chosen.resolution, chosen.resolution.empty() ? "" : ", ",
+                           chosen.bandwidth, playlist.variants.size());
     auto& status = playing_.entry().status();
-    status.details["variant"] =
-        fmt::format("{}{}{} b/s, of {}", chosen.resolution, chosen.resolution.empty() ? "" : ", ",
-                    chosen.bandwidth, playlist.variants.size());
     status.left_out.clear();
     for (const Rendition& rendition : playlist.renditions) {
       if (rendition.uri.empty() || rendition.group != chosen.audio_group || rendition.type != "AUDIO")
@@ -213,7 +212,7 @@ class HlsSource final : public ingest::Source {
     std::string why = error;
     if (why.empty()) why = hopeless_ = input_.finish(queue_);
     if (why.empty()) {
-      playing_.drop("garbage_bytes", input_.garbage());
+      playing_.drop("foreign_bytes", input_.garbage());
       ++fetched_;
       error_.clear();
       current_.reset();
@@ -230,7 +229,7 @@ class HlsSource final : public ingest::Source {
   void segment_missing(const std::string& why) {
     hopeless_.clear();
     error_ = fmt::format("segment {}: {}", current_->number, why);
-    playing_.drop("garbage_bytes", input_.garbage());
+    playing_.drop("foreign_bytes", input_.garbage());
     playing_.drop("segment_missing", 1);
     const nanoseconds came = queue_.tail() - begin_tail_;
     skip(current_->segment.duration - std::min(came, current_->segment.duration));
@@ -246,6 +245,7 @@ class HlsSource final : public ingest::Source {
     details["target_ms"] =
         std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(tracker_.target()).count());
     details["pauses"] = std::to_string(pauses_);
+    if (!variant_.empty()) details["variant"] = variant_;
   }
 
   // --- playing
@@ -310,6 +310,7 @@ class HlsSource final : public ingest::Source {
   Backoff backoff_;
   unsigned load_failures_ = 0;
   unsigned variant_turn_ = 0;
+  std::string variant_;  // in words
   Clock::time_point load_began_{};
   Clock::time_point next_load_{};
 

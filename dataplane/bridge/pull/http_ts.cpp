@@ -86,7 +86,7 @@ class HttpTsSource final : public ingest::Source {
 
   std::string on_body(std::span<const std::uint8_t> bytes) {
     std::string why = input_.push(bytes, *queue_);
-    playing_.drop("garbage_bytes", input_.garbage() - std::exchange(garbage_, input_.garbage()));
+    playing_.drop("foreign_bytes", input_.garbage() - std::exchange(garbage_, input_.garbage()));
     if (why.empty() && (queue_->level() > kMostAhead || queue_->bytes() > kMostBytes)) client_.pause(true);
     return why;
   }
