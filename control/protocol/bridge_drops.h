@@ -40,8 +40,8 @@ inline constexpr std::array kBridgeDrops{
                  "transport packet that a receiver of SRT lost because it did not keep up"},
 };
 
-// Of one input that enters through the bridge. Counted are packets for ring_full, bytes for out_of_sync and
-// unattached, frames for the rest.
+// Of one input that enters through the bridge. Counted are packets for ring_full, bytes for out_of_sync,
+// foreign_bytes and unattached, segments for segment_…, frames for the rest.
 inline constexpr std::array kIngestDrops{
     BridgeReason{"ring_full", "ring", "packet that the ring to the fast path had no room for"},
     BridgeReason{"out_of_sync", "parser", "byte of a transport stream that lies in no packet"},
@@ -49,8 +49,15 @@ inline constexpr std::array kIngestDrops{
                  "frame that can't go into a transport stream: not whole, without configuration, or with "
                  "impossible times"},
     BridgeReason{"track_left_out", "parser", "frame of a track that a transport stream can't carry"},
-    BridgeReason{"mux_full", "parser", "frame beyond what may wait for the other tracks, or too long for PES"},
+    BridgeReason{"mux_full", "parser",
+                 "frame beyond what may wait for the other tracks, or too long for PES"},
     BridgeReason{"unattached", "client", "byte of a source that had lost its place"},
+    BridgeReason{"foreign_bytes", "parser",
+                 "byte of a file or a fetched stream that lies in no transport packet"},
+    BridgeReason{"segment_missing", "client",
+                 "HLS segment that the server did not give, or not whole, in four tries"},
+    BridgeReason{"segment_late", "client", "HLS segment that left the playlist before it was fetched"},
+    BridgeReason{"segment_gap", "client", "HLS segment that the playlist marks as missing (EXT-X-GAP)"},
 };
 
 // Of the HTTP server.
