@@ -33,7 +33,7 @@ struct SourceStatus {
   std::string error;          // why the last try ended; "" when all is well
   std::int64_t since_ns = 0;  // in this state, Unix time
   std::uint64_t connections = 0;
-  std::uint64_t bytes = 0;    // as they came
+  std::uint64_t bytes = 0;    // of what on_ts() and frames() took; counted here
   std::uint64_t packets = 0;  // transport packets handed on
   std::map<std::string, std::uint64_t> drops;  // by reason, as in control/protocol/bridge_drops.h
   std::map<std::string, std::string> details;  // of the protocol: "rtt_ms", "encoder", …
@@ -47,8 +47,10 @@ class Entry {
   virtual const std::string& channel() const = 0;
   virtual const protocol::BridgeInput& input() const = 0;
 
-  // False: another source has the place and was heard within the last second.
-  virtual bool attach(std::string_view peer) = 0;
+  // False: another source has the place and was heard within the last second. One that was silent for longer
+  // loses the place: its `displaced` is called, once, from within this call; it has no place to detach from
+  // any more and calls nothing of this entry again. Not called at detach(), nor where the entry goes.
+  virtual bool attach(std::string_view peer, std::function<void()> displaced = {}) = 0;
   // The source is gone; `error` "" where it ended as it should. The place is kept for grace_ms.
   virtual void detach(std::string_view error) = 0;
   // Instead of attach: a try that failed.
@@ -68,8 +70,10 @@ class Entry {
 // What the bridge's main calls and a protocol looks up.
 class Entries {
  public:
+  // Unix time in nanoseconds; the system's where none is given.
+  using Clock = std::function<std::int64_t()>;
   // `ring_path`: made at the first input.
-  explicit Entries(std::string ring_path);
+  explicit Entries(std::string ring_path, Clock clock = {});
   ~Entries();
 
   // Inputs that did not change keep their sources. Sources of others are told by `on_gone` of their protocol.
@@ -80,7 +84,7 @@ class Entries {
   // Null: no such channel, or no input of that kind.
   Entry* find(std::string_view channel, protocol::SourceKind kind);
   std::vector<const Entry*> all() const;
-  // Every 10 ms at least: hands on what is due.
+  // Every 10 ms at least, Unix time: hands on what is due, and makes the ring anew where it was taken away.
   void on_tick(std::int64_t now_ns);
 
  private:
