@@ -1,5 +1,8 @@
 // Channels with several inputs, a buffer, a constant rate or an input of the bridge, on their way through the
 // worker. Streams are generated.
+#include <filesystem>
+#include <functional>
+
 #include "tests/fastpath/pipe_support.h"
 #include "tests/support/allocation_count.h"
 
