@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bitset>
+#include <utility>
 #include <vector>
 
 #include "mpegts/remux/input_clock.h"
