@@ -24,6 +24,8 @@ class DriftEstimate {
   double rate() const noexcept { return rate_; }
   // Standard error of rate().
   double error() const noexcept { return error_; }
+  // In the line now.
+  std::size_t windows() const noexcept { return count_; }
 
  private:
   struct Window {

@@ -14,8 +14,10 @@ constexpr int kFewestSamples = 8;
 constexpr double kLearningTime = 2000;
 constexpr double kSteadyTime = 5000;
 constexpr double kDangerTime = 200;
-// Steady from when the drift is known so well and followed so closely.
+// Steady from when the drift is known so well, or as well as so many windows can tell (half an hour), and
+// followed so closely.
 constexpr double kKnown = 1e-6;
+constexpr std::size_t kPatience = 180;
 constexpr double kFollowed = 0.3e-6;
 
 double seconds(std::int64_t ns) noexcept { return static_cast<double>(ns) / 1e9; }
@@ -63,7 +65,7 @@ void LevelControl::close() noexcept {
 // Excess: how many seconds longer than it should a packet waits.
 void LevelControl::aim(double excess) noexcept {
   const double room = seconds(std::max<std::int64_t>(buffer_ns_, 1'000'000'000));
-  const bool danger = excess < -0.4 * seconds(buffer_ns_) || excess > 0.5 * room;
+  const bool danger = excess < -0.3 * seconds(buffer_ns_) || excess > 0.5 * room;
   double correction = 0;
   if (danger) {
     steady_ = false;
@@ -73,11 +75,12 @@ void LevelControl::aim(double excess) noexcept {
     change_ = steady_ ? kSteadyChange : kLearningChange;
     // Never faster than can be braked in time.
     const double braking = 0.7 * std::sqrt(2 * change_ * std::abs(excess));
-    const double most = std::min(kCorrection, braking);
+    const double most = std::min(steady_ ? kSteadyCorrection : kLearningCorrection, braking);
     correction = std::clamp(excess / (steady_ ? kSteadyTime : kLearningTime), -most, most);
   }
   target_ = std::clamp(drift_.rate() + correction, -kFastest, kFastest);
-  if (!danger && drift_.error() < kKnown && std::abs(target_ - rate_) < kFollowed) steady_ = true;
+  const bool known = drift_.error() < kKnown || drift_.windows() >= kPatience;
+  if (!danger && known && std::abs(target_ - rate_) < kFollowed) steady_ = true;
 }
 
 void LevelControl::restart_clock() noexcept {

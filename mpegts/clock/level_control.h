@@ -12,8 +12,11 @@ namespace headgate::mpegts {
 
 class LevelControl {
  public:
-  static constexpr double kFastest = 500e-6;             // the rate is never farther from 1
-  static constexpr double kCorrection = 20e-6;           // of it for the level alone, but in danger
+  static constexpr double kFastest = 500e-6;  // the rate is never farther from 1
+  // Of it for the level alone, but in danger: with a source that is right this stays within 30 ppm; receivers
+  // follow the other too (they pull their clocks by 100 ppm or so).
+  static constexpr double kSteadyCorrection = 20e-6;
+  static constexpr double kLearningCorrection = 50e-6;
   static constexpr double kSteadyChange = 0.075 / 27e6;  // a second: 75 mHz of 27 MHz, 2.4.2.1
   // DEVIATES: 2.4.2.1: the rate changes faster while a source's clock is being learnt (the first quarter of
   // an hour or so) and while the buffer is about to run empty or over; the alternative is a gap.

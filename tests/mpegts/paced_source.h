@@ -17,6 +17,8 @@ struct Arrival {
   std::int64_t ns = 0;
 };
 
+inline constexpr std::int64_t kSourceStart = 1'700'000'000'000'000'000;
+
 class PacedSource {
  public:
   struct Options {
@@ -24,7 +26,7 @@ class PacedSource {
     std::int64_t packet_gap = 40'608;  // ticks between two packets: 1 Mb/s
     int pcr_every = 25;                // packets: 38 ms
     std::int64_t first_pcr = 0;
-    std::int64_t start_ns = 1'700'000'000'000'000'000;
+    std::int64_t start_ns = kSourceStart;
     // When what was made at a time (ns since the start) arrives, in ns since the start; rising.
     std::function<std::int64_t(std::int64_t made_ns)> way = [](std::int64_t made) { return made; };
     // Ticks added to every PCR from this packet on; its first PCR says so if `flagged`.
