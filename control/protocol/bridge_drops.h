@@ -49,8 +49,7 @@ inline constexpr std::array kIngestDrops{
                  "frame that can't go into a transport stream: not whole, without configuration, or with "
                  "impossible times"},
     BridgeReason{"track_left_out", "parser", "frame of a track that a transport stream can't carry"},
-    BridgeReason{"mux_full", "parser",
-                 "frame beyond what may wait for the other tracks, or too long for PES"},
+    BridgeReason{"mux_full", "parser", "frame beyond what may wait for the other tracks, or too long for PES"},
     BridgeReason{"unattached", "client", "byte of a source that had lost its place"},
 };
 

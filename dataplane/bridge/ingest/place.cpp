@@ -80,8 +80,8 @@ bool Place::attach(std::string_view peer, std::function<void()> displaced) {
 }
 
 void Place::leave() {
-  const bool comes_to_us =
-      input_.kind == protocol::SourceKind::publish || input_.kind == protocol::SourceKind::srt_listener;
+  const bool comes_to_us = input_.kind == protocol::SourceKind::publish ||
+                           input_.kind == protocol::SourceKind::srt_listener;
   set_state(comes_to_us ? SourceState::waiting : SourceState::connecting);
   status_.peer.clear();
 }
