@@ -34,7 +34,7 @@ Channel::Hls::Hls(const std::string& directory, const protocol::HlsState& state,
 }
 
 bool Channel::serves_anything(const protocol::BridgeChannel& state) {
-  return state.hls || state.http_ts || state.rtmp || state.srt;
+  return state.hls || state.http_ts || state.rtmp || state.srt || !state.pushes.empty();
 }
 
 Channel::Channel(const protocol::BridgeChannel& state, std::string directory, hls::MemoryBudget* budget)
@@ -89,6 +89,25 @@ void Channel::set_feeds() {
     ts_output_ = std::make_unique<http::TsOutput>(*ts_, stats(Output::http_ts));
   if (!state_.srt && ts_ != nullptr) ts_->end(ts_output_.get());
   if (!wants_ts) ts_.reset();
+  set_push_feeds();
+}
+
+void Channel::set_push_feeds() {
+  const auto pushes_by = [this](protocol::PushKind kind) {
+    return std::any_of(state_.pushes.begin(), state_.pushes.end(),
+                       [kind](const protocol::BridgePush& push) { return push.kind == kind; });
+  };
+  const bool wants_frames = pushes_by(protocol::PushKind::rtmp);
+  if (wants_frames && push_frames_ == nullptr) {
+    push_frames_ = std::make_unique<hub::FrameFeed>();
+    units_.add(push_frames_.get());
+  } else if (!wants_frames && push_frames_ != nullptr) {
+    units_.remove(push_frames_.get());
+    push_frames_.reset();
+  }
+  const bool wants_ts = pushes_by(protocol::PushKind::srt);
+  if (wants_ts && push_ts_ == nullptr) push_ts_ = std::make_unique<hub::TsFeed>();
+  if (!wants_ts) push_ts_.reset();
 }
 
 std::vector<hub::OutputStatus> Channel::outputs() const {
@@ -122,11 +141,13 @@ void Channel::on_slot(const ring::Slot& slot) {
   if (hls_ != nullptr && (slot.flags & ring::kSlotTimeline) != 0)
     hls_->store.set_arrival(slot.arrival_ns, slot.timeline);
   if (ts_ != nullptr) ts_->on_slot(slot);
+  if (push_ts_ != nullptr) push_ts_->on_slot(slot);
   hub_.on_slot(slot);
 }
 
 void Channel::on_gap() {
   if (ts_ != nullptr) ts_->on_gap();
+  if (push_ts_ != nullptr) push_ts_->on_gap();
   hub_.on_gap();
   if (hls_ != nullptr) hls_->segmenter.on_producer_restart();
 }
@@ -146,6 +167,7 @@ void Channel::on_tick(std::chrono::steady_clock::time_point now) {
   problem_.clear();  // nothing comes: that is another trouble, and not this process's to tell
   hub_.on_silence();
   if (frames_ != nullptr) frames_->on_silence();
+  if (push_frames_ != nullptr) push_frames_->on_silence();
   if (hls_ == nullptr) return;
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(silent).count();
   hls_->segmenter.on_silence(ms * (mpegts::kTicksPerSecond / 1000));

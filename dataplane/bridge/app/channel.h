@@ -58,6 +58,10 @@ class Channel : public http::ChannelView {
   hub::FrameFeed* frames() { return frames_.get(); }
   const hub::FrameFeed* frames() const { return frames_.get(); }
   hub::TsFeed* ts() { return state_.srt ? ts_.get() : nullptr; }
+  // Feeds of their own for what the channel is pushed to, so that serving can be switched on and off without
+  // a target noticing. Null where the state has no such push.
+  hub::FrameFeed* push_frames() { return push_frames_.get(); }
+  hub::TsFeed* push_ts() { return push_ts_.get(); }
   const std::shared_ptr<hub::OutputStats>& stats(Output output) const {
     return stats_[static_cast<std::size_t>(output)];
   }
@@ -94,6 +98,7 @@ class Channel : public http::ChannelView {
   };
   void set_hls(const std::optional<protocol::HlsState>& before);
   void set_feeds();
+  void set_push_feeds();
   void forget_viewers();
   std::string find_hls_problem(std::chrono::steady_clock::time_point now);
   std::string find_problem(std::chrono::steady_clock::time_point now);
@@ -108,6 +113,8 @@ class Channel : public http::ChannelView {
   std::unique_ptr<hub::FrameFeed> frames_;
   std::unique_ptr<hub::TsFeed> ts_;
   std::unique_ptr<http::TsOutput> ts_output_;
+  std::unique_ptr<hub::FrameFeed> push_frames_;
+  std::unique_ptr<hub::TsFeed> push_ts_;
   std::uint64_t packets_at_tick_ = 0;
   std::chrono::steady_clock::time_point last_packet_;
   std::uint64_t segments_at_tick_ = 0;

@@ -8,6 +8,7 @@
 #include "dataplane/bridge/app/ring_pump.h"
 #include "dataplane/bridge/http/server.h"
 #include "dataplane/bridge/hub/output_status.h"
+#include "dataplane/bridge/push/push.h"
 #include "dataplane/bridge/rtmp/server.h"
 
 namespace headgate::bridge::app {
@@ -164,6 +165,18 @@ json channel_status(Channel& channel, const rtmp::Server* rtmp) {
   return out;
 }
 
+const char* to_string(push::PushState state) {
+  switch (state) {
+    case push::PushState::connecting:
+      return "connecting";
+    case push::PushState::sending:
+      return "sending";
+    case push::PushState::waiting:
+      break;
+  }
+  return "waiting";
+}
+
 json rtmp_of(const rtmp::Server& server) {
   const rtmp::ServerCounters& c = server.counters();
   json refused = json::object();
@@ -178,17 +191,33 @@ json rtmp_of(const rtmp::Server& server) {
 
 }  // namespace
 
-json to_json(const hub::OutputStatus& output) {
+json left_out_json(const std::vector<hub::LeftOutTrack>& tracks) {
   json left_out = json::array();
-  for (const hub::LeftOutTrack& left : output.left_out) {
+  for (const hub::LeftOutTrack& left : tracks) {
     left_out.push_back({{"pid", left.track.pid.value},
                         {"kind", mpegts::to_string(left.track.kind)},
                         {"reason", left.reason}});
   }
+  return left_out;
+}
+
+json to_json(const hub::OutputStatus& output) {
   return {{"protocol", output.protocol},
           {"sessions", output.sessions},
           {"bytes", output.bytes},
-          {"left_out", left_out}};
+          {"left_out", left_out_json(output.left_out)}};
+}
+
+json to_json(const std::string& url, const push::PushStatus& status) {
+  return {{"url", url},
+          {"state", to_string(status.state)},
+          {"error", status.error},
+          {"since_unix_ns", status.since_ns},
+          {"connections", status.connections},
+          {"failures", status.failures},
+          {"bytes", status.bytes},
+          {"skipped", status.skipped},
+          {"left_out", left_out_json(status.left_out)}};
 }
 
 json status(Bridge& bridge, const http::Server& server, const RingPump& pump, const rtmp::Server* rtmp) {

@@ -1,6 +1,9 @@
 // The answer to "status" on the control socket. Threading: pure but for forgetting old viewers.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include <nlohmann/json_fwd.hpp>
 
 namespace headgate::bridge::http {
@@ -9,6 +12,11 @@ class Server;
 
 namespace headgate::bridge::hub {
 struct OutputStatus;
+struct LeftOutTrack;
+}  // namespace headgate::bridge::hub
+
+namespace headgate::bridge::push {
+struct PushStatus;
 }
 
 namespace headgate::bridge::rtmp {
@@ -22,6 +30,9 @@ class RingPump;
 
 // An entry of a channel's `outputs`.
 nlohmann::json to_json(const hub::OutputStatus& output);
+// An entry of a channel's `pushes`.
+nlohmann::json to_json(const std::string& url, const push::PushStatus& status);
+nlohmann::json left_out_json(const std::vector<hub::LeftOutTrack>& tracks);
 
 // `rtmp` may be null.
 nlohmann::json status(Bridge& bridge, const http::Server& server, const RingPump& pump,
