@@ -42,7 +42,7 @@ class Playout {
     std::uint64_t overflows = 0;   // times packets were dropped because they came too early or too many
     std::uint64_t dropped = 0;     // packets so lost
     std::uint64_t clock_jumps = 0;
-    std::int64_t drift_ppb = 0;    // of the source's clock against ours, as followed now
+    std::int64_t drift_ppb = 0;  // of the source's clock against ours, as followed now
   };
   const Counters& counters() const noexcept;
 

@@ -22,6 +22,10 @@ namespace headgate::mpegts {
 struct MuxTrack {
   StreamKind kind = StreamKind::unknown;  // h264, hevc, mpeg2_video, aac_adts, mpeg_audio, ac3, eac3, …
   std::string language;                   // ISO 639-2, or ""
+  // MPEG audio: under 32 kHz it has a stream_type of its own (ISO/IEC 13818-3). 0: not known.
+  std::uint32_t sample_rate = 0;
+  // AAC: MPEG-4_audio_profile_and_level for DVB's AAC descriptor (EN 300 468 Annex H); 0: without one.
+  std::uint8_t aac_profile_and_level = 0;
   bool operator==(const MuxTrack&) const = default;
 };
 

@@ -1,5 +1,6 @@
 #include "dataplane/bridge/rtmp/command.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace headgate::bridge::rtmp {
@@ -83,11 +84,13 @@ Codecs codecs_of(const Amf0Value& object) {
 ConnectRequest read_connect(const Command& command) {
   ConnectRequest request;
   std::string_view app = command.object.text_of("app");
+  request.tc_url = command.object.text_of("tcUrl");
+  request.key = query_value(app, "key");
+  if (request.key.empty()) request.key = query_value(request.tc_url, "key");
   app = app.substr(0, app.find('?'));
   while (app.starts_with('/')) app.remove_prefix(1);
   while (app.ends_with('/')) app.remove_suffix(1);
   request.app = app;
-  request.tc_url = command.object.text_of("tcUrl");
   request.object_encoding = command.object.number_of("objectEncoding");
   request.codecs = codecs_of(command.object);
   return request;
@@ -102,6 +105,18 @@ std::string_view channel_of(std::string_view stream_name) {
     }
   }
   return name;
+}
+
+std::string_view query_value(std::string_view text, std::string_view name) {
+  const std::size_t mark = text.find('?');
+  std::string_view rest = mark == std::string_view::npos ? std::string_view() : text.substr(mark + 1);
+  while (!rest.empty()) {
+    const std::string_view item = rest.substr(0, rest.find('&'));
+    if (item.size() > name.size() && item.starts_with(name) && item[name.size()] == '=')
+      return item.substr(name.size() + 1);
+    rest.remove_prefix(std::min(rest.size(), item.size() + 1));
+  }
+  return {};
 }
 
 std::vector<std::uint8_t> connect_result(double transaction) {
@@ -150,12 +165,16 @@ std::vector<std::uint8_t> on_status(std::string_view level, std::string_view cod
   return writer.take();
 }
 
-std::vector<std::uint8_t> on_fc_subscribe(std::string_view channel) {
-  Amf0Writer writer = status_object("onFCSubscribe", 0);
+std::vector<std::uint8_t> on_fc(std::string_view name, std::string_view code, std::string_view channel) {
+  Amf0Writer writer = status_object(name, 0);
   writer.null().object();
-  put_status(writer, "status", "NetStream.Play.Start", channel);
+  put_status(writer, "status", code, channel);
   writer.end();
   return writer.take();
+}
+
+std::vector<std::uint8_t> on_fc_subscribe(std::string_view channel) {
+  return on_fc("onFCSubscribe", "NetStream.Play.Start", channel);
 }
 
 std::vector<std::uint8_t> sample_access() {

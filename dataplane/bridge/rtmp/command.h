@@ -41,6 +41,7 @@ Codecs codecs_of(const Amf0Value& connect_object);
 struct ConnectRequest {
   std::string app;  // without query and slashes around it
   std::string tc_url;
+  std::string key;  // "key" in the query of tcUrl or app: some encoders have no other place for it
   double object_encoding = 0;
   Codecs codecs;
 };
@@ -49,6 +50,9 @@ ConnectRequest read_connect(const Command& command);
 // The channel in a stream name: without query, and without the "mp4:" or "flv:" that some players put in
 // front.
 std::string_view channel_of(std::string_view stream_name);
+
+// The value of a name in what stands behind the first '?', up to the next '&'; not decoded. "" without.
+std::string_view query_value(std::string_view text, std::string_view name);
 
 std::vector<std::uint8_t> connect_result(double transaction);
 std::vector<std::uint8_t> connect_error(double transaction, std::string_view code,
@@ -60,6 +64,8 @@ std::vector<std::uint8_t> call_error(double transaction, std::string_view descri
 std::vector<std::uint8_t> on_status(std::string_view level, std::string_view code,
                                     std::string_view description, std::string_view details = {});
 std::vector<std::uint8_t> on_fc_subscribe(std::string_view channel);
+// onFCPublish, onFCUnpublish.
+std::vector<std::uint8_t> on_fc(std::string_view name, std::string_view code, std::string_view channel);
 std::vector<std::uint8_t> sample_access();
 
 // User control events (7.1.7).
