@@ -148,6 +148,7 @@ struct alignas(64) WorkerStats {
   Counter total_cycles;
   Counter tsc_hz;
   Counter bridge_ring_dropped;
+  Counter unknown_slots;  // of the bridge, for a channel or an input that isn't there
 };
 
 struct StatsPage {
