@@ -90,15 +90,21 @@ class ProgramWriter final : private SectionSink {
   struct Slot {
     Pid pid;
     StreamKind kind = StreamKind::unknown;
-    bool ending = false;    // the former input has a PES packet open here
+    bool ending = false;    // the former input goes on here until this one begins
+    bool yields = false;    // but it must not begin another PES packet
     bool started = false;   // the input on air has begun one
     bool skipping = false;  // and it is left out
     bool joined = false;    // its time stamps have gone past those of the former input
     std::int64_t left = 0;  // bytes of the open PES packet, or
     static constexpr std::int64_t kOpen = -1;
     bool timed = false;
-    std::uint64_t dts = 0;                   // of the last PES packet that left
-    std::uint64_t spacing = 0;               // from the one before
+    std::uint64_t dts = 0;      // of the last PES packet that left
+    std::uint64_t pts = 0;      // the latest that left
+    std::uint64_t spacing = 0;  // of DTS
+    struct Seam {               // between two inputs: where one ended and the other began
+      bool known = false;
+      std::uint64_t old_dts = 0, old_pts = 0, new_dts = 0, new_pts = 0;
+    } seam;
     std::unique_ptr<SectionAssembler> cues;  // SCTE 35
   };
   struct Times;
@@ -113,7 +119,9 @@ class ProgramWriter final : private SectionSink {
   std::optional<std::uint64_t> next_pcr(std::uint64_t ticks) noexcept;
   bool admit(Slot& slot, const TsPacket& packet, const Times& times, std::int64_t now_ns) noexcept;
   bool wanted(Slot& slot, const Times& times, std::int64_t now_ns) noexcept;
-  void write_times(Slot& slot, PacketBytes packet, const Times& times) noexcept;
+  void write_times(Slot& slot, PacketBytes packet, const Times& times, bool shiftable) noexcept;
+  static void past_the_seam(Slot& slot, std::uint64_t& pts, std::uint64_t& dts) noexcept;
+  static void note_times(Slot& slot, std::uint64_t pts, std::uint64_t dts) noexcept;
   void mark_broken_link(const Slot& slot, PacketBytes packet) noexcept;
   static void account(Slot& slot, const TsPacket& packet, std::size_t packet_length) noexcept;
   std::uint64_t shifted(std::uint64_t time, std::int64_t now_ns) const noexcept;

@@ -361,19 +361,49 @@ TEST(Splicer, DropsLeadingPicturesOfAnOpenGroupAndMarksIt) {
 }
 
 TEST(Splicer, TimesNeverStepBackToAnInputThatIsSentLessAhead) {
-  Source a = first_source(), b = second_source();
-  a.lead_ms = 900;
-  b.lead_ms = 200;
-  Rig rig(2);
-  rig.want_at(1000, 1);
-  rig.run({a.run(0, 4000), b.run(1, 4000)}, 4000);
-  const auto video = rig.pes(0x100);
-  EXPECT_TRUE(rises(video));
-  for (const Pes& p : video) EXPECT_GE(remux::wrap_distance(p.pts, p.dts, kPtsModulus), 0);
-  EXPECT_TRUE(rises(rig.pes(0x101)));
-  // Later than at once the times are the source's own again.
-  EXPECT_EQ(remux::wrap_distance(video.back().dts, (video.end() - 2)->dts, kPtsModulus), 3600);
-  EXPECT_LT(rig.clock(0x100).worst_ns, 1 * kMs);
+  for (const bool reordered : {false, true}) {
+    Source a = first_source(), b = second_source();
+    a.lead_ms = 900;
+    b.lead_ms = 200;
+    (reordered ? a : b).open_group = true;
+    Rig rig(2);
+    rig.want_at(1000, 1);
+    rig.run({a.run(0, 4000), b.run(1, 4000)}, 4000);
+    const auto video = rig.pes(0x100);
+    EXPECT_EQ(tags(video), (std::vector{1, 2}));
+    EXPECT_TRUE(rises(video));
+    std::uint64_t last_shown = 0;
+    for (const Pes& p : video) {
+      EXPECT_GE(remux::wrap_distance(p.pts, p.dts, kPtsModulus), 0);
+      if (p.tag == 1) last_shown = std::max(last_shown, p.pts);
+      EXPECT_TRUE(p.tag != 2 || p.pts > last_shown);
+    }
+    EXPECT_TRUE(rises(rig.pes(0x101)));
+    // Soon after the times are the source's own again.
+    EXPECT_EQ(remux::wrap_distance(video.back().dts, (video.end() - 2)->dts, kPtsModulus), 3600);
+    EXPECT_LT(rig.clock(0x100).worst_ns, 1 * kMs);
+    EXPECT_TRUE(rig.counter_breaks().empty());
+  }
+}
+
+// Sound is sent 60 of every 120 ms, so that at most what the other source has under way is lost.
+TEST(Splicer, SoundGoesOnUntilThatOfTheNextInputBegins) {
+  for (const int key : {3, 7, 11, 14, 19, 23}) {
+    Source a = first_source(), b = second_source();
+    b.first_key = key;
+    Rig rig(2);
+    rig.want_at(1000, 1);
+    rig.run({a.run(0, 4000), b.run(1, 4000)}, 4000);
+    const auto audio = rig.pes(0x101);
+    for (std::size_t i = 1; i < audio.size(); ++i) {
+      EXPECT_TRUE(audio[i].whole);
+      const std::int64_t step = remux::wrap_distance(audio[i].dts, audio[i - 1].dts, kPtsModulus);
+      EXPECT_GE(step, 120 * 90 - 900) << key;
+      EXPECT_LE(step, 240 * 90) << key;
+    }
+    EXPECT_EQ(tags(audio), (std::vector{1, 2}));
+    EXPECT_TRUE(rig.counter_breaks().empty());
+  }
 }
 
 TEST(Splicer, CarriesThePcrOnItsOwnPidWhereverTheNextInputHasIt) {
