@@ -39,7 +39,7 @@
 #include "dataplane/bridge/ingest/source.h"
 #include "dataplane/bridge/push/push.h"
 #include "dataplane/bridge/srt/server.h"
-#include "tests/bridge/fake_entry.h"
+#include "tests/bridge/srt_entry.h"
 
 namespace {
 

@@ -21,7 +21,7 @@ def live(rig, tmp_path_factory):
     folder = tmp_path_factory.mktemp("way-back")
     folder.chmod(0o755)
     key = folder / "key"
-    key.write_text("s3cret\n")
+    key.write_text("very-s3cret\n")
     key.chmod(0o600)
     slate = media.stream("h264_aac_b", 10)
     gateway = Gateway(rig, {})
@@ -102,7 +102,7 @@ def test_a_published_stream_leaves_as_broadcast_multicast(live, tmp_path):
     gateway = live
     source = media.stream("h264_aac", 30)
     assert state(gateway, "cam")["state"] == "waiting"
-    encoder = publish(gateway, source, "cam", "s3cret")
+    encoder = publish(gateway, source, "cam", "very-s3cret")
     try:
         capture = record(gateway, CAM, 12)
         wait_state(gateway, "cam", "ok")
@@ -156,10 +156,10 @@ def test_a_wrong_key_and_a_second_publisher_are_refused(live):
     source = media.stream("h264_aac", 30)
     wrong = publish(gateway, source, "cam", "guess")
     assert wrong.wait(15) != 0
-    encoder = publish(gateway, source, "cam", "s3cret")
+    encoder = publish(gateway, source, "cam", "very-s3cret")
     try:
         wait_state(gateway, "cam", "ok")
-        second = publish(gateway, source, "cam", "s3cret")
+        second = publish(gateway, source, "cam", "very-s3cret")
         assert second.wait(15) != 0
         assert encoder.poll() is None
     finally:
@@ -170,11 +170,11 @@ def test_a_publisher_that_returns_within_its_grace_goes_on(live):
     gateway = live
     source = media.stream("h264_aac", 30)
     capture = gateway.rig.capture(CAM, 5000)
-    encoder = publish(gateway, source, "cam", "s3cret")
+    encoder = publish(gateway, source, "cam", "very-s3cret")
     capture.wait(1000, limit=20)
     end(encoder)
     time.sleep(1)
-    encoder = publish(gateway, source, "cam", "s3cret")
+    encoder = publish(gateway, source, "cam", "very-s3cret")
     try:
         before = len(capture.datagrams)
         capture.wait(before + 1500, limit=20)

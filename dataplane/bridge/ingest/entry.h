@@ -17,7 +17,6 @@
 #include <tl/expected.hpp>
 
 #include "control/protocol/state.h"
-#include "dataplane/bridge/hub/frame.h"
 #include "dataplane/bridge/hub/frame_feed.h"
 
 namespace headgate::bridge::ingest {
@@ -34,8 +33,8 @@ struct SourceStatus {
   std::string error;          // why the last try ended; "" when all is well
   std::int64_t since_ns = 0;  // in this state, Unix time
   std::uint64_t connections = 0;
-  std::uint64_t bytes = 0;    // of what on_ts() and frames() took; counted here
-  std::uint64_t packets = 0;  // transport packets handed on
+  std::uint64_t bytes = 0;                     // of what on_ts() and frames() took; counted here
+  std::uint64_t packets = 0;                   // transport packets handed on
   std::map<std::string, std::uint64_t> drops;  // by reason, as in control/protocol/bridge_drops.h
   std::map<std::string, std::string> details;  // of the protocol: "rtt_ms", "encoder", …
   std::vector<hub::LeftOutTrack> left_out;     // tracks that are not carried, and why

@@ -83,8 +83,12 @@ Transport::Transfer Transport::write(std::span<const iovec> buffers) {
   }
 }
 
-void Transport::wait_readable(Handler handler) { socket_.async_wait(tcp::socket::wait_read, std::move(handler)); }
-void Transport::wait_writable(Handler handler) { socket_.async_wait(tcp::socket::wait_write, std::move(handler)); }
+void Transport::wait_readable(Handler handler) {
+  socket_.async_wait(tcp::socket::wait_read, std::move(handler));
+}
+void Transport::wait_writable(Handler handler) {
+  socket_.async_wait(tcp::socket::wait_write, std::move(handler));
+}
 
 void Transport::post(std::function<void()> call) { asio::post(socket_.get_executor(), std::move(call)); }
 

@@ -39,8 +39,8 @@ std::span<const std::uint8_t> as_bytes(const HandshakePacket& packet) { return p
 
 }  // namespace
 
-Client::Client(ClientHost& host, const Url& url, Purpose purpose, Clock::time_point now, std::uint64_t filling,
-               const ClientLimits& limits)
+Client::Client(ClientHost& host, const Url& url, Purpose purpose, Clock::time_point now,
+               std::uint64_t filling, const ClientLimits& limits)
     : host_(host),
       url_(url),
       purpose_(purpose),
@@ -51,6 +51,7 @@ Client::Client(ClientHost& host, const Url& url, Purpose purpose, Clock::time_po
       last_media_(now),
       filling_(filling) {
   codecs_ = {false, false, false, false};
+  if (purpose == Purpose::publish) player_.set_publishing();
   c1_ = make_c1(filling);
   std::string out(1, static_cast<char>(kVersion));
   for (const std::uint8_t byte : as_bytes(c1_)) out += static_cast<char>(byte);
@@ -140,7 +141,8 @@ void Client::start_stream(double id) {
   if (!std::isfinite(id) || id < 1 || id > 0xFFFF) return end("the server made no stream");
   stream_ = static_cast<std::uint32_t>(id);
   if (purpose_ == Purpose::publish) {
-    return command(Amf0Writer().string("publish").number(kStart).null().string(url_.stream).string("live"), stream_);
+    return command(Amf0Writer().string("publish").number(kStart).null().string(url_.stream).string("live"),
+                   stream_);
   }
   command(Amf0Writer().string("play").number(kStart).null().string(url_.stream).number(-2000), stream_);
   auto buffer = user_control(UserControl::set_buffer_length, stream_);
@@ -237,17 +239,19 @@ void Client::on_status(Clock::time_point now, const Command& command) {
   if (info == nullptr) return;
   const std::string_view code = info->text_of("code");
   if (info->text_of("level") == "error") return end("the server refused: " + said(info));
-  const bool starts = purpose_ == Purpose::publish ? code == "NetStream.Publish.Start" : code == "NetStream.Play.Start";
+  const bool starts =
+      purpose_ == Purpose::publish ? code == "NetStream.Publish.Start" : code == "NetStream.Play.Start";
   if (starts && phase_ == Phase::start) {
     step(now, Phase::started);
     last_media_ = now;
     return host_.on_started();
   }
-  constexpr std::string_view kEnds[] = {"NetStream.Play.UnpublishNotify", "NetStream.Play.Stop",
-                                        "NetStream.Play.Complete",        "NetStream.Publish.BadName",
-                                        "NetStream.Play.StreamNotFound",  "NetStream.Play.Failed",
-                                        "NetConnection.Connect.Closed",   "NetConnection.Connect.Rejected",
-                                        "NetStream.Unpublish.Success",    "NetConnection.Connect.ReconnectRequest"};
+  constexpr std::string_view kEnds[] = {
+      "NetStream.Play.UnpublishNotify", "NetStream.Play.Stop",
+      "NetStream.Play.Complete",        "NetStream.Publish.BadName",
+      "NetStream.Play.StreamNotFound",  "NetStream.Play.Failed",
+      "NetConnection.Connect.Closed",   "NetConnection.Connect.Rejected",
+      "NetStream.Unpublish.Success",    "NetConnection.Connect.ReconnectRequest"};
   if (std::find(std::begin(kEnds), std::end(kEnds), code) != std::end(kEnds))
     end("the server ended the stream: " + said(info));
 }

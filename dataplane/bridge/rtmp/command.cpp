@@ -119,14 +119,19 @@ std::string_view query_value(std::string_view text, std::string_view name) {
   return {};
 }
 
-std::vector<std::uint8_t> connect_result(double transaction) {
+std::vector<std::uint8_t> connect_result(double transaction, bool enhanced) {
   Amf0Writer writer;
   writer.string("_result").number(transaction);
   writer.object().key("fmsVer").string("FMS/3,0,1,123").key("capabilities").number(31).end();
   writer.object();
   put_status(writer, "status", "NetConnection.Connect.Success", "Connection succeeded.");
   // AMF0, whatever was asked for: a client then speaks AMF0 as well.
-  writer.key("objectEncoding").number(0).end();
+  writer.key("objectEncoding").number(0);
+  if (enhanced) {
+    writer.key("fourCcList").strict_array(6);
+    for (const char* four_cc : {"avc1", "hvc1", "mp4a", ".mp3", "ac-3", "ec-3"}) writer.string(four_cc);
+  }
+  writer.end();
   return writer.take();
 }
 

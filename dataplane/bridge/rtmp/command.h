@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "dataplane/bridge/rtmp/amf0.h"
+#include "dataplane/bridge/rtmp/flv.h"
 
 namespace headgate::bridge::rtmp {
 
@@ -28,14 +29,6 @@ struct Command {
 // Of a message of type 20, or of 17 with its leading zero byte. Nothing: no command.
 std::optional<Command> parse_command(std::span<const std::uint8_t> body, bool amf3);
 
-// What of Enhanced RTMP a client may be sent. One that lists FourCCs gets those; one that lists none gets
-// everything, for FFmpeg 8.1 lists none and reads them all.
-struct Codecs {
-  bool hvc1 = true;
-  bool ac3 = true;
-  bool eac3 = true;
-  bool listed = false;  // the client said so itself
-};
 Codecs codecs_of(const Amf0Value& connect_object);
 
 struct ConnectRequest {
@@ -54,7 +47,8 @@ std::string_view channel_of(std::string_view stream_name);
 // The value of a name in what stands behind the first '?', up to the next '&'; not decoded. "" without.
 std::string_view query_value(std::string_view text, std::string_view name);
 
-std::vector<std::uint8_t> connect_result(double transaction);
+// `enhanced`: names what encoders may send of Enhanced RTMP; for those that speak of it themselves.
+std::vector<std::uint8_t> connect_result(double transaction, bool enhanced = false);
 std::vector<std::uint8_t> connect_error(double transaction, std::string_view code,
                                         std::string_view description);
 std::vector<std::uint8_t> result(double transaction);

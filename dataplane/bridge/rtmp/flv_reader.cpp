@@ -288,7 +288,8 @@ void FlvReader::on_video_header(const Tag& tag) {
 void FlvReader::set_video_track(const Nals& nals) {
   const StreamKind kind = kind_of(video_.codec);
   auto format = video_format(kind, nals);
-  if (!format) format = video_.track ? video_.track->video : mpegts::es::VideoFormat{kind, 0, 0, 0, 0, false, {}};
+  if (!format)
+    format = video_.track ? video_.track->video : mpegts::es::VideoFormat{kind, 0, 0, 0, 0, false, {}};
   hub::FrameTrack track;
   track.pid = kVideoPid;
   track.kind = kind;
@@ -310,10 +311,12 @@ void FlvReader::on_video_frame(std::int64_t time, const Tag& tag) {
     return;
   }
   const StreamKind kind = video_.track->kind;
-  const bool key = tag.key || std::any_of(nals->begin(), nals->end(), [&](Bytes n) { return is_refresh(kind, n); });
+  const bool key =
+      tag.key || std::any_of(nals->begin(), nals->end(), [&](Bytes n) { return is_refresh(kind, n); });
   // Some encoders change their parameters inside the stream alone.
   sets_->take(*nals, key);
-  if (sets_->configuration() != video_.track->configuration && !sets_->configuration().empty()) set_video_track(*nals);
+  if (sets_->configuration() != video_.track->configuration && !sets_->configuration().empty())
+    set_video_track(*nals);
   auto frame = std::make_shared<hub::Frame>();
   frame->data.reserve(tag.data.size() + 16);
   for (const Bytes nal : *nals) {
@@ -331,7 +334,8 @@ void FlvReader::on_video_frame(std::int64_t time, const Tag& tag) {
 
 void FlvReader::on_audio_header(const Tag& tag) {
   // AC-3 and E-AC-3 say all of it in their frames.
-  if (tag.codec != Codec::aac || (audio_.codec == Codec::aac && std::ranges::equal(tag.data, audio_.header))) return;
+  if (tag.codec != Codec::aac || (audio_.codec == Codec::aac && std::ranges::equal(tag.data, audio_.header)))
+    return;
   const auto format = aac_format(tag.data);
   if (!format) {
     ++counters_.unreadable;
@@ -404,8 +408,8 @@ void FlvReader::push(bool video, std::shared_ptr<hub::Frame> frame) {
   held_.push_back({video, std::move(frame)});
   const auto [first, last] = std::minmax_element(
       held_.begin(), held_.end(), [](const Held& a, const Held& b) { return a.frame->dts < b.frame->dts; });
-  const bool enough = last->frame->dts - first->frame->dts >= kMaxHeldTime ||
-                      held_bytes_ >= kMaxHeldBytes || held_.size() >= kMaxHeldFrames;
+  const bool enough = last->frame->dts - first->frame->dts >= kMaxHeldTime || held_bytes_ >= kMaxHeldBytes ||
+                      held_.size() >= kMaxHeldFrames;
   if (complete() || enough) release();
 }
 

@@ -57,8 +57,8 @@ class FlvReader {
  private:
   struct Lane {
     Codec codec = Codec::none;
-    std::vector<std::uint8_t> header;         // as it came
-    std::optional<hub::FrameTrack> track;     // once its parameters are known
+    std::vector<std::uint8_t> header;      // as it came
+    std::optional<hub::FrameTrack> track;  // once its parameters are known
     std::optional<std::int64_t> last_dts;
     bool expected = true;  // not said to be absent
   };

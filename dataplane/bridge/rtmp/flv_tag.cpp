@@ -10,9 +10,9 @@ namespace {
 // Enhanced RTMP: packet types of both kinds, where they differ in number by kind.
 constexpr unsigned kSequenceStart = 0, kCodedFrames = 1, kCodedFramesX = 3, kVideoMetadata = 4;
 constexpr unsigned kVideoMultitrack = 6, kAudioMultitrack = 5, kModEx = 7;
-constexpr unsigned kNanosecondOffset = 0;             // of ModEx
+constexpr unsigned kNanosecondOffset = 0;                     // of ModEx
 constexpr unsigned kOneTrack = 0, kManyTracksManyCodecs = 2;  // AvMultitrackType
-constexpr unsigned kCommandFrame = 5;                 // E.4.3.1, table: FrameType
+constexpr unsigned kCommandFrame = 5;                         // E.4.3.1, table: FrameType
 
 // Reads from the front; past the end it gives zeros and ok() turns false.
 class Reader {

@@ -10,7 +10,6 @@ Publication::Publication(ingest::Entry& entry) : entry_(entry), reader_(entry.fr
 }
 
 void Publication::on_message(const Message& message) {
-  entry_.status().bytes += message.body.size();
   reader_.on_message(message);
   report();
 }

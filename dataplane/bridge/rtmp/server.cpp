@@ -77,8 +77,8 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
       return acceptor.local_endpoint(ignored).port();
     }
     std::string address;
-    std::optional<protocol::RtmpsServerState> secured;        // what `tls` was made of
-    std::shared_ptr<const tls::ServerContext> tls;  // null: plain
+    std::optional<protocol::RtmpsServerState> secured;  // what `tls` was made of
+    std::shared_ptr<const tls::ServerContext> tls;      // null: plain
     tcp::acceptor acceptor;
     asio::steady_timer retry;
   };
@@ -205,9 +205,9 @@ void Server::Impl::take(tcp::socket socket, const tls::ServerContext* tls) {
                sizeof(limits.unsent_bytes));
   auto host = std::make_unique<Host>(*this, client);
   std::unique_ptr<tls::Stream> stream = tls == nullptr ? nullptr : tls->stream(socket.native_handle());
-  auto connection = std::make_shared<Connection>(net::Transport(std::move(socket), std::move(stream)),
-                                                 std::move(client), *host, random(), limits.session,
-                                                 [this](Connection& c) { on_closed(c); });
+  auto connection =
+      std::make_shared<Connection>(net::Transport(std::move(socket), std::move(stream)), std::move(client),
+                                   *host, random(), limits.session, [this](Connection& c) { on_closed(c); });
   host->connection = connection.get();
   open.emplace(connection.get(), Place{std::move(host), connection});
   connection->start();
@@ -262,15 +262,15 @@ tl::expected<ingest::Entry*, Refusal> Server::Impl::publish(std::string_view id,
       return tl::unexpected(Refusal::wrong_key);
     }
   }
-  if (!entry->attach(host.connection->peer())) return tl::unexpected(Refusal::place_taken);
-  // One that fell silent has lost its place.
-  if (const auto before = publishers.find(entry); before != publishers.end() && before->second != host.connection) {
-    Connection* silent = before->second;
-    publishers.erase(before);
-    silent->session().on_entry_gone(Clock::now(), "Another encoder took the place: this one was silent.",
-                                    Refusal::replaced);
-    silent->flush(Clock::now());
-  }
+  // One that was silent loses its place, perhaps to this.
+  const auto displaced = [this, connection = host.connection, entry] {
+    if (const auto place = publishers.find(entry); place != publishers.end() && place->second == connection)
+      publishers.erase(place);
+    connection->session().on_entry_gone(Clock::now(), "Another encoder took the place: this one was silent.",
+                                        Refusal::replaced);
+    connection->flush(Clock::now());
+  };
+  if (!entry->attach(host.connection->peer(), displaced)) return tl::unexpected(Refusal::place_taken);
   publishers[entry] = host.connection;
   ++counters.publishes;
   return entry;

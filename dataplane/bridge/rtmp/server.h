@@ -32,7 +32,8 @@ namespace headgate::bridge::rtmp {
 struct ServerLimits {
   std::size_t connections = 10'000;
   std::size_t connections_per_address = 1'000;
-  // Channels that are not there, asked for from one address; and wrong keys, from one address for one channel.
+  // Channels that are not there, asked for from one address; and wrong keys, from one address for one
+  // channel.
   std::size_t guesses_per_minute = 20;
   // Frames that come within this time go out in one system call a player.
   std::chrono::milliseconds merge_time{20};

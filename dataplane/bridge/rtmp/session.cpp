@@ -200,7 +200,7 @@ void Session::on_connect(Clock::time_point now, const Command& command) {
     return refuse(now, Refusal::unknown_application, detail);
   }
   key_ = request.key;
-  reply(connect_result(command.transaction));
+  reply(connect_result(command.transaction, request.codecs.listed));
   phase_ = Phase::ready;
   deadline_ = now + limits_.play_time;
 }
@@ -258,7 +258,8 @@ void Session::on_publish(Clock::time_point now, const Command& command, std::uin
     return reply(call_error(command.transaction, "publish is for a stream that createStream made."));
   }
   if (publication_ || player_.channel() != nullptr) {
-    return reply(call_error(command.transaction, "This connection has its stream: open another one to publish."));
+    return reply(
+        call_error(command.transaction, "This connection has its stream: open another one to publish."));
   }
   const std::string_view channel = channel_of(command.text(0));
   std::string_view key = query_value(command.text(0), "key");

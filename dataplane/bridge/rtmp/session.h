@@ -127,7 +127,8 @@ class Session {
   void on_play(Clock::time_point now, const Command& command, std::string_view name, std::uint32_t stream);
   void on_pause(const Command& command, std::uint32_t stream);
   void on_publish(Clock::time_point now, const Command& command, std::uint32_t stream);
-  void refuse_publisher(Clock::time_point now, Refusal reason, std::string_view channel, std::uint32_t stream);
+  void refuse_publisher(Clock::time_point now, Refusal reason, std::string_view channel,
+                        std::uint32_t stream);
   // The encoder stopped, by word (error "") or otherwise.
   void stop_publishing(Clock::time_point now, const std::string& error);
   void on_unpublish(Clock::time_point now, const Command& command, std::uint32_t stream);

@@ -53,7 +53,8 @@ void name_server(Url& url) {
 
 void replace_all(std::string& text, std::string_view what) {
   if (what.size() < kShortestSecret) return;
-  for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += 1) text.replace(at, what.size(), "…");
+  for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += 1)
+    text.replace(at, what.size(), "…");
 }
 
 }  // namespace

@@ -12,11 +12,11 @@ namespace headgate::bridge::rtmp {
 
 struct Url {
   bool tls = false;
-  std::string host;  // without brackets
+  std::string host;           // without brackets
   std::uint16_t port = 1935;  // rtmps: 443
-  std::string app;     // "live", "app/instance", with its query; of a pull all but the last segment
-  std::string stream;  // with its query
-  std::string tc_url;  // scheme, host, port and app, as connect names them
+  std::string app;            // "live", "app/instance", with its query; of a pull all but the last segment
+  std::string stream;         // with its query
+  std::string tc_url;         // scheme, host, port and app, as connect names them
 };
 
 // A push's address has no stream name in it.

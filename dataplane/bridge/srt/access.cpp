@@ -15,7 +15,8 @@ struct RefusalText {
 constexpr std::array<RefusalText, kRefusals> kTexts{{
     {1400, "bad_stream_id", "write streamid=CHANNEL or streamid=#!::r=CHANNEL,m=request"},
     {1400, "no_stream_id", "add ?streamid=CHANNEL to the address"},
-    {1404, "not_found", "to play: no channel of that name has `srt` under `serve`; to publish: none has a `publish` input"},
+    {1404, "not_found",
+     "to play: no channel of that name has `srt` under `serve`; to publish: none has a `publish` input"},
     {1405, "mode", "use m=request to play, m=publish to publish"},
     {1415, "media_type", "leave t= out of the stream id, or write t=stream"},
     {1402, "overload", "the listener has as many sessions as it takes"},

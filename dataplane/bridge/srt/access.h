@@ -1,6 +1,7 @@
 // Who may play and who may publish: decides about a caller from an immutable table, because libsrt asks on
-// the thread that receives all packets of the port. References: SRT Access Control guidelines "Rejection Codes"
-// (access_control.h of libsrt). Threading: AccessTable is immutable once shared; decide() is a pure function.
+// the thread that receives all packets of the port. References: SRT Access Control guidelines "Rejection
+// Codes" (access_control.h of libsrt). Threading: AccessTable is immutable once shared; decide() is a pure
+// function.
 #pragma once
 
 #include <array>

@@ -22,9 +22,7 @@ constexpr std::uint32_t kPacketAt = kUdpHeader + kSrtHeader + 12;  // "MTU Size"
 constexpr std::uint32_t kWindowAt = kUdpHeader + kSrtHeader + 16;  // "Maximum Flow Window Size"
 constexpr std::uint32_t kHandshake = 0x8000;                       // control bit, type 0
 
-sock_filter statement(unsigned code, std::uint32_t k) {
-  return {static_cast<std::uint16_t>(code), 0, 0, k};
-}
+sock_filter statement(unsigned code, std::uint32_t k) { return {static_cast<std::uint16_t>(code), 0, 0, k}; }
 // `yes`, `no`: instructions to skip.
 sock_filter branch(unsigned code, std::uint32_t k, std::uint8_t yes, std::uint8_t no) {
   return {static_cast<std::uint16_t>(code), yes, no, k};

@@ -56,9 +56,8 @@ void Intake::take_publisher(SRTSOCKET socket, Admission admission) {
 }
 
 void Intake::add_call(InputId input, CallTarget target) {
-  command([this, input, t = std::move(target)] {
-    calls_[input] = std::make_unique<Call>(input, t, resolver_);
-  });
+  command(
+      [this, input, t = std::move(target)] { calls_[input] = std::make_unique<Call>(input, t, resolver_); });
 }
 
 void Intake::add_port(InputId input, PortTarget target) {
@@ -115,7 +114,9 @@ void Intake::run() {
     if (now - measured_us_ >= kSecond) {
       measured_us_ = now;
       measure_all(now);
+      changed_ = true;
     }
+    if (std::exchange(changed_, false)) publish();
     if (!arrivals_.empty()) deliver_(std::exchange(arrivals_, {}));
   }
   calls_.clear();
@@ -217,7 +218,7 @@ void Intake::open_publisher(SRTSOCKET socket, Admission admission) {
   connection.stats.stream_id = admission.stream_id.substr(0, admission.stream_id.find('?'));
   connection.decision = std::move(admission.decision);
   gate_->heard(connection.stats.channel, srt_time_now());
-  gate_->set_publishers(connections_.size());
+  changed_ = true;
   accepted_.fetch_add(1, std::memory_order_relaxed);
   say_(fmt::format("srt: {} publishes {}, latency {} ms{}", connection.stats.address,
                    connection.stats.channel, connection.stats.latency_ms,
@@ -275,7 +276,7 @@ void Intake::end(ConnectionId id, const std::string& error, const std::string& w
   if (connection.owns_socket) srt_close(connection.socket);
   by_socket_.erase(connection.socket);
   connections_.erase(found);
-  gate_->set_publishers(connections_.size());
+  changed_ = true;
 }
 
 void Intake::check_secrets() {

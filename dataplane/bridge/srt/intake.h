@@ -79,6 +79,7 @@ class Intake {
   void check_secrets();
   void measure_all(std::int64_t now_us);
   void measure(Connection& connection);
+  void publish();
   template <class T>
   void tell(T arrival) {
     arrivals_.emplace_back(std::move(arrival));
@@ -107,6 +108,7 @@ class Intake {
   ConnectionId next_connection_ = 1;
   std::size_t broken_ = 0;  // connections that are being drained
   std::int64_t measured_us_ = 0;
+  bool changed_ = false;  // connections came or went
 };
 
 }  // namespace headgate::bridge::srt

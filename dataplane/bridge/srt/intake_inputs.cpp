@@ -51,8 +51,7 @@ void Intake::step(Port& port, std::int64_t now_us) {
   options.receive_packets = receive_room(port.target.latency_ms).packets;
   options.latency_ms = static_cast<int>(port.target.latency_ms);
   options.passphrase = port.target.passphrase;
-  auto opened =
-      Listener::open(port.target.address, options, std::make_unique<PortDoor>(port.door, gate_));
+  auto opened = Listener::open(port.target.address, options, std::make_unique<PortDoor>(port.door, gate_));
   if (!opened) {
     port.next_try_us = now_us + port.backoff.next();
     tell(Failed{port.input, opened.error()});
@@ -70,14 +69,12 @@ void Intake::accept_from(Port& port, std::int64_t now_us) {
   while (true) {
     sockaddr_storage peer{};
     int length = sizeof peer;
-    const SRTSOCKET socket =
-        srt_accept(port.listener->socket(), reinterpret_cast<sockaddr*>(&peer), &length);
+    const SRTSOCKET socket = srt_accept(port.listener->socket(), reinterpret_cast<sockaddr*>(&peer), &length);
     if (socket == SRT_INVALID_SOCK) return;
     bool taken = false;
     {
       const std::lock_guard lock(port.door->mutex);
-      std::erase_if(port.door->let_in,
-                    [&](const PortDoor::Knock& knock) { return knock.socket == socket; });
+      std::erase_if(port.door->let_in, [&](const PortDoor::Knock& knock) { return knock.socket == socket; });
       taken = port.door->heard_us != 0 && now_us - port.door->heard_us < Gate::kSilence;
     }
     // Two that came at once: the first has it.

@@ -16,14 +16,14 @@ struct Intake::Connection {
   SessionStats stats;
   std::shared_ptr<Backlog> backlog = std::make_shared<Backlog>(0);
   std::vector<std::uint8_t> batch;
-  bool gap = false;              // before what comes next
-  bool batch_gap = false;        // before the batch
-  std::int32_t sequence = -1;    // of the last packet
-  std::int32_t message = -1;     // of the last message
-  std::int64_t last_us = 0;      // when something came
-  std::int64_t told_us = 0;      // when the gate was told so
-  std::int64_t broken_us = 0;    // since when it is over; 0: it is not
-  std::uint64_t overrun = 0;     // transport packets beyond the backlog
+  bool gap = false;            // before what comes next
+  bool batch_gap = false;      // before the batch
+  std::int32_t sequence = -1;  // of the last packet
+  std::int32_t message = -1;   // of the last message
+  std::int64_t last_us = 0;    // when something came
+  std::int64_t told_us = 0;    // when the gate was told so
+  std::int64_t broken_us = 0;  // since when it is over; 0: it is not
+  std::uint64_t overrun = 0;   // transport packets beyond the backlog
   std::uint64_t bytes_then = 0;
   std::uint64_t late_then = 0;
   std::uint64_t undecrypted_then = 0;

@@ -12,7 +12,7 @@
 namespace headgate::bridge::srt {
 namespace {
 
-constexpr int kMostAtOnce = 4096;  // messages of a connection before the next one's turn
+constexpr int kMostAtOnce = 4096;            // messages of a connection before the next one's turn
 constexpr std::int64_t kTellGate = 100'000;  // us
 constexpr std::uint32_t kSequenceMask = 0x7fffffff;
 
@@ -78,10 +78,8 @@ void Intake::flush(Connection& connection) {
 }
 
 void Intake::measure_all(std::int64_t now_us) {
-  std::vector<SessionStats> sessions;
   for (auto& [id, connection] : connections_) {
     if (connection->broken_us == 0) measure(*connection);
-    if (connection->input == 0) sessions.push_back(connection->stats);
   }
   // Whose handshake libsrt ended had the wrong passphrase.
   for (auto& [input, port] : ports_) {
@@ -93,6 +91,14 @@ void Intake::measure_all(std::int64_t now_us) {
       return true;
     });
   }
+}
+
+void Intake::publish() {
+  std::vector<SessionStats> sessions;
+  for (const auto& [id, connection] : connections_) {
+    if (connection->input == 0) sessions.push_back(connection->stats);
+  }
+  gate_->set_publishers(sessions.size());
   const std::lock_guard lock(mutex_);
   published_ = std::move(sessions);
 }

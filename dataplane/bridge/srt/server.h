@@ -1,8 +1,9 @@
 // SRT, both ways: listeners by which any channel that has `srt` under `serve` is played
-// (srt://HOST:PORT?streamid=CHANNEL) and to which encoders publish (streamid=#!::r=CHANNEL?key=SECRET,m=publish),
-// inputs that call or have a port of their own, pushes to other servers. libsrt does the protocol
-// (draft-sharabayko-srt; handshake version 5, live mode, AES-CTR by passphrase); this decides who gets what,
-// shares one queue of messages among a channel's receivers and bounds what libsrt keeps for each.
+// (srt://HOST:PORT?streamid=CHANNEL) and to which encoders publish
+// (streamid=#!::r=CHANNEL?key=SECRET,m=publish), inputs that call or have a port of their own, pushes to
+// other servers. libsrt does the protocol (draft-sharabayko-srt; handshake version 5, live mode, AES-CTR by
+// passphrase); this decides who gets what, shares one queue of messages among a channel's receivers and
+// bounds what libsrt keeps for each.
 //
 // Threading: constructed, called and destroyed on the media thread, which `post` must reach from any thread;
 // what it makes is that thread's, too, and may outlive it. Sending and receiving have a thread each, because

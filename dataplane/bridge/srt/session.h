@@ -35,7 +35,10 @@ struct Worker::Session {
 
 struct Worker::PushTask {
   PushTask(AddPush& item, Resolver& resolver)
-      : push(item.push), feed(item.feed), live(std::move(item.live)), dialer(std::move(item.target), resolver) {}
+      : push(item.push),
+        feed(item.feed),
+        live(std::move(item.live)),
+        dialer(std::move(item.target), resolver) {}
   ~PushTask() { *live = false; }
   PushTask(const PushTask&) = delete;
   PushTask& operator=(const PushTask&) = delete;

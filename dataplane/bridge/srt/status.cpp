@@ -65,10 +65,10 @@ std::map<std::string, std::string> details_of(const SessionStats& s) {
 }
 
 nlohmann::json to_json(const Stats& stats) {
-  nlohmann::json out = {{"accepted_total", stats.accepted},    {"publishers_total", stats.publishers},
-                        {"stalled_total", stats.stalled},
-                        {"revoked_total", stats.revoked},      {"lost_chunks_total", stats.lost_chunks},
-                        {"refused", nlohmann::json::object()}, {"sessions", nlohmann::json::array()}};
+  nlohmann::json out = {{"accepted_total", stats.accepted},       {"publishers_total", stats.publishers},
+                        {"stalled_total", stats.stalled},         {"revoked_total", stats.revoked},
+                        {"lost_chunks_total", stats.lost_chunks}, {"refused", nlohmann::json::object()},
+                        {"sessions", nlohmann::json::array()}};
   for (std::size_t i = 0; i < kRefusals; ++i)
     out["refused"][name_of(static_cast<Refusal>(i))] = stats.refused[i];
   for (const SessionStats& session : stats.sessions) out["sessions"].push_back(to_json(session));

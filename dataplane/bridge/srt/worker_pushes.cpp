@@ -153,7 +153,8 @@ void Worker::tell(PushTask& task) {
     out.details = details_of(task.session->stats);
   }
   const std::lock_guard lock(mutex_);
-  if (const auto told = push_status_.find(task.push); told != push_status_.end()) told->second = std::move(out);
+  if (const auto told = push_status_.find(task.push); told != push_status_.end())
+    told->second = std::move(out);
 }
 
 }  // namespace headgate::bridge::srt

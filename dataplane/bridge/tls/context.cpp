@@ -42,7 +42,8 @@ ContextPointer make_context(const SSL_METHOD* method) {
                                       SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
   // Players and encoders close the socket without TLS's own farewell.
-  SSL_CTX_set_options(context.get(), SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+  SSL_CTX_set_options(context.get(),
+                      SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
   return context;
 }
 
@@ -52,7 +53,8 @@ tl::expected<void, std::string> use_certificate(SSL_CTX* context, const std::str
   if (own == nullptr) return failure("the certificate is not PEM");
   if (SSL_CTX_use_certificate(context, own.get()) != 1) return failure("the certificate can't be used");
   while (Certificate next{PEM_read_bio_X509(bio.get(), nullptr, no_passphrase, nullptr)}) {
-    if (SSL_CTX_add0_chain_cert(context, next.get()) != 1) return failure("the certificate's chain can't be used");
+    if (SSL_CTX_add0_chain_cert(context, next.get()) != 1)
+      return failure("the certificate's chain can't be used");
     static_cast<void>(next.release());
   }
   ERR_clear_error();  // that of the end
@@ -87,8 +89,8 @@ ServerContext::~ServerContext() = default;
 ClientContext::ClientContext(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 ClientContext::~ClientContext() = default;
 
-tl::expected<std::shared_ptr<const ServerContext>, std::string> ServerContext::make(const std::string& certificate,
-                                                                                    const std::string& key) {
+tl::expected<std::shared_ptr<const ServerContext>, std::string> ServerContext::make(
+    const std::string& certificate, const std::string& key) {
   auto impl = std::make_unique<Impl>();
   impl->context = make_context(TLS_server_method());
   SSL_CTX* context = impl->context.get();
@@ -119,7 +121,8 @@ tl::expected<std::shared_ptr<const ClientContext>, std::string> ClientContext::m
   SSL_CTX* context = impl->context.get();
   if (context == nullptr || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1)
     return failure("TLS can't be set up");
-  if (SSL_CTX_set_default_verify_paths(context) != 1) return failure("the system's authorities can't be read");
+  if (SSL_CTX_set_default_verify_paths(context) != 1)
+    return failure("the system's authorities can't be read");
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
   return std::shared_ptr<const ClientContext>(new ClientContext(std::move(impl)));
 }

@@ -55,8 +55,8 @@ Status Stream::handshake() {
   const Status status = status_of(*impl_, result);
   const long verdict = SSL_get_verify_result(impl_->ssl.get());
   if (status == Status::failed && !impl_->host.empty() && verdict != X509_V_OK) {
-    impl_->error =
-        "the certificate of " + impl_->host + " is not to be trusted: " + X509_verify_cert_error_string(verdict);
+    impl_->error = "the certificate of " + impl_->host +
+                   " is not to be trusted: " + X509_verify_cert_error_string(verdict);
   }
   return status;
 }
