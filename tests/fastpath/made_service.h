@@ -60,8 +60,8 @@ class MadeService {
     pes.push_back(static_cast<std::uint8_t>(t >> 14 | 1));
     pes.push_back(static_cast<std::uint8_t>(t >> 7));
     pes.push_back(static_cast<std::uint8_t>(t << 1 | 1));
-    const FrameBytes idr{0, 0, 0, 1, 0x09, 0x10, 0, 0, 0, 1, 0x67, 0x42, 0xC0, 0x1E, 0xD9,
-                         0, 0, 0, 1, 0x68, 0xCE, 0x3C, 0x80, 0, 0, 0, 1, 0x65, 0x88, 0x84};
+    const FrameBytes idr{0, 0, 0, 1, 0x09, 0x10, 0,    0,    0, 1, 0x67, 0x42, 0xC0, 0x1E, 0xD9,
+                         0, 0, 0, 1, 0x68, 0xCE, 0x3C, 0x80, 0, 0, 0,    1,    0x65, 0x88, 0x84};
     const FrameBytes other{0, 0, 0, 1, 0x09, 0x30, 0, 0, 0, 1, 0x41, 0x9A, 0x21};
     const FrameBytes& unit = random_access ? idr : other;
     pes.insert(pes.end(), unit.begin(), unit.end());

@@ -133,8 +133,9 @@ TEST_F(PipeTest, ABufferTakesBurstsAndLetsThemLeaveEvenly) {
       for (FrameBytes& packet : service.next()) packets.push_back(std::move(packet));
     }
     for (std::size_t i = 0; i < packets.size(); i += 5)
-      push_slot('a', 1, join_bytes({packets.begin() + static_cast<std::ptrdiff_t>(i),
-                                    packets.begin() + static_cast<std::ptrdiff_t>(i + 5)}));
+      push_slot('a', 1,
+                join_bytes({packets.begin() + static_cast<std::ptrdiff_t>(i),
+                            packets.begin() + static_cast<std::ptrdiff_t>(i + 5)}));
     run(burst % 2 == 0 ? 480 : 520, {});
     if (burst == 3) forget();
   }
