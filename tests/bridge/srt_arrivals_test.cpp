@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/bridge/fake_entry.h"
+#include "tests/bridge/place_entry.h"
 
 namespace headgate::bridge::srt {
 namespace {
@@ -31,8 +31,8 @@ class SrtArrivals : public ::testing::Test {
   }
   void fall_silent() { publish_.heard_us -= 2'000'000; }
 
-  FakeEntry publish_{"pub", input_of(protocol::SourceKind::publish)};
-  FakeEntry port_{"in", input_of(protocol::SourceKind::srt_listener)};
+  PlaceEntry publish_{"pub", input_of(protocol::SourceKind::publish)};
+  PlaceEntry port_{"in", input_of(protocol::SourceKind::srt_listener)};
   std::vector<ConnectionId> closed_;
   std::vector<std::string> refused_, heard_;
   std::string got_;
