@@ -19,7 +19,7 @@ def live(rig):
         rig.wait_mdb(GROUP, True)
         rig.send(source, GROUP, 5000)
         deadline = time.monotonic() + 60
-        while gateway.http("/tv/index.m3u8").body.count(b"#EXT-X-STREAM-INF") == 0:
+        while b"#EXT-X-STREAM-INF" not in gateway.http("/tv/index.m3u8").body:
             assert time.monotonic() < deadline
             time.sleep(0.2)
         yield gateway, rig, source
@@ -59,6 +59,6 @@ def test_hls(live, tmp_path):
         time.sleep(16)
         status = pull.status()
         received = pull.media()
-    assert pull.named("detach") == [] and pull.named("gap") == []
+        assert pull.named("detach") == [] and pull.named("gap") == []
     assert status["longest_silence"] < 0.5, status
     check(source, received, status, tmp_path, 300)
