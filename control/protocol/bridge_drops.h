@@ -15,7 +15,7 @@ struct BridgeReason {
 };
 
 // Of one channel. Counted are PES packets, connections for slow_client, segments for segment_not_written,
-// transport packets for http_ts_skipped and srt_skipped.
+// transport packets for http_ts_skipped and srt_skipped, frames for the others of RTMP.
 inline constexpr std::array kBridgeDrops{
     BridgeReason{"damaged_pes", "parser",
                  "PES packet with lost or damaged packets, or without a right header"},
@@ -36,12 +36,16 @@ inline constexpr std::array kBridgeDrops{
                  "frame that a slow RTMP player lost when it was moved on to the latest random access point"},
     BridgeReason{"http_ts_skipped", "client",
                  "packet that a slow player of TS over HTTP lost: it jumped to the next random access point"},
+    BridgeReason{"unreadable_frame", "parser",
+                 "message of sound or picture over RTMP that breaks its format, or a frame in it"},
+    BridgeReason{"unconfigured_frame", "parser",
+                 "frame over RTMP that came before the parameters of its track"},
     BridgeReason{"srt_skipped", "client",
                  "transport packet that a receiver of SRT lost because it did not keep up"},
 };
 
-// Of one input that enters through the bridge. Counted are packets for ring_full, bytes for out_of_sync and
-// unattached, frames for the rest.
+// Of one input that enters through the bridge. Counted are packets for ring_full, bytes for out_of_sync,
+// foreign_bytes and unattached, segments for segment_…, frames for the rest.
 inline constexpr std::array kIngestDrops{
     BridgeReason{"ring_full", "ring", "packet that the ring to the fast path had no room for"},
     BridgeReason{"out_of_sync", "parser", "byte of a transport stream that lies in no packet"},
@@ -49,8 +53,15 @@ inline constexpr std::array kIngestDrops{
                  "frame that can't go into a transport stream: not whole, without configuration, or with "
                  "impossible times"},
     BridgeReason{"track_left_out", "parser", "frame of a track that a transport stream can't carry"},
-    BridgeReason{"mux_full", "parser", "frame beyond what may wait for the other tracks, or too long for PES"},
+    BridgeReason{"mux_full", "parser",
+                 "frame beyond what may wait for the other tracks, or too long for PES"},
     BridgeReason{"unattached", "client", "byte of a source that had lost its place"},
+    BridgeReason{"foreign_bytes", "parser",
+                 "byte of a file or a fetched stream that lies in no transport packet"},
+    BridgeReason{"segment_missing", "client",
+                 "HLS segment that the server did not give, or not whole, in four tries"},
+    BridgeReason{"segment_late", "client", "HLS segment that left the playlist before it was fetched"},
+    BridgeReason{"segment_gap", "client", "HLS segment that the playlist marks as missing (EXT-X-GAP)"},
 };
 
 // Of the HTTP server.
@@ -79,14 +90,20 @@ inline constexpr std::array kRtmpRefusals{
     BridgeReason{"not_rtmp", "client", "the first byte is not that of RTMP: a web browser, TLS or RTMPE"},
     BridgeReason{"handshake_timeout", "client", "the handshake took more than 10 s"},
     BridgeReason{"connect_timeout", "client", "no connect within 10 s of the handshake"},
-    BridgeReason{"play_timeout", "client", "connected for 30 s without playing"},
+    BridgeReason{"play_timeout", "client", "connected for 30 s without playing or publishing"},
     BridgeReason{"malformed", "client", "chunks or commands that break the protocol or its limits"},
-    BridgeReason{"too_many_commands", "client", "more than 1,000 messages in a minute"},
+    BridgeReason{"too_many_commands", "client", "more than 1,000 messages in a minute, of media 60,000"},
     BridgeReason{"unknown_application", "client", "an application other than live"},
     BridgeReason{"unknown_channel", "client", "a channel that is not in the map, or not served by RTMP"},
-    BridgeReason{"too_many_guesses", "client", "more than 20 unknown channels in a minute from one address"},
-    BridgeReason{"publish", "client", "publishing, which this server doesn't take"},
+    BridgeReason{"too_many_guesses", "client",
+                 "more than 20 unknown channels, or wrong keys of one, in a minute from one address"},
     BridgeReason{"slow_client", "client", "player that took nothing for 10 s, or no answers: cut off"},
+    BridgeReason{"tls", "client", "RTMPS: TLS could not be agreed on"},
+    BridgeReason{"not_publishable", "client", "publishing to a channel whose inputs have no publish"},
+    BridgeReason{"wrong_key", "client", "publishing with a wrong key, or without one"},
+    BridgeReason{"place_taken", "client", "publishing to a channel to which another encoder publishes"},
+    BridgeReason{"replaced", "client", "encoder that was silent for a second and lost its place to another"},
+    BridgeReason{"silent_publisher", "client", "encoder that sent nothing for 30 s: cut off"},
 };
 
 }  // namespace headgate::protocol

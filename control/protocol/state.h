@@ -149,10 +149,10 @@ struct BridgeInput {
   std::uint32_t number = 1;
   std::string url;  // without secrets; labels and status show it
   SourceKind kind = SourceKind::publish;
-  std::string address;           // to connect to, to listen on, or the file's path; may hold secrets
-  std::string key;               // publish: what the encoder must give, "": none
-  std::string passphrase;        // srt
-  std::string stream_id;         // srt_caller
+  std::string address;             // to connect to, to listen on, or the file's path; may hold secrets
+  std::string key;                 // publish: what the encoder must give, "": none
+  std::string passphrase;          // srt
+  std::string stream_id;           // srt_caller
   std::uint32_t latency_ms = 120;  // srt
   std::uint32_t grace_ms = 5000;   // publish: a vanished publisher's place and timeline are kept so long
   bool operator==(const BridgeInput&) const = default;
@@ -163,10 +163,10 @@ enum class PushKind { rtmp, srt };
 struct BridgePush {
   std::string url;  // without secrets; labels and status show it
   PushKind kind = PushKind::rtmp;
-  std::string address;     // rtmp://, rtmps:// without the stream name; HOST:PORT of srt
-  std::string stream;      // rtmp: stream name, a secret
-  std::string passphrase;  // srt
-  std::string stream_id;   // srt
+  std::string address;             // rtmp://, rtmps:// without the stream name; HOST:PORT of srt
+  std::string stream;              // rtmp: stream name, a secret
+  std::string passphrase;          // srt
+  std::string stream_id;           // srt
   std::uint32_t latency_ms = 120;  // srt
   bool operator==(const BridgePush&) const = default;
 };

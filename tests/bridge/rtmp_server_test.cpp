@@ -206,12 +206,78 @@ TEST_F(RtmpServer, ListensAnewWithoutTouchingPlayers) {
   EXPECT_EQ(server->players("news"), 1U);
 }
 
+class RtmpServerInputs : public RtmpServer {
+ protected:
+  void begin_inputs(const ServerLimits& limits = {}) {
+    begin(limits);
+    server->set_inputs(
+        [this](std::string_view id) -> ingest::Entry* { return id == "stage" ? &entry : nullptr; });
+  }
+  static std::string to_publish(const std::string& name) {
+    std::string out(1 + 2 * kHandshakeSize, '\0');
+    out[0] = 3;
+    out += command(Amf0Writer().string("connect").number(1).object().key("app").string("live").end().take());
+    out += command(Amf0Writer().string("createStream").number(2).null().take());
+    return out +
+           command(Amf0Writer().string("publish").number(3).null().string(name).string("live").take(), 1);
+  }
+  ~RtmpServerInputs() override { server.reset(); }
+  test::FakeEntry entry{"stage", "secret"};
+};
+
+TEST_F(RtmpServerInputs, TakesOnePublisherAndTheNextWhenItFellSilent) {
+  begin_inputs();
+  const int first = dial();
+  say(first, to_publish("stage?key=secret"));
+  EXPECT_TRUE(run_until([&] { return server->publishers() == 1; }));
+  EXPECT_THAT(entry.status().peer, testing::StartsWith("127.0.0.1:"));
+  say(dial(), to_publish("stage?key=secret"));
+  EXPECT_TRUE(run_until([&] { return refused(Refusal::place_taken) == 1; }));
+  entry.silent = true;
+  const int third = dial();
+  say(third, to_publish("stage?key=secret"));
+  EXPECT_TRUE(run_until([&] { return refused(Refusal::replaced) == 1 && ended(first); }));
+  EXPECT_EQ(server->publishers(), 1U);
+  EXPECT_TRUE(entry.attached);
+  EXPECT_TRUE(entry.ended.empty());
+  EXPECT_FALSE(ended(third));
+  server->drop(entry);
+  EXPECT_TRUE(run_until([&] { return ended(third); }));
+  EXPECT_EQ(server->publishers(), 0U);
+  EXPECT_TRUE(entry.ended.empty());
+}
+
+TEST_F(RtmpServerInputs, LimitsTheGuessingOfKeys) {
+  ServerLimits limits;
+  limits.guesses_per_minute = 3;
+  limits.session.goodbye_time = milliseconds(100);
+  begin_inputs(limits);
+  for (int i = 0; i < 5; ++i) say(dial(), to_publish("stage?key=" + std::to_string(i)));
+  EXPECT_TRUE(
+      run_until([&] { return refused(Refusal::wrong_key) == 3 && refused(Refusal::too_many_guesses) == 2; }));
+  // The right one comes too late, or guessing would pay.
+  say(dial(), to_publish("stage?key=secret"));
+  EXPECT_TRUE(run_until([&] { return refused(Refusal::too_many_guesses) == 3; }));
+  EXPECT_FALSE(entry.attached);
+}
+
+TEST_F(RtmpServerInputs, TellsChannelsThatTakeNoPublisherFromUnknownOnes) {
+  begin_inputs();
+  say(dial(), to_publish("news"));
+  say(dial(), to_publish("nothing"));
+  EXPECT_TRUE(run_until(
+      [&] { return refused(Refusal::not_publishable) == 1 && refused(Refusal::unknown_channel) == 1; }));
+}
+
 TEST_F(RtmpServer, EachRefusalHasAName) {
   ASSERT_EQ(protocol::kRtmpRefusals.size(), kRefusals);
   EXPECT_EQ(protocol::kRtmpRefusals[static_cast<std::size_t>(Refusal::slow_client)].name, "slow_client");
   EXPECT_EQ(protocol::kRtmpRefusals[static_cast<std::size_t>(Refusal::malformed)].name, "malformed");
   EXPECT_EQ(protocol::kRtmpRefusals[static_cast<std::size_t>(Refusal::unknown_channel)].name,
             "unknown_channel");
+  EXPECT_EQ(protocol::kRtmpRefusals[static_cast<std::size_t>(Refusal::tls)].name, "tls");
+  EXPECT_EQ(protocol::kRtmpRefusals[static_cast<std::size_t>(Refusal::silent_publisher)].name,
+            "silent_publisher");
 }
 
 }  // namespace

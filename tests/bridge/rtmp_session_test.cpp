@@ -52,20 +52,6 @@ TEST(RtmpSession, RefusesUnknownChannelsInWords) {
   EXPECT_TRUE(player.session.over());
 }
 
-TEST(RtmpSession, RefusesPublishersInWords) {
-  FakeHost host;
-  TestPlayer player(host);
-  player.connect();
-  for (const char* name : {"releaseStream", "FCPublish"})
-    player.command(Amf0Writer().string(name).number(2).null().string("news").take());
-  player.command(Amf0Writer().string("createStream").number(4).null().take());
-  player.command(Amf0Writer().string("publish").number(5).null().string("news").string("live").take(), 1);
-  EXPECT_THAT(commands_of(player.take()),
-              ElementsAre("_result NetConnection.Connect.Success", "_result", "_result", "_result",
-                          "onStatus NetStream.Publish.Denied"));
-  EXPECT_THAT(host.refused, ElementsAre(Refusal::publish));
-}
-
 TEST(RtmpSession, RefusesOtherApplications) {
   FakeHost host;
   TestPlayer player(host);

@@ -9,6 +9,7 @@
 
 #include "dataplane/bridge/rtmp/channel_stream.h"
 #include "dataplane/bridge/rtmp/session.h"
+#include "tests/bridge/fake_entry.h"
 
 namespace headgate::bridge::rtmp {
 
@@ -53,9 +54,18 @@ class FakeHost : public SessionHost {
     return &stream;
   }
   void leave(ChannelStream&, Session&) override { ++left; }
+  tl::expected<ingest::Entry*, Refusal> publish(std::string_view channel, std::string_view key,
+                                                Session&) override {
+    if (channel != entry.channel()) return tl::unexpected(Refusal::unknown_channel);
+    if (key != entry.input().key) return tl::unexpected(Refusal::wrong_key);
+    if (!entry.attach("192.0.2.1:5000")) return tl::unexpected(Refusal::place_taken);
+    return &entry;
+  }
+  void unpublish(ingest::Entry& gone, Session&, const std::string& error) override { gone.detach(error); }
   void on_sent(std::size_t bytes) override { sent += bytes; }
   void on_refusal(Refusal reason, const std::string&) override { refused.push_back(reason); }
   ChannelStream stream{"news"};
+  test::FakeEntry entry{"stage", "secret"};
   int opened = 0;
   int left = 0;
   std::size_t sent = 0;
@@ -121,6 +131,20 @@ class TestPlayer {
   void play(const std::string& name = "news") {
     command(Amf0Writer().string("createStream").number(2).null().take());
     command(Amf0Writer().string("play").number(0).null().string(name).take(), 1);
+  }
+  void publish(const std::string& name, bool fmle = true) {
+    if (fmle) {
+      command(Amf0Writer().string("releaseStream").number(2).null().string(name).take());
+      command(Amf0Writer().string("FCPublish").number(3).null().string(name).take());
+    }
+    command(Amf0Writer().string("createStream").number(4).null().take());
+    command(Amf0Writer().string("publish").number(5).null().string(name).string("live").take(), 1);
+  }
+  // A message of media, with its time, in chunks of 128 bytes.
+  void media(MessageType type, std::uint32_t time, const Bytes& body, std::uint32_t stream = 1) {
+    std::string out;
+    append_message(out, {6, type, stream, time, 0}, body, kDefaultChunkSize);
+    session.on_bytes(now, {reinterpret_cast<const std::uint8_t*>(out.data()), out.size()});
   }
   void pass(std::chrono::milliseconds time) {
     now += time;

@@ -1,9 +1,11 @@
 // links: headgate::bridge
-// A client's bytes after the handshake into a session with a channel. After each piece something of what it
-// sends is taken: as many bytes as the input says. Nothing may crash, and what waits stays bounded.
+// A client's bytes after the handshake into a session with a channel and an input. After each piece something
+// of what it sends is taken: as many bytes as the input says. Nothing may crash, and what waits stays
+// bounded.
 #include <cstdlib>
 
 #include "dataplane/bridge/rtmp/session.h"
+#include "tests/bridge/fake_entry.h"
 
 namespace {
 
@@ -25,6 +27,11 @@ class Host : public SessionHost {
     return &stream;
   }
   void leave(ChannelStream&, Session&) override {}
+  tl::expected<ingest::Entry*, Refusal> publish(std::string_view, std::string_view, Session&) override {
+    if (!entry.attach("")) return tl::unexpected(Refusal::place_taken);
+    return &entry;
+  }
+  void unpublish(ingest::Entry& gone, Session&, const std::string& error) override { gone.detach(error); }
   void on_sent(std::size_t) override {}
   void on_refusal(Refusal, const std::string&) override {}
   void add() {
@@ -35,6 +42,7 @@ class Host : public SessionHost {
     stream.on_frame(std::move(frame));
   }
   ChannelStream stream{"a"};
+  test::FakeEntry entry{"b", ""};
   std::int64_t next = 0;
 };
 

@@ -1,8 +1,8 @@
 // Where what comes in over the Internet goes on to the fast path: the ring, and one Entry for each input of a
 // channel. Protocols hand whole streams to TsEntry or frames to FrameEntry, and tell what they are doing;
 // status, metrics and log lines are made of that here. Threading: owned by the bridge's media thread, as is
-// all that calls it; a protocol with threads of its own posts. Ownership: Entries owns all; a protocol holds a
-// pointer between attach and detach.
+// all that calls it; a protocol with threads of its own posts. Ownership: Entries owns all; a protocol holds
+// a pointer between attach and detach.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,6 @@
 #include <tl/expected.hpp>
 
 #include "control/protocol/state.h"
-#include "dataplane/bridge/hub/frame.h"
 #include "dataplane/bridge/hub/frame_feed.h"
 
 namespace headgate::bridge::ingest {
@@ -34,8 +33,8 @@ struct SourceStatus {
   std::string error;          // why the last try ended; "" when all is well
   std::int64_t since_ns = 0;  // in this state, Unix time
   std::uint64_t connections = 0;
-  std::uint64_t bytes = 0;    // of what on_ts() and frames() took; counted here
-  std::uint64_t packets = 0;  // transport packets handed on
+  std::uint64_t bytes = 0;                     // of what on_ts() and frames() took; counted here
+  std::uint64_t packets = 0;                   // transport packets handed on
   std::map<std::string, std::uint64_t> drops;  // by reason, as in control/protocol/bridge_drops.h
   std::map<std::string, std::string> details;  // of the protocol: "rtt_ms", "encoder", …
   std::vector<hub::LeftOutTrack> left_out;     // tracks that are not carried, and why
@@ -63,8 +62,9 @@ class Entry {
   virtual void on_ts(std::span<const std::uint8_t> bytes) = 0;
   // Something is missing before the next bytes.
   virtual void on_gap() = 0;
-  // Or frames, as hub/frame.h has them (times of any origin); a transport stream is made of them here. Parameter sets
-  // and configurations as in FrameTrack::configuration. What a transport stream can't carry is named in left_out.
+  // Or frames, as hub/frame.h has them (times of any origin); a transport stream is made of them here.
+  // Parameter sets and configurations as in FrameTrack::configuration. What a transport stream can't carry is
+  // named in left_out.
   virtual hub::FrameSink& frames() = 0;
 };
 
@@ -80,8 +80,8 @@ class Entries {
   // Inputs that did not change keep their sources. Sources of others are told by `on_gone` of their protocol.
   using OnChange = std::function<void(Entry&)>;
   // `made`: for each input that is new or changed. `gone`: before it goes.
-  tl::expected<void, std::string> apply(const std::vector<protocol::BridgeChannel>& channels, const OnChange& made,
-                                        const OnChange& gone);
+  tl::expected<void, std::string> apply(const std::vector<protocol::BridgeChannel>& channels,
+                                        const OnChange& made, const OnChange& gone);
   // Null: no such channel, or no input of that kind.
   Entry* find(std::string_view channel, protocol::SourceKind kind);
   std::vector<const Entry*> all() const;

@@ -206,6 +206,12 @@ Amf0Writer& Amf0Writer::ecma_array(std::uint32_t count) {
   return *this;
 }
 
+Amf0Writer& Amf0Writer::strict_array(std::uint32_t count) {
+  put(static_cast<std::uint8_t>(Amf0Type::strict_array), 1);
+  put(count, 4);
+  return *this;
+}
+
 Amf0Writer& Amf0Writer::key(std::string_view name) {
   text(name.substr(0, 0xFFFF), 2);
   return *this;

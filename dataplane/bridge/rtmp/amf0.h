@@ -76,7 +76,8 @@ class Amf0Writer {
   Amf0Writer& null();
   Amf0Writer& object();
   Amf0Writer& ecma_array(std::uint32_t count);
-  Amf0Writer& key(std::string_view name);  // at most 65535 bytes; longer ones are cut
+  Amf0Writer& strict_array(std::uint32_t count);  // its values follow; it has no end()
+  Amf0Writer& key(std::string_view name);         // at most 65535 bytes; longer ones are cut
   Amf0Writer& end();
   std::vector<std::uint8_t> take() { return std::move(bytes_); }
 

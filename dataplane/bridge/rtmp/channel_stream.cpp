@@ -13,7 +13,7 @@ constexpr std::int64_t kJoinStep = 40;
 }  // namespace
 
 void ChannelStream::on_format(std::shared_ptr<const hub::FrameFormat> format) {
-  auto next = choose(*format);
+  auto next = choose(*format, codecs_);
   if (carriage_ != nullptr && carriage_->video == next->video &&
       carriage_->video_header == next->video_header) {
     // The picture goes on as it was.

@@ -53,6 +53,8 @@ class ChannelStream : public hub::FrameSink {
   explicit ChannelStream(std::string id, const StreamLimits& limits = {})
       : id_(std::move(id)), limits_(limits) {}
 
+  // Only what the other end takes; before the first format.
+  void set_codecs(const Codecs& codecs) { codecs_ = codecs; }
   // Called when there is something new to send.
   std::function<void()> on_media = [] {};
 
@@ -84,6 +86,7 @@ class ChannelStream : public hub::FrameSink {
 
   std::string id_;
   StreamLimits limits_;
+  Codecs codecs_;
   std::shared_ptr<const Carriage> carriage_;
   std::deque<MediaMessage> log_;
   std::uint64_t first_ = 0;

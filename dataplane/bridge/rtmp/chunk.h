@@ -65,6 +65,8 @@ class ChunkReader {
  public:
   explicit ChunkReader(const ChunkLimits& limits = {}) : limits_(limits) {}
 
+  // From the next message on.
+  void set_limits(const ChunkLimits& limits) { limits_ = limits; }
   void add(std::span<const std::uint8_t> bytes);
   // The next whole message; nothing: more bytes are needed. Set Chunk Size and Abort are obeyed here and
   // handed on like the rest.

@@ -1,5 +1,6 @@
 #include "dataplane/bridge/rtmp/command.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace headgate::bridge::rtmp {
@@ -83,11 +84,13 @@ Codecs codecs_of(const Amf0Value& object) {
 ConnectRequest read_connect(const Command& command) {
   ConnectRequest request;
   std::string_view app = command.object.text_of("app");
+  request.tc_url = command.object.text_of("tcUrl");
+  request.key = query_value(app, "key");
+  if (request.key.empty()) request.key = query_value(request.tc_url, "key");
   app = app.substr(0, app.find('?'));
   while (app.starts_with('/')) app.remove_prefix(1);
   while (app.ends_with('/')) app.remove_suffix(1);
   request.app = app;
-  request.tc_url = command.object.text_of("tcUrl");
   request.object_encoding = command.object.number_of("objectEncoding");
   request.codecs = codecs_of(command.object);
   return request;
@@ -104,14 +107,31 @@ std::string_view channel_of(std::string_view stream_name) {
   return name;
 }
 
-std::vector<std::uint8_t> connect_result(double transaction) {
+std::string_view query_value(std::string_view text, std::string_view name) {
+  const std::size_t mark = text.find('?');
+  std::string_view rest = mark == std::string_view::npos ? std::string_view() : text.substr(mark + 1);
+  while (!rest.empty()) {
+    const std::string_view item = rest.substr(0, rest.find('&'));
+    if (item.size() > name.size() && item.starts_with(name) && item[name.size()] == '=')
+      return item.substr(name.size() + 1);
+    rest.remove_prefix(std::min(rest.size(), item.size() + 1));
+  }
+  return {};
+}
+
+std::vector<std::uint8_t> connect_result(double transaction, bool enhanced) {
   Amf0Writer writer;
   writer.string("_result").number(transaction);
   writer.object().key("fmsVer").string("FMS/3,0,1,123").key("capabilities").number(31).end();
   writer.object();
   put_status(writer, "status", "NetConnection.Connect.Success", "Connection succeeded.");
   // AMF0, whatever was asked for: a client then speaks AMF0 as well.
-  writer.key("objectEncoding").number(0).end();
+  writer.key("objectEncoding").number(0);
+  if (enhanced) {
+    writer.key("fourCcList").strict_array(6);
+    for (const char* four_cc : {"avc1", "hvc1", "mp4a", ".mp3", "ac-3", "ec-3"}) writer.string(four_cc);
+  }
+  writer.end();
   return writer.take();
 }
 
@@ -150,12 +170,16 @@ std::vector<std::uint8_t> on_status(std::string_view level, std::string_view cod
   return writer.take();
 }
 
-std::vector<std::uint8_t> on_fc_subscribe(std::string_view channel) {
-  Amf0Writer writer = status_object("onFCSubscribe", 0);
+std::vector<std::uint8_t> on_fc(std::string_view name, std::string_view code, std::string_view channel) {
+  Amf0Writer writer = status_object(name, 0);
   writer.null().object();
-  put_status(writer, "status", "NetStream.Play.Start", channel);
+  put_status(writer, "status", code, channel);
   writer.end();
   return writer.take();
+}
+
+std::vector<std::uint8_t> on_fc_subscribe(std::string_view channel) {
+  return on_fc("onFCSubscribe", "NetStream.Play.Start", channel);
 }
 
 std::vector<std::uint8_t> sample_access() {

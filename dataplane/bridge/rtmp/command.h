@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "dataplane/bridge/rtmp/amf0.h"
+#include "dataplane/bridge/rtmp/flv.h"
 
 namespace headgate::bridge::rtmp {
 
@@ -28,19 +29,12 @@ struct Command {
 // Of a message of type 20, or of 17 with its leading zero byte. Nothing: no command.
 std::optional<Command> parse_command(std::span<const std::uint8_t> body, bool amf3);
 
-// What of Enhanced RTMP a client may be sent. One that lists FourCCs gets those; one that lists none gets
-// everything, for FFmpeg 8.1 lists none and reads them all.
-struct Codecs {
-  bool hvc1 = true;
-  bool ac3 = true;
-  bool eac3 = true;
-  bool listed = false;  // the client said so itself
-};
 Codecs codecs_of(const Amf0Value& connect_object);
 
 struct ConnectRequest {
   std::string app;  // without query and slashes around it
   std::string tc_url;
+  std::string key;  // "key" in the query of tcUrl or app: some encoders have no other place for it
   double object_encoding = 0;
   Codecs codecs;
 };
@@ -50,7 +44,11 @@ ConnectRequest read_connect(const Command& command);
 // front.
 std::string_view channel_of(std::string_view stream_name);
 
-std::vector<std::uint8_t> connect_result(double transaction);
+// The value of a name in what stands behind the first '?', up to the next '&'; not decoded. "" without.
+std::string_view query_value(std::string_view text, std::string_view name);
+
+// `enhanced`: names what encoders may send of Enhanced RTMP; for those that speak of it themselves.
+std::vector<std::uint8_t> connect_result(double transaction, bool enhanced = false);
 std::vector<std::uint8_t> connect_error(double transaction, std::string_view code,
                                         std::string_view description);
 std::vector<std::uint8_t> result(double transaction);
@@ -60,6 +58,8 @@ std::vector<std::uint8_t> call_error(double transaction, std::string_view descri
 std::vector<std::uint8_t> on_status(std::string_view level, std::string_view code,
                                     std::string_view description, std::string_view details = {});
 std::vector<std::uint8_t> on_fc_subscribe(std::string_view channel);
+// onFCPublish, onFCUnpublish.
+std::vector<std::uint8_t> on_fc(std::string_view name, std::string_view code, std::string_view channel);
 std::vector<std::uint8_t> sample_access();
 
 // User control events (7.1.7).

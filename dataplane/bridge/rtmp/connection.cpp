@@ -1,75 +1,104 @@
 #include "dataplane/bridge/rtmp/connection.h"
 
-#include <sys/socket.h>
-
 #include <array>
-#include <cerrno>
 
 namespace headgate::bridge::rtmp {
 
-namespace asio = boost::asio;
-using asio::ip::tcp;
 using boost::system::error_code;
 using Clock = Session::Clock;
+using net::Transport;
 
 namespace {
 
 // Bytes in one turn of a connection, so that none keeps the others waiting.
 constexpr std::size_t kTurn = 4 * 1024 * 1024;
+constexpr std::size_t kReadTurn = 256 * 1024;
 
 }  // namespace
 
-Connection::Connection(tcp::socket socket, std::string client, SessionHost& host, std::uint64_t filling,
+Connection::Connection(Transport transport, std::string client, SessionHost& host, std::uint64_t filling,
                        const SessionLimits& limits, OnClosed on_closed)
-    : socket_(std::move(socket)),
+    : transport_(std::move(transport)),
       client_(std::move(client)),
       session_(host, Clock::now(), filling, limits),
       on_closed_(std::move(on_closed)) {}
 
 void Connection::wait_readable() {
-  socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](error_code error) {
+  transport_.wait_readable([self = shared_from_this()](error_code error) {
     if (self->closed_) return;
     if (error) return self->close();
     self->on_readable();
   });
 }
 
-void Connection::on_readable() {
-  std::array<std::uint8_t, 16 * 1024> bytes;
-  const ssize_t n = ::recv(socket_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT);
-  if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) return close();
-  if (n > 0) {
-    const auto now = Clock::now();
-    session_.on_bytes(now, std::span(bytes).first(static_cast<std::size_t>(n)));
-    flush(now);
+void Connection::fail_transport() {
+  if (!transport_.error().empty() && !transport_.ready()) session_.on_transport_failed(transport_.error());
+  close();
+}
+
+bool Connection::shake_hands() {
+  if (transport_.ready()) return true;
+  const auto status = transport_.handshake();
+  if (status == Transport::Status::done) return true;
+  if (status == Transport::Status::want_read) {
+    wait_readable();
+  } else if (status == Transport::Status::want_write) {
+    wait_writable();
+  } else {
+    fail_transport();
   }
-  if (!closed_) wait_readable();
+  return false;
+}
+
+void Connection::on_readable() {
+  if (!shake_hands()) return;
+  std::array<std::uint8_t, 32 * 1024> bytes;
+  const auto now = Clock::now();
+  std::size_t taken = 0;
+  // TLS may hold more than the socket shows, so all of it is read; in turns, so that none keeps the others
+  // waiting.
+  while (!closed_ && taken < kReadTurn) {
+    const auto got = transport_.read(bytes);
+    if (got.bytes > 0) {
+      taken += got.bytes;
+      session_.on_bytes(now, std::span(bytes).first(got.bytes));
+      flush(now);
+    }
+    if (closed_) return;
+    if (got.status == Transport::Status::closed || got.status == Transport::Status::failed) return close();
+    if (got.status != Transport::Status::done) break;
+  }
+  if (closed_) return;
+  if (taken < kReadTurn) return wait_readable();
+  // More of it lies in TLS, perhaps, for which the socket would not wake us.
+  transport_.post([self = shared_from_this()] {
+    if (!self->closed_) self->on_readable();
+  });
 }
 
 std::size_t Connection::flush(Clock::time_point now) {
   std::size_t sent = 0;
-  if (closed_) return sent;
+  if (closed_ || !transport_.ready()) return sent;
   if (writable_awaited_) {
     // It holds back no more of the channel's log than it may ever get.
     session_.keep_up();
     return sent;
   }
   Gather gather;
-  while (!session_.over() && sent < kTurn && session_.gather(gather)) {
-    msghdr message{};
-    message.msg_iov = const_cast<iovec*>(gather.buffers().data());
-    message.msg_iovlen = gather.buffers().size();
-    const ssize_t n = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno != EAGAIN) {
+  while (!session_.over() && sent < kTurn) {
+    const bool more = session_.gather(gather);
+    if (!more && !transport_.waiting()) break;
+    const auto put = transport_.write(more ? gather.buffers() : std::span<const iovec>());
+    if (put.status == Transport::Status::failed || put.status == Transport::Status::closed) {
       close();
       return sent;
     }
-    if (n > 0) {
-      session_.on_sent(now, static_cast<std::size_t>(n));
-      sent += static_cast<std::size_t>(n);
+    if (put.bytes > 0) {
+      session_.on_sent(now, put.bytes);
+      sent += put.bytes;
     }
-    if (n < 0 || static_cast<std::size_t>(n) < gather.total()) {
+    if (put.status == Transport::Status::want_read) return sent;  // TLS: goes on when something is read
+    if (put.status == Transport::Status::want_write) {
       session_.on_blocked(now);
       wait_writable();
       return sent;
@@ -80,8 +109,7 @@ std::size_t Connection::flush(Clock::time_point now) {
   } else if (session_.ending() && !said_goodbye_ && sent < kTurn) {
     // Closing over bytes not yet read would reset the connection and might take the last message with it.
     said_goodbye_ = true;
-    error_code ignored;
-    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    transport_.end();
   } else if (sent >= kTurn) {
     wait_writable();
   }
@@ -91,10 +119,11 @@ std::size_t Connection::flush(Clock::time_point now) {
 void Connection::wait_writable() {
   if (writable_awaited_) return;
   writable_awaited_ = true;
-  socket_.async_wait(tcp::socket::wait_write, [self = shared_from_this()](error_code error) {
+  transport_.wait_writable([self = shared_from_this()](error_code error) {
     self->writable_awaited_ = false;
     if (self->closed_) return;
     if (error) return self->close();
+    if (!self->transport_.ready()) return self->on_readable();  // TLS's handshake goes on
     self->flush(Clock::now());
   });
 }
@@ -109,8 +138,7 @@ void Connection::on_tick(Clock::time_point now) {
 void Connection::close() {
   if (closed_) return;
   closed_ = true;
-  error_code ignored;
-  socket_.close(ignored);
+  transport_.close();
   session_.on_closed();
   on_closed_(*this);
 }

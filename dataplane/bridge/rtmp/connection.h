@@ -1,12 +1,12 @@
-// One player's socket: reads into the session, writes what the session gathers. Nothing is held for a write
+// One client's socket: reads into the session, writes what the session gathers. Nothing is held for a write
 // that the socket does not take at once. Threading: owned by the thread that runs the io_context.
 #pragma once
 
-#include <boost/asio/ip/tcp.hpp>
 #include <functional>
 #include <memory>
 #include <string>
 
+#include "dataplane/bridge/net/transport.h"
 #include "dataplane/bridge/rtmp/session.h"
 
 namespace headgate::bridge::rtmp {
@@ -16,8 +16,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Called once when the connection is over; may not destroy the host of its session.
   using OnClosed = std::function<void(Connection&)>;
 
-  Connection(boost::asio::ip::tcp::socket socket, std::string client, SessionHost& host,
-             std::uint64_t filling, const SessionLimits& limits, OnClosed on_closed);
+  Connection(net::Transport transport, std::string client, SessionHost& host, std::uint64_t filling,
+             const SessionLimits& limits, OnClosed on_closed);
 
   void start() { wait_readable(); }
   // Sends what there is to send, as far as the socket takes it. Returns the bytes sent.
@@ -26,13 +26,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void close();
   Session& session() { return session_; }
   const std::string& client() const { return client_; }
+  const std::string& peer() const { return transport_.peer(); }
 
  private:
   void wait_readable();
   void wait_writable();
   void on_readable();
+  // False: the connection is closed, or TLS is not agreed yet.
+  bool shake_hands();
+  void fail_transport();
 
-  boost::asio::ip::tcp::socket socket_;
+  net::Transport transport_;
   std::string client_;
   Session session_;
   OnClosed on_closed_;

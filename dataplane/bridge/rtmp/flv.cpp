@@ -198,11 +198,26 @@ std::vector<std::uint8_t> sequence_end(Codec codec) {
   return {writer.head.span().begin(), writer.head.span().end()};
 }
 
-std::shared_ptr<const Carriage> choose(const hub::FrameFormat& format) {
+bool takes(const Codecs& codecs, Codec codec) {
+  switch (codec) {
+    case Codec::none:
+      return false;
+    case Codec::hevc:
+      return codecs.hvc1;
+    case Codec::ac3:
+      return codecs.ac3;
+    case Codec::eac3:
+      return codecs.eac3;
+    default:
+      return true;
+  }
+}
+
+std::shared_ptr<const Carriage> choose(const hub::FrameFormat& format, const Codecs& codecs) {
   auto c = std::make_shared<Carriage>();
   for (std::size_t i = 0; i < format.tracks.size() && i < 256; ++i) {
     const hub::FrameTrack& track = format.tracks[i];
-    const Codec codec = codec_of(track);
+    const Codec codec = takes(codecs, codec_of(track)) ? codec_of(track) : Codec::none;
     if (codec == Codec::h264 || codec == Codec::hevc) {
       if (c->video_track) continue;
       c->video_track = static_cast<std::uint8_t>(i);
@@ -215,9 +230,15 @@ std::shared_ptr<const Carriage> choose(const hub::FrameFormat& format) {
   for (std::size_t i = 0; i < format.tracks.size() && i < 256; ++i) {
     if (c->video_track == i || c->audio_track == i) continue;
     const hub::FrameTrack& track = format.tracks[i];
-    const bool carriable = codec_of(track) != Codec::none;
-    const char* other = "RTMP carries one video and one sound, and another was taken";
-    c->left_out.push_back({track.pid, track.kind, carriable ? other : why_not_carried(track)});
+    const Codec codec = codec_of(track);
+    std::string reason = "RTMP carries one video and one sound, and another was taken";
+    if (codec == Codec::none) {
+      reason = why_not_carried(track);
+    } else if (!takes(codecs, codec)) {
+      reason = fmt::format("the server does not say that it takes {} ({} of Enhanced RTMP)",
+                           mpegts::to_string(track.kind), four_cc(codec));
+    }
+    c->left_out.push_back({track.pid, track.kind, std::move(reason)});
   }
   if (c->video_track)
     c->video_header = sequence_header(c->video, format.tracks[*c->video_track].configuration);

@@ -21,6 +21,16 @@ constexpr bool is_enhanced(Codec codec) {
   return codec == Codec::hevc || codec == Codec::ac3 || codec == Codec::eac3;
 }
 
+// What of Enhanced RTMP the other end may be sent. A player that lists FourCCs gets those; one that lists
+// none gets everything, for FFmpeg 8.1 lists none and reads them all.
+struct Codecs {
+  bool hvc1 = true;
+  bool ac3 = true;
+  bool eac3 = true;
+  bool listed = false;  // the client said so itself
+};
+bool takes(const Codecs& codecs, Codec codec);
+
 // Nothing RTMP carries: none.
 Codec codec_of(const hub::FrameTrack& track);
 // Why a track is not carried, for status: "MPEG audio layer II has no place in FLV".
@@ -58,8 +68,9 @@ struct Carriage {
   std::vector<std::uint8_t> metadata;  // onMetaData
   std::vector<LeftOut> left_out;
 };
-// The first video of H.264 or HEVC; of the sounds the first AAC, else MP3, else E-AC-3 or AC-3.
-std::shared_ptr<const Carriage> choose(const hub::FrameFormat& format);
+// The first video of H.264 or HEVC; of the sounds the first AAC, else MP3, else E-AC-3 or AC-3; of those that
+// the other end takes.
+std::shared_ptr<const Carriage> choose(const hub::FrameFormat& format, const Codecs& codecs = {});
 
 // 27 MHz to the nearest millisecond, each time by itself.
 constexpr std::int64_t to_ms(std::int64_t ticks) {

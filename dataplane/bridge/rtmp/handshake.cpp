@@ -107,6 +107,36 @@ std::vector<std::uint8_t> answer_handshake(std::span<const std::uint8_t, kHandsh
   return out;
 }
 
+HandshakePacket make_c1(std::uint64_t filling) {
+  std::mt19937_64 generator(filling);
+  HandshakePacket c1{};  // time 0
+  constexpr std::array<std::uint8_t, 4> kPlayerVersion{9, 0, 124, 2};
+  std::copy(kPlayerVersion.begin(), kPlayerVersion.end(), c1.begin() + 4);
+  fill(std::span(c1).subspan(kFillingFrom), generator);
+  const std::size_t offset = digest_offset(c1, DigestLayout::digest_first);
+  const Digest digest = packet_digest(c1, offset, player_key().substr(0, kPlayerKeyText));
+  std::copy(digest.begin(), digest.end(), c1.begin() + static_cast<std::ptrdiff_t>(offset));
+  return c1;
+}
+
+HandshakePacket make_c2(std::span<const std::uint8_t, kHandshakeSize> s1, std::uint64_t filling) {
+  HandshakePacket c2{};
+  const bool may_have_digest = std::any_of(s1.begin() + 4, s1.begin() + 8, [](auto b) { return b != 0; });
+  const auto layout =
+      may_have_digest ? find_layout(s1, server_key().substr(0, kServerKeyText)) : std::nullopt;
+  if (!layout) {
+    std::copy(s1.begin(), s1.end(), c2.begin());
+    return c2;
+  }
+  std::mt19937_64 generator(~filling);
+  const auto text = std::span(c2).first(kHandshakeSize - kDigestSize);
+  fill(text, generator);
+  const Digest key = hmac_sha256(player_key(), s1.subspan(digest_offset(s1, *layout), kDigestSize));
+  const Digest signature = hmac_sha256(as_text(key), text);
+  std::copy(signature.begin(), signature.end(), c2.end() - kDigestSize);
+  return c2;
+}
+
 std::size_t ServerHandshake::on_bytes(std::span<const std::uint8_t> bytes, std::uint32_t time_ms,
                                       std::string& out) {
   std::size_t used = 0;

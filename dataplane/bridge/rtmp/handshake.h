@@ -43,6 +43,11 @@ std::optional<DigestLayout> find_layout(std::span<const std::uint8_t, kHandshake
 std::vector<std::uint8_t> answer_handshake(std::span<const std::uint8_t, kHandshakeSize> c1,
                                            std::uint32_t time_ms, std::uint64_t filling);
 
+// A C1 with digest, which servers that know none take for filling.
+HandshakePacket make_c1(std::uint64_t filling);
+// The C2 that answers this S1: signed where S1 has a right digest, else its echo.
+HandshakePacket make_c2(std::span<const std::uint8_t, kHandshakeSize> s1, std::uint64_t filling);
+
 // Takes C0, C1 and C2 in any pieces. S0, S1 and S2 go out as soon as C1 is there; C2's content is not
 // checked.
 class ServerHandshake {

@@ -102,24 +102,9 @@ std::uint64_t Player::needed() const {
   return paused_ || waiting_ ? channel_->end() : cursor_;
 }
 
-bool Player::takes(Codec codec) const {
-  switch (codec) {
-    case Codec::none:
-      return false;
-    case Codec::hevc:
-      return codecs_.hvc1;
-    case Codec::ac3:
-      return codecs_.ac3;
-    case Codec::eac3:
-      return codecs_.eac3;
-    default:
-      return true;
-  }
-}
-
 bool Player::carries(const MediaMessage& message) const {
-  return message.type == MessageType::video ? video_ && takes(message.carriage->video)
-                                            : audio_ && takes(message.carriage->audio);
+  return message.type == MessageType::video ? video_ && takes(codecs_, message.carriage->video)
+                                            : audio_ && takes(codecs_, message.carriage->audio);
 }
 
 std::uint32_t Player::timestamp_of(std::int64_t time_ms) const {
@@ -161,15 +146,19 @@ void Player::announce(const MediaMessage& first) {
   const Carriage& now = *first.carriage;
   const Carriage* before = carriage_.get();
   last_timestamp_ = timestamp_of(first.time_ms);
-  if (before == nullptr || before->metadata != now.metadata)
-    send(MessageType::data_amf0, stream_, now.metadata);
+  if (before == nullptr || before->metadata != now.metadata) {
+    std::vector<std::uint8_t> body;
+    if (publishing_) body = Amf0Writer().string("@setDataFrame").take();
+    body.insert(body.end(), now.metadata.begin(), now.metadata.end());
+    send(MessageType::data_amf0, stream_, body);
+  }
   const bool new_video =
       before == nullptr || before->video != now.video || before->video_header != now.video_header;
-  if (new_video && takes(now.video) && !now.video_header.empty())
+  if (new_video && takes(codecs_, now.video) && !now.video_header.empty())
     send(MessageType::video, stream_, now.video_header);
   const bool new_audio =
       before == nullptr || before->audio != now.audio || before->audio_header != now.audio_header;
-  if (new_audio && takes(now.audio) && !now.audio_header.empty())
+  if (new_audio && takes(codecs_, now.audio) && !now.audio_header.empty())
     send(MessageType::audio, stream_, now.audio_header);
   carriage_ = first.carriage;
 }

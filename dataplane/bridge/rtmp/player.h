@@ -1,4 +1,5 @@
-// What one connection sends: its own small messages, and its place in a channel's log. Gathers what goes out
+// What one connection sends: its own small messages, and its place in a channel's log; to a player, or to a
+// server that we publish to. Gathers what goes out
 // next as a list of buffers that point into the shared frames; only chunk headers are written for each
 // player. Reference: Adobe RTMP 1.0, 5.3. Threading: owned by the server's thread. Memory: own messages, at
 // most PlayerLimits::own_bytes; the rest of one message that is half sent.
@@ -51,6 +52,8 @@ class Player {
   explicit Player(const PlayerLimits& limits = {}) : limits_(limits) {}
 
   void set_codecs(const Codecs& codecs) { codecs_ = codecs; }
+  // The metadata go to a server, which wants "@setDataFrame" before them.
+  void set_publishing() { publishing_ = true; }
   void send(MessageType type, std::uint32_t stream, std::span<const std::uint8_t> body);
   void send_raw(std::string_view bytes) { own_.append(bytes); }
   // From now on messages are cut at kChunkSize.
@@ -85,7 +88,6 @@ class Player {
   void follow();
   void announce(const MediaMessage& first);
   bool carries(const MediaMessage& message) const;
-  bool takes(Codec codec) const;
   ChunkHeader header_of(const MediaMessage& message) const;
   std::uint32_t timestamp_of(std::int64_t time_ms) const;
   // Adds the message's wire form from `from` on; false: `out` is full.
@@ -101,6 +103,7 @@ class Player {
   std::uint64_t cursor_ = 0;
   bool waiting_ = false;  // for a random access point
   bool paused_ = false;
+  bool publishing_ = false;
   bool audio_ = true;
   bool video_ = true;
   std::shared_ptr<const Carriage> carriage_;

@@ -1,6 +1,7 @@
 #include "dataplane/bridge/rtmp/server.h"
 
 #include <netinet/tcp.h>
+#include <openssl/crypto.h>
 
 #include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
@@ -12,6 +13,8 @@
 
 #include "dataplane/bridge/net/listen_address.h"
 #include "dataplane/bridge/rtmp/connection.h"
+#include "dataplane/bridge/rtmp/handshake.h"
+#include "dataplane/bridge/tls/context.h"
 
 namespace headgate::bridge::rtmp {
 
@@ -40,6 +43,15 @@ std::string client_of(const tcp::socket& socket) {
   return asio::ip::make_address_v6(bytes).to_string();
 }
 
+// In a time that tells nothing of where they differ, nor of their lengths.
+bool same_secret(std::string_view a, std::string_view b) {
+  const auto digest = [](std::string_view text) {
+    return hmac_sha256("same_secret", {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+  };
+  const Digest x = digest(a), y = digest(b);
+  return CRYPTO_memcmp(x.data(), y.data(), x.size()) == 0;
+}
+
 struct Channel {
   Channel(const std::string& id, const StreamLimits& limits) : stream(id, limits) {}
   ChannelStream stream;
@@ -65,6 +77,8 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
       return acceptor.local_endpoint(ignored).port();
     }
     std::string address;
+    std::optional<protocol::RtmpsServerState> secured;  // what `tls` was made of
+    std::shared_ptr<const tls::ServerContext> tls;      // null: plain
     tcp::acceptor acceptor;
     asio::steady_timer retry;
   };
@@ -75,6 +89,14 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
       return impl.play(channel, session, *this);
     }
     void leave(ChannelStream& channel, Session&) override { impl.leave(channel, connection); }
+    tl::expected<ingest::Entry*, Refusal> publish(std::string_view channel, std::string_view key,
+                                                  Session&) override {
+      return impl.publish(channel, key, *this);
+    }
+    void unpublish(ingest::Entry& entry, Session&, const std::string& error) override {
+      impl.publishers.erase(&entry);
+      entry.detach(error);
+    }
     void on_sent(std::size_t bytes) override { impl.counters.bytes += bytes; }
     void on_refusal(Refusal reason, const std::string&) override {
       ++impl.counters.refused[static_cast<std::size_t>(reason)];
@@ -96,10 +118,13 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
 
   void accept(const std::shared_ptr<Listener>& listener);
   void reopen(const std::shared_ptr<Listener>& listener);
-  void take(tcp::socket socket);
+  void take(tcp::socket socket, const tls::ServerContext* tls);
   tl::expected<ChannelStream*, Refusal> play(std::string_view id, Session& session, Host& host);
   void leave(ChannelStream& stream, Connection* connection);
-  bool may_guess(const std::string& client);
+  tl::expected<ingest::Entry*, Refusal> publish(std::string_view id, std::string_view key, Host& host);
+  // A try in vain, counted. False: there were too many.
+  bool may_guess(const std::string& who);
+  bool guessed_too_much(const std::string& who) const;
   void on_closed(Connection& connection);
   void on_media(Channel& channel);
   void flush_due();
@@ -113,6 +138,8 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   ServerCounters counters;
   std::vector<std::shared_ptr<Listener>> listeners;
   std::map<std::string, std::unique_ptr<Channel>, std::less<>> channels;
+  std::function<ingest::Entry*(std::string_view)> find_input;
+  std::map<const ingest::Entry*, Connection*> publishers;
   std::unordered_map<Connection*, Place> open;
   std::vector<Place> closed;  // let go of at the next tick: a call of theirs may be under way
   std::unordered_map<std::string, std::size_t> per_address;
@@ -130,7 +157,7 @@ void Server::Impl::accept(const std::shared_ptr<Listener>& listener) {
       [self = shared_from_this(), listener](error_code error, tcp::socket socket) {
         if (!listener->acceptor.is_open()) return;
         if (!error) {
-          self->take(std::move(socket));
+          self->take(std::move(socket), listener->tls.get());
           return self->accept(listener);
         }
         ++self->counters.refused[static_cast<std::size_t>(Refusal::accept_error)];
@@ -161,7 +188,7 @@ void Server::Impl::reopen(const std::shared_ptr<Listener>& listener) {
   if (parsed && !listener->open(*parsed)) accept(listener);
 }
 
-void Server::Impl::take(tcp::socket socket) {
+void Server::Impl::take(tcp::socket socket, const tls::ServerContext* tls) {
   std::string client = client_of(socket);
   ++counters.accepted;
   const auto known = per_address.find(client);
@@ -177,21 +204,29 @@ void Server::Impl::take(tcp::socket socket) {
   ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &limits.unsent_bytes,
                sizeof(limits.unsent_bytes));
   auto host = std::make_unique<Host>(*this, client);
-  auto connection = std::make_shared<Connection>(std::move(socket), std::move(client), *host, random(),
-                                                 limits.session, [this](Connection& c) { on_closed(c); });
+  std::unique_ptr<tls::Stream> stream = tls == nullptr ? nullptr : tls->stream(socket.native_handle());
+  auto connection =
+      std::make_shared<Connection>(net::Transport(std::move(socket), std::move(stream)), std::move(client),
+                                   *host, random(), limits.session, [this](Connection& c) { on_closed(c); });
   host->connection = connection.get();
   open.emplace(connection.get(), Place{std::move(host), connection});
   connection->start();
   if (!ticking) tick();
 }
 
-bool Server::Impl::may_guess(const std::string& client) {
+bool Server::Impl::guessed_too_much(const std::string& who) const {
+  const auto found = guessers.find(who);
+  return found != guessers.end() && found->second.count >= limits.guesses_per_minute &&
+         Clock::now() - found->second.since < kGuessTime;
+}
+
+bool Server::Impl::may_guess(const std::string& who) {
   const auto now = Clock::now();
   if (guessers.size() >= kMaxGuessers) {
     std::erase_if(guessers, [&](const auto& g) { return now - g.second.since >= kGuessTime; });
     if (guessers.size() >= kMaxGuessers) guessers.clear();
   }
-  Guesser& guesser = guessers[client];
+  Guesser& guesser = guessers[who];
   if (now - guesser.since >= kGuessTime) guesser = {now, 0};
   return ++guesser.count <= limits.guesses_per_minute;
 }
@@ -207,6 +242,38 @@ tl::expected<ChannelStream*, Refusal> Server::Impl::play(std::string_view id, Se
   ++channel.stream.counters().sessions;
   ++counters.plays;
   return &channel.stream;
+}
+
+tl::expected<ingest::Entry*, Refusal> Server::Impl::publish(std::string_view id, std::string_view key,
+                                                            Host& host) {
+  ingest::Entry* entry = find_input ? find_input(id) : nullptr;
+  if (entry == nullptr) {
+    const Refusal reason = channels.contains(id) ? Refusal::not_publishable : Refusal::unknown_channel;
+    return tl::unexpected(may_guess(host.client) ? reason : Refusal::too_many_guesses);
+  }
+  const std::string& wanted = entry->input().key;
+  if (!wanted.empty()) {
+    // Of this channel alone: one encoder with a wrong key doesn't lock out its neighbours behind the same
+    // address. Beyond the limit the right key doesn't help either, or guessing would go on.
+    const std::string guesser = host.client + "/" + entry->channel();
+    if (guessed_too_much(guesser)) return tl::unexpected(Refusal::too_many_guesses);
+    if (!same_secret(key, wanted)) {
+      may_guess(guesser);
+      return tl::unexpected(Refusal::wrong_key);
+    }
+  }
+  // One that was silent loses its place, perhaps to this.
+  const auto displaced = [this, connection = host.connection, entry] {
+    if (const auto place = publishers.find(entry); place != publishers.end() && place->second == connection)
+      publishers.erase(place);
+    connection->session().on_entry_gone(Clock::now(), "Another encoder took the place: this one was silent.",
+                                        Refusal::replaced);
+    connection->flush(Clock::now());
+  };
+  if (!entry->attach(host.connection->peer(), displaced)) return tl::unexpected(Refusal::place_taken);
+  publishers[entry] = host.connection;
+  ++counters.publishes;
+  return entry;
 }
 
 void Server::Impl::leave(ChannelStream& stream, Connection* connection) {
@@ -302,20 +369,39 @@ Server::Server(asio::io_context& context, const ServerLimits& limits)
 
 Server::~Server() { stop(); }
 
-tl::expected<void, std::string> Server::listen(const std::vector<std::string>& addresses) {
+tl::expected<void, std::string> Server::listen(const std::vector<std::string>& addresses,
+                                               const std::vector<protocol::RtmpsServerState>& tls) {
+  struct Wanted {
+    std::string address;
+    const protocol::RtmpsServerState* secured = nullptr;
+    std::shared_ptr<const tls::ServerContext> context;
+  };
+  std::vector<Wanted> wanted;
+  for (const std::string& address : addresses) wanted.push_back({address, nullptr, nullptr});
+  auto old = impl_->listeners;
+  for (const protocol::RtmpsServerState& each : tls) {
+    const auto same = std::find_if(old.begin(), old.end(), [&](const auto& l) { return l->secured == each; });
+    if (same != old.end()) {
+      wanted.push_back({each.listen, &each, (*same)->tls});
+      continue;
+    }
+    auto context = tls::ServerContext::make(each.certificate, each.key);
+    if (!context) return tl::unexpected("RTMPS on " + each.listen + ": " + context.error());
+    wanted.push_back({each.listen, &each, std::move(*context)});
+  }
   std::vector<std::shared_ptr<Impl::Listener>> next;
   std::vector<std::shared_ptr<Impl::Listener>> fresh;
-  auto old = impl_->listeners;
-  for (const std::string& address : addresses) {
-    const auto kept =
-        std::find_if(old.begin(), old.end(), [&](const auto& l) { return l->address == address; });
+  for (const Wanted& each : wanted) {
+    const auto kept = std::find_if(old.begin(), old.end(), [&](const auto& l) {
+      return l->address == each.address && l->secured.has_value() == (each.secured != nullptr);
+    });
     if (kept != old.end()) {
       next.push_back(*kept);
       old.erase(kept);
       continue;
     }
     next.push_back(std::make_shared<Impl::Listener>(impl_->context));
-    next.back()->address = address;
+    next.back()->address = each.address;
     fresh.push_back(next.back());
   }
   std::vector<net::ListenAddress> parsed;
@@ -332,6 +418,11 @@ tl::expected<void, std::string> Server::listen(const std::vector<std::string>& a
     for (std::size_t k = 0; k < i; ++k) fresh[k]->close();
     for (const auto& listener : old) impl_->reopen(listener);
     return tl::unexpected("can't listen on " + fresh[i]->address + ": " + error.message());
+  }
+  for (std::size_t i = 0; i < next.size(); ++i) {
+    next[i]->tls = wanted[i].context;
+    next[i]->secured.reset();
+    if (wanted[i].secured != nullptr) next[i]->secured = *wanted[i].secured;
   }
   impl_->listeners = std::move(next);
   for (const auto& listener : fresh) impl_->accept(listener);
@@ -371,6 +462,21 @@ std::size_t Server::players(std::string_view id) const {
   const auto found = impl_->channels.find(id);
   return found == impl_->channels.end() ? 0 : found->second->count;
 }
+
+void Server::set_inputs(std::function<ingest::Entry*(std::string_view channel)> find) {
+  impl_->find_input = std::move(find);
+}
+
+void Server::drop(const ingest::Entry& entry) {
+  const auto found = impl_->publishers.find(&entry);
+  if (found == impl_->publishers.end()) return;
+  Connection* connection = found->second;
+  impl_->publishers.erase(found);
+  connection->session().on_entry_gone(Clock::now(), "The channel no longer takes this publisher.");
+  connection->flush(Clock::now());
+}
+
+std::size_t Server::publishers() const { return impl_->publishers.size(); }
 
 std::size_t Server::connections() const { return impl_->open.size(); }
 

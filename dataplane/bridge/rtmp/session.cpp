@@ -22,7 +22,7 @@ std::uint32_t read32(std::span<const std::uint8_t> b) {
 
 // Commands of encoders and old players that want an answer and nothing else.
 bool is_courtesy(std::string_view name) {
-  constexpr std::string_view kNames[] = {"releaseStream",  "FCPublish",    "FCUnpublish",  "_checkbw",
+  constexpr std::string_view kNames[] = {"releaseStream",  "FCPublish",    "_checkbw",
                                          "checkBandwidth", "set_playlist", "setBufferTime"};
   return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
 }
@@ -38,13 +38,15 @@ Session::Session(SessionHost& host, Clock::time_point now, std::uint64_t filling
       player_(limits.player),
       deadline_(now + limits.handshake_time),
       next_ping_(now + limits.ping_time),
-      minute_(now) {}
+      minute_(now),
+      last_media_(now) {}
 
 void Session::on_closed() {
   ChannelStream* channel = player_.channel();
   player_.stop();
   phase_ = Phase::over;
   if (channel != nullptr) host_.leave(*channel, *this);
+  stop_publishing(last_media_, "the encoder closed the connection without a word");
 }
 
 void Session::on_bytes(Clock::time_point now, std::span<const std::uint8_t> bytes) {
@@ -66,24 +68,31 @@ void Session::on_bytes(Clock::time_point now, std::span<const std::uint8_t> byte
     const auto message = reader_.next();
     if (!message) return fail(Refusal::malformed, to_string(message.error()));
     if (!*message) break;
-    if (!count_message(now)) return fail(Refusal::too_many_commands, "more messages a minute than taken");
+    if (!count_message(now, (*message)->type))
+      return fail(Refusal::too_many_commands, "more messages a minute than taken");
     on_message(now, **message);
     if (player_.too_much()) return fail(Refusal::slow_client, "answers are not taken");
   }
   acknowledge();
 }
 
-bool Session::count_message(Clock::time_point now) {
+bool Session::count_message(Clock::time_point now, std::uint8_t type) {
   if (now - minute_ >= kMinute) {
     minute_ = now;
-    messages_ = 0;
+    messages_ = media_ = 0;
   }
+  // What belongs to a stream of media; acknowledgements of what we send come as often as that is much.
+  const bool media = type >= static_cast<std::uint8_t>(MessageType::audio) &&
+                     type != static_cast<std::uint8_t>(MessageType::command_amf0) &&
+                     type != static_cast<std::uint8_t>(MessageType::command_amf3);
+  if (publication_ && media) return ++media_ <= limits_.media;
   return ++messages_ <= limits_.commands;
 }
 
-// 5.4.3: at the latest each window.
+// 5.4.3: at the latest each window; of a client that named none, ours. Some encoders stop sending without.
 void Session::acknowledge() {
-  if (window_ == 0 || reader_.received() - acknowledged_ < window_) return;
+  const std::uint32_t window = window_ == 0 ? limits_.window : window_;
+  if (reader_.received() - acknowledged_ < window) return;
   acknowledged_ = reader_.received();
   player_.send(MessageType::acknowledgement, 0, four_bytes(static_cast<std::uint32_t>(acknowledged_)));
 }
@@ -105,9 +114,21 @@ void Session::on_message(Clock::time_point now, const Message& message) {
       if (!command) return fail(Refusal::malformed, "a command is not AMF0");
       return on_command(now, *command, message.stream);
     }
+    case MessageType::audio:
+    case MessageType::video:
+    case MessageType::data_amf0:
+    case MessageType::data_amf3:
+    case MessageType::aggregate:
+      return on_media(now, message);
     default:
-      return;  // media and data of a client that may not publish; what only servers send
+      return;  // what only servers send
   }
+}
+
+void Session::on_media(Clock::time_point now, const Message& message) {
+  if (!publication_ || message.stream != publish_stream_) return;  // of a client that does not publish
+  last_media_ = now;
+  publication_->on_message(message);
 }
 
 void Session::on_user_control(const Message& message) {
@@ -127,8 +148,11 @@ void Session::on_command(Clock::time_point now, const Command& command, std::uin
   if (command.name == "deleteStream" || command.name == "closeStream") {
     const double id = command.name == "deleteStream" ? command.number(0) : stream;
     if (player_.channel() != nullptr && id == player_.stream()) stop_playing(now);
+    if (publication_ && id == publish_stream_) stop_publishing(now, "");
     return;
   }
+  if (command.name == "FCUnpublish") return on_unpublish(now, command, stream);
+  if (command.name == "FCPublish") fc_publish_ = true;
   if (command.name == "getStreamLength") return reply(result(command.transaction, 0));
   if (command.name == "FCSubscribe") {
     if (command.transaction > 0) reply(result(command.transaction));
@@ -148,13 +172,7 @@ void Session::on_stream_command(Clock::time_point now, const Command& command, s
     return on_play(now, command, has ? command.arguments[0].text_of("streamName") : std::string_view(),
                    stream);
   }
-  if (command.name == "publish") {
-    const std::string detail =
-        "Publishing is not taken here: this server plays channels of its map and takes no stream named \"" +
-        shown(channel_of(command.text(0))) + "\".";
-    reply(on_status("error", "NetStream.Publish.Denied", detail), stream);
-    return refuse(now, Refusal::publish, detail);
-  }
+  if (command.name == "publish") return on_publish(now, command, stream);
   if (command.name == "pause" || command.name == "pauseRaw") return on_pause(command, stream);
   if (command.name == "receiveAudio") return player_.receive_audio(command.flag(0));
   if (command.name == "receiveVideo") return player_.receive_video(command.flag(0));
@@ -175,11 +193,14 @@ void Session::on_connect(Clock::time_point now, const Command& command) {
   player_.announce_chunk_size();
   if (request.app != kApplication) {
     const std::string detail =
-        "There is no application \"" + shown(request.app) + "\" here: play rtmp://HOST/live/CHANNEL.";
+        "There is no application \"" + shown(request.app) +
+        "\" here: play rtmp://HOST/live/CHANNEL, or publish to rtmp://HOST/live with the stream key " +
+        "CHANNEL?key=SECRET.";
     reply(connect_error(command.transaction, "NetConnection.Connect.InvalidApp", detail));
     return refuse(now, Refusal::unknown_application, detail);
   }
-  reply(connect_result(command.transaction));
+  key_ = request.key;
+  reply(connect_result(command.transaction, request.codecs.listed));
   phase_ = Phase::ready;
   deadline_ = now + limits_.play_time;
 }
@@ -196,6 +217,9 @@ void Session::on_play(Clock::time_point now, const Command& command, std::string
     return reply(call_error(command.transaction, "play is for a stream that createStream made."));
   }
   const std::string_view channel = channel_of(name);
+  if (publication_) {
+    return reply(call_error(command.transaction, "This connection publishes: open another one to play."));
+  }
   if (player_.channel() != nullptr) stop_playing(now);
   const auto found = host_.open(channel, *this);
   if (!found) {
@@ -229,6 +253,86 @@ void Session::stop_playing(Clock::time_point now) {
   deadline_ = now + limits_.play_time;
 }
 
+void Session::on_publish(Clock::time_point now, const Command& command, std::uint32_t stream) {
+  if (stream == 0 || stream > streams_) {
+    return reply(call_error(command.transaction, "publish is for a stream that createStream made."));
+  }
+  if (publication_ || player_.channel() != nullptr) {
+    return reply(
+        call_error(command.transaction, "This connection has its stream: open another one to publish."));
+  }
+  const std::string_view channel = channel_of(command.text(0));
+  std::string_view key = query_value(command.text(0), "key");
+  if (key.empty()) key = key_;
+  const auto entry = host_.publish(channel, key, *this);
+  if (!entry) return refuse_publisher(now, entry.error(), channel, stream);
+  publication_.emplace(**entry);
+  publish_stream_ = stream;
+  phase_ = Phase::publishing;
+  last_media_ = now;
+  next_ping_ = now + limits_.ping_time;
+  reader_.set_limits(limits_.publisher_chunks);
+  player_.send(MessageType::user_control, 0, user_control(UserControl::stream_begin, stream));
+  const std::string id = shown(channel);
+  if (fc_publish_) reply(on_fc("onFCPublish", "NetStream.Publish.Start", id));
+  reply(on_status("status", "NetStream.Publish.Start", id + " is now published.", id), stream);
+}
+
+void Session::refuse_publisher(Clock::time_point now, Refusal reason, std::string_view channel,
+                               std::uint32_t stream) {
+  const std::string id = "\"" + shown(channel) + "\"";
+  std::string detail;
+  switch (reason) {
+    case Refusal::not_publishable:
+      detail = "Channel " + id + " takes no publisher: its inputs in the map have no publish.";
+      break;
+    case Refusal::wrong_key:
+      detail = "The key for channel " + id + " is missing or wrong: the stream key is CHANNEL?key=SECRET.";
+      break;
+    case Refusal::place_taken:
+      detail = "Another encoder publishes to channel " + id + ".";
+      break;
+    case Refusal::too_many_guesses:
+      detail = "Too many wrong channels or keys came from this address: try again in a minute.";
+      break;
+    default:
+      detail = "There is no channel " + id + " to publish to.";
+  }
+  reply(on_status("error", "NetStream.Publish.BadName", detail), stream);
+  refuse(now, reason, detail);
+}
+
+void Session::stop_publishing(Clock::time_point now, const std::string& error) {
+  if (!publication_) return;
+  ingest::Entry& entry = publication_->entry();
+  publication_->finish();
+  publication_.reset();
+  reader_.set_limits(limits_.chunks);
+  host_.unpublish(entry, *this, error);
+  if (phase_ != Phase::publishing) return;
+  phase_ = Phase::ready;
+  deadline_ = now + limits_.play_time;
+}
+
+void Session::on_unpublish(Clock::time_point now, const Command& command, std::uint32_t stream) {
+  if (command.transaction > 0) reply(result(command.transaction));
+  if (!publication_) return;
+  const std::string id = publication_->entry().channel();
+  stop_publishing(now, "");
+  reply(on_fc("onFCUnpublish", "NetStream.Unpublish.Success", id));
+  reply(on_status("status", "NetStream.Unpublish.Success", id + " is no longer published.", id),
+        stream == 0 ? publish_stream_ : stream);
+}
+
+void Session::on_entry_gone(Clock::time_point now, const std::string& why, std::optional<Refusal> refusal) {
+  if (!publication_) return;
+  publication_.reset();
+  reply(on_status("error", "NetStream.Publish.BadName", why), publish_stream_);
+  if (refusal) host_.on_refusal(*refusal, why);
+  phase_ = Phase::ending;
+  deadline_ = now + limits_.goodbye_time;
+}
+
 void Session::on_pause(const Command& command, std::uint32_t stream) {
   const bool on = command.flag(0);
   player_.pause(on);
@@ -257,6 +361,7 @@ void Session::reply(std::span<const std::uint8_t> body, std::uint32_t stream) {
 
 void Session::refuse(Clock::time_point now, Refusal reason, const std::string& detail) {
   if (player_.channel() != nullptr) stop_playing(now);
+  stop_publishing(now, detail);
   host_.on_refusal(reason, detail);
   phase_ = Phase::ending;
   deadline_ = now + limits_.goodbye_time;
@@ -266,6 +371,7 @@ void Session::fail(Refusal reason, const std::string& detail) {
   if (player_.channel() != nullptr && reason == Refusal::slow_client)
     ++player_.channel()->counters().slow_clients;
   host_.on_refusal(reason, detail);
+  stop_publishing(last_media_, detail);
   on_closed();
 }
 
@@ -282,7 +388,9 @@ void Session::on_blocked(Clock::time_point now) {
 }
 
 Session::Clock::time_point Session::next_deadline() const {
-  Clock::time_point next = phase_ == Phase::playing ? next_ping_ : deadline_;
+  Clock::time_point next = deadline_;
+  if (phase_ == Phase::playing) next = next_ping_;
+  if (phase_ == Phase::publishing) next = std::min(next_ping_, last_media_ + limits_.media_time);
   if (blocked_since_) next = std::min(next, *blocked_since_ + limits_.progress_time);
   return next;
 }
@@ -291,7 +399,9 @@ void Session::on_timer(Clock::time_point now) {
   if (phase_ == Phase::over) return;
   if (blocked_since_ && now >= *blocked_since_ + limits_.progress_time)
     return fail(Refusal::slow_client, "nothing was taken in time");
-  if (phase_ == Phase::playing) {
+  if (phase_ == Phase::publishing && now >= last_media_ + limits_.media_time)
+    return fail(Refusal::silent_publisher, "the encoder sent nothing for too long");
+  if (phase_ == Phase::playing || phase_ == Phase::publishing) {
     if (now < next_ping_) return;
     next_ping_ = now + limits_.ping_time;
     const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now - started_).count();
@@ -306,7 +416,7 @@ void Session::on_timer(Clock::time_point now) {
     case Phase::connect:
       return fail(Refusal::connect_timeout, "there was no connect in time");
     case Phase::ready:
-      return fail(Refusal::play_timeout, "nothing was played for too long");
+      return fail(Refusal::play_timeout, "nothing was played or published for too long");
     default:
       phase_ = Phase::over;
   }

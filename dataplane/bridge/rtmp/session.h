@@ -1,5 +1,5 @@
 // One RTMP connection as the server sees it, without the socket: bytes in, bytes out through its Player, and
-// deadlines. References: Adobe RTMP 1.0, 5 and 7.2. Publishing is refused with a sentence.
+// deadlines. It plays a channel or publishes to an input. References: Adobe RTMP 1.0, 5 and 7.2.
 // Threading: owned by the server's thread. Memory: SessionLimits.
 #pragma once
 
@@ -13,6 +13,7 @@
 #include "dataplane/bridge/rtmp/command.h"
 #include "dataplane/bridge/rtmp/handshake.h"
 #include "dataplane/bridge/rtmp/player.h"
+#include "dataplane/bridge/rtmp/publication.h"
 
 namespace headgate::bridge::rtmp {
 
@@ -31,10 +32,15 @@ enum class Refusal : std::uint8_t {
   unknown_application,
   unknown_channel,
   too_many_guesses,
-  publish,
   slow_client,
+  tls,
+  not_publishable,
+  wrong_key,
+  place_taken,
+  replaced,
+  silent_publisher,
 };
-inline constexpr std::size_t kRefusals = 14;
+inline constexpr std::size_t kRefusals = 19;
 
 struct SessionLimits {
   std::chrono::milliseconds handshake_time{10'000};
@@ -43,10 +49,14 @@ struct SessionLimits {
   std::chrono::milliseconds ping_time{30'000};
   std::chrono::milliseconds progress_time{10'000};  // bytes wait, and none is taken
   std::chrono::milliseconds goodbye_time{2'000};    // to take a last message
+  std::chrono::milliseconds media_time{30'000};     // a publisher sends nothing
   std::size_t commands = 1'000;                     // and other messages of the client, a minute
+  std::size_t media = 60'000;                       // messages of a publisher, a minute
   std::uint32_t streams = 16;
   std::uint32_t window = 2'500'000;
   ChunkLimits chunks;
+  // Once somebody publishes: pictures are longer than commands.
+  ChunkLimits publisher_chunks{64, 8 * 1024 * 1024, 12 * 1024 * 1024};
   PlayerLimits player;
 };
 
@@ -58,6 +68,12 @@ class SessionHost {
   // The channel of that name, or why there is none (unknown_channel, too_many_guesses).
   virtual tl::expected<ChannelStream*, Refusal> open(std::string_view channel, Session& session) = 0;
   virtual void leave(ChannelStream& channel, Session& session) = 0;
+  // The input of that name, attached, or why there is none (unknown_channel, not_publishable, wrong_key,
+  // too_many_guesses, place_taken).
+  virtual tl::expected<ingest::Entry*, Refusal> publish(std::string_view channel, std::string_view key,
+                                                        Session& session) = 0;
+  // Detaches it; `error` "" where the encoder took its leave.
+  virtual void unpublish(ingest::Entry& entry, Session& session, const std::string& error) = 0;
   virtual void on_sent(std::size_t bytes) = 0;
   virtual void on_refusal(Refusal reason, const std::string& detail) = 0;
 };
@@ -87,15 +103,20 @@ class Session {
   void on_closed();
   // The channel was removed from the map.
   void on_channel_gone(Clock::time_point now);
+  // Its input goes, or another encoder took the place: the entry is not touched any more. `refusal`: counted.
+  void on_entry_gone(Clock::time_point now, const std::string& why, std::optional<Refusal> refusal = {});
+  // TLS failed beneath it.
+  void on_transport_failed(const std::string& why) { fail(Refusal::tls, why); }
 
   // What is still gathered is sent, then the connection is closed.
   bool ending() const { return phase_ == Phase::ending; }
   // Close at once.
   bool over() const { return phase_ == Phase::over; }
   std::uint64_t needed() const { return player_.needed(); }
+  bool publishing() const { return phase_ == Phase::publishing; }
 
  private:
-  enum class Phase : std::uint8_t { handshake, connect, ready, playing, ending, over };
+  enum class Phase : std::uint8_t { handshake, connect, ready, playing, publishing, ending, over };
 
   void on_message(Clock::time_point now, const Message& message);
   void on_command(Clock::time_point now, const Command& command, std::uint32_t stream);
@@ -105,13 +126,20 @@ class Session {
   void on_create_stream(const Command& command);
   void on_play(Clock::time_point now, const Command& command, std::string_view name, std::uint32_t stream);
   void on_pause(const Command& command, std::uint32_t stream);
+  void on_publish(Clock::time_point now, const Command& command, std::uint32_t stream);
+  void refuse_publisher(Clock::time_point now, Refusal reason, std::string_view channel,
+                        std::uint32_t stream);
+  // The encoder stopped, by word (error "") or otherwise.
+  void stop_publishing(Clock::time_point now, const std::string& error);
+  void on_unpublish(Clock::time_point now, const Command& command, std::uint32_t stream);
+  void on_media(Clock::time_point now, const Message& message);
   void start_playing(Clock::time_point now, ChannelStream& channel, std::uint32_t stream);
   void stop_playing(Clock::time_point now);
   void reply(std::span<const std::uint8_t> body, std::uint32_t stream = 0);
   void acknowledge();
   void refuse(Clock::time_point now, Refusal reason, const std::string& detail);
   void fail(Refusal reason, const std::string& detail);
-  bool count_message(Clock::time_point now);
+  bool count_message(Clock::time_point now, std::uint8_t type);
 
   SessionHost& host_;
   SessionLimits limits_;
@@ -125,6 +153,12 @@ class Session {
   std::optional<Clock::time_point> blocked_since_;
   Clock::time_point minute_;
   std::size_t messages_ = 0;  // in this minute
+  std::size_t media_ = 0;     // likewise, of a publisher
+  std::optional<Publication> publication_;
+  std::uint32_t publish_stream_ = 0;
+  Clock::time_point last_media_;
+  std::string key_;  // of connect's address
+  bool fc_publish_ = false;
   std::uint32_t streams_ = 0;
   std::uint32_t window_ = 0;  // the peer's acknowledgement window; 0: it named none
   std::uint64_t acknowledged_ = 0;
