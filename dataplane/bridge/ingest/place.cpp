@@ -202,7 +202,15 @@ void Place::refresh() const {
   if (frames.clock_jumps > 0) status_.details["clock_jumps"] = std::to_string(frames.clock_jumps);
   if (frames_->muxer().late_units > 0)
     status_.details["late_frames"] = std::to_string(frames_->muxer().late_units);
-  status_.left_out = frames_->left_out();
+  // Beside those that the protocol left out itself.
+  const auto same = [](const hub::LeftOutTrack& a, const hub::LeftOutTrack& b) {
+    return a.track == b.track && a.reason == b.reason;
+  };
+  std::erase_if(status_.left_out, [&](const hub::LeftOutTrack& track) {
+    return std::ranges::any_of(left_out_, [&](const auto& ours) { return same(ours, track); });
+  });
+  left_out_ = frames_->left_out();
+  status_.left_out.insert(status_.left_out.end(), left_out_.begin(), left_out_.end());
 }
 
 SourceStatus& Place::status() {
