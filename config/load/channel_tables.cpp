@@ -106,7 +106,85 @@ void read_inputs(Report& report, const Value& value, ChannelDraft& out) {
   read_ends(report, value, "inputs", input_table(), out.inputs);
   if (value.is_list() && value.items.empty())
     report.error(value.place, "inputs is empty: a channel needs one input");
-  if (out.inputs.size() > 1) report.error(value.items[1]->place, "a second input is not supported yet");
+  if (out.inputs.size() > kMaxInputs) {
+    report.error(value.items[kMaxInputs]->place,
+                 fmt::format("more than {} inputs: a channel has at most {}", kMaxInputs, kMaxInputs));
+  }
+}
+
+// Words that `failover.when` may hold, and those for which there is no detector yet.
+void read_when(Report& report, const Value& value, FailoverDraft& out) {
+  if (!value.is_list()) {
+    report.error(value.place,
+                 fmt::format("when must be a list like [no_data, pcr], not {}", kind_name(value)));
+    return;
+  }
+  std::vector<std::string> names(kTroubleNames.begin(), kTroubleNames.end());
+  names.insert(names.end(), {"frozen", "black", "silence"});
+  auto& when = out.failover.when;
+  when.clear();
+  for (const ValuePtr& item : value.items) {
+    const auto known = std::find(names.begin(), names.end(), item->is_scalar() ? item->text : "");
+    const auto index = static_cast<std::size_t>(known - names.begin());
+    if (known == names.end()) {
+      report.error(item->place, fmt::format("when names troubles like no_data, not {}{}", kind_name(*item),
+                                            item->is_scalar() ? suggestion(item->text, names) : ""));
+    } else if (index >= kTroubleNames.size()) {
+      report.error(item->place, fmt::format("when: {} is not supported yet", *known));
+    } else if (const auto trouble = static_cast<Trouble>(index);
+               trouble == Trouble::cc || trouble == Trouble::bitrate) {
+      report.error(
+          item->place,
+          fmt::format("when: {} is not supported yet: its threshold would stand under 'alarms'", *known));
+    } else if (std::find(when.begin(), when.end(), trouble) != when.end()) {
+      report.error(item->place, fmt::format("'{}' stands in when twice", *known));
+    } else {
+      when.push_back(trouble);
+    }
+  }
+}
+
+const Table<FailoverDraft>& failover_table() {
+  using D = FailoverDraft;
+  static const Table<D> kTable{
+      "failover",
+      {duration<D>(
+           "after", [](D& d) -> milliseconds& { return d.failover.after; }, milliseconds(100),
+           milliseconds(600'000), "2s", "an input that is bad for so long is left for the next good one"),
+       choice<D>(
+           "back", [](D& d) -> bool& { return d.failover.back; },
+           std::vector<std::pair<std::string, bool>>{{"auto", true}, {"manual", false}}, "auto",
+           "auto returns by itself to the preferred input; manual stays until headgate switch"),
+       duration<D>(
+           "hold", [](D& d) -> milliseconds& { return d.failover.hold; }, milliseconds(0),
+           milliseconds(86'400'000), "10s", "a preferred input must be good for so long before the return"),
+       custom<D>(
+           "when",
+           R"({"type":"array","items":{"enum":["no_data","sync","pat","pmt","pcr","pid","scrambled"]},"uniqueItems":true})",
+           "", "what makes an input bad; default: no_data, sync, pat, pmt, pcr, scrambled", read_when)}};
+  return kTable;
+}
+
+const Table<RemuxDraft>& remux_table() {
+  using D = RemuxDraft;
+  // Less than a poor channel, more than a link of the time carries.
+  constexpr std::uint64_t kMinRate = 100'000, kMaxRate = 200'000'000;
+  static const Table<D> kTable{
+      "remux",
+      {scalar<D>(
+           "bitrate", R"({"type":"string","pattern":"^[0-9.]+(kbps|Mbps|Gbps)$"})", &D::bitrate,
+           [](const Value& value) { return parse_bitrate(value, kMinRate, kMaxRate); }, "",
+           "constant rate of what leaves, filled up with null packets; counts 188-byte packets; 100kbps to "
+           "200Mbps"),
+       duration<D>("buffer", &D::buffer, milliseconds(0), milliseconds(60'000), "",
+                   "between arrival and departure of each input; default: 1s for rtmp, http, HLS, file and "
+                   "published inputs, 0 for udp, rtp and srt, with bitrate at least 200ms"),
+       integer<D>("service_id", &D::service_id, 1, 65535, "",
+                  "of the service, where every input is published or rtmp; default: 1"),
+       text<D>("provider", &D::provider, check_title, "",
+               "service_provider_name, where every input is published or rtmp"),
+       refused<D>("pids")}};
+  return kTable;
 }
 
 void read_tags(Report& report, const Value& value, ChannelDraft& out) {
@@ -239,7 +317,7 @@ const Table<ChannelDraft>& channel_table() {
                  "words to filter and group by", read_tags),
        boolean<D>("enabled", &D::enabled, "true", "false keeps it in the map but runs nothing"),
        required(tables<D>("inputs", Key::Shape::list_or_named, input_table(),
-                          "where it comes from: a URL, or a map", read_inputs)),
+                          "where it comes from, in order of preference: up to 8 URLs or maps", read_inputs)),
        scalar<D>(
            "program", program_schema(), &D::program, parse_channel_program, "",
            "program_number out of a multi-program stream, or { name: \"Service\" }; an input's own wins"),
@@ -249,8 +327,10 @@ const Table<ChannelDraft>& channel_table() {
                  }),
        tables<D>("serve", Key::Shape::one, serve_table(),
                  "what players may fetch: a list, or a map of options", read_serve),
-       refused<D>("failover"), refused<D>("remux"), refused<D>("audio"), refused<D>("access"),
-       refused<D>("alarms")}};
+       table<D>("failover", &D::failover, failover_table(),
+                "when a channel of several inputs goes to another one"),
+       table<D>("remux", &D::remux, remux_table(), "how the stream leaves"), refused<D>("audio"),
+       refused<D>("access"), refused<D>("alarms")}};
   return kTable;
 }
 

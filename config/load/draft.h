@@ -3,8 +3,10 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "config/load/field.h"
@@ -14,6 +16,7 @@ namespace headgate::config {
 
 // What the fast path's statistics page has room for (control/protocol/stats_page.h).
 inline constexpr std::size_t kMaxChannels = 2000;
+inline constexpr std::size_t kMaxInputs = 8;  // of a channel
 
 struct InterfaceDraft {
   Interface interface;
@@ -38,6 +41,12 @@ struct SecretDraft {
   std::string text;
 };
 
+struct RtmpsDraft {
+  Located<std::string> listen;
+  SecretDraft certificate;
+  SecretDraft key;
+};
+
 struct SrtDraft {
   Located<std::string> listen;
   std::chrono::milliseconds latency{120};
@@ -55,25 +64,44 @@ struct NodeDraft {
   std::vector<Located<std::uint32_t>> cores;
   std::vector<HttpDraft> http;
   std::vector<RtmpDraft> rtmp;
+  std::vector<RtmpsDraft> rtmps;
   std::vector<SrtDraft> srt;
   std::optional<AdminDraft> admin;
   std::vector<Located<std::string>> channel_files;
   Place place;
 };
 
+struct PublishDraft {
+  SecretDraft key;
+  std::chrono::milliseconds grace{5000};
+};
+
 // An input or a push: its URL and options.
 struct EndDraft {
   Place place;
+  std::string scheme;                     // "" of publish
+  InputKind kind = InputKind::datagrams;  // of a push: datagrams, rtmp or srt_caller
+  std::optional<Program> program;
+  bool enabled = true;
+  // udp, rtp
   DatagramProtocol protocol = DatagramProtocol::udp;
   std::optional<std::uint32_t> source;
   std::optional<std::uint32_t> group;  // none: udp://:PORT
   std::uint16_t port = 0;
   Located<std::string> interface;
   Located<std::uint16_t> vlan;
-  std::optional<Program> program;
   std::uint8_t ttl = 16;
   std::uint8_t dscp = 0;
-  bool enabled = true;
+  // all others; both empty where the URL was refused
+  std::string url;      // without secrets
+  std::string address;  // as in model.h
+  std::string stream;   // of an rtmp push, out of the URL
+  Located<std::string> stream_id;
+  Located<std::string> mode;
+  std::chrono::milliseconds latency{120};
+  SecretDraft passphrase;
+  SecretDraft key;  // of an rtmp push
+  PublishDraft publish;
 };
 
 struct HlsDraft {
@@ -98,6 +126,17 @@ struct ServeDraft {
   std::optional<PlainServeDraft> http_ts;
 };
 
+struct FailoverDraft {
+  Failover failover;
+};
+
+struct RemuxDraft {
+  Located<std::uint64_t> bitrate;
+  Located<std::chrono::milliseconds> buffer;
+  Located<std::uint16_t> service_id;
+  Located<std::string> provider;
+};
+
 struct ChannelDraft {
   std::string id;
   Place place;
@@ -108,6 +147,8 @@ struct ChannelDraft {
   std::optional<Program> program;
   std::vector<EndDraft> inputs;
   std::vector<EndDraft> push;
+  FailoverDraft failover;
+  RemuxDraft remux;
   ServeDraft serve;
 };
 
@@ -126,7 +167,35 @@ const char* program_schema();
 
 // An input or push from its URL (with options in the query) or map.
 void read_end(Report& report, const Value& value, const Table<EndDraft>& table, EndDraft& out);
+// Of a scheme that is served; kind and scheme of `out` are set.
 void read_url(Report& report, const Value& value, bool input, EndDraft& out);
+// What the URL and its options say only together.
+void check_end(Report& report, const Value& url, bool input, EndDraft& out);
+// %41 for A
+std::string unescape(std::string_view text);
+
+// The inputs and pushes that pass the bridge: to the model, with the checks between them and with the
+// servers.
+class BridgeEnds {
+ public:
+  BridgeEnds(Report& report, const NodeDraft& node) : report_(report), node_(node) {}
+  void add_input(const ChannelDraft& channel, const EndDraft& end, std::uint32_t number, Channel& out);
+  void add_push(const ChannelDraft& channel, const EndDraft& end, Channel& out);
+
+ private:
+  struct Use {
+    std::string channel;
+    Place place;
+  };
+  void check_listener(const ChannelDraft& channel, const EndDraft& end);
+  Report& report_;
+  const NodeDraft& node_;
+  std::vector<std::pair<std::string, Use>> listeners_;  // of SRT
+  std::map<std::string, Use> targets_;
+};
+
+// Host and port of two listeners that can't both be had.
+bool same_socket(const std::string& listen, const std::string& other);
 
 // Names to interfaces, and the checks across both files.
 void resolve(Report& report, const NodeDraft& node, const std::vector<ChannelDraft>& channels, Model& model);

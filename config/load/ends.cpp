@@ -1,4 +1,4 @@
-// Inputs and pushes: URLs and their options.
+// Inputs and pushes: which protocols there are, and the options of each.
 #include <algorithm>
 
 #include "config/load/draft.h"
@@ -6,25 +6,31 @@
 namespace headgate::config {
 namespace {
 
+using std::chrono::milliseconds;
+
 struct Protocol {
   const char* scheme;
   bool input;
   bool push;
+  const char* input_options;  // beside url; "" where the protocol is not served yet
+  const char* push_options;
 };
 
-// What the map knows; udp and rtp are served.
-constexpr std::array<Protocol, 12> kProtocols{{{"udp", true, true},
-                                               {"rtp", true, true},
-                                               {"srt", true, true},
-                                               {"rist", true, true},
-                                               {"rtmp", true, true},
-                                               {"rtmps", true, true},
-                                               {"rtmpt", true, true},
-                                               {"rtmpe", true, true},
-                                               {"rtmpte", true, true},
-                                               {"http", true, false},
-                                               {"https", true, false},
-                                               {"file", true, false}}};
+constexpr std::array<Protocol, 12> kProtocols{
+    {{"udp", true, true, "interface vlan program", "interface vlan ttl dscp enabled"},
+     {"rtp", true, true, "interface vlan program fec pair skew", "interface vlan ttl dscp enabled fec"},
+     {"srt", true, true, "program latency passphrase_file streamid mode",
+      "enabled latency passphrase_file streamid mode"},
+     {"rist", true, true, "", ""},
+     {"rtmp", true, true, "program", "enabled key_file"},
+     {"rtmps", true, true, "program", "enabled key_file"},
+     {"rtmpt", true, true, "", ""},
+     {"rtmpe", true, true, "", ""},
+     {"rtmpte", true, true, "", ""},
+     {"http", true, false, "program", ""},
+     {"https", true, false, "program", ""},
+     {"file", true, false, "program", ""}}};
+constexpr const char* kPublishOptions = "publish program";
 
 constexpr const char* kProgramSchema =
     R"({"anyOf":[{"type":"integer","minimum":1,"maximum":65535},{"type":"object","properties":{"name":{"type":"string"}},"required":["name"],"additionalProperties":false}]})";
@@ -50,32 +56,49 @@ Parsed<Program> parse_program(const Value& value) {
 std::vector<Field<EndDraft>> common_fields(bool input) {
   using D = EndDraft;
   return {
-      required(custom<D>(
+      custom<D>(
           "url", R"({"type":"string"})", "",
-          input ? "udp://[SOURCE@]GROUP:PORT, rtp://…; udp://:PORT takes unicast to the interface"
-                : "udp://GROUP:PORT or rtp://GROUP:PORT",
-          [input](Report& report, const Value& value, D& out) { read_url(report, value, input, out); })),
-      text<D>("interface", &D::interface, check_interface_name, "", "its interface; else the default one"),
-      integer<D>("vlan", &D::vlan, 1, 4094, "", "its VLAN on that interface; else untagged")};
+          input ? "udp://[SOURCE@]GROUP:PORT, rtp://…; udp://:PORT takes unicast to the interface; "
+                  "srt://HOST:PORT, srt://:PORT; rtmp://HOST/APP/STREAM, rtmps://…; http(s)://….m3u8 (HLS), "
+                  "http(s)://… (TS over HTTP); file:///PATH (looped)"
+                : "udp://GROUP:PORT or rtp://GROUP:PORT; srt://HOST:PORT; rtmp://HOST/APP with key_file, "
+                  "rtmp://HOST/APP/STREAM, rtmps://…",
+          [input](Report& report, const Value& value, D& out) { read_url(report, value, input, out); }),
+      text<D>("interface", &D::interface, check_interface_name, "",
+              "of udp and rtp: its interface; else the default one"),
+      integer<D>("vlan", &D::vlan, 1, 4094, "", "of udp and rtp: its VLAN on that interface; else untagged")};
 }
 
-std::string unescape(std::string_view text) {
-  std::string out;
-  const auto hex = [](char c) {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-  };
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size() && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0) {
-      out += static_cast<char>(hex(text[i + 1]) * 16 + hex(text[i + 2]));
-      i += 2;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
+std::vector<Field<EndDraft>> srt_fields(bool input) {
+  using D = EndDraft;
+  return {
+      duration<D>("latency", &D::latency, milliseconds(20), milliseconds(8000), "120ms",
+                  "of srt: time to repair losses, at least four times the round trip; the other end may "
+                  "ask for more"),
+      text<D>(
+          "passphrase_file", [](D& d) -> Located<std::string>& { return d.passphrase.file; }, check_title, "",
+          "of srt: file that holds the AES passphrase, 10 to 79 characters, relative to this file"),
+      text<D>("streamid", &D::stream_id, check_stream_id, "", "of srt://HOST:PORT: what is asked for there"),
+      choice<D>("mode", &D::mode,
+                input ? std::vector<std::pair<std::string, std::string>>{{"caller", "caller"},
+                                                                         {"listener", "listener"},
+                                                                         {"rendezvous", "rendezvous"}}
+                      : std::vector<std::pair<std::string, std::string>>{{"caller", "caller"},
+                                                                         {"rendezvous", "rendezvous"}},
+                "", "of srt: who calls, where the URL does not say it; rendezvous is not supported yet")};
+}
+
+const Table<PublishDraft>& publish_table() {
+  using D = PublishDraft;
+  static const Table<D> kTable{
+      "publish",
+      {text<D>(
+           "key_file", [](D& d) -> Located<std::string>& { return d.key.file; }, check_title, "",
+           "file that holds the key that an encoder must give, 8 to 128 characters, relative to this file; "
+           "without it anybody may publish"),
+       duration<D>("grace", &D::grace, milliseconds(0), milliseconds(600'000), "5s",
+                   "a vanished encoder's place and timeline are kept so long")}};
+  return kTable;
 }
 
 Place shifted(const Value& url, std::size_t offset) {
@@ -84,21 +107,27 @@ Place shifted(const Value& url, std::size_t offset) {
   return place;
 }
 
-// The protocol, if it is one that is served; else an error.
-bool check_scheme(Report& report, const Value& value, std::string_view scheme, bool input) {
-  if (scheme == "udp" || scheme == "rtp") return true;
-  const char* kind = input ? "inputs" : "pushes";
+// The protocol, if it is one that is served; else null after an error.
+const Protocol* check_scheme(Report& report, const Value& value, std::string_view scheme, bool input) {
   std::vector<std::string> names;
   for (const Protocol& protocol : kProtocols) {
+    if (scheme == protocol.scheme && !(input ? protocol.input : protocol.push)) {
+      report.error(value.place,
+                   fmt::format("there is no push by {}: push by udp, rtp, srt, rtmp or rtmps, or let players "
+                               "fetch it, serve: [http-ts]",
+                               scheme));
+      return nullptr;
+    }
     if (!(input ? protocol.input : protocol.push)) continue;
     names.emplace_back(protocol.scheme);
-    if (scheme == protocol.scheme) {
-      report.error(value.place, fmt::format("{} {} are not supported yet", scheme, kind));
-      return false;
-    }
+    if (scheme != protocol.scheme) continue;
+    if (*(input ? protocol.input_options : protocol.push_options) != '\0') return &protocol;
+    report.error(value.place,
+                 fmt::format("{} {} are not supported yet", scheme, input ? "inputs" : "pushes"));
+    return nullptr;
   }
   report.error(value.place, fmt::format("unknown protocol '{}'{}", shown(scheme), suggestion(scheme, names)));
-  return false;
+  return nullptr;
 }
 
 std::string_view scheme_of(std::string_view url) {
@@ -106,14 +135,31 @@ std::string_view scheme_of(std::string_view url) {
   return end == std::string_view::npos ? std::string_view() : url.substr(0, end);
 }
 
+// A word of a list of words.
+bool has_word(std::string_view list, std::string_view word) {
+  for (std::size_t at = 0; at < list.size();) {
+    const std::size_t end = std::min(list.find(' ', at), list.size());
+    if (list.substr(at, end - at) == word) return true;
+    at = end + 1;
+  }
+  return false;
+}
+
+// The query of these belongs to the server that they name; of it only our own options are ours.
+bool has_own_query(std::string_view scheme) {
+  return scheme.starts_with("http") || scheme.starts_with("rtmp");
+}
+
 // A map out of a URL with a query: options become keys beside `url`, each with its own place.
-ValuePtr split_url(Report& report, const Value& url, const Value* map) {
+ValuePtr split_url(Report& report, const Value& url, const Value* map, bool own_query,
+                   std::string_view options) {
   auto out = std::make_shared<Value>();
   out->kind = Value::Kind::map;
   out->place = map != nullptr ? map->place : url.place;
   const std::size_t question = url.text.find('?');
   auto base = std::make_shared<Value>(url);
   base->text = url.text.substr(0, question);
+  char joint = '?';
   out->entries.push_back({"url", url.place, base});
   for (std::size_t at = question; at < url.text.size();) {
     const std::size_t begin = at + 1;
@@ -122,6 +168,12 @@ ValuePtr split_url(Report& report, const Value& url, const Value* map) {
     if (option.empty()) continue;
     const std::size_t equals = std::min(option.find('='), option.size());
     const std::string key = unescape(option.substr(0, equals));
+    if (own_query && !has_word(options, key)) {
+      base->text += joint;
+      base->text += option;
+      joint = '&';
+      continue;
+    }
     const Place place = shifted(url, begin);
     if (equals == option.size()) {
       report.error(place, fmt::format("option '{}' has no value: write {}=VALUE", shown(key), shown(key)));
@@ -140,102 +192,71 @@ ValuePtr split_url(Report& report, const Value& url, const Value* map) {
   return out;
 }
 
-// rtp has options that udp has not, in both directions.
-void refuse_foreign_options(Report& report, Value& map, std::string_view scheme, bool input) {
-  const std::vector<std::string> rtp{"fec", "pair", "skew"};
-  const std::vector<std::string> srt{"latency", "passphrase_file", "mode", "streamid", "key_file"};
+// Options that another protocol has. What no protocol has is left to the table.
+void refuse_foreign_options(Report& report, Value& map, std::string_view what, std::string_view options) {
+  const auto has = [](const Table<EndDraft>& table, const std::string& key) {
+    return std::any_of(table.fields.begin(), table.fields.end(),
+                       [&](const auto& field) { return field.key.name == key; });
+  };
   const auto foreign = [&](const Entry& entry) {
-    const bool is_rtp = std::find(rtp.begin(), rtp.end(), entry.key) != rtp.end();
-    const bool is_other = std::find(srt.begin(), srt.end(), entry.key) != srt.end();
-    if (!is_other && !(is_rtp && scheme == "udp")) return false;
-    report.error(entry.place,
-                 fmt::format("{} {} have no option '{}'", scheme, input ? "inputs" : "pushes", entry.key));
+    if (entry.key == "url" || has_word(options, entry.key)) return false;
+    if (!has(input_table(), entry.key) && !has(push_table(), entry.key)) return false;
+    report.error(entry.place, fmt::format("{} have no option '{}'", what, entry.key));
     return true;
   };
   map.entries.erase(std::remove_if(map.entries.begin(), map.entries.end(), foreign), map.entries.end());
 }
 
-// [SOURCE@]GROUP, @GROUP, or nothing (unicast to us).
-void read_host(Report& report, const Value& value, std::string_view host, bool input, EndDraft& out) {
-  const std::size_t at = host.find('@');
-  if (at != std::string_view::npos && at > 0) {
-    const auto source = parse_ipv4(host.substr(0, at));
-    if (!input) {
-      report.error(value.place, "a push takes no SOURCE@: it leaves from the interface's address");
-    } else if (!source || !is_unicast(*source)) {
-      report.error(value.place,
-                   fmt::format("the source '{}' must be a host's IPv4 address", shown(host.substr(0, at))));
-    } else {
-      out.source = source;
-    }
+// publish: with nothing behind it equals publish: {}.
+void read_publish(Report& report, const Value& value, EndDraft& out) {
+  auto map = std::make_shared<Value>(value);
+  out.kind = InputKind::publish;
+  out.url = "publish";
+  for (Entry& entry : map->entries) {
+    if (entry.key != "publish" || !entry.value->is_null()) continue;
+    auto empty = std::make_shared<Value>();
+    empty->kind = Value::Kind::map;
+    empty->place = entry.place;
+    entry.value = empty;
   }
-  const std::string_view group = at == std::string_view::npos ? host : host.substr(at + 1);
-  if (group.empty() && at == std::string_view::npos && input) return;
-  if (group.size() > 2 && group.front() == '[' && group.back() == ']' &&
-      is_ipv6(group.substr(1, group.size() - 2))) {
-    report.error(value.place, "IPv6 groups are not supported yet");
+  if (const Entry* url = map->find("url"); url != nullptr) {
+    report.error(url->place, "an input has a url or publish, not both: write two inputs");
     return;
   }
-  const auto address = parse_ipv4(group);
-  if (!address) {
-    report.error(value.place, fmt::format("'{}' is no IPv4 address: write udp://GROUP:PORT", shown(group)));
-  } else if (!is_multicast(*address) && !input) {
+  refuse_foreign_options(report, *map, "publish inputs", kPublishOptions);
+  read_table(report, *map, input_table(), out);
+}
+
+// The URL of an end: the value itself, or the map's. Null after an error.
+const Value* find_url(Report& report, const Value& value, const Table<EndDraft>& table, bool input) {
+  const Entry* key = value.is_map() ? value.find("url") : nullptr;
+  if (value.is_map() && key == nullptr) {
     report.error(value.place,
-                 is_unicast(*address)
-                     ? "unicast pushes are not supported yet: push to a multicast group"
-                     : fmt::format("{} is no multicast group (224.0.0.0 to 239.255.255.255)", group));
-  } else if (is_multicast(*address) && (*address >> 8) == 0xE00000) {
-    // RFC 5771 clause 4: never forwarded, and not reported by hosts (RFC 3376 clause 5 for 224.0.0.1).
-    report.error(value.place,
-                 fmt::format("{} is reserved for the link (224.0.0.x): take another group", group));
-  } else if (!is_multicast(*address) && at != std::string_view::npos) {
-    report.error(value.place, fmt::format("{} is no multicast group (224.0.0.0 to 239.255.255.255)", group));
-  } else {
-    out.group = address;
+                 fmt::format("{} needs the key 'url'{}", table.what(), input ? " or 'publish'" : ""));
+    return nullptr;
   }
+  const Value& url = key != nullptr ? *key->value : value;
+  if (url.is_scalar() && !scheme_of(url.text).empty()) return &url;
+  report.error(url.place,
+               fmt::format("{} must be a URL like udp://239.10.1.1:5000, or a map with url{}, not {}",
+                           table.what(), input ? " or publish" : "", kind_name(url)));
+  return nullptr;
 }
 
 }  // namespace
 
-void read_url(Report& report, const Value& value, bool input, EndDraft& out) {
-  const std::string_view scheme = scheme_of(value.text);
-  out.protocol = scheme == "rtp" ? DatagramProtocol::rtp : DatagramProtocol::udp;
-  std::string_view rest = std::string_view(value.text).substr(scheme.size() + 3);
-  if (rest.find('/') != std::string_view::npos) {
-    report.error(value.place, fmt::format("a {} URL ends after its port: remove '{}'", scheme,
-                                          shown(rest.substr(rest.find('/')))));
-    rest = rest.substr(0, rest.find('/'));
-  }
-  const std::size_t bracket = rest.rfind(']');
-  const std::size_t colon = rest.find(':', bracket == std::string_view::npos ? 0 : bracket);
-  const std::string_view host = rest.substr(0, colon);
-  if (colon == std::string_view::npos) {
-    report.error(value.place, fmt::format("the port is missing: write {}://{}:PORT", scheme, shown(host)));
-  } else {
-    const auto port = parse_number(rest.substr(colon + 1));
-    if (!port && !port.error().starts_with("must")) {
-      report.error(value.place, "the port is not clear: " + port.error());
-    } else if (!port || *port < 1 || *port > 65535) {
-      report.error(value.place,
-                   fmt::format("the port must be 1 to 65535, not '{}'", shown(rest.substr(colon + 1))));
-    } else {
-      out.port = static_cast<std::uint16_t>(*port);
-    }
-  }
-  read_host(report, value, host, input, out);
-}
-
 const Table<EndDraft>& input_table() {
-  static const Table<EndDraft> kTable{
+  using D = EndDraft;
+  static const Table<D> kTable{
       "an input", [] {
         auto fields = common_fields(true);
-        fields.push_back(
-            scalar<EndDraft>("program", kProgramSchema, &EndDraft::program, parse_program, "",
-                             "program_number out of a multi-program stream, or { name: \"Service\" }"));
-        for (const char* name : {"publish", "fec", "pair", "skew", "latency", "passphrase_file", "mode",
-                                 "streamid", "key_file", "grace"}) {
-          fields.push_back(refused<EndDraft>(name));
-        }
+        fields.push_back(scalar<D>("program", kProgramSchema, &D::program, parse_program, "",
+                                   "program_number out of a multi-program stream, or { name: \"Service\" }"));
+        for (auto& field : srt_fields(true)) fields.push_back(std::move(field));
+        fields.push_back(table<D>("publish", &D::publish, publish_table(),
+                                  "instead of url: an encoder comes to our RTMP or SRT server; needs "
+                                  "servers.rtmp, servers.rtmps or servers.srt"));
+        for (const char* name : {"fec", "pair", "skew"}) fields.push_back(refused<D>(name));
         return fields;
       }()};
   return kTable;
@@ -246,14 +267,17 @@ const Table<EndDraft>& push_table() {
   static const Table<D> kTable{
       "a push", [] {
         auto fields = common_fields(false);
-        fields.push_back(integer<D>("ttl", &D::ttl, 1, 255, "16", "IP time to live"));
-        fields.push_back(integer<D>("dscp", &D::dscp, 0, 63, "0", "DiffServ code point, RFC 2474"));
+        fields.push_back(integer<D>("ttl", &D::ttl, 1, 255, "16", "of udp and rtp: IP time to live"));
+        fields.push_back(
+            integer<D>("dscp", &D::dscp, 0, 63, "0", "of udp and rtp: DiffServ code point, RFC 2474"));
         fields.push_back(
             boolean<D>("enabled", &D::enabled, "true", "false keeps it in the map but sends nothing"));
-        for (const char* name :
-             {"record", "fec", "latency", "passphrase_file", "mode", "streamid", "key_file"}) {
-          fields.push_back(refused<D>(name));
-        }
+        for (auto& field : srt_fields(false)) fields.push_back(std::move(field));
+        fields.push_back(text<D>(
+            "key_file", [](D& d) -> Located<std::string>& { return d.key.file; }, check_title, "",
+            "of rtmp and rtmps: file that holds the stream name (stream key), relative to this file; without "
+            "it the URL's last path segment is the stream name"));
+        for (const char* name : {"record", "fec"}) fields.push_back(refused<D>(name));
         return fields;
       }()};
   return kTable;
@@ -261,34 +285,29 @@ const Table<EndDraft>& push_table() {
 
 void read_end(Report& report, const Value& value, const Table<EndDraft>& table, EndDraft& out) {
   const bool input = &table == &input_table();
-  const char* other = input ? "publish" : "record";
   out.place = value.place;
-  if (value.is_map() && value.find(other) != nullptr) {
-    report.error(value.find(other)->place, fmt::format("'{}' is not supported yet", other));
+  if (input && value.is_map() && value.find("publish") != nullptr) return read_publish(report, value, out);
+  if (!input && value.is_map() && value.find("record") != nullptr) {
+    report.error(value.find("record")->place, "'record' is not supported yet");
     return;
   }
-  const Entry* key = value.is_map() ? value.find("url") : nullptr;
-  if (value.is_map() && key == nullptr) {
-    report.error(value.place, fmt::format("{} needs the key 'url'", table.what()));
-    return;
-  }
-  const Value& url = key != nullptr ? *key->value : value;
-  const std::string_view scheme = url.is_scalar() ? scheme_of(url.text) : std::string_view();
-  if (scheme.empty()) {
-    report.error(url.place,
-                 fmt::format("{} must be a URL like udp://239.10.1.1:5000, or a map with url, not {}",
-                             table.what(), kind_name(url)));
-    return;
-  }
-  if (!check_scheme(report, url, scheme, input)) return;
+  const Value* url = find_url(report, value, table, input);
+  if (url == nullptr) return;
+  const Protocol* protocol = check_scheme(report, *url, scheme_of(url->text), input);
+  if (protocol == nullptr) return;
   constexpr std::size_t kMaxUrl = 1024;
-  if (url.text.size() > kMaxUrl) {
-    report.error(url.place, fmt::format("the URL has more than {} characters", kMaxUrl));
+  if (url->text.size() > kMaxUrl) {
+    report.error(url->place, fmt::format("the URL has more than {} characters", kMaxUrl));
     return;
   }
-  auto map = std::make_shared<Value>(*split_url(report, url, key != nullptr ? &value : nullptr));
-  refuse_foreign_options(report, *map, scheme, input);
+  out.scheme = protocol->scheme;
+  const std::string_view options = input ? protocol->input_options : protocol->push_options;
+  auto map = std::make_shared<Value>(
+      *split_url(report, *url, value.is_map() ? &value : nullptr, has_own_query(out.scheme), options));
+  refuse_foreign_options(report, *map, fmt::format("{} {}", out.scheme, input ? "inputs" : "pushes"),
+                         options);
   read_table(report, *map, table, out);
+  check_end(report, *url, input, out);
 }
 
 Parsed<Program> parse_channel_program(const Value& value) { return parse_program(value); }

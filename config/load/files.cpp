@@ -54,6 +54,17 @@ bool Files::absent(const std::string& path) const {
   return !disk_ || (::access(path.c_str(), F_OK) != 0 && errno == ENOENT);
 }
 
+std::string Files::unreadable(const std::string& path) const {
+  if (!disk_ || texts_.contains(path)) return "";
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return std::strerror(errno);
+  struct stat status {};
+  const bool regular = ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+  ::close(fd);
+  if (!regular) return "it is no regular file";
+  return status.st_size < 188 ? "it holds no transport packet" : "";
+}
+
 std::vector<std::string> Files::match(const std::string& pattern) const {
   if (pattern.find_first_of("*?[") == std::string::npos) return {pattern};
   std::vector<std::string> out;

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <ctime>
 #include <filesystem>
 #include <map>
 #include <set>
 #include <sstream>
 
+#include "config/load/certificate.h"
 #include "config/load/draft.h"
 #include "config/load/files.h"
 
@@ -63,8 +65,18 @@ class Loader {
     std::vector<ChannelDraft> channels;
     load_channels(node_file, channels);
     for (SrtDraft& server : node_.srt) load_passphrase(server.passphrase);
+    for (RtmpsDraft& server : node_.rtmps) load_certificate(server);
     for (ChannelDraft& channel : channels) {
       if (channel.serve.srt) load_passphrase(channel.serve.srt->passphrase);
+      for (EndDraft& end : channel.inputs) {
+        load_passphrase(end.passphrase);
+        load_secret(end.publish.key, "key_file", parse_publish_key);
+        if (channel.enabled) check_media_file(end);
+      }
+      for (EndDraft& end : channel.push) {
+        load_passphrase(end.passphrase);
+        load_secret(end.key, "key_file", parse_stream_key);
+      }
     }
     resolve(report_, node_, channels, model_);
     load_admin(node_file);
@@ -121,28 +133,61 @@ class Loader {
     }
   }
 
-  // Relative to the file that names it, be that under `defaults` or a channel.
-  void load_passphrase(SecretDraft& secret) {
-    if (!secret.file.set) return;
+  // Relative to the file that names it, be that under `defaults` or a channel. Null after an error.
+  const FileText* read_secret(SecretDraft& secret, const char* key) {
+    if (!secret.file.set) return nullptr;
     const Place place = secret.file.place;
     const std::string path = join_path(report_.file_name(place.file), secret.file.value);
     secret.path = absolute(path);
     // Under `defaults` one file serves thousands of channels.
-    const auto [known, fresh] = passphrases_.try_emplace(secret.path);
+    const auto [known, fresh] = secrets_.try_emplace(secret.path);
     if (fresh) known->second = files_.read(path);
-    const auto& read = known->second;
-    const auto passphrase =
-        read.map([](const FileText& file) { return file.text; }).and_then([](const std::string& text) {
-          return parse_passphrase(text);
-        });
-    if (!read) {
-      report_.error(place, fmt::format("can't read passphrase_file '{}': {}", shown(path), read.error()));
-    } else if (!passphrase) {
-      report_.error(place, fmt::format("passphrase_file '{}' {}", shown(path), passphrase.error()));
+    if (known->second) return &*known->second;
+    report_.error(place, fmt::format("can't read {} '{}': {}", key, shown(path), known->second.error()));
+    return nullptr;
+  }
+
+  using ParseSecret = tl::expected<std::string, std::string> (*)(const std::string&);
+  void load_secret(SecretDraft& secret, const char* key, ParseSecret parse) {
+    const FileText* file = read_secret(secret, key);
+    if (file == nullptr) return;
+    const Place place = secret.file.place;
+    const std::string path = join_path(report_.file_name(place.file), secret.file.value);
+    if (auto text = parse(file->text)) {
+      warn_of_mode(place, path, file->mode);
+      secret.text = std::move(*text);
     } else {
-      warn_of_mode(place, path, read->mode);
-      secret.text = *passphrase;
+      report_.error(place, fmt::format("{} '{}' {}", key, shown(path), text.error()));
     }
+  }
+
+  void load_passphrase(SecretDraft& secret) { load_secret(secret, "passphrase_file", parse_passphrase); }
+
+  // The certificate may be read by everybody, its key not.
+  void load_certificate(RtmpsDraft& server) {
+    const auto pem = [](const std::string& text) { return tl::expected<std::string, std::string>(text); };
+    if (const FileText* file = read_secret(server.certificate, "certificate"))
+      server.certificate.text = file->text;
+    load_secret(server.key, "key", pem);
+    if (server.certificate.text.empty() || server.key.text.empty()) return;
+    if (const auto pair = check_pair(server.certificate.text, server.key.text); !pair) {
+      const SecretDraft& wrong = pair.error().of_key ? server.key : server.certificate;
+      report_.error(wrong.file.place, fmt::format("{} '{}' {}", pair.error().of_key ? "key" : "certificate",
+                                                  shown(wrong.file.value), pair.error().why));
+    } else if (const auto expiry = expiry_of(server.certificate.text, std::time(nullptr)); !expiry.empty()) {
+      report_.warning(server.certificate.file.place,
+                      fmt::format("certificate '{}' {}: players will refuse it, renew it",
+                                  shown(server.certificate.file.value), expiry));
+    }
+  }
+
+  // It may come later.
+  void check_media_file(const EndDraft& end) {
+    if (end.kind != InputKind::file || end.address.empty()) return;
+    if (const auto why = files_.unreadable(end.address); !why.empty())
+      report_.warning(end.place,
+                      fmt::format("can't read '{}': {}; this input stays silent until that is mended",
+                                  shown(end.address), why));
   }
 
   void warn_of_mode(Place place, const std::string& path, std::uint32_t mode) {
@@ -180,7 +225,7 @@ class Loader {
   NodeDraft node_;
   Model model_;
   std::vector<SourceFile> sources_;
-  std::map<std::string, tl::expected<FileText, std::string>> passphrases_;
+  std::map<std::string, tl::expected<FileText, std::string>> secrets_;
   std::string run_dir_;
   std::string data_dir_;
 };
@@ -198,8 +243,31 @@ LoadResult load_texts(const std::vector<SourceFile>& texts, Secrets secrets) {
   return Loader(files).run(texts.front().path);
 }
 
-tl::expected<std::string, std::string> read_passphrase(const std::string& path) {
-  return Files().read(path).and_then([](const FileText& file) { return parse_passphrase(file.text); });
+void read_secrets(Model& model) {
+  const Files files;
+  const auto read = [&](const std::string& path, std::string& secret,
+                        tl::expected<std::string, std::string> (*parse)(const std::string&)) {
+    if (path.empty()) return;
+    secret = files.read(path).and_then([&](const FileText& file) { return parse(file.text); }).value_or("");
+  };
+  const auto whole = [](const std::string& text) { return tl::expected<std::string, std::string>(text); };
+  for (SrtServer& server : model.node.srt) read(server.passphrase_file, server.passphrase, parse_passphrase);
+  for (RtmpsServer& server : model.node.rtmps) {
+    read(server.certificate_file, server.certificate, whole);
+    read(server.key_file, server.key, whole);
+    if (!check_pair(server.certificate, server.key)) server.key.clear();
+  }
+  for (Channel& channel : model.channels) {
+    if (channel.srt) read(channel.srt->passphrase_file, channel.srt->passphrase, parse_passphrase);
+    for (Input& input : channel.inputs) {
+      read(input.passphrase_file, input.passphrase, parse_passphrase);
+      read(input.key_file, input.key, parse_publish_key);
+    }
+    for (Push& push : channel.push) {
+      read(push.passphrase_file, push.passphrase, parse_passphrase);
+      read(push.key_file, push.stream, parse_stream_key);
+    }
+  }
 }
 
 }  // namespace headgate::config

@@ -50,8 +50,9 @@ LoadResult load(const std::string& node_file);
 enum class Secrets { from_disk, none };
 LoadResult load_texts(const std::vector<SourceFile>& texts, Secrets secrets = Secrets::from_disk);
 
-// Of a passphrase_file as the model names it. Errors never hold what may be the secret.
-tl::expected<std::string, std::string> read_passphrase(const std::string& path);
+// The secrets of a model that was kept without them, each out of the file that the model names; "" where it
+// can't be read any more. One file at a time: one that is gone costs no other its secret.
+void read_secrets(Model& model);
 
 // JSON Schema (draft-07) of the two files, generated from the parser's own tables.
 std::string node_json_schema();

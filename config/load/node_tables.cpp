@@ -20,6 +20,7 @@ struct LogDraft {
 struct ServersDraft {
   std::vector<HttpDraft> http;
   std::vector<RtmpDraft> rtmp;
+  std::vector<RtmpsDraft> rtmps;
   std::vector<SrtDraft> srt;
   std::optional<AdminDraft> admin;
 };
@@ -239,6 +240,23 @@ const Table<RtmpDraft>& rtmp_table() {
   return kTable;
 }
 
+const Table<RtmpsDraft>& rtmps_table() {
+  using D = RtmpsDraft;
+  static const Table<D> kTable{
+      "servers.rtmps",
+      {required(text<D>("listen", &D::listen, check_listen, "",
+                        "address and port; \"[::]:1936\" takes IPv6 and IPv4")),
+       required(text<D>(
+           "certificate", [](D& d) -> Located<std::string>& { return d.certificate.file; }, check_title, "",
+           "PEM file of the certificate and those between it and the root, relative to this file; read again "
+           "at "
+           "each apply")),
+       required(text<D>(
+           "key", [](D& d) -> Located<std::string>& { return d.key.file; }, check_title, "",
+           "PEM file of its private key, without a passphrase, relative to this file"))}};
+  return kTable;
+}
+
 const Table<SrtDraft>& srt_table() {
   using D = SrtDraft;
   using std::chrono::milliseconds;
@@ -287,19 +305,28 @@ const Table<ServersDraft>& servers_table() {
                      read_table(report, *item, admin_table(), out.admin.emplace());
                    }
                  }),
-       tables<D>("rtmp", Key::Shape::one_or_list, rtmp_table(), "RTMP for players; a map or a list of maps",
+       tables<D>("rtmp", Key::Shape::one_or_list, rtmp_table(),
+                 "RTMP for players and encoders; a map or a list of maps",
                  [](Report& report, const Value& value, D& out) {
                    for (const Value* item : one_or_list(value)) {
                      read_table(report, *item, rtmp_table(), out.rtmp.emplace_back());
                    }
                  }),
-       tables<D>("srt", Key::Shape::one_or_list, srt_table(), "SRT for players; a map or a list of maps",
+       tables<D>("srt", Key::Shape::one_or_list, srt_table(),
+                 "SRT for players and encoders; a map or a list of maps",
                  [](Report& report, const Value& value, D& out) {
                    for (const Value* item : one_or_list(value)) {
                      read_table(report, *item, srt_table(), out.srt.emplace_back());
                    }
                  }),
-       refused<D>("https"), refused<D>("rtmps")}};
+       tables<D>("rtmps", Key::Shape::one_or_list, rtmps_table(),
+                 "RTMP over TLS for players and encoders; a map or a list of maps",
+                 [](Report& report, const Value& value, D& out) {
+                   for (const Value* item : one_or_list(value)) {
+                     read_table(report, *item, rtmps_table(), out.rtmps.emplace_back());
+                   }
+                 }),
+       refused<D>("https")}};
   return kTable;
 }
 
@@ -351,6 +378,7 @@ const Table<NodeDraft>& node_table() {
                    read_table(report, value, servers_table(), servers);
                    out.http = std::move(servers.http);
                    out.rtmp = std::move(servers.rtmp);
+                   out.rtmps = std::move(servers.rtmps);
                    out.srt = std::move(servers.srt);
                    out.admin = std::move(servers.admin);
                  }),

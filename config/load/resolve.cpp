@@ -11,13 +11,14 @@ namespace {
 
 // What the fast path's statistics page has room for (control/protocol/stats_page.h).
 constexpr std::size_t kMaxPushes = 4096;
+constexpr std::size_t kMaxAllInputs = 2048;
 constexpr std::size_t kMaxInterfaces = 16;
 constexpr std::size_t kMaxNetworks = 64;
 
 class Resolver {
  public:
   Resolver(Report& report, const NodeDraft& node, const std::vector<ChannelDraft>& channels, Model& model)
-      : report_(report), node_(node), channels_(channels), model_(model) {}
+      : report_(report), node_(node), channels_(channels), model_(model), bridge_ends_(report, node) {}
 
   void run() {
     check_interfaces();
@@ -27,6 +28,10 @@ class Resolver {
     for (const auto& draft : node_.interfaces) model_.node.interfaces.push_back(draft.interface);
     for (const auto& server : node_.http) model_.node.http.push_back({server.listen.value});
     for (const auto& server : node_.rtmp) model_.node.rtmp.push_back({server.listen.value});
+    for (const auto& server : node_.rtmps) {
+      model_.node.rtmps.push_back({server.listen.value, server.certificate.path, server.key.path,
+                                   server.certificate.text, server.key.text});
+    }
     for (const auto& server : node_.srt) {
       model_.node.srt.push_back(
           {server.listen.value, server.latency, server.passphrase.path, server.passphrase.text});
@@ -100,27 +105,21 @@ class Resolver {
   }
 
   void check_listeners() {
-    struct Listener {
-      std::string host, port;
-      Place place;
-    };
-    std::vector<Listener> known;  // of TCP, then of UDP
-    const auto any = [](const std::string& host) { return host == "[::]" || host == "0.0.0.0"; };
+    std::vector<const Located<std::string>*> known;  // of TCP, then of UDP
     const auto check = [&](const Located<std::string>& listen) {
       if (!listen.set) return;
-      const std::size_t colon = listen.value.rfind(':');
-      const Listener next{listen.value.substr(0, colon), listen.value.substr(colon + 1), listen.place};
-      for (const Listener& other : known) {
-        if (other.port != next.port) continue;
-        if (other.host != next.host && !any(other.host) && !any(next.host)) continue;
-        report_.error(next.place, fmt::format("port {} is taken by another server already ({})", next.port,
-                                              report_.where(other.place)));
+      for (const auto* other : known) {
+        if (!same_socket(other->value, listen.value)) continue;
+        report_.error(listen.place, fmt::format("port {} is taken by another server already ({})",
+                                                listen.value.substr(listen.value.rfind(':') + 1),
+                                                report_.where(other->place)));
         return;
       }
-      known.push_back(next);
+      known.push_back(&listen);
     };
     for (const HttpDraft& server : node_.http) check(server.listen);
     for (const RtmpDraft& server : node_.rtmp) check(server.listen);
+    for (const RtmpsDraft& server : node_.rtmps) check(server.listen);
     if (node_.admin) check(node_.admin->listen);
     known.clear();
     for (const SrtDraft& server : node_.srt) check(server.listen);
@@ -247,6 +246,7 @@ class Resolver {
       const Flow flow{input.interface, input.vlan, input.group, input.port};
       taken_[flow] = {channel.id, end.place};
       check_protocol(flow, input, {channel.id, end.place});
+      check_twice(out, input, end);
     }
     out.inputs.push_back(std::move(input));
   }
@@ -266,6 +266,17 @@ class Resolver {
       return;
     }
     protocols.try_emplace(input.source, SpokenBy{input.protocol, use});
+  }
+
+  // An input that is there twice is no backup.
+  void check_twice(const Channel& channel, const Input& input, const EndDraft& end) {
+    const auto same = std::find_if(channel.inputs.begin(), channel.inputs.end(), [&](const Input& other) {
+      return other.url == input.url && other.program == input.program;
+    });
+    if (same == channel.inputs.end()) return;
+    report_.error(end.place,
+                  fmt::format("this is input {} of channel '{}' already: a backup comes from elsewhere",
+                              same->number, channel.id));
   }
 
   static std::string vlan_text(const EndDraft& end) {
@@ -305,9 +316,12 @@ class Resolver {
                         report_.where(known->second.place)));
       }
     }
-    if (++pushes_ == kMaxPushes + 1)
-      report_.error(end.place, fmt::format("more than {} pushes in all", kMaxPushes));
     out.push.push_back(std::move(push));
+  }
+
+  // An end without a protocol that is served.
+  static bool said_already(const EndDraft& end) {
+    return end.scheme.empty() && end.kind != InputKind::publish;
   }
 
   void add(const ChannelDraft& draft) {
@@ -333,11 +347,69 @@ class Resolver {
     channel.tags = draft.tags;
     channel.enabled = draft.enabled;
     for (const EndDraft& end : draft.inputs) {
-      add_input(draft, end, static_cast<std::uint32_t>(channel.inputs.size()) + 1, channel);
+      const auto number = static_cast<std::uint32_t>(channel.inputs.size()) + 1;
+      if (said_already(end)) continue;
+      if (end.kind == InputKind::datagrams) {
+        add_input(draft, end, number, channel);
+      } else {
+        bridge_ends_.add_input(draft, end, number, channel);
+      }
     }
-    for (const EndDraft& end : draft.push) add_push(draft, end, channel);
+    for (const EndDraft& end : draft.push) {
+      if (said_already(end)) continue;
+      if (end.kind == InputKind::datagrams) {
+        add_push(draft, end, channel);
+      } else {
+        bridge_ends_.add_push(draft, end, channel);
+      }
+    }
+    check_counts(draft, channel);
+    channel.failover = draft.failover.failover;
+    add_remux(draft.remux, channel);
     add_serve(draft.serve, channel);
     model_.channels.push_back(std::move(channel));
+  }
+
+  // What the fast path's page has room for.
+  void check_counts(const ChannelDraft& draft, const Channel& channel) {
+    const auto count = [&](std::size_t& all, std::size_t more, std::size_t most, const char* what) {
+      if (all <= most && all + more > most)
+        report_.error(draft.place, fmt::format("more than {} {} in all", most, what));
+      all += more;
+    };
+    count(pushes_, channel.push.size(), kMaxPushes, "pushes");
+    count(inputs_, channel.inputs.size(), kMaxAllInputs, "inputs");
+  }
+
+  void add_remux(const RemuxDraft& remux, Channel& channel) {
+    const bool made_here = std::all_of(channel.inputs.begin(), channel.inputs.end(), [](const Input& input) {
+      return input.kind == InputKind::publish || input.kind == InputKind::rtmp;
+    });
+    const auto only_here = [&](Place place, const char* key) {
+      if (made_here) return;
+      report_.error(place,
+                    fmt::format("{} of a service that comes by another way than publish or rtmp is not "
+                                "supported yet: it keeps its own",
+                                key));
+    };
+    if (remux.service_id.set) {
+      only_here(remux.service_id.place, "service_id");
+      channel.remux.service_id = remux.service_id.value;
+    }
+    if (remux.provider.set) {
+      only_here(remux.provider.place, "provider");
+      channel.remux.provider = remux.provider.value;
+    }
+    channel.remux.bitrate = remux.bitrate.value;
+    if (!remux.buffer.set) return;
+    channel.remux.buffer = remux.buffer.value;
+    if (remux.bitrate.set && remux.buffer.value < kConstantRateBuffer) {
+      report_.error(
+          remux.buffer.place,
+          fmt::format("buffer must be at least {} where bitrate is set: a constant rate evens out what "
+                      "comes",
+                      format_duration(kConstantRateBuffer)));
+    }
   }
 
   void add_serve(const ServeDraft& serve, Channel& channel) {
@@ -356,7 +428,7 @@ class Resolver {
       channel.http_ts = true;
     }
     if (serve.rtmp) {
-      need(serve.rtmp->place, !node_.rtmp.empty(), "rtmp", "RTMP", "rtmp");
+      need(serve.rtmp->place, !node_.rtmp.empty() || !node_.rtmps.empty(), "rtmp", "RTMP", "rtmp");
       channel.rtmp = true;
     }
     if (serve.srt) {
@@ -379,8 +451,10 @@ class Resolver {
   const NodeDraft& node_;
   const std::vector<ChannelDraft>& channels_;
   Model& model_;
+  BridgeEnds bridge_ends_;
   bool no_interface_said_ = false;
   std::size_t pushes_ = 0;
+  std::size_t inputs_ = 0;
   std::map<Flow, Use> taken_;
   std::map<Flow, Use> sent_;
   std::map<Flow, std::map<std::string, SpokenBy>> protocols_;  // by source

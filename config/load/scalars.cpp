@@ -139,8 +139,45 @@ std::string format_duration(milliseconds time) {
   const auto ms = time.count();
   if (ms % 86'400'000 == 0 && ms != 0) return fmt::format("{}d", ms / 86'400'000);
   if (ms % 3'600'000 == 0 && ms != 0) return fmt::format("{}h", ms / 3'600'000);
+  if (ms % 60'000 == 0 && ms > 60'000) return fmt::format("{}min", ms / 60'000);
   if (ms % 1000 == 0) return fmt::format("{}s", ms / 1000);
   return fmt::format("{}ms", ms);
+}
+
+Parsed<std::uint64_t> parse_bitrate(const Value& value, std::uint64_t min, std::uint64_t max) {
+  if (value.is_null()) return wrong("has no value");
+  if (!value.is_scalar()) return wrong(fmt::format("must be a rate like 6Mbps, not {}", kind_name(value)));
+  const std::string& text = value.text;
+  const std::size_t split = std::min(text.find_first_not_of("0123456789."), text.size());
+  const std::string_view unit = std::string_view(text).substr(split);
+  double amount = 0;
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + split, amount, std::chars_format::fixed);
+  if (split == 0 || error != std::errc{} || end != text.data() + split)
+    return wrong(fmt::format("must be a rate like 6Mbps or 800kbps, not '{}'", shown(text)));
+  if (unit.empty()) {
+    return wrong(amount >= 100'000
+                     ? fmt::format("needs a unit: write {}",
+                                   format_bitrate(static_cast<std::uint64_t>(std::min(amount, 1e15))))
+                     : fmt::format("needs a unit: write {}{}", shown(text), amount >= 200 ? "kbps" : "Mbps"));
+  }
+  constexpr std::array<std::pair<std::string_view, double>, 3> kUnits{
+      {{"kbps", 1e3}, {"Mbps", 1e6}, {"Gbps", 1e9}}};
+  const auto* const known =
+      std::find_if(kUnits.begin(), kUnits.end(), [&](const auto& u) { return u.first == unit; });
+  if (known == kUnits.end())
+    return wrong(fmt::format("has the unknown unit '{}': write kbps or Mbps, as in 6Mbps", shown(unit)));
+  const double total = std::round(amount * known->second);
+  if (total < static_cast<double>(min) || total > static_cast<double>(max)) {
+    return wrong(
+        fmt::format("must be {} to {}, not {}", format_bitrate(min), format_bitrate(max), shown(text)));
+  }
+  return static_cast<std::uint64_t>(total);
+}
+
+std::string format_bitrate(std::uint64_t bits) {
+  if (bits % 1'000'000 == 0) return fmt::format("{}Mbps", bits / 1'000'000);
+  return fmt::format("{}kbps", static_cast<double>(bits) / 1e3);
 }
 
 std::optional<std::uint32_t> parse_ipv4(std::string_view text) {
@@ -265,6 +302,23 @@ Parsed<std::string> check_title(std::string_view text) {
   if (text.empty() || text.size() > 128 || !printable)
     return wrong("must be 1 to 128 bytes of text on one line");
   return std::string(text);
+}
+
+// What SRTO_STREAMID holds.
+Parsed<std::string> check_stream_id(std::string_view text) {
+  constexpr std::size_t kMax = 512;
+  const bool printable = std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c < 0x7f; });
+  if (text.empty() || text.size() > kMax || !printable)
+    return wrong(fmt::format("must be 1 to {} printable ASCII characters", kMax));
+  return std::string(text);
+}
+
+bool is_host(std::string_view text) {
+  if (text.size() > 2 && text.front() == '[' && text.back() == ']')
+    return is_ipv6(text.substr(1, text.size() - 2));
+  // RFC 1123 clause 2.1; underscores are in use all the same.
+  return !text.empty() && text.size() <= 253 && text.front() != '-' && text.front() != '.' &&
+         all_of(text, [](char c) { return is_alnum(c) || c == '-' || c == '.' || c == '_'; });
 }
 
 }  // namespace headgate::config

@@ -26,6 +26,9 @@ Parsed<bool> parse_boolean(const Value& value);
 Parsed<std::chrono::milliseconds> parse_duration(const Value& value, std::chrono::milliseconds min,
                                                  std::chrono::milliseconds max);
 std::string format_duration(std::chrono::milliseconds time);
+// 6Mbps, 800kbps, in bit/s. The unit is required.
+Parsed<std::uint64_t> parse_bitrate(const Value& value, std::uint64_t min, std::uint64_t max);
+std::string format_bitrate(std::uint64_t bits_per_second);
 
 // In host byte order.
 std::optional<std::uint32_t> parse_ipv4(std::string_view text);
@@ -41,6 +44,8 @@ Parsed<std::string> check_device(std::string_view text);  // af_packet:eth1, ...
 Parsed<std::string> check_listen(std::string_view text);  // [::]:8080, 127.0.0.1:9470
 Parsed<std::string> check_absolute_path(std::string_view text);
 Parsed<std::string> check_node_name(std::string_view text);
-Parsed<std::string> check_title(std::string_view text);  // a channel's name, a tag
+Parsed<std::string> check_title(std::string_view text);      // a channel's name, a tag
+Parsed<std::string> check_stream_id(std::string_view text);  // of SRT
+bool is_host(std::string_view text);                         // a name, an IPv4 address or [an IPv6 address]
 
 }  // namespace headgate::config

@@ -44,7 +44,13 @@ Json schema_of(const Key& key) {
     }
     out = Json{{"anyOf", {map, {{"type", "array"}, {"items", {{"enum", names}}}, {"uniqueItems", true}}}}};
   }
-  if (key.name == "inputs") out["minItems"] = out["maxItems"] = 1;
+  if (key.name == "inputs") {
+    out["minItems"] = 1;
+    out["maxItems"] = kMaxInputs;
+    out["items"]["anyOf"][1]["oneOf"] = {{{"required", {"url"}}}, {{"required", {"publish"}}}};
+  }
+  if (key.name == "push") out["items"]["anyOf"][1]["required"] = {"url"};
+  if (key.name == "publish") out = Json{{"anyOf", {out, {{"type", "null"}}}}};
   if (key.name == "vlans")
     out["additionalProperties"] = {{"anyOf", {out["additionalProperties"], {{"type", "null"}}}}};
   // `defaults` and the parts that they complete need nothing.

@@ -11,26 +11,58 @@
 
 namespace headgate::config {
 
-tl::expected<std::string, std::string> parse_passphrase(const std::string& text) {
-  constexpr std::size_t kMin = 10;
-  constexpr std::size_t kMax = 79;
-  std::string passphrase = text;
-  while (!passphrase.empty() && (passphrase.back() == '\n' || passphrase.back() == '\r')) {
-    passphrase.pop_back();
-  }
-  // Never show what may be the passphrase.
-  if (passphrase.find('\n') != std::string::npos)
-    return tl::unexpected<std::string>("must hold the passphrase alone, in one line");
-  if (passphrase.size() < kMin || passphrase.size() > kMax) {
+namespace {
+
+// A secret alone in its file, with or without an end of line. The messages never show what may be it.
+tl::expected<std::string, std::string> parse_secret(std::string text, const char* what, std::size_t min,
+                                                    std::size_t max) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+  if (text.find('\n') != std::string::npos)
+    return tl::unexpected<std::string>(fmt::format("must hold the {} alone, in one line", what));
+  if (text.size() < min || text.size() > max) {
     return tl::unexpected<std::string>(
-        fmt::format("holds {} characters: a passphrase has {} to {}, make one with openssl rand -hex 16",
-                    passphrase.size(), kMin, kMax));
+        fmt::format("holds {} characters: a {} has {} to {}, make one with openssl rand -hex 16", text.size(),
+                    what, min, max));
   }
-  if (!std::all_of(passphrase.begin(), passphrase.end(), [](char c) { return c >= ' ' && c < 0x7f; })) {
+  return text;
+}
+
+}  // namespace
+
+tl::expected<std::string, std::string> parse_passphrase(const std::string& text) {
+  auto passphrase = parse_secret(text, "passphrase", 10, 79);
+  if (passphrase &&
+      !std::all_of(passphrase->begin(), passphrase->end(), [](char c) { return c >= ' ' && c < 0x7f; })) {
     return tl::unexpected<std::string>(
         "holds a character that is not printable ASCII: make one with openssl rand -hex 16");
   }
   return passphrase;
+}
+
+tl::expected<std::string, std::string> parse_publish_key(const std::string& text) {
+  auto key = parse_secret(text, "key", 8, 128);
+  // Unreserved characters, RFC 3986 clause 2.3.
+  const auto plain = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
+  };
+  if (key && !std::all_of(key->begin(), key->end(), plain)) {
+    return tl::unexpected<std::string>(
+        "holds a character other than letters, digits, - . _ and ~: make a key with openssl rand -hex 16");
+  }
+  return key;
+}
+
+tl::expected<std::string, std::string> parse_stream_key(const std::string& text) {
+  std::string key = text;
+  while (!key.empty() && (key.back() == '\n' || key.back() == '\r')) key.pop_back();
+  constexpr std::size_t kMax = 512;
+  if (key.empty() || key.size() > kMax ||
+      !std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c < 0x7f; })) {
+    return tl::unexpected<std::string>(fmt::format(
+        "must hold the stream key alone, in one line of 1 to {} characters without spaces", kMax));
+  }
+  return key;
 }
 
 std::vector<AdminToken> read_tokens(Report& report, const std::string& text, int file) {

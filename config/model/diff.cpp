@@ -20,9 +20,23 @@ std::vector<Input> without_program(std::vector<Input> inputs) {
   return inputs;
 }
 
+// Inputs that come behind those of a channel that has a switch already disturb nothing.
+bool only_more_backups(const Channel& running, const Channel& wanted) {
+  return running.inputs.size() > 1 && wanted.inputs.size() > running.inputs.size() &&
+         std::equal(running.inputs.begin(), running.inputs.end(), wanted.inputs.begin());
+}
+
 bool sends(const Channel& channel) {
-  return channel.enabled &&
-         std::any_of(channel.push.begin(), channel.push.end(), [](const Push& push) { return push.enabled; });
+  return channel.enabled && std::any_of(channel.push.begin(), channel.push.end(),
+                                        [](const Push& push) { return push.enabled && !by_bridge(push); });
+}
+
+// Their connections stay; what they carry breaks.
+void add_bridge_pushes(const Channel& running, std::vector<std::string>& pushes) {
+  for (const Push& push : running.push) {
+    if (push.enabled && by_bridge(push) && std::find(pushes.begin(), pushes.end(), push.url) == pushes.end())
+      pushes.push_back(push.url);
+  }
 }
 
 // The bridge can narrow or widen a window between two segments, but a new segment length begins a new
@@ -63,6 +77,8 @@ ChannelChange compare(const Channel& running, const Channel& wanted) {
   const bool same_flows = without_program(running.inputs) == without_program(wanted.inputs);
   note(!same_flows, "inputs");
   note(same_flows && running.inputs != wanted.inputs, "program");
+  note(running.failover != wanted.failover, "failover");
+  note(running.remux != wanted.remux, "remux");
   note(running.push != wanted.push, "push");
   note(running.hls != wanted.hls, "serve.hls");
   note(running.http_ts != wanted.http_ts, "serve.http-ts");
@@ -70,8 +86,10 @@ ChannelChange compare(const Channel& running, const Channel& wanted) {
   note(running.srt != wanted.srt, "serve.srt");
   out.values = channel_values(running, wanted);
   if (running.enabled && wanted.enabled) out.interrupts_pushes = interrupted_pushes(running, wanted);
-  const bool media = running.inputs != wanted.inputs || !wanted.enabled;
+  const bool media = (running.inputs != wanted.inputs && !only_more_backups(running, wanted)) ||
+                     running.remux != wanted.remux || !wanted.enabled;
   out.interrupts_media = sends(running) && media;
+  if (running.enabled && media) add_bridge_pushes(running, out.interrupts_pushes);
   out.interrupts_viewers = interrupted_viewers(running, wanted, media);
   out.interrupts_hls = std::count(out.interrupts_viewers.begin(), out.interrupts_viewers.end(), "hls") != 0;
   return out;
@@ -97,9 +115,11 @@ class NodeDiff {
     restart("fastpath.idle", before.idle, after.idle);
     note("servers.http", running_.http, wanted_.http);
     note("servers.rtmp", running_.rtmp, wanted_.rtmp);
+    note("servers.rtmps", running_.rtmps, wanted_.rtmps);
     note("servers.srt", running_.srt, wanted_.srt);
     listeners("servers.http", running_.http, wanted_.http, {"hls", "http-ts"});
     listeners("servers.rtmp", running_.rtmp, wanted_.rtmp, {"rtmp"});
+    listeners("servers.rtmps", running_.rtmps, wanted_.rtmps, {"rtmp"});
     listeners("servers.srt", running_.srt, wanted_.srt, {"srt"});
     note("servers.admin", running_.admin, wanted_.admin);
   }

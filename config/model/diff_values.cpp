@@ -27,12 +27,17 @@ std::string join(const Items& items, Word word) {
 // Where it is taken from or goes to, beyond what the URL says.
 template <class End>
 std::string place(const End& end) {
+  if (by_bridge(end)) return end.url;
   return end.url + " on " + end.interface + (end.vlan == 0 ? "" : " VLAN " + std::to_string(end.vlan));
 }
 
 std::string short_url(const Push& push) { return push.url.substr(0, push.url.find('?')); }
 
 bool same_end(const Push& a, const Push& b) {
+  if (a.kind != b.kind) return false;
+  if (by_bridge(a)) {
+    return a.url == b.url && a.address == b.address && a.stream_id == b.stream_id && a.stream == b.stream;
+  }
   return a.protocol == b.protocol && a.interface == b.interface && a.vlan == b.vlan && a.group == b.group &&
          a.port == b.port;
 }
@@ -52,6 +57,15 @@ class Values {
   std::vector<ValueChange> list;
 };
 
+// The file that holds a secret, never the secret.
+void secret_value(const std::string& key, const std::string& before, const std::string& after, bool other,
+                  Values& values) {
+  if (before != after)
+    values.list.push_back({key, before, after});
+  else if (other)
+    values.list.push_back({key, before, "another secret in that file"});
+}
+
 void input_values(const Channel& running, const Channel& wanted, Values& values) {
   const std::size_t both = std::min(running.inputs.size(), wanted.inputs.size());
   const std::size_t all = std::max(running.inputs.size(), wanted.inputs.size());
@@ -69,6 +83,14 @@ void input_values(const Channel& running, const Channel& wanted, Values& values)
     else if (place(before) != place(after))
       values.list.push_back({key, place(before), place(after)});
     values.note(all == 1 ? "program" : key + ".program", before.program, after.program);
+    values.note(key + " latency", before.latency, after.latency);
+    values.note(key + " grace", before.grace, after.grace);
+    if (before.url != after.url) continue;
+    secret_value(key + " passphrase_file", before.passphrase_file, after.passphrase_file,
+                 before.passphrase != after.passphrase, values);
+    secret_value(key + " key_file", before.key_file, after.key_file, before.key != after.key, values);
+    if (before.address != after.address || before.stream_id != after.stream_id)
+      values.list.push_back({key, before.url, "another address or stream id that may hold secrets"});
   }
 }
 
@@ -83,10 +105,48 @@ void push_values(const Channel& running, const Channel& wanted, Values& values) 
     values.note(key + " ttl", std::uint16_t{before.ttl}, std::uint16_t{after->ttl});
     values.note(key + " dscp", std::uint16_t{before.dscp}, std::uint16_t{after->dscp});
     values.note(key + " enabled", before.enabled, after->enabled);
+    values.note(key + " latency", before.latency, after->latency);
+    secret_value(key + " passphrase_file", before.passphrase_file, after->passphrase_file,
+                 before.passphrase != after->passphrase, values);
+    if (before.key_file != after->key_file)
+      values.list.push_back({key + " key_file", before.key_file, after->key_file});
   }
   for (const Push& after : wanted.push) {
     if (find_end(running.push, after) == nullptr) values.list.push_back({"push", "", short_url(after)});
   }
+}
+
+std::string rate_words(std::uint64_t bits) {
+  if (bits == 0) return "";
+  std::string number = std::to_string(static_cast<double>(bits) / 1e6);
+  while (number.back() == '0') number.pop_back();
+  if (number.back() == '.') number.pop_back();
+  return number + "Mbps";
+}
+
+void way_values(const Channel& running, const Channel& wanted, Values& values) {
+  const Failover &before = running.failover, &after = wanted.failover;
+  values.note("failover.after", before.after, after.after);
+  const auto back = [](bool by_itself) { return std::string(by_itself ? "auto" : "manual"); };
+  values.note("failover.back", back(before.back), back(after.back));
+  values.note("failover.hold", before.hold, after.hold);
+  const auto when = [](const Failover& failover) {
+    return join(failover.when, [](Trouble trouble) {
+      return std::string(kTroubleNames[static_cast<std::size_t>(trouble)]);
+    });
+  };
+  values.note("failover.when", when(before), when(after));
+  const Remux &old = running.remux, &made = wanted.remux;
+  values.note("remux.bitrate", rate_words(old.bitrate), rate_words(made.bitrate));
+  const auto buffer = [](const Remux& remux) {
+    return remux.buffer ? in_words(*remux.buffer) : std::string();
+  };
+  values.note("remux.buffer", buffer(old), buffer(made));
+  const auto service = [](const Remux& remux) {
+    return remux.service_id ? std::to_string(*remux.service_id) : std::string();
+  };
+  values.note("remux.service_id", service(old), service(made));
+  values.note("remux.provider", old.provider, made.provider);
 }
 
 void hls_values(const Channel& running, const Channel& wanted, Values& values) {
@@ -152,6 +212,12 @@ std::string in_words(const std::vector<RtmpServer>& servers) {
   return join(servers, [](const RtmpServer& server) { return server.listen; });
 }
 
+std::string in_words(const std::vector<RtmpsServer>& servers) {
+  return join(servers, [](const RtmpsServer& server) {
+    return server.listen + " certificate " + server.certificate_file + " key " + server.key_file;
+  });
+}
+
 std::string in_words(const std::vector<SrtServer>& servers) {
   return join(servers, [](const SrtServer& server) {
     return server.listen + " latency " + in_words(server.latency) +
@@ -180,6 +246,7 @@ std::vector<ValueChange> channel_values(const Channel& running, const Channel& w
   values.note("enabled", running.enabled, wanted.enabled);
   input_values(running, wanted, values);
   push_values(running, wanted, values);
+  way_values(running, wanted, values);
   hls_values(running, wanted, values);
   output_values(running, wanted, values);
   return std::move(values.list);
@@ -194,7 +261,9 @@ std::vector<std::string> interrupted_pushes(const Channel& running, const Channe
     // The fast path makes a new header, and with it new RTP numbers.
     const bool renumbered = !ends && before.protocol == DatagramProtocol::rtp &&
                             (before.ttl != after->ttl || before.dscp != after->dscp);
-    if (ends || renumbered) pushes.push_back(short_url(before));
+    const bool again = !ends && (before.latency != after->latency || before.passphrase != after->passphrase ||
+                                 before.passphrase_file.empty() != after->passphrase_file.empty());
+    if (ends || renumbered || again) pushes.push_back(short_url(before));
   }
   return pushes;
 }

@@ -23,6 +23,7 @@ std::string in_words(Hugepages value);
 std::string in_words(Idle value);
 std::string in_words(const std::vector<HttpServer>& servers);
 std::string in_words(const std::vector<RtmpServer>& servers);
+std::string in_words(const std::vector<RtmpsServer>& servers);
 std::string in_words(const std::vector<SrtServer>& servers);
 std::string in_words(const std::optional<AdminServer>& server);
 

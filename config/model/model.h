@@ -3,6 +3,7 @@
 // std::shared_ptr<const Model>.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -54,6 +55,16 @@ struct RtmpServer {
   bool operator==(const RtmpServer&) const = default;
 };
 
+// RTMP over TLS. Both files hold PEM.
+struct RtmpsServer {
+  std::string listen;
+  std::string certificate_file;  // absolute
+  std::string key_file;          // absolute
+  std::string certificate;       // read from them; "": it can't be read any more
+  std::string key;
+  bool operator==(const RtmpsServer&) const = default;
+};
+
 struct SrtServer {
   std::string listen;
   std::chrono::milliseconds latency{120};
@@ -77,21 +88,50 @@ struct AdminServer {
 
 using Program = std::variant<std::uint16_t, std::string>;  // program_number or service name
 
+// Where a channel comes from. All but datagrams enter through the bridge.
+enum class InputKind {
+  datagrams,     // udp://, rtp://
+  publish,       // an encoder comes to our RTMP or SRT server
+  srt_caller,    // srt://HOST:PORT
+  srt_listener,  // srt://:PORT
+  rtmp,          // rtmp://, rtmps://
+  http_ts,       // http(s)://…
+  hls,           // http(s)://….m3u8
+  file,          // file://…, looped
+};
+
 struct Input {
   std::uint32_t number = 1;
-  std::string url;  // canonical and without secrets
+  std::string url;  // canonical and without secrets; "publish"
+  InputKind kind = InputKind::datagrams;
+  std::optional<Program> program;  // its own, else the channel's
+  // datagrams
   DatagramProtocol protocol = DatagramProtocol::udp;
   std::string interface;  // resolved: never empty
   std::uint16_t vlan = 0;
   std::string group;  // udp://:PORT gives the interface's (or VLAN's) own address
   std::string source;
   std::uint16_t port = 0;
-  std::optional<Program> program;  // its own, else the channel's
+  // all others
+  std::string
+      address;  // HOST:PORT to call or to listen on, the whole URL, or the file's path; may hold secrets
+  std::string stream_id;                   // srt_caller
+  std::chrono::milliseconds latency{120};  // srt
+  std::string passphrase_file;             // srt; absolute; "": none
+  std::string passphrase;                  // read from it; "" beside a file: it can't be read any more
+  std::string key_file;                    // publish; absolute; "": anybody may publish
+  std::string key;                         // read from it; "" beside a file: it can't be read any more
+  std::chrono::milliseconds grace{5000};   // publish
   bool operator==(const Input&) const = default;
 };
 
+enum class PushKind { datagrams, rtmp, srt };
+
 struct Push {
   std::string url;
+  PushKind kind = PushKind::datagrams;
+  bool enabled = true;
+  // datagrams
   DatagramProtocol protocol = DatagramProtocol::udp;
   std::string interface;
   std::uint16_t vlan = 0;
@@ -99,8 +139,37 @@ struct Push {
   std::uint16_t port = 0;
   std::uint8_t ttl = 16;
   std::uint8_t dscp = 0;
-  bool enabled = true;
+  // rtmp, srt
+  std::string address;                     // rtmp://HOST/APP without the stream name; HOST:PORT of srt
+  std::string stream;                      // rtmp: the stream name, out of the URL or the key file
+  std::string key_file;                    // rtmp; absolute; "": the URL has the stream name
+  std::string stream_id;                   // srt
+  std::chrono::milliseconds latency{120};  // srt
+  std::string passphrase_file;             // srt; absolute; "": none
+  std::string passphrase;                  // read from it; "" beside a file: it can't be read any more
   bool operator==(const Push&) const = default;
+};
+
+// What `failover.when` may name, in the order of protocol::Trouble.
+enum class Trouble { no_data, sync, cc, pat, pmt, pcr, pid, scrambled, bitrate };
+inline constexpr std::array<const char*, 9> kTroubleNames{"no_data", "sync", "cc",        "pat",    "pmt",
+                                                          "pcr",     "pid",  "scrambled", "bitrate"};
+
+struct Failover {
+  std::chrono::milliseconds after{2000};
+  bool back = true;  // by itself to the preferred input
+  std::chrono::milliseconds hold{10'000};
+  std::vector<Trouble> when{Trouble::no_data, Trouble::sync, Trouble::pat,
+                            Trouble::pmt,     Trouble::pcr,  Trouble::scrambled};
+  bool operator==(const Failover&) const = default;
+};
+
+struct Remux {
+  std::uint64_t bitrate = 0;  // bit/s, constant, null-stuffed; 0: as it comes
+  std::optional<std::chrono::milliseconds> buffer;
+  std::optional<std::uint16_t> service_id;  // of a service that is made here
+  std::string provider;
+  bool operator==(const Remux&) const = default;
 };
 
 struct HlsOptions {
@@ -123,6 +192,8 @@ struct Channel {
   bool enabled = true;
   std::vector<Input> inputs;
   std::vector<Push> push;
+  Failover failover;
+  Remux remux;
   // What is served, and how.
   std::optional<HlsOptions> hls;
   bool http_ts = false;
@@ -141,6 +212,7 @@ struct Node {
   Fastpath fastpath;
   std::vector<HttpServer> http;
   std::vector<RtmpServer> rtmp;
+  std::vector<RtmpsServer> rtmps;
   std::vector<SrtServer> srt;
   std::optional<AdminServer> admin;
   bool operator==(const Node&) const = default;
@@ -161,5 +233,26 @@ inline std::vector<std::string> served(const Channel& channel) {
   if (channel.srt) out.emplace_back("srt");
   return out;
 }
+
+inline bool by_bridge(const Input& input) { return input.kind != InputKind::datagrams; }
+inline bool by_bridge(const Push& push) { return push.kind != PushKind::datagrams; }
+
+// What a constant rate needs at least, to even out what comes.
+inline constexpr std::chrono::milliseconds kConstantRateBuffer{200};
+
+// Between arrival and departure of an input.
+std::chrono::milliseconds buffer_of(const Channel& channel, const Input& input);
+
+// A file that a map names and whose secret is gone: what it opens stays closed, never open to all.
+inline bool locked_out(const std::string& file, const std::string& secret) {
+  return !file.empty() && secret.empty();
+}
+inline bool closed(const Input& input) {
+  return locked_out(input.passphrase_file, input.passphrase) || locked_out(input.key_file, input.key);
+}
+inline bool closed(const Push& push) {
+  return locked_out(push.passphrase_file, push.passphrase) || locked_out(push.key_file, push.stream);
+}
+inline bool closed(const RtmpsServer& server) { return server.certificate.empty() || server.key.empty(); }
 
 }  // namespace headgate::config

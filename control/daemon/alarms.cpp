@@ -31,10 +31,18 @@ void Daemon::set_alarms(const char* kind, const char* severity,
 
 void Daemon::raise_alarms() {
   set_alarms("passphrase_unreadable", "critical", unreadable_passphrases(*model_));
+  set_alarms("key_unreadable", "critical", unreadable_keys(*model_));
+  set_alarms("failover_active", "warning", failovers(*model_, snapshot_, sources_));
+  set_alarms("input_down", "warning", inputs_down(*model_, snapshot_, sources_));
+  const auto now = unix_now_ns();
+  set_alarms("buffer_underflow", "warning", underflows_.update(underflows(*model_, snapshot_), now));
+  set_alarms("buffer_overflow", "warning", overflows_.update(overflows(*model_, snapshot_), now));
+  set_alarms("rate_exceeded", "warning", rates_exceeded_.update(rates_exceeded(*model_, snapshot_), now));
   const bool answers =
       std::any_of(observation_.processes.begin(), observation_.processes.end(),
                   [](const auto& entry) { return entry.process.name == "bridge" && entry.answers; });
   if (!answers) return;
+  set_alarms("push_failing", "warning", pushes_failing(*model_, observation_.bridge_status));
   auto unset = unset_programs(observation_.bridge_status);
   // SRT and TS over HTTP carry all services.
   std::erase_if(unset, [this](const auto& entry) {

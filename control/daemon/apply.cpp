@@ -98,7 +98,8 @@ struct Daemon::PreparedApply {
   DesiredStates wanted;
   std::unique_ptr<AdminHttp> admin;
   std::string admin_address;
-  std::optional<HistoryEntry> kept;  // prepared in the history, in force once the map is
+  std::vector<std::string> unforced;  // channels whose forced input goes
+  std::optional<HistoryEntry> kept;   // prepared in the history, in force once the map is
 };
 
 nlohmann::json Daemon::plan() const {
@@ -227,6 +228,7 @@ tl::expected<std::unique_ptr<AdminHttp>, std::string> Daemon::open_admin(const s
 void Daemon::start_apply(ApplyJob job) {
   applying_ = true;
   applying_who_ = job.who;
+  if (!job.switched.empty()) return start_switch(std::move(job));
   auto prepared = std::make_shared<PreparedApply>();
   prepared->job = std::move(job);
   nlohmann::json result;
@@ -295,6 +297,7 @@ void Daemon::perform(std::shared_ptr<PreparedApply> prepared) {
   prepared->handles = handles_;
   prepared->before = states_;
   prepared->wanted = build_states(*prepared->model, prepared->handles, states_.fastpath.generation + 1);
+  prepared->unforced = keep_forced(states_.fastpath, prepared->wanted.fastpath);
   handles_.next = prepared->handles.next;  // spent, whatever becomes of it
   if (same_content(prepared->wanted, states_) && prepared->plan.restarts.empty()) {
     prepared->wanted = states_;
@@ -327,7 +330,9 @@ void Daemon::finish_apply(const std::shared_ptr<PreparedApply>& prepared,
     return end_apply(job, result);
   }
   take_over(*prepared);
-  end_apply(job, record(*prepared));
+  const auto result = record(*prepared);
+  tell_unforced(prepared->unforced);
+  end_apply(job, result);
 }
 
 void Daemon::take_over(PreparedApply& prepared) {

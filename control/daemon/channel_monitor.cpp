@@ -39,9 +39,13 @@ std::string stalled(const Snapshot& snapshot, std::int64_t now) {
   return fmt::format("the fast path does not answer (for {})", short_age(now - heartbeat));
 }
 
+// Backups that come or go behind the others change nothing of what is on air.
 bool same_flows(std::vector<config::Input> a, std::vector<config::Input> b) {
-  for (auto* inputs : {&a, &b})
+  const std::size_t both = std::min(a.size(), b.size());
+  for (auto* inputs : {&a, &b}) {
+    inputs->resize(both);
     for (config::Input& input : *inputs) input.program.reset();
+  }
   return a == b;
 }
 
@@ -56,7 +60,8 @@ void add_reason(std::string& reasons, std::uint64_t count, const char* what) {
 bool is_input_of(const config::Channel& channel, const InputSnapshot& input) {
   return input.channel == channel.id &&
          std::any_of(channel.inputs.begin(), channel.inputs.end(), [&](const config::Input& mine) {
-           return mine.url.starts_with(input.url);  // the page has room for 183 bytes of it
+           // The page has room for 183 bytes of it.
+           return mine.number == input.number && mine.url.starts_with(input.url);
          });
 }
 
@@ -66,6 +71,10 @@ const char* to_string(ChannelState state) noexcept {
       return "ok";
     case ChannelState::degraded:
       return "degraded";
+    case ChannelState::backup:
+      return "backup";
+    case ChannelState::waiting:
+      return "waiting";
     case ChannelState::disabled:
       return "disabled";
     case ChannelState::down:
@@ -79,16 +88,23 @@ const ChannelHealth* ChannelMonitor::find(const std::string& channel) const {
   return entry == entries_.end() ? nullptr : &entry->second.health;
 }
 
-ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapshot& snapshot,
-                                    std::int64_t now, Entry& entry) {
+// Of the input that is on air: errors of a backup cost nobody anything.
+ChannelMonitor::Sample ChannelMonitor::take_sample(const config::Channel& channel, const Snapshot& snapshot,
+                                                   std::int64_t now, Entry& entry, bool& service_missing,
+                                                   bool& tables_missing) {
   Sample sample;
   sample.at = now;
   sample.epoch = snapshot.epoch;
-  bool service_missing = false, tables_missing = false;
-  std::uint32_t active = 0;
+  const ChannelSnapshot* air = channel.inputs.size() > 1 ? find_channel(snapshot, channel.id) : nullptr;
+  std::uint32_t on_air = air != nullptr ? static_cast<std::uint32_t>(air->on_air) : 0;
   for (const InputSnapshot& input : snapshot.inputs) {
     if (!is_input_of(channel, input)) continue;
-    if (active == 0) active = input.number;
+    // Found by a control that was started while the input waited already.
+    if (const auto joined = static_cast<std::int64_t>(input.joined_unix_ns);
+        joined != 0 && entry.ignore_before == 0)
+      entry.expected_since = std::min(entry.expected_since, joined);
+    if (air != nullptr && input.number != on_air) continue;
+    if (air == nullptr && on_air == 0) on_air = input.number;
     sample.packets += input.ts_packets;
     sample.cc += input.cc_errors;
     sample.tei += input.transport_errors;
@@ -99,14 +115,41 @@ ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapsh
     tables_missing = tables_missing || (input.service_state != 0 && input.service_state < kServiceRunning);
     const auto last = static_cast<std::int64_t>(input.last_packet_unix_ns);
     if (last > entry.ignore_before) entry.last_packet_unix_ns = std::max(entry.last_packet_unix_ns, last);
-    // Found by a control that was started while the input waited already.
-    if (const auto joined = static_cast<std::int64_t>(input.joined_unix_ns);
-        joined != 0 && entry.ignore_before == 0)
-      entry.expected_since = std::min(entry.expected_since, joined);
   }
   for (const OutputSnapshot& output : snapshot.outputs) {
     if (output.channel == channel.id) sample.lost += lost_in_node(output.drops);
   }
+  if (entry.on_air != on_air) entry.samples.clear();
+  entry.on_air = on_air;
+  return sample;
+}
+
+// Nothing is on air.
+ChannelHealth ChannelMonitor::silent(const config::Channel& channel, const Snapshot& snapshot,
+                                     std::int64_t now, const Sources& sources, const Entry& entry) {
+  if (auto why = stalled(snapshot, now); !why.empty()) return {ChannelState::down, std::move(why), 0, 0};
+  const config::Input& first = channel.inputs.front();
+  const auto known = sources.find(channel.id);
+  const SourceView* source = known == sources.end() ? nullptr : find_source(known->second, first.number);
+  const bool publisher = source != nullptr && source->state == "receiving";
+  if (first.kind == config::InputKind::publish && !publisher) {
+    std::string why = "for a publisher";
+    if (source != nullptr && !source->error.empty()) why += "; the last one: " + source->error;
+    return {ChannelState::waiting, std::move(why), 0, 0};
+  }
+  const char* nothing = config::by_bridge(first) ? "nothing came" : "no datagram";
+  std::string why =
+      entry.last_packet_unix_ns == 0
+          ? fmt::format("{} since {} ({})", nothing, entry.why, short_age(now - entry.expected_since))
+          : fmt::format("{} for {}", nothing, short_age(now - entry.last_packet_unix_ns));
+  if (source != nullptr && !source->error.empty()) why += "; input 1: " + source->error;
+  return {ChannelState::down, std::move(why), 0, 0};
+}
+
+ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapshot& snapshot,
+                                    std::int64_t now, const Sources& sources, Entry& entry) {
+  bool service_missing = false, tables_missing = false;
+  const Sample sample = take_sample(channel, snapshot, now, entry, service_missing, tables_missing);
   // Counters begin again with a new fast path, and when the channel's input was changed.
   if (!entry.samples.empty() &&
       (entry.samples.back().epoch != sample.epoch || entry.samples.back().packets > sample.packets))
@@ -117,18 +160,14 @@ ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapsh
 
   if (entry.last_packet_unix_ns == 0) {
     const ChannelState before = entry.health.state;
-    const bool had_media = before == ChannelState::ok || before == ChannelState::degraded;
+    const bool had_media =
+        before == ChannelState::ok || before == ChannelState::degraded || before == ChannelState::backup;
     if (had_media && now - entry.expected_since <= nanoseconds(kSilence))
       return {before, "no datagram of the new input yet", 0, 0};
-    if (auto why = stalled(snapshot, now); !why.empty()) return {ChannelState::down, std::move(why), 0, 0};
-    return {ChannelState::down,
-            fmt::format("no datagram since {} ({})", entry.why, short_age(now - entry.expected_since)), 0, 0};
+    return silent(channel, snapshot, now, sources, entry);
   }
-  if (now - entry.last_packet_unix_ns > nanoseconds(kSilence)) {
-    if (auto why = stalled(snapshot, now); !why.empty()) return {ChannelState::down, std::move(why), 0, 0};
-    return {ChannelState::down, fmt::format("no datagram for {}", short_age(now - entry.last_packet_unix_ns)),
-            0, 0};
-  }
+  if (now - entry.last_packet_unix_ns > nanoseconds(kSilence))
+    return silent(channel, snapshot, now, sources, entry);
   const Sample& first = entry.samples.front();
   std::string reasons;
   add_reason(reasons, sample.cc - std::min(first.cc, sample.cc), "CC errors");
@@ -141,7 +180,11 @@ ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapsh
   if (!reasons.empty()) reasons += " in the last 10 s";
   if (service_missing || (tables_missing && now - first.at >= nanoseconds(kTablesLate)))
     reasons += reasons.empty() ? "the program is not in the stream" : "; the program is not in the stream";
-  return {reasons.empty() ? ChannelState::ok : ChannelState::degraded, reasons, 0, active};
+  if (entry.on_air != channel.inputs.front().number && entry.on_air != 0) {
+    const std::string why = why_not_preferred(channel, snapshot, sources);
+    return {ChannelState::backup, reasons.empty() ? why : why + "; " + reasons, 0, entry.on_air};
+  }
+  return {reasons.empty() ? ChannelState::ok : ChannelState::degraded, reasons, 0, entry.on_air};
 }
 
 // A channel that is new, changed its input or was switched on begins anew: nothing of before counts.
@@ -194,7 +237,8 @@ void ChannelMonitor::recall(const std::string& text) {
 }
 
 void ChannelMonitor::update(const config::Model& model, const Snapshot& snapshot, std::int64_t now,
-                            const OnChange& on_change, const std::map<std::string, std::string>& problems) {
+                            const OnChange& on_change, const std::map<std::string, std::string>& problems,
+                            const Sources& sources) {
   std::map<std::string, Entry> kept;
   for (const config::Channel& channel : model.channels) {
     Entry entry;
@@ -202,12 +246,13 @@ void ChannelMonitor::update(const config::Model& model, const Snapshot& snapshot
     notice_edits(channel, now, entry);
     const ChannelHealth before = entry.health;
     ChannelHealth health = channel.enabled
-                               ? judge(channel, snapshot, now, entry)
+                               ? judge(channel, snapshot, now, sources, entry)
                                : ChannelHealth{ChannelState::disabled, "disabled by the map", 0, 0};
     const auto problem = problems.find(channel.id);
-    const bool flows = health.state == ChannelState::ok || health.state == ChannelState::degraded;
+    const bool backup = health.state == ChannelState::backup;
+    const bool flows = backup || health.state == ChannelState::ok || health.state == ChannelState::degraded;
     if (flows && problem != problems.end()) {
-      health.state = ChannelState::degraded;
+      if (!backup) health.state = ChannelState::degraded;
       health.reason += (health.reason.empty() ? "" : "; ") + problem->second;
     }
     const bool changed = !entry.known || before.state != health.state;

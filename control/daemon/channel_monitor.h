@@ -4,6 +4,9 @@
 //   packets lost
 //             towards the bridge or an output, or most packets were scrambled, or the wanted service is
 //             missing, or the bridge has nothing to serve to players
+//   backup    media flows from another input than the preferred one, by itself or because the operator forced
+//             it; the reason says why, and what is wrong besides
+//   waiting   for a publisher: the preferred input is `publish`, nobody publishes, and nothing else is on air
 //   down      no datagram for 2 s, or none yet; a changed input has 2 s to send its first one. The reason
 //   names
 //             the fast path where that is what stands still
@@ -21,10 +24,14 @@
 
 #include "config/model/model.h"
 #include "control/daemon/snapshot.h"
+#include "control/daemon/sources.h"
 
 namespace headgate::control {
 
-enum class ChannelState { ok, degraded, down, disabled };
+enum class ChannelState { ok, degraded, backup, waiting, down, disabled };
+inline constexpr ChannelState kChannelStates[] = {ChannelState::ok,     ChannelState::degraded,
+                                                  ChannelState::backup, ChannelState::waiting,
+                                                  ChannelState::down,   ChannelState::disabled};
 const char* to_string(ChannelState state) noexcept;
 
 struct ChannelHealth {
@@ -46,9 +53,11 @@ class ChannelMonitor {
   using OnChange =
       std::function<void(const std::string& channel, const ChannelHealth& before, const ChannelHealth& now)>;
 
-  // `problems`: by channel, what keeps the bridge from serving it although packets come.
+  // `problems`: by channel, what keeps the bridge from serving it although packets come. `sources`: what the
+  // bridge says of inputs that enter there.
   void update(const config::Model& model, const Snapshot& snapshot, std::int64_t now_unix_ns,
-              const OnChange& on_change, const std::map<std::string, std::string>& problems = {});
+              const OnChange& on_change, const std::map<std::string, std::string>& problems = {},
+              const Sources& sources = {});
   // Since when a channel is in its state, kept over a restart of control: recall() before the first update().
   // Holds for the channels that this monitor finds in the same state; for one that was degraded also when it
   // becomes so again within kWindow, as its errors were seen by the one before.
@@ -71,6 +80,7 @@ class ChannelMonitor {
     ChannelHealth health;
     std::int64_t last_packet_unix_ns = 0;
     std::deque<Sample> samples;
+    std::uint32_t on_air = 0;  // whose counters the samples are
     bool known = false;
     bool told = false;  // that nothing came
     std::vector<config::Input> inputs;
@@ -82,7 +92,11 @@ class ChannelMonitor {
   std::int64_t since(const std::string& channel, const Entry& entry, ChannelState state, std::int64_t now);
   void notice_edits(const config::Channel& channel, std::int64_t now, Entry& entry) const;
   ChannelHealth judge(const config::Channel& channel, const Snapshot& snapshot, std::int64_t now,
-                      Entry& entry);
+                      const Sources& sources, Entry& entry);
+  static Sample take_sample(const config::Channel& channel, const Snapshot& snapshot, std::int64_t now,
+                            Entry& entry, bool& service_missing, bool& tables_missing);
+  static ChannelHealth silent(const config::Channel& channel, const Snapshot& snapshot, std::int64_t now,
+                              const Sources& sources, const Entry& entry);
 
   std::map<std::string, Entry> entries_;
   std::map<std::string, Recalled> recalled_;

@@ -117,7 +117,8 @@ void Daemon::sample() {
                   interface.name, interface.link_up ? "link is up" : "link is down");
     }
   }
-  snapshot_ = std::move(now);
+  std::swap(snapshot_, now);
+  tell_switches(now);
   sampled_ = std::chrono::steady_clock::now();
   for (const auto& probe : probes_) probe->reading.add(snapshot_, unix_now_ns());
   auto problems = bridge_problems(observation_.bridge_status);
@@ -127,14 +128,13 @@ void Daemon::sample() {
       [this](const std::string& channel, const ChannelHealth& before, const ChannelHealth& health) {
         on_channel_change(channel, before, health);
       },
-      problems);
+      problems, sources_);
 }
 
 void Daemon::on_channel_change(const std::string& channel, const ChannelHealth& before,
                                const ChannelHealth& health) {
-  const char* severity = health.state == ChannelState::down       ? "critical"
-                         : health.state == ChannelState::degraded ? "warning"
-                                                                  : "info";
+  const bool warns = health.state == ChannelState::degraded || health.state == ChannelState::backup;
+  const char* severity = health.state == ChannelState::down ? "critical" : warns ? "warning" : "info";
   const bool never_up = before.state == health.state;
   if (never_up && told_down(channel)) return;
   add_event(severity, "channel_state", channel,
@@ -173,6 +173,7 @@ void Daemon::on_observation(Observation now) {
   raise_silent(now);
   remember(now);
   observation_ = std::move(now);
+  sources_ = all_sources(observation_.bridge_status);
   output_rates_.update(observation_.bridge_status, unix_now_ns());
   answer_waiting();
   if (observation_.launcher_answers) {
@@ -268,13 +269,18 @@ void Daemon::announce() {
   if (!observation_.launcher_answers) return;
   // A launcher that was started again has yet to hear it, even if nobody saw the old one go.
   if (observation_.launcher_awaits_ready) announced_ = false;
-  int counts[4] = {0, 0, 0, 0};
+  std::map<ChannelState, int> counts;
   for (const auto& channel : model_->channels) {
-    if (const auto* health = monitor_.find(channel.id)) ++counts[static_cast<int>(health->state)];
+    if (const auto* health = monitor_.find(channel.id)) ++counts[health->state];
   }
-  const auto text = fmt::format("{}: {} ok, {} degraded, {} down, {} disabled",
-                                protocol::counted(model_->channels.size(), "channel"), counts[0], counts[1],
-                                counts[2], counts[3]);
+  auto text = protocol::counted(model_->channels.size(), "channel");
+  const char* joint = ": ";
+  for (const ChannelState state : kChannelStates) {
+    // Most gateways never have any of these.
+    const bool rare = state == ChannelState::backup || state == ChannelState::waiting;
+    if (rare && counts[state] == 0) continue;
+    text += fmt::format("{}{} {}", std::exchange(joint, ", "), counts[state], to_string(state));
+  }
   if (!announced_ && ready()) {
     tell_launcher_log();
     tell_launcher("ready " + text);
@@ -372,7 +378,10 @@ int Daemon::run() {
     signals_.async_wait([&](boost::system::error_code error, int signal) {
       if (error) return;
       if (signal != SIGHUP) return io_.stop();
-      request_apply({"SIGHUP", false, std::nullopt, true, nullptr});
+      ApplyJob job;
+      job.who = "SIGHUP";
+      job.by_signal = true;
+      request_apply(std::move(job));
       wait();
     });
   };

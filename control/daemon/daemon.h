@@ -49,6 +49,9 @@ class Daemon {
     bool rollback = false;
     std::optional<std::uint32_t> to;  // roll back to this map
     bool by_signal = false;
+    // `headgate switch`: in turn with applies, as it gives both processes a new generation.
+    std::string switched;      // channel
+    std::uint32_t forced = 0;  // 0: automatic
     Reply reply;
   };
   struct PreparedApply;
@@ -84,6 +87,13 @@ class Daemon {
   nlohmann::json plan() const;
   nlohmann::json files_json(const std::vector<config::SourceFile>& sources) const;
   tl::expected<std::unique_ptr<AdminHttp>, std::string> open_admin(const std::string& address);
+  // switch.cpp
+  void request_switch(const nlohmann::json& params, const std::string& who, Reply reply);
+  void start_switch(ApplyJob job);
+  void finish_switch(const ApplyJob& job, const DesiredStates& wanted,
+                     const tl::expected<void, ApplyFailure>& outcome);
+  void tell_unforced(const std::vector<std::string>& channels);
+  void tell_switches(const Snapshot& before);
   // daemon.cpp
   void handle(const protocol::Request& request, const std::string& who, Reply reply);
   void sample();
@@ -140,6 +150,8 @@ class Daemon {
   Snapshot snapshot_;
   ChannelMonitor monitor_;
   Observation observation_;
+  Sources sources_;  // out of the observation
+  Rising underflows_, overflows_, rates_exceeded_;
   OutputRates output_rates_;
   bool observing_ = false;
   std::chrono::steady_clock::time_point sampled_{};

@@ -40,18 +40,6 @@ std::string hex(const unsigned char* bytes, unsigned size) {
   return text;
 }
 
-// One file at a time: one that can't be read any more costs no other its passphrase.
-void read_passphrases(config::Model& model) {
-  const auto read = [](auto& srt) {
-    if (!srt.passphrase_file.empty())
-      srt.passphrase = config::read_passphrase(srt.passphrase_file).value_or("");
-  };
-  for (config::SrtServer& server : model.node.srt) read(server);
-  for (config::Channel& channel : model.channels) {
-    if (channel.srt) read(*channel.srt);
-  }
-}
-
 }  // namespace
 
 std::string digest(const std::vector<config::SourceFile>& sources) {
@@ -201,7 +189,7 @@ tl::expected<std::shared_ptr<const config::Model>, std::string> History::model(s
   // Secrets are not kept here. A file that can't be read any more leaves no token, which closes the page, or
   // no passphrase, which closes the stream.
   auto complete = std::make_shared<config::Model>(**model);
-  read_passphrases(*complete);
+  config::read_secrets(*complete);
   if (complete->node.admin && !complete->node.admin->tokens_file.empty()) {
     const auto now = config::load_texts(sources(number));
     if (now.ok() && now.model->node.admin) complete->node.admin->tokens = now.model->node.admin->tokens;

@@ -30,10 +30,10 @@ const json& member(const json& object, const char* name) {
   return found == object.end() ? kNone : *found;
 }
 
-const json& list(const json& bridge_channel) {
+const json& list(const json& bridge_channel, const char* name) {
   static const json kEmpty = json::array();
-  const json& outputs = member(bridge_channel, "outputs");
-  return outputs.is_array() ? outputs : kEmpty;
+  const json& entries = member(bridge_channel, name);
+  return entries.is_array() ? entries : kEmpty;
 }
 
 void read_left_out(const json& entries, ServedOutput& out) {
@@ -93,10 +93,11 @@ std::vector<ServedOutput> served_outputs(const config::Node& node, const config:
       add_addresses(node.http, "http://{}/{}/stream.ts", channel.id, out);
     } else if (protocol == "rtmp") {
       add_addresses(node.rtmp, "rtmp://{}/live/{}", channel.id, out);
+      add_addresses(node.rtmps, "rtmps://{}/live/{}", channel.id, out);
     } else {
       about_srt(node, *channel.srt, channel.id, out);
     }
-    for (const json& entry : list(bridge_channel)) {
+    for (const json& entry : list(bridge_channel, "outputs")) {
       if (text_of(entry, "protocol") != protocol) continue;
       if (const auto sessions = count_of(entry, "sessions")) out.sessions = sessions;
       out.bytes = count_of(entry, "bytes");
@@ -120,31 +121,64 @@ std::map<std::string, std::string> unreadable_passphrases(const config::Model& m
   return found;
 }
 
-void OutputRates::update(const json& bridge_status, std::int64_t now_ns) {
+std::map<std::string, std::string> unreadable_keys(const config::Model& model) {
+  std::map<std::string, std::string> found;
+  for (const config::RtmpsServer& server : model.node.rtmps) {
+    if (config::closed(server))
+      found[server.listen] =
+          fmt::format("RTMPS is closed: can't read a certificate and its key from {} and {}",
+                      server.certificate_file, server.key_file);
+  }
+  const auto file_of = [](const auto& end) {
+    return config::locked_out(end.passphrase_file, end.passphrase) ? end.passphrase_file : end.key_file;
+  };
+  for (const config::Channel& channel : model.channels) {
+    if (!channel.enabled) continue;
+    for (const config::Input& input : channel.inputs) {
+      if (config::closed(input))
+        found[fmt::format("{} input {}", channel.id, input.number)] =
+            fmt::format("{} is closed: can't read its secret from {}", input.url, file_of(input));
+    }
+    for (const config::Push& push : channel.push) {
+      if (push.enabled && config::closed(push))
+        found[channel.id + " " + push.url] =
+            fmt::format("nothing is sent there: can't read its secret from {}", file_of(push));
+    }
+  }
+  return found;
+}
+
+void OutputRates::add(const Key& key, std::uint64_t bytes, std::int64_t now_ns, std::map<Key, Base>& bases,
+                      std::map<Key, std::uint64_t>& rates) const {
   constexpr std::int64_t kSecond = 1'000'000'000;
+  const auto base = bases_.find(key);
+  // A bridge that was started again counts from 0.
+  if (base == bases_.end() || bytes < base->second.bytes) {
+    bases[key] = {bytes, now_ns};
+    return;
+  }
+  const std::int64_t time = now_ns - base->second.at_ns;
+  if (time < kSecond) {
+    bases[key] = base->second;
+    if (const auto known = rates_.find(key); known != rates_.end()) rates[key] = known->second;
+    return;
+  }
+  const double bits = 8.0 * static_cast<double>(bytes - base->second.bytes);
+  rates[key] = static_cast<std::uint64_t>(bits * static_cast<double>(kSecond) / static_cast<double>(time));
+  bases[key] = {bytes, now_ns};
+}
+
+void OutputRates::update(const json& bridge_status, std::int64_t now_ns) {
   std::map<Key, Base> bases;
   std::map<Key, std::uint64_t> rates;
   for (const auto& [id, channel] : member(bridge_status, "channels").items()) {
-    for (const json& output : list(channel)) {
-      const auto bytes = count_of(output, "bytes");
-      if (!bytes) continue;
-      const Key key{id, text_of(output, "protocol")};
-      const auto base = bases_.find(key);
-      // A bridge that was started again counts from 0.
-      if (base == bases_.end() || *bytes < base->second.bytes) {
-        bases[key] = {*bytes, now_ns};
-        continue;
-      }
-      const std::int64_t time = now_ns - base->second.at_ns;
-      if (time < kSecond) {
-        bases[key] = base->second;
-        if (const auto known = rates_.find(key); known != rates_.end()) rates[key] = known->second;
-        continue;
-      }
-      const double bits = 8.0 * static_cast<double>(*bytes - base->second.bytes);
-      rates[key] =
-          static_cast<std::uint64_t>(bits * static_cast<double>(kSecond) / static_cast<double>(time));
-      bases[key] = {*bytes, now_ns};
+    for (const json& output : list(channel, "outputs")) {
+      if (const auto bytes = count_of(output, "bytes"))
+        add({id, text_of(output, "protocol")}, *bytes, now_ns, bases, rates);
+    }
+    for (const json& push : list(channel, "pushes")) {
+      if (const auto bytes = count_of(push, "bytes"))
+        add({id, text_of(push, "url")}, *bytes, now_ns, bases, rates);
     }
   }
   bases_ = std::move(bases);

@@ -39,10 +39,15 @@ std::vector<ServedOutput> served_outputs(const config::Node& node, const config:
 // can't be read any more.
 std::map<std::string, std::string> unreadable_passphrases(const config::Model& model);
 
-// Rates of the bytes that the bridge counts by channel and protocol, over at least a second.
+// The same for what stands in key files: certificates of servers, keys of publishers and of pushes, and the
+// passphrases of SRT inputs and pushes.
+std::map<std::string, std::string> unreadable_keys(const config::Model& model);
+
+// Rates of the bytes that the bridge counts by channel and protocol, or the URL of a push, over at least a
+// second.
 class OutputRates {
  public:
-  using Key = std::pair<std::string, std::string>;  // channel, protocol
+  using Key = std::pair<std::string, std::string>;  // channel, protocol or URL
 
   void update(const nlohmann::json& bridge_status, std::int64_t now_ns);
   const std::map<Key, std::uint64_t>& bits_per_second() const { return rates_; }
@@ -52,6 +57,8 @@ class OutputRates {
     std::uint64_t bytes = 0;
     std::int64_t at_ns = 0;
   };
+  void add(const Key& key, std::uint64_t bytes, std::int64_t now_ns, std::map<Key, Base>& bases,
+           std::map<Key, std::uint64_t>& rates) const;
   std::map<Key, Base> bases_;
   std::map<Key, std::uint64_t> rates_;
 };

@@ -139,6 +139,8 @@ void Daemon::handle(const protocol::Request& request, const std::string& who, Re
     }
     job.reply = std::move(reply);
     request_apply(std::move(job));
+  } else if (method == "switch") {
+    request_switch(request.params, who, std::move(reply));
   } else if (method == "history") {
     reply(history_json(*history_));
   } else if (method == "events") {

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "config/model/model.h"
+
 namespace headgate::control {
 namespace {
 
@@ -66,9 +68,32 @@ InputSnapshot copy(const protocol::InputStats& from) {
   to.ring_slots = get(from.ring_slots);
   to.service_state = get(from.service_state);
   to.program_number = get(from.program_number);
+  to.troubles = get(from.troubles);
+  to.buffer_packets = get(from.buffer_packets);
+  to.buffer_level_ns = get(from.buffer_level_ns);
+  to.buffer_underflows = get(from.buffer_underflows);
+  to.buffer_overflows = get(from.buffer_overflows);
+  to.clock_drift_ppb = static_cast<std::int64_t>(get(from.clock_drift_ppb));
   to.drops = copy(from.drops);
   to.pids_beyond = from.pids_beyond.load(std::memory_order_relaxed);
   copy_pids(from, to);
+  return to;
+}
+
+ChannelSnapshot copy(const protocol::ChannelStats& from) {
+  ChannelSnapshot to;
+  to.channel = text(from.channel);
+  to.on_air = get(from.on_air);
+  to.wanted = get(from.wanted);
+  to.forced = get(from.forced);
+  to.switched_unix_ns = get(from.switched_unix_ns);
+  to.switches = get(from.switches);
+  to.hard_switches = get(from.hard_switches);
+  to.filler_packets = get(from.filler_packets);
+  to.left_out = get(from.left_out);
+  to.null_packets = get(from.null_packets);
+  to.rate_dropped = get(from.rate_dropped);
+  to.departure_late_max_ns = get(from.departure_late_max_ns);
   return to;
 }
 
@@ -121,8 +146,30 @@ Snapshot take(const protocol::StatsPage& page) {
   copy_used(page.interfaces, snapshot.interfaces);
   copy_used(page.networks, snapshot.networks);
   copy_used(page.inputs, snapshot.inputs);
+  copy_used(page.channels, snapshot.channels);
   copy_used(page.outputs, snapshot.outputs);
   return snapshot;
+}
+
+const ChannelSnapshot* find_channel(const Snapshot& snapshot, const std::string& channel) {
+  const auto found = std::find_if(snapshot.channels.begin(), snapshot.channels.end(),
+                                  [&](const auto& entry) { return entry.channel == channel; });
+  return found == snapshot.channels.end() ? nullptr : &*found;
+}
+
+std::string troubles_of(std::uint64_t troubles) {
+  std::string text;
+  for (std::size_t i = 0; i < config::kTroubleNames.size(); ++i) {
+    if ((troubles >> i & 1U) != 0) text += (text.empty() ? "" : ", ") + std::string(config::kTroubleNames[i]);
+  }
+  return text;
+}
+
+std::string troubles_of(const Snapshot& snapshot, const std::string& channel, std::uint32_t number) {
+  for (const InputSnapshot& input : snapshot.inputs) {
+    if (input.channel == channel && input.number == number) return troubles_of(input.troubles);
+  }
+  return "";
 }
 
 }  // namespace headgate::control

@@ -32,9 +32,20 @@ struct InputSnapshot {
   std::uint64_t last_packet_unix_ns = 0, first_packet_unix_ns = 0, joined_unix_ns = 0, bitrate_bps = 0,
                 ring_slots = 0;
   std::uint64_t service_state = 0, program_number = 0;
+  std::uint64_t troubles = 0;  // bit n: protocol::Trouble n
+  std::uint64_t buffer_packets = 0, buffer_level_ns = 0, buffer_underflows = 0, buffer_overflows = 0;
+  std::int64_t clock_drift_ppb = 0;
   DropCounts drops{};
   std::uint32_t pids_beyond = 0;
   std::vector<PidSnapshot> pids;  // by PID
+};
+
+// Of a channel with several inputs, a buffer or a constant rate.
+struct ChannelSnapshot {
+  std::string channel;
+  std::uint64_t on_air = 0, wanted = 0, forced = 0;  // numbers of inputs; 0: none
+  std::uint64_t switched_unix_ns = 0, switches = 0, hard_switches = 0, filler_packets = 0, left_out = 0;
+  std::uint64_t null_packets = 0, rate_dropped = 0, departure_late_max_ns = 0;
 };
 
 struct OutputSnapshot {
@@ -73,9 +84,16 @@ struct Snapshot {
   std::vector<InterfaceSnapshot> interfaces;
   std::vector<NetworkSnapshot> networks;
   std::vector<InputSnapshot> inputs;
+  std::vector<ChannelSnapshot> channels;
   std::vector<OutputSnapshot> outputs;
 };
 
 Snapshot take(const protocol::StatsPage& page);
+
+// Null where the channel has no switch, buffer or rate, or the fast path does not run.
+const ChannelSnapshot* find_channel(const Snapshot& snapshot, const std::string& channel);
+// "no_data, pcr"; "" where the input is good.
+std::string troubles_of(std::uint64_t troubles);
+std::string troubles_of(const Snapshot& snapshot, const std::string& channel, std::uint32_t input);
 
 }  // namespace headgate::control

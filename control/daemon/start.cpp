@@ -99,11 +99,13 @@ bool Daemon::prepare_states() {
   if (old_bridge) old.bridge = *old_bridge;
   const auto generation = std::max(old.fastpath.generation, old.bridge.generation);
   states_ = build_states(*model_, handles_, generation);
+  const auto unforced = keep_forced(old.fastpath, states_.fastpath);
   const bool same = old_fastpath && old_bridge && old.fastpath.generation == old.bridge.generation &&
                     same_content(states_, old) && generation != 0;
   if (!same) states_.fastpath.generation = states_.bridge.generation = generation + 1;
   const auto kept = protocol::write_file_atomically(run_dir_.root + "/state/handles.json", to_json(handles_));
   if (!kept) log(LogLevel::error, kept.error());
+  tell_unforced(unforced);
   return kept.has_value();
 }
 

@@ -1,4 +1,4 @@
-// What the bridge leaves out or refuses, by name: the keys under `drops` of a channel and under
+// What the bridge leaves out or refuses, by name: the keys under `drops` of a channel or an input and under
 // `http.refused` in its status, and the labels of the metrics made from them. docs/operations.md has each
 // with its remedy. Threading: constants.
 #pragma once
@@ -42,6 +42,26 @@ inline constexpr std::array kBridgeDrops{
                  "frame over RTMP that came before the parameters of its track"},
     BridgeReason{"srt_skipped", "client",
                  "transport packet that a receiver of SRT lost because it did not keep up"},
+};
+
+// Of one input that enters through the bridge. Counted are packets for ring_full, bytes for out_of_sync,
+// foreign_bytes and unattached, segments for segment_…, frames for the rest.
+inline constexpr std::array kIngestDrops{
+    BridgeReason{"ring_full", "ring", "packet that the ring to the fast path had no room for"},
+    BridgeReason{"out_of_sync", "parser", "byte of a transport stream that lies in no packet"},
+    BridgeReason{"unusable_frame", "parser",
+                 "frame that can't go into a transport stream: not whole, without configuration, or with "
+                 "impossible times"},
+    BridgeReason{"track_left_out", "parser", "frame of a track that a transport stream can't carry"},
+    BridgeReason{"mux_full", "parser",
+                 "frame beyond what may wait for the other tracks, or too long for PES"},
+    BridgeReason{"unattached", "client", "byte of a source that had lost its place"},
+    BridgeReason{"foreign_bytes", "parser",
+                 "byte of a file or a fetched stream that lies in no transport packet"},
+    BridgeReason{"segment_missing", "client",
+                 "HLS segment that the server did not give, or not whole, in four tries"},
+    BridgeReason{"segment_late", "client", "HLS segment that left the playlist before it was fetched"},
+    BridgeReason{"segment_gap", "client", "HLS segment that the playlist marks as missing (EXT-X-GAP)"},
 };
 
 // Of the HTTP server.

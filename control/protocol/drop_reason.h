@@ -69,7 +69,7 @@ inline constexpr std::array<DropReasonInfo, kDropReasonCount> kDropReasons{{
     {DropReason::rate_exceeded, "rate_exceeded", "output",
      "packet beyond the constant rate of the channel (remux.bitrate)"},
     {DropReason::ring_full, "ring_full", "ring",
-     "ring to the bridge full, or the channel's share of it used up"},
+     "ring to or from the bridge full, or the channel's share of it used up"},
     {DropReason::buffer_full, "buffer_full", "ring",
      "packet that came too early or was too much for the input's buffer (remux.buffer)"},
     {DropReason::exception_queue_full, "exception_queue_full", "ring", "queue to the IGMP and ARP host full"},

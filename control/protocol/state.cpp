@@ -12,14 +12,19 @@ constexpr std::pair<DatagramProtocol, std::string_view> kProtocols[] = {{Datagra
 constexpr std::pair<InputWay, std::string_view> kWays[] = {{InputWay::datagrams, "datagrams"},
                                                            {InputWay::bridge, "bridge"}};
 constexpr std::pair<Trouble, std::string_view> kTroubleNames[] = {
-    {Trouble::no_data, "no_data"}, {Trouble::sync, "sync"},           {Trouble::cc, "cc"},
-    {Trouble::pat, "pat"},         {Trouble::pmt, "pmt"},             {Trouble::pcr, "pcr"},
-    {Trouble::pid, "pid"},         {Trouble::scrambled, "scrambled"}, {Trouble::bitrate, "bitrate"}};
+    {Trouble::no_data, "no_data"}, {Trouble::sync, "sync"},
+    {Trouble::cc, "cc"},           {Trouble::pat, "pat"},
+    {Trouble::pmt, "pmt"},         {Trouble::pcr, "pcr"},
+    {Trouble::pid, "pid"},         {Trouble::scrambled, "scrambled"},
+    {Trouble::bitrate, "bitrate"}};
 static_assert(std::size(kTroubleNames) == kTroubles);
 constexpr std::pair<SourceKind, std::string_view> kSourceKinds[] = {
-    {SourceKind::publish, "publish"},           {SourceKind::srt_caller, "srt_caller"},
-    {SourceKind::srt_listener, "srt_listener"}, {SourceKind::rtmp, "rtmp"},
-    {SourceKind::http_ts, "http_ts"},           {SourceKind::hls, "hls"},
+    {SourceKind::publish, "publish"},
+    {SourceKind::srt_caller, "srt_caller"},
+    {SourceKind::srt_listener, "srt_listener"},
+    {SourceKind::rtmp, "rtmp"},
+    {SourceKind::http_ts, "http_ts"},
+    {SourceKind::hls, "hls"},
     {SourceKind::file, "file"}};
 constexpr std::pair<PushKind, std::string_view> kPushKinds[] = {{PushKind::rtmp, "rtmp"},
                                                                 {PushKind::srt, "srt"}};
@@ -135,10 +140,14 @@ json write(const FastpathChannel& s) {
 }
 
 json write(const BridgeInput& s) {
-  return {{"number", s.number},         {"url", s.url},
-          {"address", s.address},       {"kind", name_of(s.kind, kSourceKinds)},
-          {"key", s.key},               {"passphrase", s.passphrase},
-          {"stream_id", s.stream_id},   {"latency_ms", s.latency_ms},
+  return {{"number", s.number},
+          {"url", s.url},
+          {"address", s.address},
+          {"kind", name_of(s.kind, kSourceKinds)},
+          {"key", s.key},
+          {"passphrase", s.passphrase},
+          {"stream_id", s.stream_id},
+          {"latency_ms", s.latency_ms},
           {"grace_ms", s.grace_ms}};
 }
 
@@ -161,12 +170,18 @@ json write(const BridgeChannel& s) {
   for (const BridgeInput& input : s.inputs) inputs.push_back(write(input));
   json pushes = json::array();
   for (const BridgePush& push : s.pushes) pushes.push_back(write(push));
-  return {{"id", s.id},         {"handle", s.handle},
-          {"name", s.name},     {"program", program_json(s.program)},
-          {"hls", hls},         {"http_ts", s.http_ts},
-          {"rtmp", s.rtmp},     {"srt", srt},
-          {"inputs", inputs},   {"pushes", pushes},
-          {"provider", s.provider}, {"service_id", s.service_id}};
+  return {{"id", s.id},
+          {"handle", s.handle},
+          {"name", s.name},
+          {"program", program_json(s.program)},
+          {"hls", hls},
+          {"http_ts", s.http_ts},
+          {"rtmp", s.rtmp},
+          {"srt", srt},
+          {"inputs", inputs},
+          {"pushes", pushes},
+          {"provider", s.provider},
+          {"service_id", s.service_id}};
 }
 
 json write(const RtmpsServerState& s) {
@@ -251,9 +266,9 @@ FailoverState read_failover(const json& value, const std::string& path) {
 }
 
 FastpathChannel read_fastpath_channel(const json& value, const std::string& path) {
-  const Members members(value, path,
-                        {"id", "handle", "to_bridge", "failover", "forced_input", "bitrate_bps", "inputs",
-                         "outputs"});
+  const Members members(
+      value, path,
+      {"id", "handle", "to_bridge", "failover", "forced_input", "bitrate_bps", "inputs", "outputs"});
   FastpathChannel s;
   s.id = read_id(members);
   members.read("handle", s.handle);
@@ -267,9 +282,9 @@ FastpathChannel read_fastpath_channel(const json& value, const std::string& path
 }
 
 BridgeInput read_bridge_input(const json& value, const std::string& path) {
-  const Members members(value, path,
-                        {"number", "url", "kind", "address", "key", "passphrase", "stream_id", "latency_ms",
-                         "grace_ms"});
+  const Members members(
+      value, path,
+      {"number", "url", "kind", "address", "key", "passphrase", "stream_id", "latency_ms", "grace_ms"});
   BridgeInput s;
   members.read("number", s.number);
   members.read("url", s.url);
@@ -284,8 +299,8 @@ BridgeInput read_bridge_input(const json& value, const std::string& path) {
 }
 
 BridgePush read_push(const json& value, const std::string& path) {
-  const Members members(
-      value, path, {"url", "kind", "address", "stream", "passphrase", "stream_id", "latency_ms"});
+  const Members members(value, path,
+                        {"url", "kind", "address", "stream", "passphrase", "stream_id", "latency_ms"});
   BridgePush s;
   members.read("url", s.url);
   members.read("kind", s.kind, kPushKinds);

@@ -3,6 +3,7 @@
 // refused when unknown. Threading: values.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -76,13 +77,16 @@ struct OutputState {
 enum class Trouble : std::uint8_t { no_data, sync, cc, pat, pmt, pcr, pid, scrambled, bitrate };
 inline constexpr std::size_t kTroubles = 9;
 
+// Without the map's word.
+inline constexpr std::array kUsualTroubles{Trouble::no_data, Trouble::sync, Trouble::pat,
+                                           Trouble::pmt,     Trouble::pcr,  Trouble::scrambled};
+
 // When a channel with several inputs goes to another one.
 struct FailoverState {
   std::uint32_t after_ms = 2000;
   std::uint32_t hold_ms = 10'000;  // a preferred input must be good for so long
   bool back = true;                // by itself to the preferred input
-  std::vector<Trouble> when{Trouble::no_data, Trouble::sync, Trouble::pat,
-                            Trouble::pmt,     Trouble::pcr,  Trouble::scrambled};
+  std::vector<Trouble> when{kUsualTroubles.begin(), kUsualTroubles.end()};
   bool operator==(const FailoverState&) const = default;
 };
 
@@ -145,10 +149,10 @@ struct BridgeInput {
   std::uint32_t number = 1;
   std::string url;  // without secrets; labels and status show it
   SourceKind kind = SourceKind::publish;
-  std::string address;           // to connect to, to listen on, or the file's path; may hold secrets
-  std::string key;               // publish: what the encoder must give, "": none
-  std::string passphrase;        // srt
-  std::string stream_id;         // srt_caller
+  std::string address;             // to connect to, to listen on, or the file's path; may hold secrets
+  std::string key;                 // publish: what the encoder must give, "": none
+  std::string passphrase;          // srt
+  std::string stream_id;           // srt_caller
   std::uint32_t latency_ms = 120;  // srt
   std::uint32_t grace_ms = 5000;   // publish: a vanished publisher's place and timeline are kept so long
   bool operator==(const BridgeInput&) const = default;
@@ -159,10 +163,10 @@ enum class PushKind { rtmp, srt };
 struct BridgePush {
   std::string url;  // without secrets; labels and status show it
   PushKind kind = PushKind::rtmp;
-  std::string address;     // rtmp://, rtmps:// without the stream name; HOST:PORT of srt
-  std::string stream;      // rtmp: stream name, a secret
-  std::string passphrase;  // srt
-  std::string stream_id;   // srt
+  std::string address;             // rtmp://, rtmps:// without the stream name; HOST:PORT of srt
+  std::string stream;              // rtmp: stream name, a secret
+  std::string passphrase;          // srt
+  std::string stream_id;           // srt
   std::uint32_t latency_ms = 120;  // srt
   bool operator==(const BridgePush&) const = default;
 };

@@ -68,12 +68,12 @@ struct alignas(64) InputStats {
   Counter ring_slots;      // handed to the bridge
   Counter service_state;   // ServiceFilter::State + 1, 0 without a program
   Counter program_number;
-  Counter troubles;          // bit n: protocol::Trouble n lasts longer than failover.after
-  Counter buffer_packets;    // in the input's buffer now; 0 without one
-  Counter buffer_level_ns;   // from the next departure to the last packet's
+  Counter troubles;         // bit n: protocol::Trouble n lasts longer than failover.after
+  Counter buffer_packets;   // in the input's buffer now; 0 without one
+  Counter buffer_level_ns;  // from the next departure to the last packet's
   Counter buffer_underflows;
   Counter buffer_overflows;
-  Counter clock_drift_ppb;   // two's complement: the source's clock against ours
+  Counter clock_drift_ppb;  // two's complement: the source's clock against ours
   Drops drops;
   std::atomic<std::uint32_t> pid_count;
   std::atomic<std::uint32_t> pids_beyond;  // PIDs seen that found no place in `pids`
@@ -90,11 +90,11 @@ struct alignas(64) ChannelStats {
   Counter forced;            // by the operator; 0: automatic
   Counter switched_unix_ns;  // the last change
   Counter switches;
-  Counter hard_switches;     // without a random access point
-  Counter filler_packets;    // PAT, PMT and PCR between two inputs
-  Counter left_out;          // packets of tracks that the output has no place for
-  Counter null_packets;      // put in for the constant rate
-  Counter rate_dropped;      // packets beyond the constant rate
+  Counter hard_switches;          // without a random access point
+  Counter filler_packets;         // PAT, PMT and PCR between two inputs
+  Counter left_out;               // packets of tracks that the output has no place for
+  Counter null_packets;           // put in for the constant rate
+  Counter rate_dropped;           // packets beyond the constant rate
   Counter departure_late_max_ns;  // of the paced output, over about the last second
 };
 
@@ -148,6 +148,7 @@ struct alignas(64) WorkerStats {
   Counter total_cycles;
   Counter tsc_hz;
   Counter bridge_ring_dropped;
+  Counter unknown_slots;  // of the bridge, for a channel or an input that isn't there
 };
 
 struct StatsPage {

@@ -1,5 +1,8 @@
 #include "control/reconcile/build_states.h"
 
+#include <algorithm>
+#include <chrono>
+
 #include <nlohmann/json.hpp>
 
 namespace headgate::control {
@@ -47,11 +50,20 @@ protocol::InterfaceState convert(const config::Interface& from) {
   return to;
 }
 
+template <class Rep, class Period>
+std::uint32_t in_ms(std::chrono::duration<Rep, Period> time) {
+  return static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(time).count());
+}
+
 protocol::InputState convert(const config::Input& from) {
   protocol::InputState to;
   to.number = from.number;
   to.url = from.url;
   to.program = from.program;
+  if (config::by_bridge(from)) {
+    to.way = protocol::InputWay::bridge;
+    return to;
+  }
   to.protocol = convert(from.protocol);
   to.interface = from.interface;
   to.vlan = from.vlan;
@@ -71,14 +83,91 @@ std::optional<protocol::Program> program_of(const config::Channel& channel) {
   return channel.inputs.front().program;
 }
 
+protocol::SourceKind convert(config::InputKind kind) {
+  switch (kind) {
+    case config::InputKind::srt_caller:
+      return protocol::SourceKind::srt_caller;
+    case config::InputKind::srt_listener:
+      return protocol::SourceKind::srt_listener;
+    case config::InputKind::rtmp:
+      return protocol::SourceKind::rtmp;
+    case config::InputKind::http_ts:
+      return protocol::SourceKind::http_ts;
+    case config::InputKind::hls:
+      return protocol::SourceKind::hls;
+    case config::InputKind::file:
+      return protocol::SourceKind::file;
+    case config::InputKind::publish:
+    case config::InputKind::datagrams:
+      break;
+  }
+  return protocol::SourceKind::publish;
+}
+
+protocol::BridgeInput bridge_input(const config::Input& from) {
+  protocol::BridgeInput to;
+  to.number = from.number;
+  to.url = from.url;
+  to.kind = convert(from.kind);
+  to.address = from.address;
+  to.key = from.key;
+  to.passphrase = from.passphrase;
+  to.stream_id = from.stream_id;
+  to.latency_ms = in_ms(from.latency);
+  to.grace_ms = in_ms(from.grace);
+  return to;
+}
+
+protocol::BridgePush bridge_push(const config::Push& from) {
+  protocol::BridgePush to;
+  to.url = from.url;
+  to.kind = from.kind == config::PushKind::srt ? protocol::PushKind::srt : protocol::PushKind::rtmp;
+  to.address = from.address;
+  to.stream = from.stream;
+  to.passphrase = from.passphrase;
+  to.stream_id = from.stream_id;
+  to.latency_ms = in_ms(from.latency);
+  return to;
+}
+
+protocol::FailoverState convert(const config::Failover& from) {
+  protocol::FailoverState to;
+  to.after_ms = in_ms(from.after);
+  to.hold_ms = in_ms(from.hold);
+  to.back = from.back;
+  to.when.clear();
+  // Both lists are in one order.
+  for (const config::Trouble trouble : from.when) to.when.push_back(static_cast<protocol::Trouble>(trouble));
+  return to;
+}
+static_assert(config::kTroubleNames.size() == protocol::kTroubles);
+static_assert(static_cast<int>(config::Trouble::bitrate) == static_cast<int>(protocol::Trouble::bitrate));
+
+bool leaves_by_bridge(const config::Channel& channel) {
+  return !config::served(channel).empty() ||
+         std::any_of(channel.push.begin(), channel.push.end(),
+                     [](const config::Push& push) { return push.enabled && config::by_bridge(push); });
+}
+
+bool concerns_bridge(const config::Channel& channel) {
+  return leaves_by_bridge(channel) ||
+         std::any_of(channel.inputs.begin(), channel.inputs.end(),
+                     [](const config::Input& input) { return config::by_bridge(input); });
+}
+
 protocol::FastpathChannel fastpath_channel(const config::Channel& from, std::uint32_t handle) {
   protocol::FastpathChannel to;
   to.id = from.id;
   to.handle = handle;
-  to.to_bridge = !config::served(from).empty();
-  for (const config::Input& input : from.inputs) to.inputs.push_back(convert(input));
+  to.to_bridge = leaves_by_bridge(from);
+  to.failover = convert(from.failover);
+  to.bitrate_bps = from.remux.bitrate;
+  for (const config::Input& input : from.inputs) {
+    to.inputs.push_back(convert(input));
+    to.inputs.back().buffer_ms = in_ms(config::buffer_of(from, input));
+  }
   for (const config::Push& push : from.push) {
-    if (push.enabled) to.outputs.push_back(convert(push));
+    if (push.enabled && !config::by_bridge(push)) to.outputs.push_back(convert(push));
   }
   return to;
 }
@@ -86,7 +175,7 @@ protocol::FastpathChannel fastpath_channel(const config::Channel& from, std::uin
 // An encrypted stream whose passphrase can't be read any more is not served: it must never go out in clear.
 template <class Srt>
 bool closed(const Srt& srt) {
-  return !srt.passphrase_file.empty() && srt.passphrase.empty();
+  return config::locked_out(srt.passphrase_file, srt.passphrase);
 }
 
 protocol::BridgeChannel bridge_channel(const config::Channel& from, std::uint32_t handle) {
@@ -95,11 +184,19 @@ protocol::BridgeChannel bridge_channel(const config::Channel& from, std::uint32_
   to.handle = handle;
   to.name = from.name;
   to.program = program_of(from);
-  if (from.hls)
-    to.hls = protocol::HlsState{static_cast<std::uint32_t>(from.hls->segment.count()), from.hls->window};
+  if (from.hls) to.hls = protocol::HlsState{in_ms(from.hls->segment), from.hls->window};
   to.http_ts = from.http_ts;
   to.rtmp = from.rtmp;
   if (from.srt && !closed(*from.srt)) to.srt = protocol::SrtServeState{from.srt->passphrase};
+  for (const config::Input& input : from.inputs) {
+    if (config::by_bridge(input) && !config::closed(input)) to.inputs.push_back(bridge_input(input));
+  }
+  for (const config::Push& push : from.push) {
+    if (push.enabled && config::by_bridge(push) && !config::closed(push))
+      to.pushes.push_back(bridge_push(push));
+  }
+  to.service_id = from.remux.service_id.value_or(1);
+  to.provider = from.remux.provider;
   return to;
 }
 
@@ -147,18 +244,49 @@ DesiredStates build_states(const config::Model& model, Handles& handles, std::ui
     states.fastpath.interfaces.push_back(convert(interface));
   for (const config::HttpServer& server : node.http) states.bridge.http_listen.push_back(server.listen);
   for (const config::RtmpServer& server : node.rtmp) states.bridge.rtmp_listen.push_back(server.listen);
+  for (const config::RtmpsServer& server : node.rtmps) {
+    if (!config::closed(server))
+      states.bridge.rtmps_servers.push_back({server.listen, server.certificate, server.key});
+  }
   for (const config::SrtServer& server : node.srt) {
     if (closed(server)) continue;
-    states.bridge.srt_servers.push_back(
-        {server.listen, static_cast<std::uint32_t>(server.latency.count()), server.passphrase});
+    states.bridge.srt_servers.push_back({server.listen, in_ms(server.latency), server.passphrase});
   }
   for (const config::Channel& channel : model.channels) {
     if (!channel.enabled) continue;
     const std::uint32_t handle = handles.by_id.at(channel.id);
     states.fastpath.channels.push_back(fastpath_channel(channel, handle));
-    if (!config::served(channel).empty()) states.bridge.channels.push_back(bridge_channel(channel, handle));
+    if (concerns_bridge(channel)) states.bridge.channels.push_back(bridge_channel(channel, handle));
   }
   return states;
+}
+
+std::vector<std::string> keep_forced(const protocol::FastpathState& before, protocol::FastpathState& now) {
+  std::vector<std::string> gone;
+  for (const protocol::FastpathChannel& old : before.channels) {
+    if (old.forced_input == 0) continue;
+    const auto input = std::find_if(old.inputs.begin(), old.inputs.end(), [&](const auto& candidate) {
+      return candidate.number == old.forced_input;
+    });
+    const auto channel = std::find_if(now.channels.begin(), now.channels.end(),
+                                      [&](const auto& candidate) { return candidate.id == old.id; });
+    if (channel == now.channels.end() || channel->inputs.size() < 2 || input == old.inputs.end()) {
+      gone.push_back(old.id);
+      continue;
+    }
+    // Its own number first: two inputs of one URL differ by their program.
+    const auto same = [&](const auto& candidate) { return candidate.url == input->url; };
+    auto again = std::find_if(channel->inputs.begin(), channel->inputs.end(), [&](const auto& candidate) {
+      return candidate.number == old.forced_input && same(candidate);
+    });
+    if (again == channel->inputs.end())
+      again = std::find_if(channel->inputs.begin(), channel->inputs.end(), same);
+    if (again == channel->inputs.end())
+      gone.push_back(old.id);
+    else
+      channel->forced_input = again->number;
+  }
+  return gone;
 }
 
 bool same_content(DesiredStates a, const DesiredStates& b) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include <tl/expected.hpp>
 
@@ -32,6 +33,10 @@ struct DesiredStates {
 
 // Enabled channels and pushes only. Updates `handles`.
 DesiredStates build_states(const config::Model& model, Handles& handles, std::uint64_t generation);
+
+// What the operator forced stays over an apply and a restart of control, as long as that input is there and
+// has an alternative; it may have another number now. Gives the channels whose forced input went.
+std::vector<std::string> keep_forced(const protocol::FastpathState& before, protocol::FastpathState& now);
 
 // Equal but for the generation.
 bool same_content(DesiredStates a, const DesiredStates& b);

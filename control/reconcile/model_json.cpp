@@ -30,7 +30,66 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(HttpServer, listen)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RtmpServer, listen)
 // Without tokens and passphrases: secrets stay in their files and are read from there again.
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AdminServer, listen, tokens_file)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Push, url, protocol, interface, vlan, group, port, ttl, dscp, enabled)
+NLOHMANN_JSON_SERIALIZE_ENUM(InputKind, {{InputKind::datagrams, "datagrams"},
+                                         {InputKind::publish, "publish"},
+                                         {InputKind::srt_caller, "srt_caller"},
+                                         {InputKind::srt_listener, "srt_listener"},
+                                         {InputKind::rtmp, "rtmp"},
+                                         {InputKind::http_ts, "http_ts"},
+                                         {InputKind::hls, "hls"},
+                                         {InputKind::file, "file"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(PushKind, {{PushKind::datagrams, "datagrams"},
+                                        {PushKind::rtmp, "rtmp"},
+                                        {PushKind::srt, "srt"}})
+
+static std::chrono::milliseconds milliseconds_of(const json& from, const char* name) {
+  return std::chrono::milliseconds(from.at(name).get<std::int64_t>());
+}
+
+// Maps kept from before there was anything but datagrams have no kind.
+static void to_json(json& to, const Push& from) {
+  to = {{"url", from.url},   {"protocol", from.protocol}, {"interface", from.interface},
+        {"vlan", from.vlan}, {"group", from.group},       {"port", from.port},
+        {"ttl", from.ttl},   {"dscp", from.dscp},         {"enabled", from.enabled},
+        {"kind", from.kind}};
+  if (!by_bridge(from)) return;
+  to["address"] = from.address;
+  to["stream"] = from.key_file.empty() ? from.stream : "";
+  to["key_file"] = from.key_file;
+  to["stream_id"] = from.stream_id;
+  to["latency_ms"] = from.latency.count();
+  to["passphrase_file"] = from.passphrase_file;
+}
+
+static void from_json(const json& from, Push& to) {
+  from.at("url").get_to(to.url);
+  from.at("protocol").get_to(to.protocol);
+  from.at("interface").get_to(to.interface);
+  from.at("vlan").get_to(to.vlan);
+  from.at("group").get_to(to.group);
+  from.at("port").get_to(to.port);
+  from.at("ttl").get_to(to.ttl);
+  from.at("dscp").get_to(to.dscp);
+  from.at("enabled").get_to(to.enabled);
+  to.kind = from.value("kind", PushKind::datagrams);
+  if (!by_bridge(to)) return;
+  from.at("address").get_to(to.address);
+  from.at("stream").get_to(to.stream);
+  from.at("key_file").get_to(to.key_file);
+  from.at("stream_id").get_to(to.stream_id);
+  to.latency = milliseconds_of(from, "latency_ms");
+  from.at("passphrase_file").get_to(to.passphrase_file);
+}
+
+static void to_json(json& to, const RtmpsServer& from) {
+  to = {{"listen", from.listen}, {"certificate_file", from.certificate_file}, {"key_file", from.key_file}};
+}
+
+static void from_json(const json& from, RtmpsServer& to) {
+  from.at("listen").get_to(to.listen);
+  from.at("certificate_file").get_to(to.certificate_file);
+  from.at("key_file").get_to(to.key_file);
+}
 
 static void to_json(json& to, const SrtServer& from) {
   to = {{"listen", from.listen},
@@ -56,9 +115,23 @@ static std::optional<Program> program_from_json(const json& value) {
 }
 
 static void to_json(json& to, const Input& from) {
-  to = {{"number", from.number},       {"url", from.url},   {"protocol", from.protocol},
-        {"interface", from.interface}, {"vlan", from.vlan}, {"group", from.group},
-        {"source", from.source},       {"port", from.port}, {"program", program_to_json(from.program)}};
+  to = {{"number", from.number},
+        {"url", from.url},
+        {"protocol", from.protocol},
+        {"interface", from.interface},
+        {"vlan", from.vlan},
+        {"group", from.group},
+        {"source", from.source},
+        {"port", from.port},
+        {"program", program_to_json(from.program)},
+        {"kind", from.kind}};
+  if (!by_bridge(from)) return;
+  to["address"] = from.address;
+  to["stream_id"] = from.stream_id;
+  to["latency_ms"] = from.latency.count();
+  to["passphrase_file"] = from.passphrase_file;
+  to["key_file"] = from.key_file;
+  to["grace_ms"] = from.grace.count();
 }
 
 static void from_json(const json& from, Input& to) {
@@ -71,12 +144,56 @@ static void from_json(const json& from, Input& to) {
   from.at("source").get_to(to.source);
   from.at("port").get_to(to.port);
   to.program = program_from_json(from.at("program"));
+  to.kind = from.value("kind", InputKind::datagrams);
+  if (!by_bridge(to)) return;
+  from.at("address").get_to(to.address);
+  from.at("stream_id").get_to(to.stream_id);
+  to.latency = milliseconds_of(from, "latency_ms");
+  from.at("passphrase_file").get_to(to.passphrase_file);
+  from.at("key_file").get_to(to.key_file);
+  to.grace = milliseconds_of(from, "grace_ms");
+}
+
+static void to_json(json& to, const Failover& from) {
+  json when = json::array();
+  for (const Trouble trouble : from.when) when.push_back(kTroubleNames[static_cast<std::size_t>(trouble)]);
+  to = {
+      {"after_ms", from.after.count()}, {"back", from.back}, {"hold_ms", from.hold.count()}, {"when", when}};
+}
+
+static void from_json(const json& from, Failover& to) {
+  to.after = milliseconds_of(from, "after_ms");
+  to.hold = milliseconds_of(from, "hold_ms");
+  from.at("back").get_to(to.back);
+  to.when.clear();
+  for (const json& name : from.at("when")) {
+    for (std::size_t i = 0; i < kTroubleNames.size(); ++i) {
+      if (name.get<std::string>() == kTroubleNames[i]) to.when.push_back(static_cast<Trouble>(i));
+    }
+  }
+}
+
+static void to_json(json& to, const Remux& from) {
+  to = {{"bitrate", from.bitrate},
+        {"buffer_ms", nullptr},
+        {"service_id", nullptr},
+        {"provider", from.provider}};
+  if (from.buffer) to["buffer_ms"] = from.buffer->count();
+  if (from.service_id) to["service_id"] = *from.service_id;
+}
+
+static void from_json(const json& from, Remux& to) {
+  from.at("bitrate").get_to(to.bitrate);
+  if (!from.at("buffer_ms").is_null()) to.buffer = milliseconds_of(from, "buffer_ms");
+  if (const json& id = from.at("service_id"); !id.is_null()) to.service_id = id.get<std::uint16_t>();
+  from.at("provider").get_to(to.provider);
 }
 
 static void to_json(json& to, const Channel& from) {
-  to = {{"id", from.id},         {"name", from.name}, {"tags", from.tags},      {"enabled", from.enabled},
-        {"inputs", from.inputs}, {"push", from.push}, {"number", nullptr},      {"hls", nullptr},
-        {"rtmp", from.rtmp},     {"srt", nullptr},    {"http_ts", from.http_ts}};
+  to = {{"id", from.id},         {"name", from.name}, {"tags", from.tags},       {"enabled", from.enabled},
+        {"inputs", from.inputs}, {"push", from.push}, {"number", nullptr},       {"hls", nullptr},
+        {"rtmp", from.rtmp},     {"srt", nullptr},    {"http_ts", from.http_ts}, {"failover", from.failover},
+        {"remux", from.remux}};
   if (from.number) to["number"] = *from.number;
   if (from.hls) to["hls"] = {{"segment_ms", from.hls->segment.count()}, {"window", from.hls->window}};
   if (from.srt) to["srt"] = {{"passphrase_file", from.srt->passphrase_file}};
@@ -98,6 +215,8 @@ static void from_json(const json& from, Channel& to) {
   to.rtmp = from.value("rtmp", false);
   if (const auto srt = from.find("srt"); srt != from.end() && !srt->is_null())
     to.srt = SrtOptions{srt->at("passphrase_file").get<std::string>(), {}};
+  if (from.contains("failover")) from.at("failover").get_to(to.failover);
+  if (from.contains("remux")) from.at("remux").get_to(to.remux);
 }
 
 static void to_json(json& to, const Node& from) {
@@ -110,6 +229,7 @@ static void to_json(json& to, const Node& from) {
         {"fastpath", from.fastpath},
         {"http", from.http},
         {"rtmp", from.rtmp},
+        {"rtmps", from.rtmps},
         {"srt", from.srt},
         {"admin", nullptr}};
   if (from.admin) to["admin"] = *from.admin;
@@ -125,6 +245,7 @@ static void from_json(const json& from, Node& to) {
   from.at("fastpath").get_to(to.fastpath);
   from.at("http").get_to(to.http);
   if (from.contains("rtmp")) from.at("rtmp").get_to(to.rtmp);
+  if (from.contains("rtmps")) from.at("rtmps").get_to(to.rtmps);
   if (from.contains("srt")) from.at("srt").get_to(to.srt);
   if (const json& admin = from.at("admin"); !admin.is_null()) to.admin = admin.get<AdminServer>();
 }

@@ -19,13 +19,18 @@
 #include "dataplane/bridge/app/control_endpoint.h"
 #include "dataplane/bridge/app/lock_file.h"
 #include "dataplane/bridge/app/log.h"
+#include "dataplane/bridge/app/pushes.h"
 #include "dataplane/bridge/app/ring_pump.h"
 #include "dataplane/bridge/app/sandbox.h"
+#include "dataplane/bridge/app/sources.h"
 #include "dataplane/bridge/app/status.h"
 #include "dataplane/bridge/http/assets.h"
 #include "dataplane/bridge/http/router.h"
 #include "dataplane/bridge/http/server.h"
+#include "dataplane/bridge/pull/pull.h"
 #include "dataplane/bridge/rtmp/feed_link.h"
+#include "dataplane/bridge/rtmp/pull.h"
+#include "dataplane/bridge/rtmp/push.h"
 #include "dataplane/bridge/rtmp/server.h"
 #include "dataplane/bridge/srt/server.h"
 #include "dataplane/bridge/srt/status.h"
@@ -41,6 +46,12 @@ using namespace headgate::bridge;
 
 constexpr std::chrono::milliseconds kTick{250};
 constexpr unsigned kPathTicks = 4;
+constexpr std::chrono::milliseconds kInputTick{10};
+
+std::int64_t unix_now_ns() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+}
 
 class Application {
  public:
@@ -55,7 +66,10 @@ class Application {
             [this] { bridge_.on_gap(); }),
         endpoint_(context_, [this](const std::string& method) { return answer(method); }),
         signals_(context_, SIGTERM, SIGINT),
-        ticks_(context_) {}
+        ticks_(context_),
+        input_ticks_(context_) {
+    rtmp_.set_inputs([this](std::string_view channel) { return sources_.publishable(channel); });
+  }
 
   int run() {
     std::error_code error;
@@ -76,6 +90,7 @@ class Application {
     signals_.async_wait([this](boost::system::error_code, int) { stop(); });
     pump_.start();
     tick();
+    tick_inputs();
     context_.run();
     return 0;
   }
@@ -99,15 +114,18 @@ class Application {
     if (auto listening = server_.listen(state->http_listen); !listening) {
       return tl::unexpected<std::string>(listening.error());
     }
-    if (auto listening = rtmp_.listen(state->rtmp_listen); !listening) {
+    if (auto listening = rtmp_.listen(state->rtmp_listen, state->rtmps_servers); !listening) {
       return tl::unexpected<std::string>(listening.error());
     }
     app::set_up_log(state->log_level, state->log_format);
+    pushes_.end_unwanted(bridge_, *state);
     bridge_.apply(*state);
     for (const auto& [id, channel] : bridge_.channels()) {
       if (channel->frames() != nullptr)
         rtmp_links_.link(id, *channel->frames(), channel->stats(app::Output::rtmp));
     }
+    pushes_.make_missing(bridge_);
+    if (auto made = sources_.apply(*state); !made) return tl::unexpected<std::string>(made.error());
     if (auto listening = srt_.apply(state->srt_servers, state->channels); !listening) {
       return tl::unexpected<std::string>(listening.error());
     }
@@ -148,7 +166,40 @@ class Application {
     rtmp_links_.count();
     nlohmann::json out = app::status(bridge_, server_, pump_, &rtmp_);
     out["srt"] = srt::to_json(stats);
+    for (const auto& [id, channel] : bridge_.channels()) {
+      nlohmann::json& list = out["channels"][id]["pushes"] = nlohmann::json::array();
+      for (push::Push* each : pushes_.of(*channel))
+        list.push_back(app::to_json(each->target().url, each->status()));
+    }
+    // A channel may have inputs here and no outputs.
+    for (auto& [id, list] : sources_.status()) out["channels"][id]["sources"] = std::move(list);
     return out;
+  }
+
+  std::unique_ptr<ingest::Source> fetch(ingest::Entry& entry) {
+    switch (entry.input().kind) {
+      case protocol::SourceKind::publish:
+        break;
+      case protocol::SourceKind::srt_caller:
+      case protocol::SourceKind::srt_listener:
+        return srt_.make_input(entry);
+      case protocol::SourceKind::rtmp:
+        return rtmp::make_pull(context_, entry);
+      case protocol::SourceKind::http_ts:
+        return pull::make_http_ts(context_, entry);
+      case protocol::SourceKind::hls:
+        return pull::make_hls(context_, entry);
+      case protocol::SourceKind::file:
+        return pull::make_file(context_, entry);
+    }
+    return nullptr;
+  }
+
+  std::unique_ptr<push::Push> push_to(app::Channel& channel, const protocol::BridgePush& target) {
+    if (target.kind == protocol::PushKind::srt)
+      return channel.push_ts() == nullptr ? nullptr : srt_.make_push(*channel.push_ts(), target);
+    return channel.push_frames() == nullptr ? nullptr
+                                            : rtmp::make_push(context_, *channel.push_frames(), target);
   }
 
   // Looks for inputs that fell silent.
@@ -157,15 +208,28 @@ class Application {
     ticks_.async_wait([this](boost::system::error_code error) {
       if (error) return;
       bridge_.on_tick(std::chrono::steady_clock::now());
+      srt_.on_tick();
       if (++ticked_ % kPathTicks == 0 && endpoint_.keep_path())
         spdlog::warn("{} was gone: listening anew", run_.bridge_socket());
       tick();
     });
   }
 
+  // Hands on what came in and is due.
+  void tick_inputs() {
+    input_ticks_.expires_after(kInputTick);
+    input_ticks_.async_wait([this](boost::system::error_code error) {
+      if (error) return;
+      sources_.on_tick(unix_now_ns());
+      tick_inputs();
+    });
+  }
+
   void stop() {
     spdlog::info("stopping");
     pump_.stop();
+    pushes_.stop();
+    sources_.stop();
     endpoint_.stop();
     server_.stop();
     srt_.stop();
@@ -175,6 +239,12 @@ class Application {
 
   protocol::RunDir run_;
   boost::asio::io_context context_{1};
+  // Before the servers, whose publishers hold its entries.
+  app::Sources sources_{run_.fastpath_ring(), [this](ingest::Entry& entry) { return fetch(entry); },
+                        [this](ingest::Entry& entry) {
+                          rtmp_.drop(entry);
+                          srt_.release(entry);
+                        }};
   rtmp::Server rtmp_{context_};
   rtmp::FeedLinks rtmp_links_{rtmp_};  // before the channels, whose feeds end them
   app::Bridge bridge_;
@@ -185,11 +255,17 @@ class Application {
                      app::Channel* channel = bridge_.find(id);
                      return channel == nullptr ? nullptr : channel->ts();
                    },
-                   [this](std::function<void()> call) { boost::asio::post(context_, std::move(call)); }};
+                   [this](std::function<void()> call) { boost::asio::post(context_, std::move(call)); },
+                   [this](std::string_view id) { return sources_.publishable(id); }};
+  // After the channels, whose feeds they take from.
+  app::Pushes pushes_{[this](app::Channel& channel, const protocol::BridgePush& target) {
+    return push_to(channel, target);
+  }};
   app::RingPump pump_;
   app::ControlEndpoint endpoint_;
   boost::asio::signal_set signals_;
   boost::asio::steady_timer ticks_;
+  boost::asio::steady_timer input_ticks_;
   unsigned ticked_ = 0;
   std::uint64_t generation_ = 0;
   std::int64_t started_ns_ = std::chrono::duration_cast<std::chrono::nanoseconds>(

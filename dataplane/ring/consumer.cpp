@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <atomic>
 #include <utility>
 
 #include "dataplane/ring/layout.h"
@@ -26,10 +27,15 @@ struct Consumer::Impl {
   // False when the producer's position can't be true; the ring is then given up.
   bool take_tail() noexcept {
     const std::uint64_t reported = mapping.header().tail.load(std::memory_order_acquire);
-    if (reported - tail > mapping.slot_count() || !mapping.plausible(head, reported)) corrupt = true;
-    if (!corrupt) tail = reported;
-    return !corrupt;
+    if (reported - tail > mapping.slot_count() || !mapping.plausible(head, reported)) {
+      corrupt.store(true, std::memory_order_relaxed);
+      return false;
+    }
+    tail = reported;
+    return true;
   }
+
+  bool given_up() const noexcept { return corrupt.load(std::memory_order_relaxed); }
 
   Mapping mapping;
   Slot taken;  // a copy: the other end may still write where it was
@@ -37,7 +43,7 @@ struct Consumer::Impl {
   std::uint64_t released = 0;
   std::uint64_t tail = 0;  // the producer's, as last believed
   std::uint32_t producer_epoch = 0;
-  bool corrupt = false;
+  std::atomic<bool> corrupt{false};  // once true, it stays so; stale() reads it from another thread
 };
 
 Consumer::Consumer() = default;
@@ -63,7 +69,7 @@ tl::expected<std::unique_ptr<Consumer>, std::string> Consumer::open(const std::s
 const Slot* Consumer::front() noexcept {
   Impl& impl = *impl_;
   for (;;) {
-    if (impl.head == impl.tail && (impl.corrupt || !impl.take_tail() || impl.head == impl.tail))
+    if (impl.head == impl.tail && (impl.given_up() || !impl.take_tail() || impl.head == impl.tail))
       return nullptr;
     impl.taken = impl.mapping.slot(impl.head);
     if (believable(impl.taken)) return &impl.taken;
@@ -90,7 +96,7 @@ bool Consumer::prepare_sleep() noexcept {
   header.wake.store(1, std::memory_order_relaxed);
   // Pairs with the fence in Producer::flush.
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (impl.head == impl.tail && (impl.corrupt || header.tail.load(std::memory_order_acquire) == impl.head))
+  if (impl.head == impl.tail && (impl.given_up() || header.tail.load(std::memory_order_acquire) == impl.head))
     return true;
   header.wake.store(0, std::memory_order_relaxed);
   return false;
@@ -105,6 +111,6 @@ void Consumer::awake() noexcept {
 
 int Consumer::wake_fd() const noexcept { return impl_->mapping.wake_fd(); }
 
-bool Consumer::stale() const noexcept { return impl_->corrupt || impl_->mapping.stale(); }
+bool Consumer::stale() const noexcept { return impl_->given_up() || impl_->mapping.stale(); }
 
 }  // namespace headgate::ring

@@ -34,6 +34,19 @@ tl::expected<void, std::string> lock(int fd, Role role, const std::string& path)
   return failure("can't lock", path);
 }
 
+// What is made meanwhile has the mode that is asked for, whoever's umask this is: the other end's access must
+// not be taken away. Not by chmod afterwards: the bridge's sandbox has none.
+class OpenMask {
+ public:
+  OpenMask() noexcept : before_(::umask(0)) {}
+  ~OpenMask() { ::umask(before_); }
+  OpenMask(const OpenMask&) = delete;
+  OpenMask& operator=(const OpenMask&) = delete;
+
+ private:
+  mode_t before_;
+};
+
 bool is_fifo(const std::string& path) {
   struct stat status {};
   return ::lstat(path.c_str(), &status) == 0 && S_ISFIFO(status.st_mode);
@@ -89,19 +102,17 @@ tl::expected<Mapping, std::string> Mapping::open(const std::string& path, Role r
 }
 
 tl::expected<Mapping, std::string> Mapping::create(const std::string& path, std::uint64_t slot_count) {
+  const OpenMask open_mask;
   const std::string fifo = path + ".wake";
   if (!is_fifo(fifo)) {
     ::unlink(fifo.c_str());
     if (::mkfifo(fifo.c_str(), 0660) != 0) return failure("can't create", fifo);
-    // The umask must not take the other end's access away.
-    if (::chmod(fifo.c_str(), 0660) != 0) return failure("can't set the mode of", fifo);
   }
   const std::string temporary = path + ".new";
   ::unlink(temporary.c_str());
   Mapping mapping;
   mapping.fd_ = ::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0660);
   if (mapping.fd_ < 0) return failure("can't create", temporary);
-  if (::fchmod(mapping.fd_, 0660) != 0) return failure("can't set the mode of", temporary);
   const std::uint64_t size = kHeaderSize + slot_count * sizeof(Slot);
   // Allocated now: a full tmpfs must be an error here, not SIGBUS at some later packet.
   if (const int error = ::posix_fallocate(mapping.fd_, 0, static_cast<off_t>(size)); error != 0) {

@@ -101,7 +101,8 @@ class Consumer {
   void awake() noexcept;
   // The FIFO to wait on, readable when woken; drain it with awake().
   int wake_fd() const noexcept;
-  // The file under this mapping was replaced (producer recreated it): open again.
+  // The file under this mapping was replaced (producer recreated it): open again. From any thread; a system
+  // call.
   bool stale() const noexcept;
 
  private:

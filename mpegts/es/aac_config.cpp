@@ -164,6 +164,68 @@ std::vector<std::uint8_t> adts_configuration(std::span<const std::uint8_t> frame
   return out.take();
 }
 
+namespace {
+
+// The index of a rate, also of one that was sent in 24 bits; 15 where it has none.
+std::uint8_t rate_index_of(std::uint32_t rate) {
+  for (std::uint8_t index = 0; index < 13; ++index) {
+    if (aac_sample_rate(index) == rate) return index;
+  }
+  return 15;
+}
+
+// The program_config_element that stands at this bit, moved behind an id_syn_ele. Empty where it is cut off.
+std::vector<std::uint8_t> program_config_at(std::span<const std::uint8_t> config, std::size_t at) {
+  BitReader r(config);
+  r.skip(at);
+  PceElements elements;
+  if (read_pce(r, elements) == 0) return {};
+  const std::size_t fixed =
+      r.position() - at + std::size_t{4} * (elements.lfe + elements.data) + std::size_t{5} * elements.coupling;
+  BitWriter out;
+  out.put(kElementPce, 3);
+  BitReader again(config);
+  again.skip(at);
+  out.copy(again, fixed);
+  out.align();
+  again.skip((8 - again.position() % 8) % 8);  // counted from the AudioSpecificConfig's first bit
+  const std::uint32_t comment = again.u(8);
+  out.put(comment, 8);
+  out.copy(again, std::size_t{comment} * 8);
+  return again.ok() ? out.take() : std::vector<std::uint8_t>{};
+}
+
+}  // namespace
+
+std::optional<AacCore> parse_aac_core(std::span<const std::uint8_t> audio_specific_config) {
+  BitReader r(audio_specific_config);
+  AacCore core;
+  std::uint32_t type = read_object_type(r);
+  core.signalled_type = static_cast<std::uint8_t>(type);
+  core.core_rate = core.output_rate = read_sample_rate(r);
+  core.channel_configuration = static_cast<std::uint8_t>(r.u(4));
+  if (type == kSbr || type == kPs) {
+    core.output_rate = read_sample_rate(r);
+    type = read_object_type(r);
+    if (type == kErBsac) r.skip(4);
+  }
+  core.object_type = static_cast<std::uint8_t>(type);
+  core.rate_index = rate_index_of(core.core_rate);
+  core.short_frames = r.flag();
+  if (r.flag()) r.skip(14);  // coreCoderDelay
+  r.skip(1);                 // extensionFlag
+  core.channels = aac_channels(core.channel_configuration);
+  if (!r.ok() || core.core_rate == 0 || core.output_rate == 0) return std::nullopt;
+  if (core.channel_configuration == 0) {
+    BitReader pce = r;
+    PceElements elements;
+    core.channels = read_pce(pce, elements);
+    core.program_config = program_config_at(audio_specific_config, r.position());
+    if (core.program_config.empty()) return std::nullopt;
+  }
+  return core;
+}
+
 std::vector<std::vector<std::uint8_t>> LatmReader::read(std::span<const std::uint8_t> element) {
   BitReader r(element);
   if (!r.flag()) {  // useSameStreamMux

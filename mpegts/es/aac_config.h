@@ -38,6 +38,24 @@ std::optional<std::span<const std::uint8_t>> adts_raw_data_block(std::span<const
 // channel_configuration is 0 and the frame opens with one. Empty where it is 0 and the frame has none.
 std::vector<std::uint8_t> adts_configuration(std::span<const std::uint8_t> frame);
 
+// What an AudioSpecificConfig says, as far as an ADTS header needs it (1.6.2.1). Of SBR and PS, signalled
+// before the core, the core's.
+struct AacCore {
+  std::uint8_t object_type = 0;
+  std::uint8_t signalled_type = 0;  // 5 SBR, 29 PS, else object_type
+  std::uint8_t rate_index = 0;      // of the core; 15: a rate that has no index
+  std::uint32_t core_rate = 0;
+  std::uint32_t output_rate = 0;
+  std::uint8_t channel_configuration = 0;
+  std::uint32_t channels = 0;
+  bool short_frames = false;  // 960 samples
+  // Where channel_configuration is 0: the id_syn_ele and the program_config_element as they begin a
+  // raw_data_block, whole bytes.
+  std::vector<std::uint8_t> program_config;
+};
+// Nothing where it ends too early, or a rate or the channels can't be read.
+std::optional<AacCore> parse_aac_core(std::span<const std::uint8_t> audio_specific_config);
+
 // Takes AudioMuxElements apart.
 class LatmReader {
  public:

@@ -21,6 +21,7 @@ struct VideoParser::Impl {
   std::unique_ptr<UnitScanner> scanner;
   Unit inspected;  // the two walks are apart, so that one parser may serve both
   Unit walked;
+  bool inspected_picture = false;
 };
 
 namespace {
@@ -59,9 +60,12 @@ const std::optional<VideoFormat>& VideoParser::format() const {
   return impl_->scanner ? impl_->scanner->format : kNone;
 }
 
+bool VideoParser::inspected_picture() const noexcept { return impl_->inspected_picture; }
+
 RandomAccess VideoParser::inspect_start(std::span<const std::uint8_t> payload) {
   if (!impl_->scanner) return RandomAccess::none;
   Unit& unit = impl_->inspected;
+  impl_->inspected_picture = false;
   bool begun = false;
   std::size_t at = find_start_code(payload, 0);
   while (at < payload.size()) {
@@ -75,6 +79,7 @@ RandomAccess VideoParser::inspect_start(std::span<const std::uint8_t> payload) {
     if (begun) impl_->scanner->note(bytes, unit);
     if (part == Part::picture_start) {
       unit.has_picture = true;
+      impl_->inspected_picture = true;
       return unit.random_access;
     }
     at = find_start_code(payload, at + 3);

@@ -60,6 +60,9 @@ class VideoParser {
   // another): reads only as far as that unit's first coded slice or picture header, so it is cheap. Updates
   // format() when parameter sets come by.
   RandomAccess inspect_start(std::span<const std::uint8_t> payload);
+  // Whether the last inspect_start() came as far as that slice or picture header: without it `none` is no
+  // verdict, only too few bytes.
+  bool inspected_picture() const noexcept;
 
   // All access units of the payload, in order; bytes before the first start code belong to the unit before
   // (continuation: the first entry then has offset 0 and continues the previous payload's last unit:

@@ -1,8 +1,11 @@
 // Sends a single-program stream at a constant rate: null packets between its own, each PCR restamped to the
 // position it leaves at (error at most a tick of 27 MHz). The rate is that of the stream's own clock, which
-// is followed slowly, so the mean rate never drifts against the source. References: ISO/IEC 13818-1:2022
-// 2.4.2.2, 2.4.3.5; TR 101 290 5.3.2 (PCR accuracy). Threading: owned by one thread; push() and pop() don't
-// allocate. Memory: kept from the constructor on.
+// is followed slowly, so the mean rate never drifts against the source. docs/pacing.md tells the rules.
+// References: ISO/IEC 13818-1:2022 2.4.2.2, 2.4.3.5; TR 101 290 5.3.2 (PCR accuracy). Threading: owned by one
+// thread; push() and pop() don't allocate. Memory: `max_packets` packets, kept from the constructor on.
+//
+// What leaves depends on what was pushed alone: push everything due by a moment before pop() at it. A packet
+// takes the first position at or after its due time; a datagram leaves at the position of its last packet.
 #pragma once
 
 #include <array>
@@ -18,8 +21,9 @@ class ConstantRate {
  public:
   static constexpr std::size_t kDatagramPackets = 7;
 
-  // `max_packets`: how many may wait; what comes beyond is dropped by priority: null packets first, then
-  // data, never PSI or PCR while anything else waits.
+  // `max_packets`: how many may wait while the stream is faster than the rate. Beyond three quarters of them
+  // data is dropped, beyond fifteen sixteenths audio and video, to the end of the PES packet; PSI and packets
+  // with a PCR only when all are taken. The stream's own null packets never wait: others take their place.
   ConstantRate(std::uint64_t bitrate_bps, std::size_t max_packets);
   ~ConstantRate();
 

@@ -1,4 +1,6 @@
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "mpegts/si/charset.h"
 #include "mpegts/si/sdt.h"
@@ -97,6 +99,22 @@ void undecodable(std::string& out, std::span<const std::uint8_t> text) {
 }
 
 }  // namespace
+
+std::vector<std::uint8_t> utf8_to_dvb_text(std::string_view text, std::size_t limit) {
+  std::vector<std::uint8_t> out;
+  bool ascii = true;
+  for (const char c : text) {
+    const auto byte = static_cast<std::uint8_t>(c);
+    ascii = ascii && byte < 0x80;
+    if (byte >= 0x20 && byte != 0x7F) out.push_back(byte);
+  }
+  if (!ascii) out.insert(out.begin(), 0x15);
+  if (out.size() <= limit) return out;
+  // Not within the bytes of a character: 10xxxxxx continues one.
+  while (limit > 0 && (out[limit] & 0xC0) == 0x80) --limit;
+  out.resize(limit);
+  return out;
+}
 
 std::string dvb_text_to_utf8(std::span<const std::uint8_t> text) {
   std::string out;

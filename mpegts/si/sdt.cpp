@@ -32,6 +32,20 @@ std::uint8_t SdtService::service_type() const noexcept {
   return body && !body->empty() ? (*body)[0] : std::uint8_t{0};
 }
 
+std::vector<std::uint8_t> service_descriptor(std::uint8_t service_type, std::string_view provider,
+                                             std::string_view name) {
+  constexpr std::size_t kProvider = 80;
+  const auto provider_text = utf8_to_dvb_text(provider, kProvider);
+  const auto name_text = utf8_to_dvb_text(name, 255 - 3 - kProvider);
+  std::vector<std::uint8_t> out{kServiceDescriptor,
+                                static_cast<std::uint8_t>(3 + provider_text.size() + name_text.size()),
+                                service_type, static_cast<std::uint8_t>(provider_text.size())};
+  out.insert(out.end(), provider_text.begin(), provider_text.end());
+  out.push_back(static_cast<std::uint8_t>(name_text.size()));
+  out.insert(out.end(), name_text.begin(), name_text.end());
+  return out;
+}
+
 std::optional<Sdt> Sdt::parse(std::span<const std::uint8_t> section) {
   if (section.empty()) return std::nullopt;
   const auto body = detail::long_section_body(section, section[0] == kSdtOther ? kSdtOther : kSdtActual);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mpegts/psi/tables.h"
@@ -40,6 +41,13 @@ struct Sdt {
   std::vector<std::uint8_t> to_section() const;
 };
 
+// The service descriptor with its tag and length; texts too long for it are cut at a character.
+std::vector<std::uint8_t> service_descriptor(std::uint8_t service_type, std::string_view provider,
+                                             std::string_view name);
+
+// UTF-8 as DVB text: ASCII in the default table, all else as UTF-8 (Annex A.2, first byte 0x15); at most
+// `limit` bytes, cut at a character. Control characters are left out.
+std::vector<std::uint8_t> utf8_to_dvb_text(std::string_view text, std::size_t limit);
 // DVB text (Annex A) to UTF-8; what can't be decoded becomes U+FFFD.
 std::string dvb_text_to_utf8(std::span<const std::uint8_t> text);
 

@@ -1,5 +1,6 @@
-// The transport stream library by itself: the analyzer that probe and status use, and the assembly of
-// sections. Generated streams; the analyzer also takes the file that HEADGATE_BENCH_STREAM names.
+// The transport stream library by itself: the analyzer that probe and status use, the assembly of sections,
+// playing out and the constant rate. Generated streams; the analyzer also takes the file that
+// HEADGATE_BENCH_STREAM names.
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>
@@ -8,7 +9,9 @@
 #include <span>
 #include <vector>
 
+#include "mpegts/clock/playout.h"
 #include "mpegts/monitor/stream_analyzer.h"
+#include "mpegts/mux/constant_rate.h"
 #include "mpegts/psi/section.h"
 #include "mpegts/psi/tables.h"
 
@@ -104,6 +107,83 @@ void BM_AssembleSection(benchmark::State& state) {
   state.SetItemsProcessed(static_cast<std::int64_t>(packets));
 }
 
+// A stream of so many Mb/s, its PCR each 35 ms, as it comes in datagrams of seven packets.
+class PacedStream {
+ public:
+  explicit PacedStream(std::int64_t megabits)
+      : gap_ns_(1504 * 1000 / megabits), every_(35'000'000 / gap_ns_) {
+    for (std::size_t i = 0; i < kPackets; ++i) {
+      std::uint8_t* packet = bytes_.data() + i * kPacketSize;
+      packet[0] = kSyncByte;
+      packet[1] = 0x01;
+      packet[3] = 0x10;
+    }
+  }
+  std::span<const std::uint8_t> next() {
+    for (std::size_t i = 0; i < kPackets; ++i, ++number_) {
+      std::uint8_t* packet = bytes_.data() + i * kPacketSize;
+      const bool pcr = number_ % every_ == 0;
+      packet[3] = pcr ? 0x30 : 0x10;
+      if (pcr) write_pcr(packet, static_cast<std::uint64_t>(number_ * gap_ns_) * 27 / 1000);
+    }
+    return bytes_;
+  }
+  std::int64_t now() const { return 1'700'000'000'000'000'000 + number_ * gap_ns_; }
+
+ private:
+  static constexpr std::size_t kPackets = 7;
+  static void write_pcr(std::uint8_t* packet, std::uint64_t pcr) {
+    const std::uint64_t base = pcr / 300 % kPtsModulus;
+    packet[4] = 7;
+    packet[5] = 0x10;
+    for (int i = 0; i < 4; ++i) packet[6 + i] = static_cast<std::uint8_t>(base >> (25 - 8 * i));
+    packet[10] = static_cast<std::uint8_t>((base & 1) << 7 | 0x7E | pcr % 300 >> 8);
+    packet[11] = static_cast<std::uint8_t>(pcr % 300);
+  }
+  std::int64_t gap_ns_;
+  std::int64_t every_;
+  std::int64_t number_ = 0;
+  Bytes bytes_ = Bytes(kPackets * kPacketSize, 0x5A);
+};
+
+// In and out again, with the memory of a second between them: Mb/s.
+void BM_PlayoutPacket(benchmark::State& state) {
+  PacedStream stream(state.range(0));
+  Playout playout(1'000'000'000, static_cast<std::size_t>(state.range(0)) * 2000);
+  std::int64_t packets = 0;
+  for (auto _ : state) {
+    playout.push(stream.next(), stream.now());
+    packets += 7;
+    while (playout.next_due_ns() <= stream.now()) {
+      const auto batch = playout.pop(stream.now());
+      benchmark::DoNotOptimize(batch.packets.data());
+    }
+  }
+  if (playout.counters().underflows + playout.counters().dropped > 0)
+    state.SkipWithError("packets were lost");
+  state.SetItemsProcessed(packets);
+}
+
+// A packet that leaves, every tenth of them put in between: Mb/s of the output.
+void BM_ConstantRatePacket(benchmark::State& state) {
+  const std::int64_t megabits = state.range(0);
+  PacedStream stream(megabits);
+  ConstantRate stage(static_cast<std::uint64_t>(megabits) * 1'100'000, 1000);
+  ConstantRate::Datagram datagram{};
+  std::int64_t packets = 0;
+  for (auto _ : state) {
+    const auto bytes = stream.next();
+    for (std::size_t at = 0; at < bytes.size(); at += kPacketSize)
+      stage.push(bytes.subspan(at).first<kPacketSize>(), stream.now());
+    while (stage.pop(stream.now(), datagram)) packets += 7;
+    benchmark::DoNotOptimize(datagram.bytes.data());
+  }
+  if (stage.counters().dropped > 0) state.SkipWithError("packets were dropped");
+  state.SetItemsProcessed(packets);
+}
+
+BENCHMARK(BM_PlayoutPacket)->Arg(5)->Arg(100);
+BENCHMARK(BM_ConstantRatePacket)->Arg(5)->Arg(100);
 BENCHMARK(BM_AnalyzePacket);
 BENCHMARK(BM_AssembleSection)->Arg(1)->Arg(60)->Arg(250);
 

@@ -1,11 +1,19 @@
 // srt_serve --file TS --bitrate BITS [--listen ADDRESS] [--latency MS] [--passphrase P] [--channels N]
 // Plays a file once, at a constant rate, as channel "c0" (c1, ... the same) by the SRT listener alone,
-// without fast path and ring, for tests that talk SRT. Prints "port N" first; afterwards takes lines on
-// standard input:
-//   go            begins the file
-//   stats         prints the figures, one line of JSON
-//   secret C P    sets channel C's passphrase ("-": none) and applies
-//   remove C      takes channel C out and applies
+// without fast path and ring, and takes what publishers and inputs bring into files, for tests that talk SRT.
+// Prints "port N" first; afterwards takes lines on standard input ("-": none):
+//   go                               begins the file
+//   stats                            prints the figures, one line of JSON
+//   secret C P                       sets channel C's passphrase and applies
+//   remove C                         takes channel C out and applies
+//   publish C KEY FILE               channel C takes a publisher, whose stream goes to FILE; applies
+//   unpublish C                      takes that away and applies
+//   rtmp C MS                        for MS it is as if C had a publisher of another protocol
+//   call ADDRESS FILE MS P ID        an input that calls, with latency, passphrase and stream id
+//   listen ADDRESS FILE MS P         an input with a port of its own
+//   drop N                           ends the input of that number (counted from 0)
+//   push ADDRESS MS P ID             pushes "c0"
+//   unpush N                         ends the push of that number
 //   quit
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -21,19 +29,39 @@
 #include <cstring>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "dataplane/bridge/app/sandbox.h"
 #include "dataplane/bridge/hub/ts_feed.h"
+#include "dataplane/bridge/ingest/source.h"
+#include "dataplane/bridge/push/push.h"
 #include "dataplane/bridge/srt/server.h"
+#include "tests/bridge/srt_entry.h"
 
 namespace {
 
 using namespace headgate;
 using namespace headgate::bridge;
 using Clock = std::chrono::steady_clock;
+
+// An entry, the file that it fills and, where it is fetched, what fetches it.
+struct Sink {
+  Sink(const std::string& channel, const protocol::BridgeInput& input, const std::string& path)
+      : file(path, std::ios::binary), entry(channel, input) {
+    entry.on_bytes = [this](std::span<const std::uint8_t> bytes) {
+      file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+      file.flush();
+    };
+  }
+  std::ofstream file;
+  FakeEntry entry;
+  std::unique_ptr<ingest::Source> source;
+};
+
+std::string none(const std::string& word) { return word == "-" ? "" : word; }
 
 class Program {
  public:
@@ -53,7 +81,10 @@ class Program {
     if (!apply()) return 1;
     std::cout << "port " << server_.ports().at(0) << std::endl;
     read();
+    look();
     context_.run();
+    inputs_.clear();
+    pushes_.clear();
     server_.stop();
     return 0;
   }
@@ -80,9 +111,11 @@ class Program {
   }
 
   void command(const std::string& line) {
-    std::istringstream words(line);
-    std::string verb, channel, secret;
-    words >> verb >> channel >> secret;
+    std::istringstream in(line);
+    const std::vector<std::string> words{std::istream_iterator<std::string>(in), {}};
+    if (words.empty()) return;
+    const std::string& verb = words[0];
+    const auto word = [&](std::size_t i) { return i < words.size() ? none(words[i]) : std::string(); };
     if (verb == "go") {
       began_ = Clock::now();
       beat();
@@ -90,17 +123,104 @@ class Program {
       print();
     } else if (verb == "secret" || verb == "remove") {
       for (auto& c : channels_) {
-        if (c.id == channel) c.srt->passphrase = secret == "-" ? "" : secret;
+        if (c.id == word(1)) c.srt->passphrase = word(2);
       }
       server_.release_feeds();
       if (verb == "remove") {
-        std::erase_if(channels_, [&](const auto& c) { return c.id == channel; });
-        feeds_.erase(channel);
+        std::erase_if(channels_, [&](const auto& c) { return c.id == word(1); });
+        feeds_.erase(word(1));
       }
       std::cout << (apply() ? "applied" : "refused") << std::endl;
+    } else if (verb == "publish" || verb == "unpublish") {
+      if (const auto before = publishers_.find(word(1)); before != publishers_.end()) {
+        server_.release(before->second->entry);
+        publishers_.erase(before);
+      }
+      std::erase_if(channels_, [&](const auto& c) { return c.id == word(1); });
+      if (verb == "publish") add_publisher(word(1), word(2), word(3));
+      std::cout << (apply() ? "applied" : "refused") << std::endl;
+    } else if (verb == "rtmp") {
+      FakeEntry& entry = publishers_.at(word(1))->entry;
+      std::cout << (entry.attach("rtmp", {}) ? "attached" : "refused") << std::endl;
+      rtmp_until_ = Clock::now() + std::chrono::milliseconds(std::stoi(word(2)));
+      rtmp_ = word(1);
+    } else if (verb == "call" || verb == "listen") {
+      protocol::BridgeInput input;
+      input.kind = verb == "call" ? protocol::SourceKind::srt_caller : protocol::SourceKind::srt_listener;
+      input.address = word(1);
+      input.latency_ms = static_cast<std::uint32_t>(std::stoul(word(3)));
+      input.passphrase = word(4);
+      input.stream_id = word(5);
+      inputs_.push_back(std::make_unique<Sink>("in", input, word(2)));
+      inputs_.back()->source = server_.make_input(inputs_.back()->entry);
+    } else if (verb == "drop") {
+      inputs_.at(std::stoul(word(1)))->source.reset();
+    } else if (verb == "push") {
+      protocol::BridgePush push;
+      push.kind = protocol::PushKind::srt;
+      push.address = word(1);
+      push.latency_ms = static_cast<std::uint32_t>(std::stoul(word(2)));
+      push.passphrase = word(3);
+      push.stream_id = word(4);
+      pushes_.push_back(server_.make_push(*feeds_.at("c0"), push));
+    } else if (verb == "unpush") {
+      pushes_.at(std::stoul(word(1))).reset();
     } else if (verb == "quit") {
       context_.stop();
     }
+  }
+
+  void add_publisher(const std::string& id, const std::string& key, const std::string& path) {
+    protocol::BridgeChannel channel;
+    channel.id = id;
+    protocol::BridgeInput input;
+    input.key = key;
+    channel.inputs.push_back(input);
+    channels_.push_back(channel);
+    publishers_[id] = std::make_unique<Sink>(id, input, path);
+  }
+
+  // What the bridge's main does a few times a second.
+  void look() {
+    if (!rtmp_.empty() && Clock::now() < rtmp_until_) publishers_.at(rtmp_)->entry.on_ts({});
+    if (!rtmp_.empty() && Clock::now() < rtmp_until_) ++publishers_.at(rtmp_)->entry.status().bytes;
+    server_.on_tick();
+    look_timer_.expires_after(std::chrono::milliseconds(100));
+    look_timer_.async_wait([this](boost::system::error_code error) {
+      if (!error) look();
+    });
+  }
+
+  static nlohmann::json about(const FakeEntry& entry) {
+    static constexpr const char* kStates[] = {"waiting", "connecting", "receiving"};
+    const ingest::SourceStatus& status = entry.status();
+    return {{"state", kStates[static_cast<int>(status.state)]},
+            {"peer", status.peer},
+            {"error", status.error},
+            {"connections", status.connections},
+            {"bytes", status.bytes},
+            {"drops", status.drops},
+            {"details", status.details},
+            {"attached", entry.attached},
+            {"gaps", entry.gaps},
+            {"errors", entry.errors}};
+  }
+
+  nlohmann::json pushes() {
+    static constexpr const char* kStates[] = {"connecting", "sending", "waiting"};
+    nlohmann::json out = nlohmann::json::array();
+    for (const auto& push : pushes_) {
+      if (!push) continue;
+      const push::PushStatus& status = push->status();
+      out.push_back({{"state", kStates[static_cast<int>(status.state)]},
+                     {"error", status.error},
+                     {"connections", status.connections},
+                     {"failures", status.failures},
+                     {"bytes", status.bytes},
+                     {"skipped", status.skipped},
+                     {"details", status.details}});
+    }
+    return out;
   }
 
   void print() {
@@ -108,7 +228,12 @@ class Program {
     nlohmann::json out = {{"accepted", stats.accepted},
                           {"stalled", stats.stalled},
                           {"revoked", stats.revoked},
-                          {"lost_chunks", stats.lost_chunks}};
+                          {"lost_chunks", stats.lost_chunks},
+                          {"publishers", nlohmann::json::object()},
+                          {"inputs", nlohmann::json::array()},
+                          {"pushes", pushes()}};
+    for (const auto& [id, sink] : publishers_) out["publishers"][id] = about(sink->entry);
+    for (const auto& sink : inputs_) out["inputs"].push_back(about(sink->entry));
     for (std::size_t i = 0; i < srt::kRefusals; ++i)
       out["refused"][srt::name_of(static_cast<srt::Refusal>(i))] = stats.refused[i];
     out["sessions"] = nlohmann::json::array();
@@ -116,6 +241,8 @@ class Program {
       out["sessions"].push_back({{"channel", s.channel},
                                  {"address", s.address},
                                  {"stream_id", s.stream_id},
+                                 {"publishing", s.publishing},
+                                 {"missing", s.missing_packets},
                                  {"encrypted", s.encrypted},
                                  {"latency_ms", s.latency_ms},
                                  {"bytes", s.bytes},
@@ -163,11 +290,21 @@ class Program {
   boost::asio::steady_timer timer_{context_};
   boost::asio::posix::stream_descriptor input_{context_, ::dup(0)};
   boost::asio::streambuf lines_;
+  boost::asio::steady_timer look_timer_{context_};
+  std::map<std::string, std::unique_ptr<Sink>> publishers_;
   srt::Server server_{[this](std::string_view id) -> hub::TsFeed* {
                         const auto feed = feeds_.find(id);
                         return feed == feeds_.end() ? nullptr : feed->second.get();
                       },
-                      [this](std::function<void()> f) { boost::asio::post(context_, std::move(f)); }};
+                      [this](std::function<void()> f) { boost::asio::post(context_, std::move(f)); },
+                      [this](std::string_view id) -> ingest::Entry* {
+                        const auto sink = publishers_.find(std::string(id));
+                        return sink == publishers_.end() ? nullptr : &sink->second->entry;
+                      }};
+  std::vector<std::unique_ptr<Sink>> inputs_;
+  std::vector<std::unique_ptr<push::Push>> pushes_;
+  std::string rtmp_;
+  Clock::time_point rtmp_until_;
   Clock::time_point began_;
   std::size_t at_ = 0;
   std::uint32_t sequence_ = 0;

@@ -48,8 +48,19 @@ TEST(JsonSchema, OfBothFilesIsDraft07AndHasEachServedKey) {
   }
 }
 
+TEST(JsonSchema, TakesAnInputByUrlOrPublishAndUpToEight) {
+  const json schema = json::parse(channels_json_schema());
+  const json& inputs = schema["properties"]["channels"]["additionalProperties"]["properties"]["inputs"];
+  EXPECT_EQ(inputs["minItems"], 1);
+  EXPECT_EQ(inputs["maxItems"], 8);
+  EXPECT_EQ(inputs["items"]["anyOf"][1]["oneOf"],
+            json::parse(R"([{"required": ["url"]}, {"required": ["publish"]}])"));
+  const json& publish = inputs["items"]["anyOf"][1]["properties"]["publish"];
+  EXPECT_EQ(publish["anyOf"][1], json::parse(R"({"type": "null"})"));
+}
+
 TEST(JsonSchema, LeavesOutKeysThatAreRefused) {
-  for (const char* name : {"failover", "remux", "renditions", "timeshift", "fec", "publish", "record"}) {
+  for (const char* name : {"pids", "access", "renditions", "timeshift", "fec", "skew", "record"}) {
     EXPECT_EQ(channels_json_schema().find('"' + std::string(name) + '"'), std::string::npos) << name;
   }
   EXPECT_EQ(node_json_schema().find("\"exception\""), std::string::npos);
@@ -72,7 +83,8 @@ TEST(Reference, NamesEachServedKeyWithItsDefault) {
   const std::string page = reference();
   EXPECT_NE(page.find("| `interfaces.NAME.mtu` | `1500` |"), std::string::npos);
   EXPECT_NE(page.find("| `channels.NAME.serve.hls.segment` | `4s` |"), std::string::npos);
-  EXPECT_EQ(page.find("failover"), std::string::npos);
+  EXPECT_NE(page.find("| `channels.NAME.inputs.publish.grace` | `5s` |"), std::string::npos);
+  EXPECT_EQ(page.find("multiplexes"), std::string::npos);
 }
 
 }  // namespace

@@ -78,6 +78,126 @@ TEST(BuildStates, ServesNothingInClearThatHasAPassphraseFile) {
   EXPECT_TRUE(bridge.channels.at(1).srt);
 }
 
+config::Input bridge_input(std::uint32_t number, config::InputKind kind, const char* url) {
+  config::Input input;
+  input.number = number;
+  input.kind = kind;
+  input.url = url;
+  input.address = url;
+  return input;
+}
+
+config::Model way_back() {
+  auto model = sample_model();
+  config::Channel& sport = model.channels[1];
+  sport.inputs.push_back(bridge_input(2, config::InputKind::srt_caller, "srt://far:9000"));
+  sport.inputs.push_back(bridge_input(3, config::InputKind::publish, "publish"));
+  sport.inputs[2].key_file = "/keys/sport";
+  sport.inputs[2].key = "of the encoder";
+  sport.inputs[2].grace = std::chrono::milliseconds(7000);
+  return model;
+}
+
+TEST(BuildStates, SendsInputsOfTheBridgeThroughItsRing) {
+  Handles handles;
+  const auto states = build_states(way_back(), handles, 7);
+  const auto& fast = states.fastpath.channels.at(1);
+  EXPECT_FALSE(fast.to_bridge) << "nobody plays it";
+  ASSERT_EQ(fast.inputs.size(), 3U);
+  EXPECT_EQ(fast.inputs[0].way, protocol::InputWay::datagrams);
+  EXPECT_EQ(fast.inputs[0].buffer_ms, 0U);
+  EXPECT_EQ(fast.inputs[2].way, protocol::InputWay::bridge);
+  EXPECT_EQ(fast.inputs[2].buffer_ms, 1000U);
+  EXPECT_EQ(fast.inputs[2].number, 3U);
+  EXPECT_EQ(fast.failover, protocol::FailoverState{});
+  const auto& bridge = states.bridge.channels.at(1);
+  EXPECT_EQ(bridge.handle, fast.handle);
+  ASSERT_EQ(bridge.inputs.size(), 2U);
+  EXPECT_EQ(bridge.inputs[0].kind, protocol::SourceKind::srt_caller);
+  EXPECT_EQ(bridge.inputs[0].address, "srt://far:9000");
+  EXPECT_EQ(bridge.inputs[1].key, "of the encoder");
+  EXPECT_EQ(bridge.inputs[1].grace_ms, 7000U);
+  EXPECT_EQ(bridge.service_id, 1);
+}
+
+TEST(BuildStates, LetsNobodyPublishOrBePushedWhoseSecretIsGone) {
+  Handles handles;
+  auto model = way_back();
+  model.channels[1].inputs[2].key.clear();
+  config::Push push;
+  push.kind = config::PushKind::rtmp;
+  push.key_file = "/keys/far";
+  model.channels[1].push = {push};
+  model.node.rtmps = {{"[::]:1936", "/tls/cert", "/tls/key", "CERT", ""}};
+  const auto states = build_states(model, handles, 7);
+  EXPECT_EQ(states.bridge.channels.at(1).inputs.size(), 1U);
+  EXPECT_TRUE(states.bridge.channels[1].pushes.empty());
+  EXPECT_TRUE(states.bridge.rtmps_servers.empty());
+  EXPECT_EQ(states.fastpath.channels[1].inputs.size(), 3U) << "its number stays";
+}
+
+TEST(BuildStates, FeedsTheBridgeForAPushByRtmp) {
+  Handles handles;
+  auto model = sample_model();
+  config::Push push;
+  push.kind = config::PushKind::rtmp;
+  push.url = "rtmp://far/app";
+  push.address = "rtmp://far/app";
+  push.stream = "key";
+  model.channels[1].push = {push};
+  const auto states = build_states(model, handles, 7);
+  EXPECT_TRUE(states.fastpath.channels[1].to_bridge);
+  EXPECT_TRUE(states.fastpath.channels[1].outputs.empty());
+  ASSERT_EQ(states.bridge.channels.at(1).pushes.size(), 1U);
+  EXPECT_EQ(states.bridge.channels[1].pushes[0].stream, "key");
+  model.channels[1].push[0].enabled = false;
+  const auto off = build_states(model, handles, 8);
+  EXPECT_FALSE(off.fastpath.channels[1].to_bridge);
+  EXPECT_EQ(off.bridge.channels.size(), 1U);
+}
+
+TEST(BuildStates, PutsFailoverAndRemuxIntoTheStates) {
+  Handles handles;
+  auto model = way_back();
+  model.channels[1].failover = {std::chrono::milliseconds(500),
+                                false,
+                                std::chrono::milliseconds(3000),
+                                {config::Trouble::pid, config::Trouble::scrambled}};
+  model.channels[1].remux = {6'000'000, std::nullopt, 101, "Example"};
+  const auto states = build_states(model, handles, 7);
+  const auto& fast = states.fastpath.channels[1];
+  EXPECT_EQ(fast.failover, (protocol::FailoverState{
+                               500, 3000, false, {protocol::Trouble::pid, protocol::Trouble::scrambled}}));
+  EXPECT_EQ(fast.bitrate_bps, 6'000'000U);
+  EXPECT_EQ(fast.inputs[0].buffer_ms, 200U);
+  EXPECT_EQ(fast.inputs[2].buffer_ms, 1000U);
+  EXPECT_EQ(states.bridge.channels[1].service_id, 101);
+  EXPECT_EQ(states.bridge.channels[1].provider, "Example");
+}
+
+TEST(KeepForced, FollowsTheInputWhateverItsNumberAndEndsWithIt) {
+  Handles handles;
+  auto model = way_back();
+  auto before = build_states(model, handles, 7).fastpath;
+  before.channels[1].forced_input = 2;
+  auto now = build_states(model, handles, 8).fastpath;
+  EXPECT_TRUE(keep_forced(before, now).empty());
+  EXPECT_EQ(now.channels[1].forced_input, 2U);
+  std::swap(model.channels[1].inputs[1], model.channels[1].inputs[2]);
+  model.channels[1].inputs[1].number = 2;
+  model.channels[1].inputs[2].number = 3;
+  now = build_states(model, handles, 9).fastpath;
+  EXPECT_TRUE(keep_forced(before, now).empty());
+  EXPECT_EQ(now.channels[1].forced_input, 3U);
+  model.channels[1].inputs.pop_back();
+  now = build_states(model, handles, 10).fastpath;
+  EXPECT_EQ(keep_forced(before, now), std::vector<std::string>{"sport"});
+  EXPECT_EQ(now.channels[1].forced_input, 0U);
+  model.channels.erase(model.channels.begin() + 1);
+  now = build_states(model, handles, 11).fastpath;
+  EXPECT_EQ(keep_forced(before, now), std::vector<std::string>{"sport"});
+}
+
 TEST(BuildStates, KeepsHandlesOverAppliesAndNeverGivesOneTwice) {
   Handles handles;
   auto model = sample_model();

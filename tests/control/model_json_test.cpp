@@ -36,12 +36,62 @@ TEST(ModelJson, KeepsOutputsAndServersAndNoPassphrase) {
   EXPECT_EQ(**again, model);
 }
 
+TEST(ModelJson, KeepsInputsAndPushesOfAllKindsWithoutTheirSecrets) {
+  auto model = sample_model();
+  model.node.rtmps = {{"[::]:1936", "/tls/cert", "/tls/key", "secret", "secret"}};
+  config::Channel& news = model.channels[0];
+  config::Input input;
+  input.number = 2;
+  input.kind = config::InputKind::srt_caller;
+  input.url = "srt://far:9000";
+  input.address = "far:9000";
+  input.stream_id = "#!::r=x";
+  input.latency = std::chrono::milliseconds(300);
+  input.passphrase_file = "/keys/srt";
+  input.passphrase = "secret passphrase";
+  news.inputs.push_back(input);
+  config::Input encoder;
+  encoder.number = 3;
+  encoder.kind = config::InputKind::publish;
+  encoder.url = "publish";
+  encoder.key_file = "/keys/news";
+  encoder.key = "secret";
+  encoder.grace = std::chrono::milliseconds(1000);
+  news.inputs.push_back(encoder);
+  config::Push push;
+  push.kind = config::PushKind::rtmp;
+  push.url = push.address = "rtmp://far/app";
+  push.key_file = "/keys/far";
+  push.stream = "secret";
+  config::Push open = push;
+  open.key_file.clear();
+  open.stream = "in the map";
+  news.push = {push, open};
+  news.failover = {
+      std::chrono::milliseconds(100), false, std::chrono::milliseconds(0), {config::Trouble::pid}};
+  news.remux = {6'000'000, std::chrono::milliseconds(500), 101, "Example"};
+  const std::string text = model_to_json(model);
+  EXPECT_EQ(text.find("secret"), std::string::npos);
+  const auto again = parse_model(text);
+  ASSERT_TRUE(again.has_value()) << again.error();
+  model.node.admin->tokens.clear();
+  model.node.rtmps[0].certificate.clear();
+  model.node.rtmps[0].key.clear();
+  news.inputs[1].passphrase.clear();
+  news.inputs[2].key.clear();
+  news.push[0].stream.clear();
+  EXPECT_EQ(**again, model);
+}
+
 TEST(ModelJson, ReadsAMapKeptBeforeThereWereOtherOutputsThanHls) {
   auto model = sample_model();
   auto json = nlohmann::json::parse(model_to_json(model));
-  for (const char* name : {"rtmp", "srt"}) ASSERT_EQ(json["model"]["node"].erase(name), 1U);
+  for (const char* name : {"rtmp", "rtmps", "srt"}) ASSERT_EQ(json["model"]["node"].erase(name), 1U);
   for (auto& channel : json["model"]["channels"]) {
-    for (const char* name : {"http_ts", "rtmp", "srt"}) ASSERT_EQ(channel.erase(name), 1U);
+    for (const char* name : {"http_ts", "rtmp", "srt", "failover", "remux"})
+      ASSERT_EQ(channel.erase(name), 1U);
+    for (auto& input : channel["inputs"]) ASSERT_EQ(input.erase("kind"), 1U);
+    for (auto& push : channel["push"]) ASSERT_EQ(push.erase("kind"), 1U);
   }
   const std::string text = json.dump();
   const auto again = parse_model(text);

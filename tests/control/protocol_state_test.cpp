@@ -59,9 +59,20 @@ BridgeState full_bridge() {
   s.generation = 3;
   s.node = "edge1";
   s.http_listen = {"[::]:8080", "127.0.0.1:0"};
-  s.channels = {{"news", 7, "News \xC3\xBC", Program(std::string("A")), HlsState{2000, 5}, true, false,
-                 SrtServeState{"of the channel"}},
-                {"x", 8, "x", {}, {}, false, true, SrtServeState{}}};
+  s.channels.resize(2);
+  BridgeChannel& news = s.channels[0];
+  news.id = "news";
+  news.handle = 7;
+  news.name = "News \xC3\xBC";
+  news.program = Program(std::string("A"));
+  news.hls = HlsState{2000, 5};
+  news.http_ts = true;
+  news.srt = SrtServeState{"of the channel"};
+  BridgeChannel& other = s.channels[1];
+  other.id = other.name = "x";
+  other.handle = 8;
+  other.rtmp = true;
+  other.srt = SrtServeState{};
   BridgeInput caller;
   caller.number = 2;
   caller.url = "srt://far:9000";
@@ -144,6 +155,11 @@ TEST(State, ErrorsNameTheMember) {
       {"/channels/0/inputs/0/way", "\"air\"", "channels[0].inputs[0].way: must be one of datagrams, bridge"},
       {"/channels/0/failover/when/1", "\"rain\"", "channels[0].failover.when[1]: names no trouble"},
       {"/channels/0/to_bridge", "1", "channels[0].to_bridge: must be true or false"},
+      {"/channels/0/inputs/1/buffer_ms", "60001",
+       "channels[0].inputs[1].buffer_ms: must be a whole number from 0 to 60000"},
+      {"/channels/0/forced_input", "null",
+       "channels[0].forced_input: must be a whole number from 0 to 4294967295"},
+      {"/channels/0/bitrate_bps", nullptr, "channels[0].bitrate_bps: missing"},
   };
   for (const BadMember& bad : cases) {
     json state = json::parse(to_json(full_fastpath()));
@@ -173,6 +189,14 @@ TEST(State, ErrorsOfServersAndOutputsNameTheMember) {
       {"/channels/1/rtmp", nullptr, "channels[1].rtmp: missing"},
       {"/channels/0/srt", "true", "channels[0].srt: must be an object"},
       {"/channels/0/srt/passphrase", "null", "channels[0].srt.passphrase: must be a string"},
+      {"/channels/0/inputs/0/kind", "\"tape\"",
+       "channels[0].inputs[0].kind: must be one of publish, srt_caller, srt_listener, rtmp, http_ts, hls, "
+       "file"},
+      {"/channels/0/inputs/1/passphrase", "\"too short\"",
+       "channels[0].inputs[1].passphrase: must have 10 to 79 bytes, or none"},
+      {"/channels/0/pushes/0/kind", "\"udp\"", "channels[0].pushes[0].kind: must be one of rtmp, srt"},
+      {"/channels/0/service_id", "65536", "channels[0].service_id: must be a whole number from 0 to 65535"},
+      {"/rtmps_servers/0/key", nullptr, "rtmps_servers[0].key: missing"},
   };
   for (const BadMember& bad : cases) {
     json state = json::parse(to_json(full_bridge()));

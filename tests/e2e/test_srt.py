@@ -1,11 +1,7 @@
 """Channels played by SRT: by srt-live-transmit, FFmpeg and GStreamer, with passphrases, over a path that loses packets,
 beside receivers that stand still and senders of rubbish. The listener runs in the bridge's sandbox, fed with a made
 stream whose packets carry their number; all on loopback."""
-import ctypes
-import json
-import os
 import random
-import ctypes.util
 import signal
 import socket
 import subprocess
@@ -14,91 +10,14 @@ import time
 import pytest
 
 from support import counted_ts
+from support.srt import SECRET, Caller, Listener, Player, whole
 from support.udp_proxy import UdpProxy
-
-SERVE = os.path.join(os.environ.get("HEADGATE_BIN", "build/release/bin"), "srt_serve")
-SECRET = "a-right-passphrase"
-
 
 @pytest.fixture(scope="module")
 def stream(tmp_path_factory):
     path = tmp_path_factory.mktemp("srt") / "in.ts"
     path.write_bytes(counted_ts.make(40))
     return path
-
-
-class Listener:
-    def __init__(self, stream, *options):
-        self.process = subprocess.Popen([SERVE, "--sandbox", "--file", str(stream), *options], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.port = int(self.process.stdout.readline().split()[1])
-        self.sent = stream.read_bytes()
-
-    def __enter__(self):
-        self.tell("go")
-        time.sleep(1.5)  # of the stream: to its second random access point, the first that has tables before it
-        return self
-
-    def __exit__(self, *_):
-        try:
-            self.process.communicate("quit\n", timeout=10)
-            assert self.process.returncode == 0
-        finally:
-            self.process.kill()
-
-    def tell(self, line):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-
-    def ask(self, line):
-        self.tell(line)
-        return self.process.stdout.readline()
-
-    def stats(self):
-        return json.loads(self.ask("stats"))
-
-    def wait(self, true, seconds=10):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            stats = self.stats()
-            if true(stats):
-                return stats
-            time.sleep(0.1)
-        raise AssertionError(f"not within {seconds} s: {stats}")
-
-    def memory(self):
-        with open(f"/proc/{self.process.pid}/status") as status:
-            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) * 1024
-
-
-class Player:
-    """srt-live-transmit that writes what it gets to a file."""
-
-    def __init__(self, port, path, stream_id="c0", **options):
-        query = "&".join([f"streamid={stream_id}"] + [f"{k}={v}" for k, v in options.items()])
-        self.path = path
-        self.out = open(path, "wb")
-        self.process = subprocess.Popen(["srt-live-transmit", "-q", "-a:no", f"srt://127.0.0.1:{port}?{query}",
-                                         "file://con"], stdout=self.out, stderr=subprocess.DEVNULL)
-
-    def size(self):
-        return os.path.getsize(self.path)
-
-    def wait(self, size, seconds=15):
-        end = time.monotonic() + seconds
-        while self.size() < size and time.monotonic() < end:
-            time.sleep(0.05)
-        assert self.size() >= size
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
-        self.out.close()
-        return self.path.read_bytes()
-
-
-def whole(data):
-    return data[:len(data) // counted_ts.SIZE * counted_ts.SIZE]
 
 
 def assert_is_piece(data, sent):
@@ -133,35 +52,15 @@ def test_players_of_three_makes_get_exactly_what_was_sent(stream, tmp_path):
         listener.wait(lambda s: not s["sessions"])
 
 
-class Caller:
-    """libsrt itself, for the code of a refusal, which no tool prints."""
-    STREAM_ID, PASSPHRASE = 46, 26
-
-    def __init__(self):
-        self.lib = ctypes.CDLL(ctypes.util.find_library("srt") or "libsrt.so.1.5")
-        self.lib.srt_startup()
-        self.lib.srt_setloglevel(0)
-
-    def refusal(self, port, stream_id, passphrase=b""):
-        socket_ = self.lib.srt_create_socket()
-        self.lib.srt_setsockflag(socket_, self.STREAM_ID, stream_id, len(stream_id))
-        if passphrase:
-            self.lib.srt_setsockflag(socket_, self.PASSPHRASE, passphrase, len(passphrase))
-        address = (b"\x02\x00" + port.to_bytes(2, "big") + socket.inet_aton("127.0.0.1")).ljust(16, b"\0")
-        connected = self.lib.srt_connect(socket_, address, len(address))
-        reason = 0 if connected == 0 else self.lib.srt_getrejectreason(socket_)
-        self.lib.srt_close(socket_)
-        return reason
-
-
 def test_a_refusal_carries_its_code(stream):
     caller = Caller()
     with Listener(stream) as listener:
-        for stream_id, code in ((b"nobody", 1404), (b"", 1400), (b"#!::r", 1400), (b"publish:c0?key=k", 1405),
-                                (b"#!::r=c0,m=publish", 1405), (b"#!::r=c0,t=file", 1415), (b"c0", 0)):
+        for stream_id, code in ((b"nobody", 1404), (b"", 1400), (b"#!::r", 1400), (b"publish:c0?key=k", 1404),
+                                (b"#!::r=c0,m=publish", 1404), (b"#!::r=c0,m=bidirectional", 1405),
+                                (b"#!::r=c0,t=file", 1415), (b"c0", 0)):
             assert caller.refusal(listener.port, stream_id) == code, stream_id
         stats = listener.stats()
-        assert (stats["refused"]["not_found"], stats["refused"]["publish"]) == (1, 2)
+        assert (stats["refused"]["not_found"], stats["refused"]["mode"]) == (3, 1)
 
 
 def test_only_the_right_passphrase_plays(stream):

@@ -192,8 +192,9 @@ void WorkerTest::apply(const protocol::FastpathState& wanted) {
   auto built = registry_->build(wanted);
   ASSERT_TRUE(built) << built.error();
   if (taps) taps->mark(*built->snapshot);
+  built->snapshot->from_bridge = from_bridge.get();
   worker->publish(built->snapshot.get());
-  worker->poll(now_ns);
+  worker->poll(now_ns, steps_ns);
   ASSERT_TRUE(worker->wait_for(built->snapshot.get(), std::chrono::milliseconds(0)));
   snapshot_ = std::move(built->snapshot);
   registry_->release_unused(*snapshot_);
@@ -215,7 +216,7 @@ std::string WorkerTest::refusal(const protocol::FastpathState& wanted) {
 
 void WorkerTest::wait(std::int64_t ns) {
   now_ns += ns;
-  worker->poll(now_ns);
+  worker->poll(now_ns, steps_ns);
 }
 
 std::vector<rte_mbuf*> WorkerTest::take_buffers() {
@@ -237,10 +238,11 @@ std::size_t WorkerTest::places_in_use() {
   std::size_t n = 0;
   for (const auto& entry : stats_->page()->inputs) n += entry.in_use.load();
   for (const auto& entry : stats_->page()->outputs) n += entry.in_use.load();
+  for (const auto& entry : stats_->page()->channels) n += entry.in_use.load();
   return n;
 }
 
-void WorkerTest::receive(const FrameBytes& frame, std::uint16_t stripped_vlan) {
+void WorkerTest::enqueue(const FrameBytes& frame, std::uint16_t stripped_vlan) {
   rte_mbuf* buffer = rte_pktmbuf_alloc(ports_[0]->pool());
   ASSERT_NE(buffer, nullptr);
   char* room = rte_pktmbuf_append(buffer, static_cast<std::uint16_t>(frame.size()));
@@ -251,8 +253,11 @@ void WorkerTest::receive(const FrameBytes& frame, std::uint16_t stripped_vlan) {
     buffer->ol_flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
   }
   ASSERT_EQ(rte_ring_enqueue(rings_[0], buffer), 0);
-  now_ns += 1'000'000;
-  worker->poll(now_ns);
+}
+
+void WorkerTest::receive(const FrameBytes& frame, std::uint16_t stripped_vlan) {
+  enqueue(frame, stripped_vlan);
+  wait(1'000'000);
 }
 
 void WorkerTest::receive_chained(const FrameBytes& first, const FrameBytes& second) {
@@ -267,8 +272,7 @@ void WorkerTest::receive_chained(const FrameBytes& first, const FrameBytes& seco
   }
   ASSERT_EQ(rte_pktmbuf_chain(buffers[0], buffers[1]), 0);
   ASSERT_EQ(rte_ring_enqueue(rings_[0], buffers[0]), 0);
-  now_ns += 1'000'000;
-  worker->poll(now_ns);
+  wait(1'000'000);
 }
 
 std::vector<FrameBytes> WorkerTest::sent() {
@@ -300,8 +304,16 @@ protocol::StatsPage& WorkerTest::stats() {
   return *stats_->page();
 }
 
-const protocol::InputStats* WorkerTest::input(const std::string& channel) {
+const protocol::InputStats* WorkerTest::input(const std::string& channel, std::uint32_t number) {
   for (const protocol::InputStats& entry : stats().inputs) {
+    const bool wanted = number == 0 || entry.number == number;
+    if (entry.in_use.load() != 0 && channel == entry.channel.data() && wanted) return &entry;
+  }
+  return nullptr;
+}
+
+const protocol::ChannelStats* WorkerTest::pipe(const std::string& channel) {
+  for (const protocol::ChannelStats& entry : stats().channels) {
     if (entry.in_use.load() != 0 && channel == entry.channel.data()) return &entry;
   }
   return nullptr;

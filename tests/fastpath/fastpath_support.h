@@ -56,6 +56,8 @@ class WorkerTest : public ::testing::Test {
   static void give_back(const std::vector<rte_mbuf*>& buffers);
   std::size_t places_in_use();
   std::map<Membership, std::uint64_t> arrivals();
+  // Puts a frame where the next poll receives it.
+  void enqueue(const FrameBytes& frame, std::uint16_t stripped_vlan = 0);
   // Receives one frame (a tag that the card took off as `stripped_vlan`) and polls.
   void receive(const FrameBytes& frame, std::uint16_t stripped_vlan = 0);
   // The same for a frame that a driver delivers in two buffers.
@@ -64,13 +66,16 @@ class WorkerTest : public ::testing::Test {
   std::vector<FrameBytes> sent();
   static FrameBytes payload_of(const FrameBytes& frame);
   protocol::StatsPage& stats();
-  const protocol::InputStats* input(const std::string& channel);
+  const protocol::InputStats* input(const std::string& channel, std::uint32_t number = 0);
+  const protocol::ChannelStats* pipe(const std::string& channel);
   std::uint64_t input_drops(const std::string& channel, protocol::DropReason reason);
   std::uint64_t interface_drops(protocol::DropReason reason);
 
   std::int64_t now_ns = 1'700'000'000'000'000'000;
   std::string folder;
+  std::int64_t steps_ns = 0;  // of the clock
   std::unique_ptr<ring::Producer> bridge;
+  std::unique_ptr<ring::Consumer> from_bridge;  // where set, apply() names it
   std::unique_ptr<Worker> worker;
   std::unique_ptr<Taps> taps;  // where set, apply() marks them
   HostQueues queues;

@@ -80,6 +80,34 @@ TEST(Sdt, SurvivesRoundTripAndNamesItsService) {
   EXPECT_EQ(again->services[0].service_type(), 0x19);
 }
 
+TEST(DvbText, IsWrittenSoThatItReadsTheSame) {
+  for (const std::string text : {"", "News HD", "Prüfbild", "Новости", "ニュース"}) {
+    EXPECT_EQ(dvb_text_to_utf8(utf8_to_dvb_text(text, 200)), text);
+  }
+  EXPECT_EQ(utf8_to_dvb_text("News", 200), (std::vector<std::uint8_t>{'N', 'e', 'w', 's'}));
+  EXPECT_EQ(utf8_to_dvb_text("a\nb", 200), (std::vector<std::uint8_t>{'a', 'b'}));
+}
+
+TEST(DvbText, IsCutAtACharacter) {
+  for (std::size_t limit = 1; limit < 20; ++limit) {
+    const auto text = utf8_to_dvb_text("ääääääääää", limit);
+    EXPECT_LE(text.size(), limit);
+    EXPECT_EQ(dvb_text_to_utf8(text).find("\uFFFD"), std::string::npos) << limit;
+  }
+}
+
+TEST(ServiceDescriptor, HoldsNamesOfAnyLength) {
+  SdtService service;
+  service.descriptors.bytes = service_descriptor(0x19, "Example", "Prüfbild");
+  EXPECT_EQ(service.name(), "Prüfbild");
+  EXPECT_EQ(service.provider(), "Example");
+  EXPECT_EQ(service.service_type(), 0x19);
+  service.descriptors.bytes = service_descriptor(0x19, std::string(300, 'p'), std::string(300, 'n'));
+  EXPECT_EQ(service.descriptors.bytes.size(), 257U);
+  EXPECT_EQ(service.provider(), std::string(80, 'p'));
+  EXPECT_EQ(service.name(), std::string(172, 'n'));
+}
+
 TEST(SdtService, HasNoNameWhereItsLengthsLie) {
   SdtService service;
   for (const std::vector<std::uint8_t>& body :

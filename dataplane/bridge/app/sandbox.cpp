@@ -1,6 +1,8 @@
 #include "dataplane/bridge/app/sandbox.h"
 
 #include <linux/capability.h>
+#include <netdb.h>
+#include <openssl/ssl.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
@@ -8,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -45,8 +48,9 @@ tl::expected<void, std::string> drop_capabilities() {
   return {};
 }
 
-// What serving needs, and what the C library, Asio and libsrt do beneath it. Not among them: connect (nothing
-// is fetched), kill, chmod. clone makes threads only (below).
+// What serving and fetching need, and what the C library, Asio and libsrt do beneath it. connect goes to IPv4
+// and IPv6 only, because there are no other sockets (below); where to, a filter can't see. Not among them:
+// kill, chmod. clone makes threads only (below).
 constexpr std::array kAllowed{
     // descriptors and files
     SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64), SCMP_SYS(pwrite64),
@@ -55,11 +59,12 @@ constexpr std::array kAllowed{
     SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
     SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getdents64), SCMP_SYS(rename), SCMP_SYS(renameat),
     SCMP_SYS(renameat2), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(mkdir), SCMP_SYS(mkdirat),
-    SCMP_SYS(rmdir), SCMP_SYS(ftruncate), SCMP_SYS(umask), SCMP_SYS(getcwd),
+    SCMP_SYS(rmdir), SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(umask), SCMP_SYS(getcwd),
     // sockets (socket itself: below)
-    SCMP_SYS(bind), SCMP_SYS(listen), SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(setsockopt),
-    SCMP_SYS(getsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(shutdown), SCMP_SYS(sendto),
-    SCMP_SYS(sendmsg), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg),
+    SCMP_SYS(bind), SCMP_SYS(listen), SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(connect),
+    SCMP_SYS(setsockopt), SCMP_SYS(getsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
+    SCMP_SYS(shutdown), SCMP_SYS(sendto), SCMP_SYS(sendmsg), SCMP_SYS(sendmmsg), SCMP_SYS(recvfrom),
+    SCMP_SYS(recvmsg),
     // waiting
     SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
     SCMP_SYS(epoll_pwait2), SCMP_SYS(eventfd2), SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime),
@@ -88,6 +93,9 @@ int allow_by_argument(scmp_filter_ctx filter) {
   for (const scmp_datum_t request : {FIONBIO, FIONREAD, TCGETS}) {
     allow(SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, request));
   }
+  // Of nodes, FIFOs: what wakes the reader of a ring that is made here.
+  allow(SCMP_SYS(mknod), SCMP_A1(SCMP_CMP_MASKED_EQ, S_IFMT, S_IFIFO));
+  allow(SCMP_SYS(mknodat), SCMP_A2(SCMP_CMP_MASKED_EQ, S_IFMT, S_IFIFO));
   // No memory that can be run.
   allow(SCMP_SYS(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
   allow(SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
@@ -101,6 +109,18 @@ int allow_by_argument(scmp_filter_ctx filter) {
   // Limits may be read, not set.
   allow(SCMP_SYS(prlimit64), SCMP_A2(SCMP_CMP_EQ, 0));
   return bad;
+}
+
+// What the C library and OpenSSL load when they are first used: a library can't be mapped to be run
+// afterwards. A look-up of "localhost" asks no server and waits for nobody.
+void load_what_loads_late() {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_ADDRCONFIG;
+  addrinfo* found = nullptr;
+  if (::getaddrinfo("localhost", nullptr, &hints, &found) == 0) ::freeaddrinfo(found);
+  ::OPENSSL_init_ssl(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_LOAD_SSL_STRINGS, nullptr);
+  if (SSL_CTX* context = ::SSL_CTX_new(::TLS_method()); context != nullptr) ::SSL_CTX_free(context);
 }
 
 tl::expected<void, std::string> filter_system_calls() {
@@ -132,6 +152,7 @@ void set_limits() {
 }
 
 tl::expected<void, std::string> enter_sandbox() {
+  load_what_loads_late();
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failure("can't set no_new_privs");
   if (auto dropped = drop_capabilities(); !dropped) return dropped;
   return filter_system_calls();

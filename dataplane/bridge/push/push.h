@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct PushStatus {
   std::uint64_t bytes = 0;
   std::uint64_t skipped = 0;  // frames, or packets, left out because the target was slow
   std::vector<hub::LeftOutTrack> left_out;
+  std::map<std::string, std::string> details;  // of the protocol: "rtt_ms", …
 };
 
 class Push {

@@ -1,5 +1,6 @@
 #include "dataplane/bridge/srt/access.h"
 
+#include "dataplane/bridge/srt/guess_limit.h"
 #include "dataplane/bridge/srt/stream_id.h"
 
 namespace headgate::bridge::srt {
@@ -14,10 +15,14 @@ struct RefusalText {
 constexpr std::array<RefusalText, kRefusals> kTexts{{
     {1400, "bad_stream_id", "write streamid=CHANNEL or streamid=#!::r=CHANNEL,m=request"},
     {1400, "no_stream_id", "add ?streamid=CHANNEL to the address"},
-    {1404, "not_found", "no channel of that name has `srt` under `serve`"},
-    {1405, "publish", "this listener plays channels, it takes no streams: use m=request"},
+    {1404, "not_found",
+     "to play: no channel of that name has `srt` under `serve`; to publish: none has a `publish` input"},
+    {1405, "mode", "use m=request to play, m=publish to publish"},
     {1415, "media_type", "leave t= out of the stream id, or write t=stream"},
     {1402, "overload", "the listener has as many sessions as it takes"},
+    {1401, "wrong_key", "write r=CHANNEL?key=SECRET with the channel's key"},
+    {1403, "too_many_guesses", "ten wrong keys or channels in a minute: wait a minute"},
+    {1409, "conflict", "another publisher has the channel: stop it, or wait until it is silent for 1 s"},
     {0, "secret", "the passphrase is wrong, missing, or not wanted for this channel"},
 }};
 
@@ -53,6 +58,10 @@ std::shared_ptr<const AccessTable> AccessTable::of(const std::vector<protocol::S
   for (const auto& server : servers) table->listeners[server.listen] = {server.latency_ms, server.passphrase};
   for (const auto& channel : channels) {
     if (channel.srt) table->channels[channel.id] = channel.srt->passphrase;
+    for (const auto& input : channel.inputs) {
+      if (input.kind == protocol::SourceKind::publish)
+        table->publishers.emplace(channel.id, Publish{input.key, input.passphrase});
+    }
   }
   return table;
 }
@@ -64,18 +73,50 @@ const std::string* AccessTable::secret(std::string_view listener, std::string_vi
   return found->second.empty() ? &at->second.passphrase : &found->second;
 }
 
+std::optional<AccessTable::Publish> AccessTable::publish(std::string_view listener,
+                                                         std::string_view channel) const {
+  const auto at = listeners.find(listener);
+  const auto found = publishers.find(channel);
+  if (at == listeners.end() || found == publishers.end()) return std::nullopt;
+  Publish out = found->second;
+  if (out.passphrase.empty()) out.passphrase = at->second.passphrase;
+  return out;
+}
+
+namespace {
+
+Decision decide_publish(const AccessTable& table, std::string_view listener, StreamId&& id) {
+  const auto wanted = table.publish(listener, id.channel);
+  Decision decision = refused(Refusal::not_found);
+  decision.publishing = true;
+  decision.channel = std::move(id.channel);
+  if (!wanted) return decision;
+  decision.refusal = Refusal::wrong_key;
+  decision.accepted = is_right_key(wanted->key, id.key);
+  decision.key = wanted->key;
+  decision.passphrase = wanted->passphrase;
+  return decision;
+}
+
+}  // namespace
+
 Decision decide(const AccessTable& table, std::string_view listener, std::string_view stream_id,
                 std::size_t sessions, std::size_t max_sessions) {
   auto parsed = parse_stream_id(stream_id);
   if (!parsed) return refused(refusal_for(parsed.error()));
-  if (parsed->mode != Mode::request) return refused(Refusal::publish);
-  const std::string* secret = table.secret(listener, parsed->channel);
-  if (secret == nullptr) return refused(Refusal::not_found);
-  if (sessions >= max_sessions) return refused(Refusal::overload);
+  if (parsed->mode == Mode::bidirectional) return refused(Refusal::mode);
   Decision decision;
-  decision.accepted = true;
-  decision.channel = std::move(parsed->channel);
-  decision.passphrase = *secret;
+  if (parsed->mode == Mode::publish) {
+    decision = decide_publish(table, listener, std::move(*parsed));
+    if (!decision.accepted) return decision;
+  } else {
+    const std::string* secret = table.secret(listener, parsed->channel);
+    if (secret == nullptr) return refused(Refusal::not_found);
+    decision.accepted = true;
+    decision.channel = std::move(parsed->channel);
+    decision.passphrase = *secret;
+  }
+  if (sessions >= max_sessions) return refused(Refusal::overload);
   decision.latency_ms = table.listeners.find(listener)->second.latency_ms;
   return decision;
 }

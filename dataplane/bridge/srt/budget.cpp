@@ -16,7 +16,18 @@ constexpr std::size_t kMaxBuffer = 40 * 1024 * 1024;
 constexpr std::int64_t kBandwidthFactor = 5;
 constexpr std::int64_t kMinBandwidth = 1'000'000;
 
+constexpr std::int64_t kReceiveRate = 4;       // packets a millisecond
+constexpr std::int64_t kReceiveMargin = 1000;  // ms
+constexpr std::int64_t kMinReceive = 8'192;    // packets
+constexpr std::int64_t kMaxReceive = 36'864;
+
 }  // namespace
+
+ReceiveRoom receive_room(std::uint32_t latency_ms) {
+  const std::int64_t packets =
+      std::clamp((latency_ms + kReceiveMargin) * kReceiveRate, kMinReceive, kMaxReceive);
+  return {static_cast<int>(packets), static_cast<int>(packets) * kPacketOnWire};
+}
 
 std::size_t buffer_limit(std::int64_t latency_ms, std::int64_t bytes_per_second) {
   const std::int64_t rate = bytes_per_second > 0 ? bytes_per_second : kAssumedRate;

@@ -5,18 +5,15 @@
 #include <srt/srt.h>
 
 #include <algorithm>
-#include <map>
 
-#include "dataplane/bridge/hub/ts_feed.h"
-#include "dataplane/bridge/srt/listener.h"
-#include "dataplane/bridge/srt/worker.h"
+#include "dataplane/bridge/srt/budget.h"
+#include "dataplane/bridge/srt/server_impl.h"
 
 namespace headgate::bridge::srt {
 namespace {
 
 constexpr std::size_t kMinPassphrase = 10;
 constexpr std::size_t kMaxPassphrase = 79;
-constexpr std::int64_t kMaxAge = 50'000;  // us between the arrival of a chunk and its coming here
 
 tl::expected<void, std::string> check_passphrase(const std::string& passphrase, const std::string& whose) {
   if (passphrase.empty() || (passphrase.size() >= kMinPassphrase && passphrase.size() <= kMaxPassphrase))
@@ -25,64 +22,68 @@ tl::expected<void, std::string> check_passphrase(const std::string& passphrase, 
                                     passphrase.size()));
 }
 
-std::int64_t unix_us() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
+tl::expected<void, std::string> check_passphrases(const std::vector<protocol::SrtServerState>& servers,
+                                                  const std::vector<protocol::BridgeChannel>& channels) {
+  for (const auto& server : servers) {
+    if (auto good = check_passphrase(server.passphrase, "listener " + server.listen); !good) return good;
+  }
+  for (const auto& channel : channels) {
+    if (channel.srt) {
+      if (auto good = check_passphrase(channel.srt->passphrase, "channel " + channel.id); !good) return good;
+    }
+    for (const auto& input : channel.inputs) {
+      if (input.kind != protocol::SourceKind::publish) continue;
+      if (auto good = check_passphrase(input.passphrase, "an input of " + channel.id); !good) return good;
+    }
+  }
+  return {};
 }
 
-// A channel's feed as long as it has sessions: hands its chunks to the sending thread.
-class Source : public hub::TsSink {
+class SharedDoor : public Listener::Door {
  public:
-  Source(Worker& worker, std::uint32_t key) : worker_(worker), key_(key) {}
-  ~Source() override { set_feed(nullptr); }
-  Source(const Source&) = delete;
-  Source& operator=(const Source&) = delete;
-
-  void set_feed(hub::TsFeed* feed) {
-    if (feed_ != nullptr) feed_->remove(this);
-    feed_ = feed;
-    if (feed_ != nullptr) feed_->add(this);
+  SharedDoor(std::string listener, std::shared_ptr<Gate> gate)
+      : listener_(std::move(listener)), gate_(std::move(gate)) {}
+  int on_caller(SRTSOCKET socket, const sockaddr* peer, const char* stream_id) override {
+    return gate_->admit(listener_, socket, peer, stream_id);
   }
-  hub::TsFeed* feed() const { return feed_; }
-  std::uint32_t key() const { return key_; }
-  std::size_t sessions = 0;
-
-  void on_chunk(const std::shared_ptr<const hub::TsChunk>& chunk) override {
-    // A jump of the system's clock must not reach the receivers' clock: a chunk is at most kMaxAge old.
-    const std::int64_t age = std::clamp<std::int64_t>(unix_us() - chunk->arrival_ns / 1000, 0, kMaxAge);
-    last_us_ = std::max(last_us_, srt_time_now() - age);
-    worker_.add_chunk(key_, chunk, last_us_);
-  }
-  // Its sessions stay: apply() ends them, or finds the feed that came in its place.
-  void on_end() override { feed_ = nullptr; }
 
  private:
-  Worker& worker_;
-  const std::uint32_t key_;
-  hub::TsFeed* feed_ = nullptr;
-  std::int64_t last_us_ = 0;
+  const std::string listener_;
+  const std::shared_ptr<Gate> gate_;
 };
 
 }  // namespace
 
-struct Server::Impl : std::enable_shared_from_this<Impl> {
-  Impl(Find f, Post p, const Limits& l) : find(std::move(f)), post(std::move(p)), limits(l) {}
+Worker::Hub Server::Impl::worker_hub() {
+  const std::weak_ptr<Impl> self = weak_from_this();
+  Worker::Hub hub;
+  hub.join = [self, to = post](std::uint64_t session, std::string channel) {
+    to([self, session, id = std::move(channel)] {
+      if (const auto impl = self.lock()) impl->join(session, id);
+    });
+  };
+  hub.leave = [self, to = post](std::string channel) {
+    to([self, id = std::move(channel)] {
+      if (const auto impl = self.lock()) impl->leave(id);
+    });
+  };
+  // The sending thread ends before the receiving one goes.
+  hub.publish = [to = intake.get()](SRTSOCKET socket, Admission admission) {
+    to->take_publisher(socket, std::move(admission));
+  };
+  return hub;
+}
 
-  void start();
-  void stop();
-  void join(std::uint64_t session, const std::string& channel);
-  void leave(const std::string& channel);
-
-  Find find;
-  Post post;
-  Limits limits;
-  std::shared_ptr<Gate> gate;
-  std::unique_ptr<Worker> worker;
-  std::vector<std::shared_ptr<Listener>> listeners;  // in the order of the addresses
-  std::map<std::string, Source, std::less<>> sources;
-  std::uint32_t next_key = 1;
-};
+void Server::Impl::make_arrivals() {
+  Arrivals::Out out;
+  out.find = [this](std::string_view channel) { return entries ? entries(channel) : nullptr; };
+  out.close = [this](ConnectionId connection, std::string why) { intake->close(connection, std::move(why)); };
+  out.refused = [this](const std::string& peer, const std::string& channel) {
+    gate->refuse(Refusal::conflict, peer, channel);
+  };
+  out.heard = [this](const std::string& channel) { gate->heard(channel, srt_time_now()); };
+  arrivals = std::make_unique<Arrivals>(std::move(out));
+}
 
 void Server::Impl::start() {
   if (worker) return;
@@ -96,18 +97,16 @@ void Server::Impl::start() {
   gate = std::make_shared<Gate>(limits.sessions, say, [self] {
     if (const auto impl = self.lock()) impl->worker->wake();
   });
-  Worker::Hub hub;
-  hub.join = [self, to = post](std::uint64_t session, std::string channel) {
-    to([self, session, id = std::move(channel)] {
-      if (const auto impl = self.lock()) impl->join(session, id);
+  const Intake::Deliver deliver = [self, to = post](std::vector<Arrival> batch) {
+    to([self, arrived = std::make_shared<std::vector<Arrival>>(std::move(batch))] {
+      const auto impl = self.lock();
+      if (impl && impl->arrivals) impl->arrivals->take(std::move(*arrived));
     });
   };
-  hub.leave = [self, to = post](std::string channel) {
-    to([self, id = std::move(channel)] {
-      if (const auto impl = self.lock()) impl->leave(id);
-    });
-  };
-  worker = std::make_unique<Worker>(std::move(hub), gate, say, limits);
+  intake = std::make_unique<Intake>(deliver, gate, say, resolver);
+  make_arrivals();
+  worker = std::make_unique<Worker>(worker_hub(), gate, say, resolver, limits);
+  intake->start();
   worker->start();
 }
 
@@ -116,16 +115,19 @@ void Server::Impl::stop() {
   listeners.clear();
   worker->set_listeners({});
   worker->stop();
-  sources.clear();
+  intake->stop();
+  taps.clear();
+  arrivals.reset();
   worker.reset();
+  intake.reset();
   srt_cleanup();
 }
 
 void Server::Impl::join(std::uint64_t session, const std::string& channel) {
   if (!worker) return;
-  auto source = sources.find(channel);
-  if (source == sources.end()) source = sources.try_emplace(channel, *worker, next_key++).first;
-  Source& joined = source->second;
+  auto tap = taps.find(channel);
+  if (tap == taps.end()) tap = taps.try_emplace(channel, *worker, next_key++).first;
+  FeedTap& joined = tap->second;
   ++joined.sessions;  // leave() comes for it in any case
   if (joined.feed() == nullptr) joined.set_feed(find(channel));
   if (joined.feed() == nullptr) {
@@ -136,24 +138,18 @@ void Server::Impl::join(std::uint64_t session, const std::string& channel) {
 }
 
 void Server::Impl::leave(const std::string& channel) {
-  const auto source = sources.find(channel);
-  if (source != sources.end() && --source->second.sessions == 0) sources.erase(source);
+  const auto tap = taps.find(channel);
+  if (tap != taps.end() && --tap->second.sessions == 0) taps.erase(tap);
 }
 
-Server::Server(Find find, Post post, const Limits& limits)
-    : impl_(std::make_shared<Impl>(std::move(find), std::move(post), limits)) {}
+Server::Server(Find find, Post post, FindEntry entries, const Limits& limits)
+    : impl_(std::make_shared<Impl>(std::move(find), std::move(post), std::move(entries), limits)) {}
 
 Server::~Server() { stop(); }
 
 tl::expected<void, std::string> Server::apply(const std::vector<protocol::SrtServerState>& servers,
                                               const std::vector<protocol::BridgeChannel>& channels) {
-  for (const auto& server : servers) {
-    if (auto good = check_passphrase(server.passphrase, "listener " + server.listen); !good) return good;
-  }
-  for (const auto& channel : channels) {
-    if (!channel.srt) continue;
-    if (auto good = check_passphrase(channel.srt->passphrase, "channel " + channel.id); !good) return good;
-  }
+  if (auto good = check_passphrases(servers, channels); !good) return good;
   if (servers.empty() && !impl_->worker) return {};
   impl_->start();
   std::vector<std::shared_ptr<Listener>> wanted;
@@ -165,20 +161,35 @@ tl::expected<void, std::string> Server::apply(const std::vector<protocol::SrtSer
       wanted.push_back(*same);
       continue;
     }
-    auto opened = Listener::open(server.listen, impl_->gate);
+    Listener::Options options;
+    options.receive_packets = kNoReceiving.packets;
+    auto opened =
+        Listener::open(server.listen, options, std::make_unique<SharedDoor>(server.listen, impl_->gate));
     if (!opened) return tl::unexpected(opened.error());
     wanted.push_back(std::move(*opened));
   }
   impl_->gate->set_table(AccessTable::of(servers, channels));
   impl_->worker->set_listeners(wanted);
   impl_->listeners = std::move(wanted);
-  for (auto& [id, source] : impl_->sources) source.set_feed(impl_->find(id));
+  for (auto& [id, tap] : impl_->taps) tap.set_feed(impl_->find(id));
   impl_->worker->recheck();
+  impl_->intake->recheck();
   return {};
 }
 
 void Server::release_feeds() {
-  for (auto& [id, source] : impl_->sources) source.set_feed(nullptr);
+  for (auto& [id, tap] : impl_->taps) tap.set_feed(nullptr);
+}
+
+void Server::release(const ingest::Entry& entry) {
+  if (impl_->arrivals) impl_->arrivals->release(entry);
+}
+
+void Server::on_tick() {
+  if (!impl_->arrivals) return;
+  std::vector<std::string> channels;
+  for (const auto& [channel, wanted] : impl_->gate->table()->publishers) channels.push_back(channel);
+  impl_->arrivals->look_for_others(channels);
 }
 
 std::vector<std::uint16_t> Server::ports() const {
@@ -190,6 +201,8 @@ std::vector<std::uint16_t> Server::ports() const {
 Stats Server::stats() const {
   if (!impl_->worker) return {};
   Stats out = impl_->worker->stats();
+  for (auto& session : impl_->intake->sessions()) out.sessions.push_back(std::move(session));
+  out.publishers = impl_->intake->accepted();
   out.refused = impl_->gate->refused();
   return out;
 }

@@ -23,8 +23,12 @@ std::int64_t unix_ns() {
 
 }  // namespace
 
-Worker::Worker(Hub hub, std::shared_ptr<Gate> gate, Gate::Say say, const Limits& limits)
-    : hub_(std::move(hub)), gate_(std::move(gate)), say_(std::move(say)), limits_(limits) {}
+Worker::Worker(Hub hub, std::shared_ptr<Gate> gate, Gate::Say say, Resolver& resolver, const Limits& limits)
+    : hub_(std::move(hub)),
+      gate_(std::move(gate)),
+      say_(std::move(say)),
+      resolver_(resolver),
+      limits_(limits) {}
 
 Worker::~Worker() { stop(); }
 
@@ -106,6 +110,7 @@ void Worker::run() {
     for (Item& item : items) take(item);
     items.clear();
     accept_all();
+    step_pushes(srt_time_now());
     send_all();
     const std::int64_t now = srt_time_now();
     if (now - looked_after_us_ >= kSecond) {
@@ -116,15 +121,20 @@ void Worker::run() {
     close_finished();
   }
   sessions_.clear();
+  pushes_.clear();
 }
 
-// With sessions: to the next beat. Without: until something comes.
+// With sessions: to the next beat. Without: until a push is to be tried, or something comes.
 std::vector<Worker::Item> Worker::wait() {
   std::unique_lock lock(mutex_);
   const auto called = [this] { return stop_ || woken_; };
   if (sessions_.empty() && admissions_.empty()) {
     idle_ = true;
-    wakeup_.wait(lock, called);
+    if (const std::int64_t pause = push_pause(); pause >= 0) {
+      wakeup_.wait_for(lock, std::chrono::microseconds(pause), called);
+    } else {
+      wakeup_.wait(lock, called);
+    }
     idle_ = false;
   } else {
     wakeup_.wait_for(lock, std::chrono::microseconds(kCadence), [this] { return stop_; });
@@ -144,6 +154,10 @@ void Worker::take(Item& item) {
     if (session == sessions_.end()) return;
     ++revoked_;
     finish(*session->second, "its channel is gone");
+  } else if (auto* push = std::get_if<AddPush>(&item)) {
+    take_push(*push);
+  } else if (const auto* over = std::get_if<RemovePush>(&item)) {
+    drop_push(over->push);
   } else {
     check_secrets();
   }
@@ -162,7 +176,7 @@ void Worker::take_join(Join& item) {
 void Worker::check_secrets() {
   const auto table = gate_->table();
   for (auto& [number, session] : sessions_) {
-    if (session->finished) continue;
+    if (session->finished || session->push != 0) continue;
     const std::string* secret = table->secret(session->stats.listener, session->stats.channel);
     if (secret != nullptr && *secret == session->passphrase) continue;
     ++revoked_;
@@ -182,8 +196,10 @@ void Worker::accept_all() {
   }
   for (const auto& listener : listeners) accept_from(*listener);
   forget_old_admissions();
-  gate_->set_sessions(sessions_.size() + admissions_.size());
+  count_sessions();
 }
+
+void Worker::count_sessions() { gate_->set_players(sessions_.size() - pushing_ + admissions_.size()); }
 
 void Worker::accept_from(Listener& listener) {
   while (true) {
@@ -202,7 +218,11 @@ void Worker::accept_from(Listener& listener) {
     }
     Admission admitted = std::move(*admission);
     admissions_.erase(admission);
-    open_session(socket, reinterpret_cast<const sockaddr*>(&peer), std::move(admitted));
+    if (admitted.decision.publishing) {
+      hub_.publish(socket, std::move(admitted));
+    } else {
+      open_session(socket, reinterpret_cast<const sockaddr*>(&peer), std::move(admitted));
+    }
   }
 }
 
@@ -305,13 +325,7 @@ void Worker::look_after_all(std::int64_t now_us) {
   }
 }
 
-void Worker::look_after(Session& session, std::int64_t now_us) {
-  SRT_TRACEBSTATS figures{};
-  if (srt_getsockstate(session.socket) != SRTS_CONNECTED ||
-      srt_bistats(session.socket, &figures, 0, 1) == SRT_ERROR) {
-    finish(session, "left");
-    return;
-  }
+void Worker::measure(Session& session, const SRT_TRACEBSTATS& figures) {
   SessionStats& stats = session.stats;
   stats.dropped_messages = session.cursor.dropped();
   stats.jumps = session.cursor.jumps();
@@ -322,6 +336,19 @@ void Worker::look_after(Session& session, std::int64_t now_us) {
   stats.dropped_packets = static_cast<std::uint64_t>(figures.pktSndDropTotal);
   stats.buffer_ms = static_cast<std::uint32_t>(figures.msSndBuf);
   stats.buffer_bytes = static_cast<std::uint32_t>(figures.byteSndBuf);
+  stats.bandwidth_mbps = figures.mbpsBandwidth;
+  stats.bits_per_second = 8 * (stats.bytes - std::exchange(session.bytes_then, stats.bytes));
+}
+
+void Worker::look_after(Session& session, std::int64_t now_us) {
+  SRT_TRACEBSTATS figures{};
+  if (srt_getsockstate(session.socket) != SRTS_CONNECTED ||
+      srt_bistats(session.socket, &figures, 0, 1) == SRT_ERROR) {
+    finish(session, "left");
+    return;
+  }
+  measure(session, figures);
+  SessionStats& stats = session.stats;
   const auto feed = feeds_.find(session.feed);
   const std::int64_t rate = feed == feeds_.end() ? 0 : feed->second.queue.rate();
   session.limit = buffer_limit(stats.latency_ms, rate);
@@ -348,6 +375,7 @@ void Worker::look_after(Session& session, std::int64_t now_us) {
 void Worker::finish(Session& session, std::string why) {
   if (session.finished) return;
   session.finished = true;
+  session.why = why;
   finished_ = true;
   say_(fmt::format("srt: {} of {}: {}", session.stats.address, session.stats.channel, why));
 }
@@ -358,6 +386,11 @@ void Worker::close_finished() {
     Session& session = *it->second;
     if (!session.finished) {
       ++it;
+      continue;
+    }
+    if (session.push != 0) {
+      lose_push(session);
+      it = sessions_.erase(it);
       continue;
     }
     ChannelTotals& total = ended_[session.stats.channel];
@@ -371,7 +404,7 @@ void Worker::close_finished() {
     hub_.leave(session.stats.channel);
     it = sessions_.erase(it);
   }
-  gate_->set_sessions(sessions_.size() + admissions_.size());
+  count_sessions();
   publish();
 }
 
@@ -385,7 +418,7 @@ void Worker::publish() {
   std::erase_if(ended_, [&](const auto& entry) { return !table->channels.contains(entry.first); });
   auto totals = ended_;
   for (const auto& [number, session] : sessions_) {
-    if (session->finished) continue;
+    if (session->finished || session->push != 0) continue;
     ChannelTotals& total = totals[session->stats.channel];
     ++total.sessions;
     total.bytes += session->stats.bytes;
@@ -394,6 +427,7 @@ void Worker::publish() {
     total.jumps += session->cursor.jumps();
     out.sessions.push_back(session->stats);
   }
+  for (auto& [push, task] : pushes_) tell(*task);
   for (auto& [channel, total] : totals) {
     total.channel = channel;
     out.channels.push_back(total);

@@ -1,5 +1,6 @@
-// The sending thread: takes callers in, hands each receiver its channel's messages at a fixed cadence,
-// watches progress and reads libsrt's figures. Chunks come from the hub's thread through an inbox under a
+// The sending thread: takes callers in (publishers go on to the receiving thread), calls the targets of
+// pushes, hands each receiver its channel's messages at a fixed cadence, watches progress and reads libsrt's
+// figures. Chunks come from the hub's thread through an inbox under a
 // short lock; the cadence, not each chunk, wakes this thread, and messages carry the time at which they came,
 // so that receivers see nothing of it. References: libsrt API (srt_sendmsg2, srt_bistats). Threading: the
 // public members are thread-safe except start() and stop().
@@ -7,6 +8,7 @@
 
 #include <srt/srt.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -17,8 +19,11 @@
 #include <variant>
 #include <vector>
 
+#include "dataplane/bridge/push/push.h"
 #include "dataplane/bridge/srt/budget.h"
 #include "dataplane/bridge/srt/cursor.h"
+#include "dataplane/bridge/srt/dialer.h"
+#include "dataplane/bridge/srt/gate.h"
 #include "dataplane/bridge/srt/listener.h"
 #include "dataplane/bridge/srt/message_queue.h"
 #include "dataplane/bridge/srt/server.h"
@@ -30,13 +35,16 @@ class Worker {
   static constexpr std::int64_t kCadence = 5'000;  // us
   static constexpr std::size_t kMaxInbox = 64 * 1024;
 
-  // What the hub's thread is asked for.
+  using PushId = std::uint64_t;
+
+  // What others are asked for: the hub's thread, and the receiving thread (publish).
   struct Hub {
     std::function<void(std::uint64_t session, std::string channel)> join;
     std::function<void(std::string channel)> leave;
+    std::function<void(SRTSOCKET socket, Admission admission)> publish;
   };
 
-  Worker(Hub hub, std::shared_ptr<Gate> gate, Gate::Say say, const Limits& limits);
+  Worker(Hub hub, std::shared_ptr<Gate> gate, Gate::Say say, Resolver& resolver, const Limits& limits);
   ~Worker();
   void start();
   void stop();
@@ -47,6 +55,10 @@ class Worker {
   void join(std::uint64_t session, std::uint32_t feed, std::vector<Chunk> begin);
   void revoke(std::uint64_t session);  // its channel is gone
   void recheck();                      // the gate's table changed
+  // Sends the chunks of `feed`, which no other push has, as long as it is connected: `live`.
+  void add_push(PushId push, std::uint32_t feed, CallTarget target, std::shared_ptr<std::atomic<bool>> live);
+  void remove_push(PushId push);
+  push::PushStatus push_status(PushId push) const;
   void wake();
   Stats stats() const;
 
@@ -65,8 +77,18 @@ class Worker {
     std::uint64_t session;
   };
   struct Recheck {};
-  using Item = std::variant<NewChunk, Join, Revoke, Recheck>;
+  struct AddPush {
+    PushId push;
+    std::uint32_t feed;
+    CallTarget target;
+    std::shared_ptr<std::atomic<bool>> live;
+  };
+  struct RemovePush {
+    PushId push;
+  };
+  using Item = std::variant<NewChunk, Join, Revoke, Recheck, AddPush, RemovePush>;
   struct Session;
+  struct PushTask;
   struct Feed {
     MessageQueue queue;
     std::size_t sessions = 0;
@@ -76,6 +98,13 @@ class Worker {
   std::vector<Item> wait();
   void take(Item& item);
   void take_join(Join& item);
+  void take_push(AddPush& item);
+  void drop_push(PushId push);
+  void step_pushes(std::int64_t now_us);
+  void open_push(PushTask& task, std::int64_t now_us);
+  void lose_push(Session& session);
+  void tell(PushTask& task);
+  std::int64_t push_pause() const;  // until one has something to do; -1: there is none
   void check_secrets();
   void accept_all();
   void accept_from(Listener& listener);
@@ -87,11 +116,14 @@ class Worker {
   void look_after(Session& session, std::int64_t now_us);
   void close_finished();
   void finish(Session& session, std::string why);
+  void measure(Session& session, const SRT_TRACEBSTATS& figures);
+  void count_sessions();
   void publish();
 
   Hub hub_;
   std::shared_ptr<Gate> gate_;
   Gate::Say say_;
+  Resolver& resolver_;
   const Limits limits_;
   std::thread thread_;
 
@@ -104,9 +136,11 @@ class Worker {
   std::uint64_t lost_chunks_ = 0;
   std::vector<std::shared_ptr<Listener>> listeners_;
   Stats published_;
+  std::map<PushId, push::PushStatus> push_status_;
 
   // Of the thread.
   std::map<std::uint64_t, std::unique_ptr<Session>> sessions_;
+  std::map<PushId, std::unique_ptr<PushTask>> pushes_;
   std::unordered_map<std::uint32_t, Feed> feeds_;
   std::vector<Admission> admissions_;
   std::map<std::string, ChannelTotals> ended_;  // of sessions that are over
@@ -115,7 +149,8 @@ class Worker {
   std::uint64_t accepted_ = 0;
   std::uint64_t stalled_ = 0;
   std::uint64_t revoked_ = 0;
-  bool finished_ = false;  // a session waits for close_finished()
+  std::size_t pushing_ = 0;  // sessions that are pushes
+  bool finished_ = false;    // a session waits for close_finished()
 };
 
 }  // namespace headgate::bridge::srt

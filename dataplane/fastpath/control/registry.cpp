@@ -3,34 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 
+#include "dataplane/fastpath/control/stats_place.h"
 #include "dataplane/fastpath/host/address.h"
 
 namespace headgate::fastpath {
 namespace {
 
-template <std::size_t N>
-void copy_text(std::array<char, N>& to, const std::string& text) {
-  to.fill(0);
-  text.copy(to.data(), N - 1);
-}
-
-// A free place of the counter page, its counters 0 and its names set; kNoIndex when all are taken (it then
-// just isn't shown). In use from the last store on.
-template <typename Entry, std::size_t N, typename Fill>
-std::size_t take_place(std::array<Entry, N>& entries, Fill fill) {
-  for (std::size_t i = 0; i < N; ++i) {
-    if (entries[i].in_use.load(std::memory_order_acquire) != 0) continue;
-    std::memset(static_cast<void*>(&entries[i]), 0, sizeof(Entry));
-    fill(entries[i]);
-    entries[i].in_use.store(1, std::memory_order_release);
-    return i;
-  }
-  return kNoIndex;
-}
+constexpr std::uint32_t kMaxBufferMs = 60'000;
+constexpr std::uint64_t kMaxBitrate = 1'000'000'000;
 
 std::string input_key(const protocol::FastpathChannel& channel, const protocol::InputState& input) {
+  if (input.way == protocol::InputWay::bridge)
+    return fmt::format("{}\n{}\n{}\nbridge", channel.id, input.number, input.url);
   return fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}", channel.id, input.number, input.url,
                      static_cast<int>(input.protocol), input.interface, input.vlan, input.group, input.source,
                      input.port);
@@ -52,13 +37,6 @@ std::uint32_t hash_of(const std::string& text) {
   std::uint32_t hash = 2166136261U;
   for (const char c : text) hash = (hash ^ static_cast<std::uint8_t>(c)) * 16777619U;
   return hash;
-}
-
-// The primary is the input with the lowest number.
-const protocol::InputState* primary_of(const protocol::FastpathChannel& channel) {
-  const auto lowest = std::min_element(channel.inputs.begin(), channel.inputs.end(),
-                                       [](const auto& a, const auto& b) { return a.number < b.number; });
-  return lowest == channel.inputs.end() ? nullptr : &*lowest;
 }
 
 bool add_flows(const FlowMap& map, Snapshot& snapshot) {
@@ -91,7 +69,7 @@ bool add_flows(const FlowMap& map, Snapshot& snapshot) {
 }  // namespace
 
 Registry::Registry(std::vector<Interface> interfaces, protocol::StatsPage* stats, TimelineStore* timelines)
-    : interfaces_(std::move(interfaces)), stats_(stats), timelines_(timelines) {}
+    : interfaces_(std::move(interfaces)), stats_(stats), timelines_(timelines), pipes_(stats, timelines) {}
 
 Registry::~Registry() = default;
 
@@ -123,7 +101,37 @@ std::uint32_t Registry::source_address(std::size_t interface, std::uint16_t vlan
   return 0;
 }
 
+namespace {
+
+// What the fast path can't do, whatever the map allows.
+std::string refusal(const protocol::FastpathChannel& channel) {
+  if (channel.inputs.size() > Failover::kMaxInputs)
+    return fmt::format("{} inputs; at most {} are possible", channel.inputs.size(), Failover::kMaxInputs);
+  std::set<std::uint32_t> numbers;
+  for (const protocol::InputState& input : channel.inputs) {
+    if (!numbers.insert(input.number).second) return fmt::format("two inputs with the number {}", input.number);
+    if (input.buffer_ms > kMaxBufferMs)
+      return fmt::format("input {}: a buffer of {} ms; at most {} are possible", input.url, input.buffer_ms,
+                         kMaxBufferMs);
+  }
+  if (channel.forced_input != 0 && !numbers.contains(channel.forced_input))
+    return fmt::format("there is no input {} to be forced on air", channel.forced_input);
+  if (channel.bitrate_bps > kMaxBitrate)
+    return fmt::format("a constant rate of {} bit/s; at most {} are possible", channel.bitrate_bps, kMaxBitrate);
+  return "";
+}
+
+}  // namespace
+
 tl::expected<void, std::string> Registry::validate(const protocol::FastpathState& state) const {
+  const auto pipes = static_cast<std::size_t>(
+      std::count_if(state.channels.begin(), state.channels.end(), PipeStore::wants_pipe));
+  if (pipes > protocol::kMaxChannels) {
+    return tl::unexpected<std::string>(
+        fmt::format("{} channels with several inputs, a buffer, a constant rate or an input of the bridge; at "
+                    "most {} are possible",
+                    pipes, protocol::kMaxChannels));
+  }
   // By source: two sources of a group may speak differently, but who takes any source meets both.
   using Protocols = std::map<std::string, protocol::DatagramProtocol>;
   std::map<std::tuple<std::string, std::uint16_t, std::string, std::uint16_t>, Protocols> taken;
@@ -131,7 +139,9 @@ tl::expected<void, std::string> Registry::validate(const protocol::FastpathState
     const auto refuse = [&](const std::string& why) {
       return tl::unexpected<std::string>(fmt::format("channel {}: {}", channel.id, why));
     };
+    if (const std::string why = refusal(channel); !why.empty()) return refuse(why);
     for (const protocol::InputState& input : channel.inputs) {
+      if (input.way == protocol::InputWay::bridge) continue;
       if (auto found = find_interface(input.interface, input.vlan); !found) return refuse(found.error());
       if (!parse_ipv4(input.group)) return refuse(fmt::format("input {} has no IPv4 address", input.url));
       if (!input.source.empty() && !parse_ipv4(input.source))
@@ -156,7 +166,7 @@ tl::expected<void, std::string> Registry::validate(const protocol::FastpathState
 }
 
 Registry::InputHolder& Registry::input_for(const protocol::FastpathChannel& channel,
-                                           const protocol::InputState& input, bool primary) {
+                                           const protocol::InputState& input) {
   const auto [at, fresh] = inputs_.try_emplace(input_key(channel, input));
   InputHolder& holder = at->second;
   if (!fresh) return holder;
@@ -167,7 +177,8 @@ Registry::InputHolder& Registry::input_for(const protocol::FastpathChannel& chan
   runtime.channel = channel.id;
   runtime.url = input.url;
   runtime.number = input.number;
-  runtime.rtp = input.protocol == protocol::DatagramProtocol::rtp;
+  const bool datagrams = input.way == protocol::InputWay::datagrams;
+  runtime.rtp = datagrams && input.protocol == protocol::DatagramProtocol::rtp;
   if (stats_ != nullptr) {
     runtime.stats_index = take_place(stats_->inputs, [&](protocol::InputStats& stats) {
       stats.number = input.number;
@@ -175,15 +186,21 @@ Registry::InputHolder& Registry::input_for(const protocol::FastpathChannel& chan
       copy_text(stats.url, input.url);
     });
   }
-  if (timelines_ != nullptr && primary) {
-    runtime.timeline_index = timelines_->find_or_add(channel.id);
-    if (const auto saved = timelines_->load(runtime.timeline_index))
-      runtime.inspector.restore_timeline(*saved);
+  if (datagrams) {
+    holder.membership = {*find_interface(input.interface, input.vlan), input.vlan,
+                         parse_ipv4(input.group)->value,
+                         input.source.empty() ? 0 : parse_ipv4(input.source)->value};
   }
-  holder.membership = {*find_interface(input.interface, input.vlan), input.vlan,
-                       parse_ipv4(input.group)->value,
-                       input.source.empty() ? 0 : parse_ipv4(input.source)->value};
   return holder;
+}
+
+// Of a channel without a pipe. One that has just lost its pipe gets its timeline from there, by the worker.
+void Registry::drive_timeline(const protocol::FastpathChannel& channel, InputHolder& holder, bool fresh) {
+  if (timelines_ == nullptr || holder.timeline_index != kNoIndex) return;
+  holder.timeline_index = timelines_->find_or_add(channel.id);
+  if (!fresh) return;
+  if (const auto saved = timelines_->load(holder.timeline_index))
+    holder.runtime->inspector.restore_timeline(*saved);
 }
 
 OutputRuntime* Registry::output_for(const protocol::FastpathChannel& channel,
@@ -228,27 +245,69 @@ Cut* Registry::cut_for(const protocol::InputState& input, const InputKey& key) {
 
 void Registry::add_channel(const protocol::FastpathChannel& channel, FlowMap& flows, Built& built) {
   Snapshot& snapshot = *built.snapshot;
-  const auto first_output = static_cast<std::uint32_t>(snapshot.route_outputs.size());
+  Route route;
+  route.handle = channel.handle;
+  route.first_output = static_cast<std::uint32_t>(snapshot.route_outputs.size());
+  route.output_count = static_cast<std::uint16_t>(channel.outputs.size());
+  route.to_bridge = channel.to_bridge;
   for (const protocol::OutputState& output : channel.outputs) {
     snapshot.route_outputs.push_back(output_for(channel, output));
     snapshot.outputs.push_back(snapshot.route_outputs.back());
   }
-  const protocol::InputState* primary = primary_of(channel);
-  for (const protocol::InputState& input : channel.inputs) {
-    const bool carries = &input == primary;
-    InputHolder& holder = input_for(channel, input, carries);
-    Route route;
-    route.input = holder.runtime.get();
-    route.cut = carries ? cut_for(input, input_key(channel, input)) : nullptr;
-    route.handle = channel.handle;
-    route.first_output = first_output;
-    route.output_count = carries ? static_cast<std::uint32_t>(channel.outputs.size()) : 0;
-    route.to_bridge = carries && channel.to_bridge;
-    flows[holder.membership][input.port].push_back(route);
-    snapshot.inputs.push_back(route.input);
-    snapshot.input_cuts.push_back(route.cut);
-    if (Ipv4{holder.membership.group}.is_multicast()) built.memberships.insert(holder.membership);
+  if (PipeStore::wants_pipe(channel)) {
+    add_pipe(channel, route, flows, built);
+  } else if (!channel.inputs.empty()) {
+    add_relay(channel, route, flows, built);
   }
+}
+
+void Registry::add_relay(const protocol::FastpathChannel& channel, Route route, FlowMap& flows, Built& built) {
+  const protocol::InputState& input = channel.inputs.front();
+  const std::string key = input_key(channel, input);
+  const bool fresh = !inputs_.contains(key);
+  InputHolder& holder = input_for(channel, input);
+  drive_timeline(channel, holder, fresh);
+  route.input = holder.runtime.get();
+  route.cut = cut_for(input, key);
+  add_input(holder, route.cut, holder.timeline_index, built);
+  flows[*holder.membership][input.port].push_back(route);
+}
+
+void Registry::add_pipe(const protocol::FastpathChannel& channel, Route route, FlowMap& flows, Built& built) {
+  Snapshot& snapshot = *built.snapshot;
+  route.pipe = static_cast<std::uint16_t>(snapshot.pipes.size());
+  std::vector<const protocol::InputState*> inputs;
+  for (const protocol::InputState& input : channel.inputs) inputs.push_back(&input);
+  std::sort(inputs.begin(), inputs.end(), [](const auto* a, const auto* b) { return a->number < b->number; });
+  std::vector<PipeStore::Source> sources;
+  for (const protocol::InputState* input : inputs) {
+    const std::string key = input_key(channel, *input);
+    InputHolder& holder = input_for(channel, *input);
+    Cut* cut = cut_for(*input, key);
+    sources.push_back({input, holder.runtime.get(), cut,
+                       cut != nullptr ? key + "\n" + program_text(*input->program) : key});
+    add_input(holder, cut, kNoIndex, built);
+    route.input = holder.runtime.get();
+    if (holder.membership) {
+      flows[*holder.membership][input->port].push_back(route);
+    } else {
+      built.bridge_routes.push_back(route);
+    }
+  }
+  PipePlan plan = pipes_.plan_for(channel, sources);
+  plan.handle = channel.handle;
+  plan.first_output = route.first_output;
+  plan.output_count = route.output_count;
+  plan.to_bridge = channel.to_bridge;
+  snapshot.pipes.push_back(std::move(plan));
+}
+
+void Registry::add_input(InputHolder& holder, Cut* cut, std::size_t timeline_index, Built& built) {
+  built.snapshot->inputs.push_back(holder.runtime.get());
+  built.snapshot->input_cuts.push_back(cut);
+  built.snapshot->input_timelines.push_back(timeline_index);
+  if (holder.membership && Ipv4{holder.membership->group}.is_multicast())
+    built.memberships.insert(*holder.membership);
 }
 
 tl::expected<Registry::Built, std::string> Registry::build(const protocol::FastpathState& state) {
@@ -268,6 +327,11 @@ tl::expected<Registry::Built, std::string> Registry::build(const protocol::Fastp
     undo();
     return tl::unexpected<std::string>("two inputs that the flow table can't tell apart");
   }
+  for (const Route& route : built.bridge_routes) {
+    snapshot.bridge_inputs[Snapshot::bridge_key(route.handle, route.input->number)] =
+        static_cast<std::uint32_t>(snapshot.routes.size());
+    snapshot.routes.push_back(route);
+  }
   snapshot.bridge_channels = handles.size();
   for (const std::uint32_t handle : bridge_handles_) {
     if (!handles.contains(handle)) snapshot.forgotten_handles.push_back(handle);
@@ -276,43 +340,44 @@ tl::expected<Registry::Built, std::string> Registry::build(const protocol::Fastp
   return built;
 }
 
+// Feeds name inputs and cuts: the pipes go first, here and below.
 void Registry::undo() {
+  pipes_.undo();
   for (const std::string& key : made_.inputs) {
-    free_place(*inputs_.at(key).runtime);
+    free_stats(*inputs_.at(key).runtime);
     inputs_.erase(key);
   }
   for (const std::string& key : made_.outputs) {
-    free_place(*outputs_.at(key));
+    free_stats(*outputs_.at(key));
     outputs_.erase(key);
   }
   for (const std::string& key : made_.cuts) cuts_.erase(key);
   made_ = {};
 }
 
-void Registry::free_place(const InputRuntime& input) {
-  if (input.stats_index != kNoIndex)
-    stats_->inputs[input.stats_index].in_use.store(0, std::memory_order_release);
+void Registry::free_stats(const InputRuntime& input) {
+  if (stats_ != nullptr) free_place(stats_->inputs, input.stats_index);
 }
 
-void Registry::free_place(const OutputRuntime& output) {
-  if (output.stats_index != kNoIndex)
-    stats_->outputs[output.stats_index].in_use.store(0, std::memory_order_release);
+void Registry::free_stats(const OutputRuntime& output) {
+  if (stats_ != nullptr) free_place(stats_->outputs, output.stats_index);
 }
 
 void Registry::release_unused(const Snapshot& current) {
+  pipes_.release_unused(current);
   const std::set<const void*> inputs(current.inputs.begin(), current.inputs.end());
   const std::set<const void*> outputs(current.outputs.begin(), current.outputs.end());
   const std::set<const void*> cuts(current.input_cuts.begin(), current.input_cuts.end());
   std::erase_if(inputs_, [&](const auto& entry) {
     const InputRuntime* runtime = entry.second.runtime.get();
     if (inputs.contains(runtime)) return false;
-    free_place(*runtime);
+    free_stats(*runtime);
     return true;
   });
   std::erase_if(outputs_, [&](const auto& entry) {
     const OutputRuntime* runtime = entry.second.get();
     if (outputs.contains(runtime)) return false;
-    free_place(*runtime);
+    free_stats(*runtime);
     return true;
   });
   std::erase_if(cuts_, [&](const auto& entry) { return !cuts.contains(entry.second.get()); });
@@ -328,7 +393,8 @@ void Registry::serve_wide_tables() {
 
 void Registry::note_joins(std::int64_t unix_ns) {
   for (const auto& [key, holder] : inputs_) {
-    if (holder.runtime->stats_index == kNoIndex || !Ipv4{holder.membership.group}.is_multicast()) continue;
+    const bool joins = holder.membership && Ipv4{holder.membership->group}.is_multicast();
+    if (holder.runtime->stats_index == kNoIndex || !joins) continue;
     auto& joined = stats_->inputs[holder.runtime->stats_index].joined_unix_ns;
     if (joined.load(std::memory_order_relaxed) == 0)
       joined.store(static_cast<std::uint64_t>(unix_ns), std::memory_order_relaxed);
@@ -338,7 +404,8 @@ void Registry::note_joins(std::int64_t unix_ns) {
 std::map<Membership, std::uint64_t> Registry::arrivals() const {
   std::map<Membership, std::uint64_t> came;
   for (const auto& [key, holder] : inputs_) {
-    std::uint64_t& total = came[holder.membership];
+    if (!holder.membership) continue;
+    std::uint64_t& total = came[*holder.membership];
     if (holder.runtime->stats_index == kNoIndex) continue;
     const protocol::InputStats& stats = stats_->inputs[holder.runtime->stats_index];
     total += stats.datagrams.load(std::memory_order_relaxed);

@@ -1,11 +1,12 @@
-// From a desired state to a Snapshot. Owns the runtime objects of inputs, outputs and cuts, and their places
-// in the counter page: what is the same in two states keeps its object, so that an apply costs it no packet
+// From a desired state to a Snapshot. Owns the runtime objects of inputs, outputs, cuts and pipes, and their
+// places in the counter page: what is the same in two states keeps its object, so that an apply costs it no packet
 // and no counter. Threading: main thread. Ownership: objects are freed by release_unused(), once the worker
 // has left their snapshots.
 #pragma once
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -15,6 +16,7 @@
 
 #include "control/protocol/state.h"
 #include "control/protocol/stats_page.h"
+#include "dataplane/fastpath/control/pipe_store.h"
 #include "dataplane/fastpath/worker/runtime.h"
 #include "dataplane/fastpath/worker/timeline_store.h"
 
@@ -45,6 +47,7 @@ class Registry {
   struct Built {
     std::unique_ptr<Snapshot> snapshot;
     std::set<Membership> memberships;
+    std::vector<Route> bridge_routes;  // of inputs that no flow names
   };
   // An error names the channel and changes nothing: what was made for the state is gone again.
   tl::expected<Built, std::string> build(const protocol::FastpathState& state);
@@ -61,7 +64,8 @@ class Registry {
   using InputKey = std::string;
   struct InputHolder {
     std::unique_ptr<InputRuntime> runtime;
-    Membership membership;
+    std::optional<Membership> membership;  // nothing: it comes from the bridge
+    std::size_t timeline_index = kNoIndex;  // where it drives its channel's
   };
   // What a build has made: undone when it fails.
   struct Made {
@@ -73,14 +77,17 @@ class Registry {
   tl::expected<std::size_t, std::string> find_interface(const std::string& name, std::uint16_t vlan) const;
   std::uint32_t source_address(std::size_t interface, std::uint16_t vlan) const;
   tl::expected<void, std::string> validate(const protocol::FastpathState& state) const;
-  InputHolder& input_for(const protocol::FastpathChannel& channel, const protocol::InputState& input,
-                         bool primary);
+  InputHolder& input_for(const protocol::FastpathChannel& channel, const protocol::InputState& input);
+  void drive_timeline(const protocol::FastpathChannel& channel, InputHolder& holder, bool fresh);
+  static void add_input(InputHolder& holder, Cut* cut, std::size_t timeline_index, Built& built);
   OutputRuntime* output_for(const protocol::FastpathChannel& channel, const protocol::OutputState& output);
   Cut* cut_for(const protocol::InputState& input, const InputKey& input_key);
   void add_channel(const protocol::FastpathChannel& channel, FlowMap& flows, Built& built);
+  void add_relay(const protocol::FastpathChannel& channel, Route route, FlowMap& flows, Built& built);
+  void add_pipe(const protocol::FastpathChannel& channel, Route route, FlowMap& flows, Built& built);
   void undo();
-  void free_place(const InputRuntime& input);
-  void free_place(const OutputRuntime& output);
+  void free_stats(const InputRuntime& input);
+  void free_stats(const OutputRuntime& output);
 
   std::vector<Interface> interfaces_;
   SpareTables spare_tables_;
@@ -90,6 +97,7 @@ class Registry {
   std::map<InputKey, InputHolder> inputs_;
   std::map<std::string, std::unique_ptr<OutputRuntime>> outputs_;
   std::map<std::string, std::unique_ptr<Cut>> cuts_;
+  PipeStore pipes_;
   std::set<std::uint32_t> bridge_handles_;
 };
 

@@ -240,6 +240,7 @@ Status Service::apply(const protocol::FastpathState& state) {
   hosts_->join(built->memberships);
   hosts_->turn();
   taps_->mark(*built->snapshot);
+  built->snapshot->from_bridge = from_bridge_.get();
   // The worker takes no frame before its first tables.
   if (snapshot_ == nullptr)
     std::for_each(ports_.begin(), ports_.end(), [](auto& p) { p->forget_lossy_backlog(); });
@@ -272,26 +273,6 @@ void Service::publish_taps() {
   next->forgotten_handles.clear();
   taps_->mark(*next);
   switch_to(std::move(next));
-}
-
-// Whoever cleans up in run_dir may take the ring's name away: a bridge that starts later would find none.
-void Service::keep_ring() {
-  if (!bridge_->stale()) {
-    ring_lost_ = false;
-    return;
-  }
-  auto made = ring::Producer::open(run_dir_.bridge_ring(), ring_slots_);
-  if (!made) {
-    if (!ring_lost_) spdlog::error("{} was gone: HLS stands still: {}", run_dir_.bridge_ring(), made.error());
-    ring_lost_ = true;
-    return;
-  }
-  auto next = std::make_unique<Snapshot>(*snapshot_);
-  next->forgotten_handles.clear();
-  next->bridge = made->get();
-  switch_to(std::move(next));
-  bridge_ = std::move(*made);  // the worker has left the one before
-  spdlog::warn("{} was gone: made anew", run_dir_.bridge_ring());
 }
 
 tl::expected<nlohmann::json, std::string> Service::tap(const nlohmann::json& params) {
@@ -420,6 +401,7 @@ void Service::run(int signal_fd) {
       next_watch = now + kPortWatch;
       watch_ports();
       registry_->serve_wide_tables();
+      keep_return_ring();
       end_taps();
       hosts_->publish(steady_to_unix_ns());
       if (++watches % kDataWatches == 0) hosts_->hear(registry_->arrivals());

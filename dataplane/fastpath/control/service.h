@@ -46,7 +46,10 @@ class Service {
   tl::expected<nlohmann::json, std::string> tap(const nlohmann::json& params);
   void end_taps();
   void publish_taps();
+  // service_rings.cpp: the rings to and from the bridge, whose files others may take away or make anew.
   void keep_ring();
+  void keep_return_ring();
+  void use_return_ring(std::unique_ptr<ring::Consumer> ring);
   std::string answer(const std::string& line);
   nlohmann::json hello() const;
   nlohmann::json status() const;
@@ -66,6 +69,8 @@ class Service {
   std::unique_ptr<ring::Producer> bridge_;
   std::size_t ring_slots_ = 0;
   bool ring_lost_ = false;  // and told
+  std::unique_ptr<ring::Consumer> from_bridge_;
+  std::string return_ring_error_;  // as told last
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<Hosts> hosts_;
   std::unique_ptr<Worker> worker_;

@@ -1,6 +1,7 @@
 // Which of a channel's inputs is to be on air: by preference, by what is wrong with each, and by what the
-// operator forced. Pure: observations and time are arguments. Threading: owned by one thread; nothing here
-// allocates after the constructor.
+// operator forced. Pure: observations and time are arguments. References: ETSI TR 101 290 5.2.1 (PAT_error,
+// PMT_error: more than 0.5 s), 5.2.2 (PCR_repetition_error: more than 100 ms). Threading: owned by one thread;
+// nothing here allocates after the constructor.
 #pragma once
 
 #include <array>
@@ -17,17 +18,20 @@ struct InputView {
   std::int64_t last_pat_ns = 0;
   std::int64_t last_pmt_ns = 0;
   std::int64_t last_pcr_ns = 0;
-  bool tables_expected = true;      // false: a stream that has no PMT we could look for
-  bool synchronous = true;          // the last packets began with 0x47
-  bool scrambled = false;           // the service's pictures (or its only sound) are scrambled now
+  bool tables_expected = true;  // false: a stream that has no PMT we could look for
+  bool synchronous = true;      // the last packets began with 0x47
+  bool scrambled = false;       // the service's pictures (or its only sound) are scrambled now
   std::uint64_t cc_errors = 0;
   std::uint64_t bitrate_bps = 0;
-  bool pid_missing = false;         // a PID of the PMT is silent
+  bool pid_missing = false;  // a PID of the PMT is silent
 };
 
 class Failover {
  public:
   static constexpr std::size_t kMaxInputs = 8;
+  // CC errors with less than this between them are one trouble.
+  static constexpr std::int64_t kErrorFree = 1'000'000'000;
+
   Failover(const protocol::FailoverState& policy, std::size_t inputs);
 
   void set_policy(const protocol::FailoverState& policy) noexcept;
@@ -45,16 +49,32 @@ class Failover {
   struct Input {
     InputView view;
     std::array<std::int64_t, protocol::kTroubles> since{};  // 0: not troubled so
-    std::int64_t good_since_ns = 0;
+    std::int64_t good_since_ns = 0;                         // 0: not good now
+    std::int64_t first_seen_ns = 0;
     std::uint64_t cc_mark = 0;
+    std::int64_t cc_last_ns = 0;  // of the last CC error
+    double usual_bps = 0;         // a mean over about a minute
+    std::int64_t usual_ns = 0;
+    std::uint32_t lasting = 0;
+    bool has_data = false;
     bool seen = false;
   };
-  protocol::FailoverState policy_;
+
+  void note(Input& input, protocol::Trouble trouble, bool is, std::int64_t since_ns) const noexcept;
+  void note_cc(Input& input, std::int64_t now_ns) const noexcept;
+  void note_bitrate(Input& input, std::int64_t now_ns) const noexcept;
+  std::int64_t lasts(const Input& input, std::size_t trouble, std::int64_t now_ns) const noexcept;
+  bool held(const Input& input, std::int64_t now_ns) const noexcept;
+  std::size_t best_good() const noexcept;
+
+  std::int64_t after_ns_ = 0;
+  std::int64_t hold_ns_ = 0;
+  bool back_ = true;
+  std::uint32_t when_ = 0;
   std::array<Input, kMaxInputs> inputs_{};
   std::size_t count_;
   std::size_t chosen_ = 0;
   std::size_t forced_ = kMaxInputs;
-  bool started_ = false;
 };
 
 }  // namespace headgate::fastpath

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "dataplane/fastpath/worker/pipe.h"
+
 namespace headgate::fastpath {
 namespace {
 
@@ -54,17 +56,20 @@ void Publisher::adopt(const Snapshot* snapshot) noexcept {
   cursor_ = 0;
 }
 
-void Publisher::turn(std::int64_t now) noexcept {
+void Publisher::turn(std::int64_t now, std::int64_t steps_ns) noexcept {
   if (now < next_ns_ && next_ns_ - now <= kRoundNs) return;
-  const std::size_t entries =
-      1 + (snapshot_ != nullptr ? snapshot_->inputs.size() + snapshot_->outputs.size() : 0);
+  steps_ns_ = steps_ns;
+  std::size_t entries = 1;
+  if (snapshot_ != nullptr)
+    entries += snapshot_->inputs.size() + snapshot_->outputs.size() + snapshot_->pipes.size();
   const std::int64_t step = std::max(kMinStepNs, kRoundNs / static_cast<std::int64_t>(entries));
   next_ns_ = now + step;
   const std::size_t batch = 1 + entries * static_cast<std::size_t>(step) / static_cast<std::size_t>(kRoundNs);
   for (std::size_t i = 0; i < batch; ++i) this->step(now);
 }
 
-void Publisher::all(std::int64_t now) noexcept {
+void Publisher::all(std::int64_t now, std::int64_t steps_ns) noexcept {
+  steps_ns_ = steps_ns;
   cursor_ = 0;
   do step(now);
   while (cursor_ != 0);
@@ -73,9 +78,12 @@ void Publisher::all(std::int64_t now) noexcept {
 void Publisher::step(std::int64_t now) noexcept {
   const std::size_t inputs = snapshot_ != nullptr ? snapshot_->inputs.size() : 0;
   const std::size_t outputs = snapshot_ != nullptr ? snapshot_->outputs.size() : 0;
+  const std::size_t pipes = snapshot_ != nullptr ? snapshot_->pipes.size() : 0;
   const std::size_t i = cursor_++;
-  if (i < inputs) return publish(*snapshot_->inputs[i], snapshot_->input_cuts[i], now);
+  if (i < inputs)
+    return publish(*snapshot_->inputs[i], snapshot_->input_cuts[i], snapshot_->input_timelines[i], now);
   if (i < inputs + outputs) return publish(*snapshot_->outputs[i - inputs], now);
+  if (i < inputs + outputs + pipes) return publish(*snapshot_->pipes[i - inputs - outputs].pipe, now);
   publish_ports_and_worker(now);
   cursor_ = 0;
 }
@@ -87,12 +95,12 @@ void Publisher::count_turn(std::size_t packets, std::uint64_t busy_cycles, std::
   total_cycles_ += cycles;
 }
 
-void Publisher::publish(InputRuntime& input, const Cut* cut, std::int64_t now) noexcept {
+void Publisher::publish(InputRuntime& input, const Cut* cut, std::size_t timeline_place,
+                        std::int64_t now) noexcept {
   const Inspector::Totals& totals = input.inspector.totals();
   const std::int64_t window = close_window(input.rate, totals.ts_packets, now, input.bitrate_bps);
-  if (window > 0 && timelines_ != nullptr && input.timeline_index != kNoIndex) {
-    timelines_->save(input.timeline_index, input.inspector.timeline().state());
-  }
+  if (window > 0 && timelines_ != nullptr && timeline_place != kNoIndex)
+    timelines_->save(timeline_place, input.inspector.timeline().state());
   if (page_ == nullptr || input.stats_index == kNoIndex) return;
   protocol::InputStats& stats = page_->inputs[input.stats_index];
   set(stats.datagrams, input.datagrams);
@@ -115,6 +123,12 @@ void Publisher::publish(InputRuntime& input, const Cut* cut, std::int64_t now) n
   set(stats.ring_slots, input.ring_slots);
   set(stats.service_state, cut != nullptr ? static_cast<std::uint64_t>(cut->filter.state()) + 1 : 0);
   set(stats.program_number, cut != nullptr ? cut->filter.program_number().value_or(0) : 0);
+  set(stats.troubles, input.troubles);
+  set(stats.buffer_packets, input.buffer_packets);
+  set_time(stats.buffer_level_ns, input.buffer_level_ns);
+  set(stats.buffer_underflows, input.buffer_underflows);
+  set(stats.buffer_overflows, input.buffer_overflows);
+  set_time(stats.clock_drift_ppb, input.clock_drift_ppb);
   set_drops(stats.drops, input.drops);
   if (window > 0) set(stats.pcr_interval_max_ns, input.inspector.take_pcr_interval_max());
   publish_pids(input, stats, window);
@@ -158,6 +172,30 @@ void Publisher::publish(OutputRuntime& output, std::int64_t now) noexcept {
   set_drops(stats.drops, output.drops);
 }
 
+void Publisher::publish(Pipe& pipe, std::int64_t now) noexcept {
+  std::uint64_t unused = 0;
+  const std::int64_t window = close_window(pipe.window, 0, now, unused);
+  if (window > 0 && timelines_ != nullptr && pipe.timeline_index != kNoIndex) {
+    mpegts::Timeline::State state = pipe.timeline().state();
+    state.arrival_ns += steps_ns_;
+    timelines_->save(pipe.timeline_index, state);
+  }
+  if (page_ == nullptr || pipe.stats_index == kNoIndex) return;
+  protocol::ChannelStats& stats = page_->channels[pipe.stats_index];
+  const Pipe::Figures figures = pipe.figures();
+  set(stats.on_air, figures.on_air);
+  set(stats.wanted, figures.wanted);
+  set(stats.forced, figures.forced);
+  set_time(stats.switched_unix_ns, figures.switched_ns == 0 ? 0 : figures.switched_ns + steps_ns_);
+  set(stats.switches, figures.switches);
+  set(stats.hard_switches, figures.hard_switches);
+  set(stats.filler_packets, figures.filler_packets);
+  set(stats.left_out, figures.left_out);
+  set(stats.null_packets, figures.null_packets);
+  set(stats.rate_dropped, figures.rate_dropped);
+  if (window > 0) set(stats.departure_late_max_ns, pipe.take_late_max());
+}
+
 void Publisher::publish_ports_and_worker(std::int64_t now) noexcept {
   if (page_ == nullptr) return;
   for (const PortRuntime* port : ports_) {
@@ -175,6 +213,7 @@ void Publisher::publish_ports_and_worker(std::int64_t now) noexcept {
   set(worker.busy_cycles, busy_cycles_);
   set(worker.total_cycles, total_cycles_);
   set(worker.tsc_hz, rte_get_tsc_hz());
+  set(worker.unknown_slots, unknown_slots_);
   worker.in_use.store(1, std::memory_order_release);
   set_time(page_->heartbeat_unix_ns, now);
 }

@@ -28,12 +28,12 @@ struct RtpFields {
 
 // RTP to RTP keeps the input's distances between sequence numbers, so that what was lost before us is seen
 // after us.
-RtpFields next_rtp(OutputRuntime& output, const InputRuntime& input, const Payload* payload,
+RtpFields next_rtp(OutputRuntime& output, const InputRuntime* input, const Payload* payload,
                    std::int64_t now) noexcept {
   RtpFields fields{output.rtp_sequence, rtp_stamp(now)};
   if (payload != nullptr && payload->rtp) {
-    if (output.rtp_restarts != input.rtp_tracker.restarts()) {
-      output.rtp_restarts = input.rtp_tracker.restarts();
+    if (output.rtp_restarts != input->rtp_tracker.restarts()) {
+      output.rtp_restarts = input->rtp_tracker.restarts();
       output.rtp_delta = static_cast<std::uint16_t>(output.rtp_sequence - payload->sequence);
     }
     fields.sequence = static_cast<std::uint16_t>(payload->sequence + output.rtp_delta);
@@ -53,13 +53,17 @@ void Worker::relay(const RouteRange& range, const Payload& payload, std::span<co
     const Route& route = current_->routes[range.first + r];
     if (route.taps != 0) [[unlikely]]
       push_to_taps(route, packets);
+    if (route.pipe != Route::kNoPipe) {
+      take_to_pipe(route, packets, now_ns_);
+      continue;
+    }
     if (route.cut != nullptr) {
       cut(route, packets);
       continue;
     }
     if (route.to_bridge) push_to_bridge(route, packets);
     for (std::uint32_t o = 0; o < route.output_count; ++o) {
-      if (last != nullptr) send_copy(*last, packets, *last_input, &payload);
+      if (last != nullptr) send_copy(*last, packets, last_input, &payload);
       last = current_->route_outputs[route.first_output + o];
       last_input = route.input;
     }
@@ -82,10 +86,10 @@ void Worker::relay(const RouteRange& range, const Payload& payload, std::span<co
   }
   frame->ol_flags = 0;
   frame->vlan_tci = 0;
-  send(*last, frame, payload.packets, *last_input, &payload);
+  send(*last, frame, payload.packets, last_input, &payload);
 }
 
-void Worker::send(OutputRuntime& output, rte_mbuf* frame, std::uint8_t packets, const InputRuntime& input,
+void Worker::send(OutputRuntime& output, rte_mbuf* frame, std::uint8_t packets, const InputRuntime* input,
                   const Payload* payload) noexcept {
   const RtpFields rtp = output.header.rtp() ? next_rtp(output, input, payload, now_ns_) : RtpFields{};
   auto* header = reinterpret_cast<std::uint8_t*>(
@@ -100,7 +104,7 @@ void Worker::send(OutputRuntime& output, rte_mbuf* frame, std::uint8_t packets, 
 }
 
 void Worker::send_copy(OutputRuntime& output, std::span<const std::uint8_t> packets,
-                       const InputRuntime& input, const Payload* payload) noexcept {
+                       const InputRuntime* input, const Payload* payload) noexcept {
   rte_mbuf* copy = rte_pktmbuf_alloc(output.port->port->pool());
   if (copy == nullptr) [[unlikely]] {
     count(output.drops, payload != nullptr ? DropReason::output_no_buffer : DropReason::repack_no_buffer);
@@ -151,7 +155,7 @@ void Worker::finish_cut(const Route& route) noexcept {
   const std::span<const std::uint8_t> packets(cut.buffer.data(), cut.packets * mpegts::kPacketSize);
   if (route.to_bridge) push_to_bridge(route, packets);
   for (std::uint32_t o = 0; o < route.output_count; ++o) {
-    send_copy(*current_->route_outputs[route.first_output + o], packets, *route.input, nullptr);
+    send_copy(*current_->route_outputs[route.first_output + o], packets, nullptr, nullptr);
   }
   cut.packets = 0;
 }
@@ -168,23 +172,31 @@ void Worker::flush_old_cuts() noexcept {
 void Worker::finish_lost_cuts(const Snapshot& next) noexcept {
   for (const std::uint32_t index : current_->cut_routes) {
     const Route& route = current_->routes[index];
+    // In a pipe the cut goes on, but its datagram doesn't.
     const bool kept =
-        std::find(next.input_cuts.begin(), next.input_cuts.end(), route.cut) != next.input_cuts.end();
+        std::any_of(next.cut_routes.begin(), next.cut_routes.end(),
+                    [&](std::uint32_t other) { return next.routes[other].cut == route.cut; });
     if (!kept && route.cut->packets > 0) finish_cut(route);
   }
 }
 
 void Worker::push_to_bridge(const Route& route, std::span<const std::uint8_t> packets) noexcept {
-  InputRuntime& input = *route.input;
+  Inspector& inspector = route.input->inspector;
+  const mpegts::Timeline::State& timeline = inspector.timeline().state();
+  PipeMarks marks{timeline.valid ? ring::kSlotTimeline : std::uint16_t{0}, timeline.timeline, timeline.offset};
+  if (inspector.take_discontinuity()) marks.flags |= ring::kSlotDiscontinuity;
+  push_to_bridge(route.handle, *route.input, packets, marks);
+}
+
+void Worker::push_to_bridge(std::uint32_t handle, InputRuntime& input, std::span<const std::uint8_t> packets,
+                            const PipeMarks& marks) noexcept {
   ring::Slot& slot = *slot_;
-  const mpegts::Timeline::State& timeline = input.inspector.timeline().state();
-  slot.channel = route.handle;
+  slot.channel = handle;
   slot.packet_count = static_cast<std::uint16_t>(packets.size() / mpegts::kPacketSize);
-  slot.flags = timeline.valid ? ring::kSlotTimeline : std::uint16_t{0};
-  if (input.inspector.take_discontinuity()) slot.flags |= ring::kSlotDiscontinuity;
+  slot.flags = marks.flags;
   slot.arrival_ns = now_ns_;
-  slot.timeline = timeline.timeline;
-  slot.offset = timeline.offset;
+  slot.timeline = marks.timeline;
+  slot.offset = marks.offset;
   ring_used_ = true;
   if (parts_.bridge != nullptr && parts_.bridge->push(slot, packets)) {
     ++input.ring_slots;

@@ -9,9 +9,11 @@
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "control/protocol/drop_reason.h"
+#include "control/protocol/state.h"
 #include "dataplane/fastpath/flow/flow_table.h"
 #include "dataplane/fastpath/port/port.h"
 #include "dataplane/fastpath/worker/inspector.h"
@@ -20,7 +22,16 @@
 #include "dataplane/ring/ring.h"
 #include "mpegts/remux/service_filter.h"
 
+namespace headgate::mpegts {
+class ConstantRate;
+class Splicer;
+}  // namespace headgate::mpegts
+
 namespace headgate::fastpath {
+
+class Failover;
+class Pipe;
+struct Feed;
 
 using PlainDrops = std::array<std::uint64_t, protocol::kDropReasonCount>;
 
@@ -45,8 +56,7 @@ struct InputRuntime {
   std::string url;
   std::uint32_t number = 1;
   bool rtp = false;
-  std::size_t stats_index = kNoIndex;     // in StatsPage::inputs
-  std::size_t timeline_index = kNoIndex;  // in the timeline file, where this input drives its channel's
+  std::size_t stats_index = kNoIndex;  // in StatsPage::inputs
 
   Inspector inspector;
   RtpTracker rtp_tracker;
@@ -58,6 +68,16 @@ struct InputRuntime {
   PlainDrops drops{};
   RateWindow rate;
   std::uint64_t bitrate_bps = 0;
+
+  // Of an input that goes into a pipe, as its pipe last looked.
+  Pipe* pipe = nullptr;  // of the worker's snapshot; nullptr: relayed
+  Feed* feed = nullptr;
+  std::uint32_t troubles = 0;
+  std::uint64_t buffer_packets = 0;
+  std::int64_t buffer_level_ns = 0;
+  std::uint64_t buffer_underflows = 0;
+  std::uint64_t buffer_overflows = 0;
+  std::int64_t clock_drift_ppb = 0;
 };
 
 struct PortRuntime;
@@ -110,11 +130,13 @@ struct PortRuntime {
 
 // One channel's use of a flow. Two channels may take different services out of the same flow.
 struct Route {
+  static constexpr std::uint16_t kNoPipe = 0xFFFF;
   InputRuntime* input = nullptr;
-  Cut* cut = nullptr;  // nullptr: relayed whole
+  Cut* cut = nullptr;  // nullptr: relayed whole, or piped
   std::uint32_t handle = 0;
   std::uint32_t first_output = 0;
-  std::uint32_t output_count = 0;
+  std::uint16_t output_count = 0;
+  std::uint16_t pipe = kNoPipe;  // where not kNoPipe: in Snapshot::pipes, whose plan says the rest
   bool to_bridge = false;
   std::uint8_t taps = 0;  // one bit for each of Snapshot::taps that takes this input
 };
@@ -126,7 +148,27 @@ struct RouteRange {
   std::uint32_t count = 0;
 };
 
+// What a channel's pipe works by. The pipe's state and what it works with outlive the plan.
+struct PipePlan {
+  Pipe* pipe = nullptr;
+  std::vector<Feed*> feeds;        // the preferred one first
+  std::size_t forced = kNoIndex;   // among feeds: by the operator
+  protocol::FailoverState policy;
+  Failover* failover = nullptr;
+  mpegts::Splicer* splicer = nullptr;   // nullptr: one input, never more in this pipe's life
+  mpegts::ConstantRate* rate = nullptr;  // nullptr: as it comes
+  std::uint32_t handle = 0;
+  std::uint32_t first_output = 0;  // in Snapshot::route_outputs
+  std::uint32_t output_count = 0;
+  bool to_bridge = false;
+};
+
 struct Snapshot {
+  // Of an input that comes from the bridge, in its ring's terms.
+  static constexpr std::uint64_t bridge_key(std::uint32_t handle, std::uint32_t number) noexcept {
+    return std::uint64_t{handle} << 32 | number;
+  }
+
   std::uint64_t generation = 0;
   FlowTable flow_table;
   std::vector<RouteRange> flows;
@@ -134,10 +176,15 @@ struct Snapshot {
   std::vector<std::uint32_t> cut_routes;  // those of routes that cut a service
   std::vector<OutputRuntime*> route_outputs;
   std::vector<InputRuntime*> inputs;    // all, for publishing
-  std::vector<Cut*> input_cuts;         // of inputs[i], nullptr where it is relayed whole
+  std::vector<Cut*> input_cuts;         // of inputs[i], nullptr where no service is cut out
+  // Of inputs[i]: the place in the timeline file where it drives its channel's, else kNoIndex.
+  std::vector<std::size_t> input_timelines;
   std::vector<OutputRuntime*> outputs;  // all, for publishing
+  std::vector<PipePlan> pipes;
+  std::unordered_map<std::uint64_t, std::uint32_t> bridge_inputs;  // index into routes, by bridge_key()
   std::array<ring::Producer*, kMaxTaps> taps{};
   ring::Producer* bridge = nullptr;  // one made anew; nullptr: the one before goes on
+  ring::Consumer* from_bridge = nullptr;  // nullptr: there is none
   std::size_t bridge_channels = 0;
   std::vector<std::uint32_t> forgotten_handles;  // channels that the bridge's ring may forget
 };

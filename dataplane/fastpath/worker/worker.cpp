@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "dataplane/fastpath/worker/rest.h"
+#include "dataplane/fastpath/worker/worker_clock.h"
 
 namespace headgate::fastpath {
 namespace {
@@ -19,12 +20,6 @@ using protocol::DropReason;
 
 constexpr std::size_t kPrefetchAhead = 4;  // measured best: deeper pollutes, shallower waits
 constexpr std::size_t kTypicalHeaders = 42;
-
-std::int64_t unix_now_ns() noexcept {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);  // in the vDSO: no system call
-  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
 
 // The headers and the first bytes of each of seven packets.
 void prefetch(const rte_mbuf* frame) noexcept {
@@ -42,7 +37,11 @@ std::span<const std::uint8_t> bytes_of(const rte_mbuf* frame) noexcept {
 Worker::Worker(Parts parts)
     : parts_(std::move(parts)),
       publisher_(parts_.stats, parts_.timelines, parts_.ports),
-      slot_(std::make_unique<ring::Slot>()) {}
+      slot_(std::make_unique<ring::Slot>()) {
+  pipe_due_ns_.resize(protocol::kMaxChannels, Pipe::kNever);
+  pipe_tick_ns_.resize(protocol::kMaxChannels, Pipe::kNever);
+  departed_.reserve(protocol::kMaxChannels);
+}
 
 Worker::~Worker() {
   for (PortRuntime* port : parts_.ports) drop_pending(*port, DropReason::output_queue_full);
@@ -58,7 +57,10 @@ bool Worker::wait_for(const Snapshot* snapshot, std::chrono::milliseconds timeou
 }
 
 void Worker::adopt(const Snapshot* snapshot) noexcept {
-  if (current_ != nullptr) finish_lost_cuts(*snapshot);
+  if (current_ != nullptr) {
+    finish_lost_cuts(*snapshot);
+    finish_lost_pipes(*snapshot);
+  }
   // What waits in the transmit queues points at outputs that may be freed after this.
   for (PortRuntime* port : parts_.ports) {
     flush(*port);
@@ -74,24 +76,30 @@ void Worker::adopt(const Snapshot* snapshot) noexcept {
     if (route.cut == nullptr) route.input->inspector.set_timeline_pid(std::nullopt);
   }
   for (const std::uint32_t index : snapshot->cut_routes) follow_service_clock(snapshot->routes[index]);
+  adopt_pipes();
   publisher_.adopt(snapshot);
   adopted_.store(snapshot, std::memory_order_release);
 }
 
-std::size_t Worker::poll(std::int64_t now_unix_ns) noexcept {
+std::size_t Worker::poll(std::int64_t now_unix_ns, std::int64_t steps_ns) noexcept {
   now_ns_ = now_unix_ns;
+  steps_ns_ = steps_ns;
+  departed_.clear();
   if (const Snapshot* next = next_.load(std::memory_order_acquire); next != current_) adopt(next);
   std::size_t work = 0;
   // Before the first snapshot nobody knows what to take: frames wait in their ports. A pcap file would lose
   // its beginning.
   if (current_ != nullptr) {
     for (std::size_t i = 0; i < parts_.ports.size(); ++i) work += receive(*parts_.ports[i], i);
+    work += from_bridge();
+    if (!current_->pipes.empty()) work += serve_pipes();
   }
   work += from_host();
   if (current_ != nullptr && now_ns_ >= next_cut_check_ns_) flush_old_cuts();
   for (PortRuntime* port : parts_.ports) {
     if (port->pending_count > 0) flush(*port);
   }
+  if (!departed_.empty()) note_departures(even_ns());
   if (ring_used_) {
     parts_.bridge->flush();
     ring_used_ = false;
@@ -108,18 +116,24 @@ std::size_t Worker::poll(std::int64_t now_unix_ns) noexcept {
 void Worker::run(const std::atomic<bool>& stop, const std::atomic<bool>& never_sleep) noexcept {
   ::prctl(PR_SET_TIMERSLACK, 1000);  // the default of 50 us would double the shortest nap
   Rest rest;
+  WorkerClock clock;
   std::uint64_t before = rte_rdtsc();
   while (!stop.load(std::memory_order_relaxed)) {
-    const std::size_t work = poll(unix_now_ns());
-    publisher_.turn(now_ns_);
+    const WorkerClock::Now now = clock.now();
+    const std::size_t work = poll(now.unix_ns, now.steps_ns);
+    if (!departed_.empty()) note_departures(clock.now().unix_ns - steps_ns_);
+    publisher_.turn(now_ns_, steps_ns_);
     const std::uint64_t worked = rte_rdtsc();
     const std::uint64_t busy = work > 0 ? worked - before : 0;
     if (work > 0) {
       rest.worked(work);
-    } else if (const auto nap = never_sleep.load(std::memory_order_relaxed) ? 0 : rest.next(now_ns_);
+    } else if (const auto nap =
+                   never_sleep.load(std::memory_order_relaxed) ? 0 : rest.next(even_ns(), next_due_ns_);
                nap > 0) {
       const timespec time{0, nap};
       ::nanosleep(&time, nullptr);
+      // What a nap takes is of interest only where something must leave in time.
+      if (next_due_ns_ != Pipe::kNever) rest.slept(nap, clock.now().unix_ns - now.unix_ns);
     } else {
       rte_pause();
     }

@@ -1,5 +1,5 @@
-// The polling thread: receives bursts, looks up the flow, inspects, relays, cuts, copies to the bridge's
-// ring. One thread on one core; no allocation, lock or system call per packet. docs/life-of-a-packet.md tells
+// The polling thread: receives bursts and the bridge's slots, looks up the flow, inspects, relays, cuts, copies
+// to the bridge's ring; lets what pipes hold leave when it is due. One thread on one core; no allocation, lock or system call per packet. docs/life-of-a-packet.md tells
 // the story. Threading: poll() and what it calls belong to the worker thread (or to a test). publish() and
 // wait_for() belong to the main thread; the two meet in two atomics. Ownership: everything pointed at belongs
 // to others and outlives the worker.
@@ -13,6 +13,7 @@
 
 #include "control/protocol/stats_page.h"
 #include "dataplane/fastpath/worker/datagram.h"
+#include "dataplane/fastpath/worker/pipe.h"
 #include "dataplane/fastpath/worker/publisher.h"
 #include "dataplane/fastpath/worker/runtime.h"
 #include "dataplane/ring/ring.h"
@@ -28,7 +29,7 @@ struct HostQueues {
   int wake_fd = -1;  // an eventfd, written when to_host stops being empty
 };
 
-class Worker {
+class Worker final : private PipeSink {
  public:
   struct Parts {
     std::vector<PortRuntime*> ports;
@@ -38,17 +39,17 @@ class Worker {
     TimelineStore* timelines = nullptr;    // may be null
   };
   explicit Worker(Parts parts);
-  ~Worker();
+  ~Worker() override;
 
   // Main thread: what the worker works by from its next poll on. The snapshot stays the caller's.
   void publish(const Snapshot* snapshot) noexcept { next_.store(snapshot, std::memory_order_release); }
   // Main thread: true once the worker has left every older snapshot.
   bool wait_for(const Snapshot* snapshot, std::chrono::milliseconds timeout) const noexcept;
 
-  // One turn. Returns how many frames came or went.
-  std::size_t poll(std::int64_t now_unix_ns) noexcept;
+  // One turn. Returns how many frames and slots came or went. `steps_ns`: see WorkerClock.
+  std::size_t poll(std::int64_t now_unix_ns, std::int64_t steps_ns = 0) noexcept;
   // Brings the whole counter page up to date: at the end, and in tests.
-  void publish_all() noexcept { publisher_.all(now_ns_); }
+  void publish_all() noexcept { publisher_.all(now_ns_, steps_ns_); }
   // Turns until `stop`; sleeps between them when quiet unless `never_sleep`.
   void run(const std::atomic<bool>& stop, const std::atomic<bool>& never_sleep) noexcept;
 
@@ -65,9 +66,10 @@ class Worker {
   // relay.cpp
   void relay(const RouteRange& range, const Payload& payload, std::span<const std::uint8_t> packets,
              rte_mbuf* frame) noexcept;
-  void send(OutputRuntime& output, rte_mbuf* frame, std::uint8_t packets, const InputRuntime& input,
+  // `payload`: of the input's datagram that is relayed; nullptr: packets that were gathered.
+  void send(OutputRuntime& output, rte_mbuf* frame, std::uint8_t packets, const InputRuntime* input,
             const Payload* payload) noexcept;
-  void send_copy(OutputRuntime& output, std::span<const std::uint8_t> packets, const InputRuntime& input,
+  void send_copy(OutputRuntime& output, std::span<const std::uint8_t> packets, const InputRuntime* input,
                  const Payload* payload) noexcept;
   void cut(const Route& route, std::span<const std::uint8_t> packets) noexcept;
   void append(const Route& route, std::span<const std::uint8_t> packets) noexcept;
@@ -78,14 +80,39 @@ class Worker {
   void push_to_taps(const Route& route, std::span<const std::uint8_t> packets) noexcept;
   void flush_taps() noexcept;
   void push_to_bridge(const Route& route, std::span<const std::uint8_t> packets) noexcept;
+  void push_to_bridge(std::uint32_t handle, InputRuntime& input, std::span<const std::uint8_t> packets,
+                      const PipeMarks& marks) noexcept;
   void enqueue(PortRuntime& port, rte_mbuf* frame, OutputRuntime* output) noexcept;
   void flush(PortRuntime& port) noexcept;
   void drop_pending(PortRuntime& port, protocol::DropReason reason) noexcept;
 
+  // pipes.cpp
+  void to_bridge(const PipePlan& plan, InputRuntime& on_air, std::span<const std::uint8_t> packets,
+                 const PipeMarks& marks) noexcept override;
+  void to_outputs(const PipePlan& plan, std::span<const std::uint8_t> packets) noexcept override;
+  void on_rate_exceeded(const PipePlan& plan, std::uint64_t packets) noexcept override;
+  void finish_lost_pipes(const Snapshot& next) noexcept;
+  void adopt_pipes() noexcept;
+  void take_to_pipe(const Route& route, std::span<const std::uint8_t> packets,
+                    std::int64_t arrival_ns) noexcept;
+  std::size_t from_bridge() noexcept;
+  void on_slot(const ring::Slot& slot) noexcept;
+  std::size_t serve_pipes() noexcept;
+  void note_departures(std::int64_t now_ns) noexcept;
+
+  std::int64_t even_ns() const noexcept { return now_ns_ - steps_ns_; }
+
   Parts parts_;
   const Snapshot* current_ = nullptr;
   std::int64_t now_ns_ = 0;
+  std::int64_t steps_ns_ = 0;
   std::int64_t next_cut_check_ns_ = 0;
+  // Of Snapshot::pipes, in even time: when each has something to send, and when it is to be looked at.
+  std::vector<std::int64_t> pipe_due_ns_;
+  std::vector<std::int64_t> pipe_tick_ns_;
+  std::int64_t next_due_ns_ = Pipe::kNever;
+  std::int64_t next_pipe_check_ns_ = 0;
+  std::vector<Pipe*> departed_;  // those whose paced datagrams left in this turn
   bool ring_used_ = false;
   bool taps_used_ = false;
   bool wake_host_ = false;

@@ -1,0 +1,274 @@
+#include "control/daemon/sources.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "control/daemon/channel_monitor.h"
+
+namespace headgate::control {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kLongest = 400;
+
+const json& member(const json& object, const char* name) {
+  static const json kNone;
+  if (!object.is_object()) return kNone;
+  const auto found = object.find(name);
+  return found == object.end() ? kNone : *found;
+}
+
+const json& list(const json& object, const char* name) {
+  static const json kEmpty = json::array();
+  const json& found = member(object, name);
+  return found.is_array() ? found : kEmpty;
+}
+
+std::string line(std::string text) {
+  text.resize(std::min(text.size(), kLongest));
+  std::erase_if(text, [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; });
+  return text;
+}
+
+std::string text_of(const json& object, const char* name) {
+  const json& found = member(object, name);
+  return found.is_string() ? line(found.get<std::string>()) : "";
+}
+
+std::uint64_t count_of(const json& object, const char* name) {
+  const json& found = member(object, name);
+  return found.is_number_unsigned() ? found.get<std::uint64_t>() : 0;
+}
+
+std::int64_t time_of(const json& object, const char* name) {
+  const json& found = member(object, name);
+  return found.is_number_integer() ? found.get<std::int64_t>() : 0;
+}
+
+std::vector<LeftOut> left_out_of(const json& object) {
+  std::vector<LeftOut> tracks;
+  for (const json& track : list(object, "left_out"))
+    tracks.push_back({count_of(track, "pid"), text_of(track, "kind"), text_of(track, "reason")});
+  return tracks;
+}
+
+const json& channel_of(const json& bridge_status, const std::string& id) {
+  return member(member(bridge_status, "channels"), id.c_str());
+}
+
+const std::vector<SourceView>& sources_of(const Sources& sources, const std::string& channel) {
+  static const std::vector<SourceView> kNone;
+  const auto found = sources.find(channel);
+  return found == sources.end() ? kNone : found->second;
+}
+
+const InputSnapshot* find_input(const config::Channel& channel, const Snapshot& snapshot,
+                                std::uint32_t number) {
+  for (const InputSnapshot& input : snapshot.inputs) {
+    if (input.number == number && is_input_of(channel, input)) return &input;
+  }
+  return nullptr;
+}
+
+// "no_data (connection refused)"; "" where nothing is wrong with it.
+std::string fault(const config::Channel& channel, const config::Input& input, const Snapshot& snapshot,
+                  const Sources& sources) {
+  const InputSnapshot* seen = find_input(channel, snapshot, input.number);
+  std::string text = seen != nullptr ? troubles_of(seen->troubles) : "";
+  const SourceView* source = find_source(sources_of(sources, channel.id), input.number);
+  if (source == nullptr || source->state == "receiving") return text;
+  const std::string why = !source->error.empty()       ? source->error
+                          : source->state == "waiting" ? "waits for the sender"
+                                                       : "connecting";
+  return text.empty() ? why : fmt::format("{} ({})", text, why);
+}
+
+// By the fast path's entries that belong to an input of an enabled channel.
+template <class Value>
+std::vector<Rising::Counter> of_inputs(const config::Model& model, const Snapshot& snapshot, const char* what,
+                                       Value value) {
+  std::vector<Rising::Counter> counters;
+  for (const config::Channel& channel : model.channels) {
+    if (!channel.enabled) continue;
+    for (const config::Input& input : channel.inputs) {
+      if (config::buffer_of(channel, input).count() == 0) continue;
+      if (const InputSnapshot* seen = find_input(channel, snapshot, input.number))
+        counters.push_back({fmt::format("{} input {}", channel.id, input.number), what, value(*seen)});
+    }
+  }
+  return counters;
+}
+
+}  // namespace
+
+std::vector<SourceView> sources_of(const json& bridge_channel) {
+  std::vector<SourceView> sources;
+  for (const json& from : list(bridge_channel, "sources")) {
+    SourceView source;
+    source.number = static_cast<std::uint32_t>(std::min<std::uint64_t>(count_of(from, "number"), 0xFFFF));
+    source.kind = text_of(from, "kind");
+    source.state = text_of(from, "state");
+    source.peer = text_of(from, "peer");
+    source.error = text_of(from, "error");
+    source.since_unix_ns = time_of(from, "since_unix_ns");
+    source.connections = count_of(from, "connections");
+    source.bytes = count_of(from, "bytes");
+    source.packets = count_of(from, "packets");
+    if (const json& drops = member(from, "drops"); drops.is_object()) {
+      for (const auto& [reason, value] : drops.items()) {
+        if (value.is_number_unsigned()) source.drops[line(reason)] = value.get<std::uint64_t>();
+      }
+    }
+    if (const json& details = member(from, "details"); details.is_object()) {
+      for (const auto& [name, value] : details.items())
+        source.details[line(name)] = line(value.is_string() ? value.get<std::string>() : value.dump());
+    }
+    source.left_out = left_out_of(from);
+    sources.push_back(std::move(source));
+  }
+  return sources;
+}
+
+std::vector<PushView> pushes_of(const json& bridge_channel) {
+  std::vector<PushView> pushes;
+  for (const json& from : list(bridge_channel, "pushes")) {
+    PushView push;
+    push.url = text_of(from, "url");
+    push.state = text_of(from, "state");
+    push.error = text_of(from, "error");
+    push.since_unix_ns = time_of(from, "since_unix_ns");
+    push.connections = count_of(from, "connections");
+    push.failures = count_of(from, "failures");
+    push.bytes = count_of(from, "bytes");
+    push.skipped = count_of(from, "skipped");
+    push.left_out = left_out_of(from);
+    pushes.push_back(std::move(push));
+  }
+  return pushes;
+}
+
+const SourceView* find_source(const std::vector<SourceView>& sources, std::uint32_t input) {
+  const auto found = std::find_if(sources.begin(), sources.end(),
+                                  [&](const auto& source) { return source.number == input; });
+  return found == sources.end() ? nullptr : &*found;
+}
+
+Sources all_sources(const json& bridge_status) {
+  Sources result;
+  const json& channels = member(bridge_status, "channels");
+  if (!channels.is_object()) return result;
+  for (const auto& [id, channel] : channels.items()) {
+    if (auto sources = sources_of(channel); !sources.empty()) result[id] = std::move(sources);
+  }
+  return result;
+}
+
+std::string why_not_preferred(const config::Channel& channel, const Snapshot& snapshot,
+                              const Sources& sources) {
+  const ChannelSnapshot* air = find_channel(snapshot, channel.id);
+  if (air == nullptr || channel.inputs.empty()) return "";
+  if (air->forced == air->on_air)
+    return fmt::format("input {} is forced; headgate switch {} auto ends that", air->forced, channel.id);
+  const config::Input& preferred = channel.inputs.front();
+  const std::string why = fault(channel, preferred, snapshot, sources);
+  if (!why.empty()) return fmt::format("input {}: {}", preferred.number, why);
+  return channel.failover.back
+             ? fmt::format("input {} is good again and returns when it stays so", preferred.number)
+             : fmt::format("input {} is good again; headgate switch {} {} returns to it", preferred.number,
+                           channel.id, preferred.number);
+}
+
+std::map<std::string, std::string> inputs_down(const config::Model& model, const Snapshot& snapshot,
+                                               const Sources& sources) {
+  std::map<std::string, std::string> found;
+  for (const config::Channel& channel : model.channels) {
+    // One alone shows in its channel's state.
+    if (!channel.enabled || channel.inputs.size() < 2) continue;
+    for (const config::Input& input : channel.inputs) {
+      const SourceView* source = find_source(sources_of(sources, channel.id), input.number);
+      // Nobody publishes all day.
+      if (input.kind == config::InputKind::publish && (source == nullptr || source->state != "receiving"))
+        continue;
+      const InputSnapshot* seen = find_input(channel, snapshot, input.number);
+      const bool silent = source != nullptr && source->state != "receiving" && !source->error.empty();
+      if ((seen == nullptr || seen->troubles == 0) && !silent) continue;
+      found[fmt::format("{} input {}", channel.id, input.number)] =
+          fmt::format("{}: {}", input.url, fault(channel, input, snapshot, sources));
+    }
+  }
+  return found;
+}
+
+std::map<std::string, std::string> failovers(const config::Model& model, const Snapshot& snapshot,
+                                             const Sources& sources) {
+  std::map<std::string, std::string> found;
+  for (const config::Channel& channel : model.channels) {
+    if (!channel.enabled || channel.inputs.size() < 2) continue;
+    const ChannelSnapshot* air = find_channel(snapshot, channel.id);
+    if (air == nullptr || air->on_air == 0 || air->on_air == channel.inputs.front().number) continue;
+    found[channel.id] =
+        fmt::format("on input {}: {}", air->on_air, why_not_preferred(channel, snapshot, sources));
+  }
+  return found;
+}
+
+std::map<std::string, std::string> pushes_failing(const config::Model& model, const json& bridge_status) {
+  std::map<std::string, std::string> found;
+  for (const config::Channel& channel : model.channels) {
+    if (!channel.enabled) continue;
+    const auto pushes = pushes_of(channel_of(bridge_status, channel.id));
+    for (const config::Push& wanted : channel.push) {
+      if (!wanted.enabled || !config::by_bridge(wanted)) continue;
+      for (const PushView& push : pushes) {
+        if (push.url == wanted.url && push.state != "sending" && !push.error.empty())
+          found[channel.id + " " + push.url] = push.error;
+      }
+    }
+  }
+  return found;
+}
+
+std::map<std::string, std::string> Rising::update(const std::vector<Counter>& counters, std::int64_t now_ns) {
+  std::map<std::string, Known> known;
+  std::map<std::string, std::string> active;
+  for (const Counter& counter : counters) {
+    const auto before = known_.find(counter.subject);
+    Known now{counter.value, before == known_.end() ? 0 : before->second.rose_ns};
+    if (before != known_.end() && counter.value > before->second.value) now.rose_ns = now_ns;
+    known[counter.subject] = now;
+    if (now.rose_ns != 0 && now_ns - now.rose_ns <= std::chrono::nanoseconds(kRemembered).count())
+      active[counter.subject] = counter.text;
+  }
+  known_ = std::move(known);
+  return active;
+}
+
+std::vector<Rising::Counter> underflows(const config::Model& model, const Snapshot& snapshot) {
+  return of_inputs(model, snapshot,
+                   "its buffer ran empty: the stream paused on the way, or remux.buffer is too short",
+                   [](const InputSnapshot& input) { return input.buffer_underflows; });
+}
+
+std::vector<Rising::Counter> overflows(const config::Model& model, const Snapshot& snapshot) {
+  return of_inputs(model, snapshot,
+                   "its buffer ran full and packets were dropped: the source sends faster than its clock",
+                   [](const InputSnapshot& input) { return input.buffer_overflows; });
+}
+
+std::vector<Rising::Counter> rates_exceeded(const config::Model& model, const Snapshot& snapshot) {
+  std::vector<Rising::Counter> counters;
+  for (const config::Channel& channel : model.channels) {
+    if (!channel.enabled || channel.remux.bitrate == 0) continue;
+    if (const ChannelSnapshot* air = find_channel(snapshot, channel.id))
+      counters.push_back(
+          {channel.id,
+           "the stream is more than remux.bitrate and packets were dropped: raise it, or lower the "
+           "encoder's rate",
+           air->rate_dropped});
+  }
+  return counters;
+}
+
+}  // namespace headgate::control

@@ -1,0 +1,24 @@
+#include "dataplane/bridge/srt/feed_tap.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace headgate::bridge::srt {
+
+void FeedTap::set_feed(hub::TsFeed* feed) {
+  if (feed_ != nullptr) feed_->remove(this);
+  feed_ = feed;
+  if (feed_ != nullptr) feed_->add(this);
+}
+
+void FeedTap::on_chunk(const std::shared_ptr<const hub::TsChunk>& chunk) {
+  const std::int64_t unix_us = std::chrono::duration_cast<std::chrono::microseconds>(
+                                   std::chrono::system_clock::now().time_since_epoch())
+                                   .count();
+  // A jump of the system's clock must not reach the receivers' clock.
+  const std::int64_t age = std::clamp<std::int64_t>(unix_us - chunk->arrival_ns / 1000, 0, kMaxAge);
+  last_us_ = std::max(last_us_, srt_time_now() - age);
+  worker_.add_chunk(key_, chunk, last_us_);
+}
+
+}  // namespace headgate::bridge::srt

@@ -1,0 +1,144 @@
+// The worker's part of what passes pipes: the bridge's slots, the adoption of plans, what is due, and where
+// it leaves.
+#include <algorithm>
+
+#include "dataplane/fastpath/worker/worker.h"
+
+namespace headgate::fastpath {
+namespace {
+
+using protocol::DropReason;
+
+constexpr std::size_t kSlotsAtOnce = 128;
+constexpr std::int64_t kPipeCheckNs = 1'000'000;
+
+}  // namespace
+
+// What is gathered in a pipe that the next snapshot hasn't got, or in one whose outputs are no longer fed from
+// there, leaves by the outputs that it had.
+void Worker::finish_lost_pipes(const Snapshot& next) noexcept {
+  for (const PipePlan& plan : next.pipes) plan.pipe->next_plan = &plan;
+  for (const PipePlan& plan : current_->pipes) {
+    const PipePlan* successor = plan.pipe->next_plan;
+    if (successor == nullptr || successor->rate != plan.rate) plan.pipe->finish();
+  }
+  for (const PipePlan& plan : next.pipes) plan.pipe->next_plan = nullptr;
+}
+
+void Worker::adopt_pipes() noexcept {
+  // A channel's timeline goes on when the channel begins or ceases to need a pipe.
+  for (const Route& route : current_->routes) {
+    InputRuntime& input = *route.input;
+    if (route.pipe != Route::kNoPipe || input.pipe == nullptr) continue;
+    if (input.pipe->timeline().state().valid)
+      input.inspector.restore_timeline(input.pipe->timeline().state());
+    input.pipe = nullptr;
+    input.feed = nullptr;
+    input.troubles = 0;
+    input.buffer_packets = 0;
+    input.buffer_level_ns = 0;
+  }
+  for (std::size_t i = 0; i < current_->pipes.size(); ++i) {
+    const PipePlan& plan = current_->pipes[i];
+    for (Feed* feed : plan.feeds) {
+      InputRuntime& input = *feed->input;
+      const mpegts::Timeline::State& state = input.inspector.timeline().state();
+      if (input.pipe == nullptr && !plan.pipe->started() && state.valid) plan.pipe->set_timeline(state);
+      input.pipe = plan.pipe;
+      input.feed = feed;
+    }
+    plan.pipe->adopt(plan, *this, even_ns(), steps_ns_);
+    pipe_due_ns_[i] = plan.pipe->next_due_ns();
+    pipe_tick_ns_[i] = plan.pipe->next_tick_ns();
+  }
+  next_due_ns_ = Pipe::kNever;
+  next_pipe_check_ns_ = 0;
+}
+
+void Worker::take_to_pipe(const Route& route, std::span<const std::uint8_t> packets,
+                          std::int64_t arrival_ns) noexcept {
+  Pipe& pipe = *current_->pipes[route.pipe].pipe;
+  pipe.take(*route.input->feed, packets, arrival_ns - steps_ns_, even_ns());
+  pipe_due_ns_[route.pipe] = pipe.next_due_ns();
+  pipe_tick_ns_[route.pipe] = pipe.next_tick_ns();
+}
+
+std::size_t Worker::from_bridge() noexcept {
+  if (current_->from_bridge == nullptr) return 0;
+  return current_->from_bridge->poll(kSlotsAtOnce, [this](const ring::Slot& slot) { on_slot(slot); });
+}
+
+void Worker::on_slot(const ring::Slot& slot) noexcept {
+  const auto known = current_->bridge_inputs.find(Snapshot::bridge_key(slot.channel, slot.input));
+  if (known == current_->bridge_inputs.end()) {
+    publisher_.count_unknown_slot();
+    return;
+  }
+  const Route& route = current_->routes[known->second];
+  InputRuntime& input = *route.input;
+  Feed& feed = *input.feed;
+  if ((slot.flags & ring::kSlotGap) != 0) {
+    // A bridge that was started again counts from 0: how many it lost nobody knows.
+    const std::uint32_t lost = slot.sequence - feed.next_sequence;
+    const bool counted = feed.sequence_known && lost > 0 && lost < std::uint32_t{1} << 31;
+    count(input.drops, DropReason::ring_full, counted ? lost : 1);
+  }
+  feed.next_sequence = slot.sequence + 1;
+  feed.sequence_known = true;
+  const std::span<const std::uint8_t> packets(slot.packets.data(), slot.packet_count * mpegts::kPacketSize);
+  take_in(input, Payload{}, packets);
+  if (route.taps != 0) [[unlikely]]
+    push_to_taps(route, packets);
+  take_to_pipe(route, packets, slot.arrival_ns);
+}
+
+std::size_t Worker::serve_pipes() noexcept {
+  const std::vector<PipePlan>& pipes = current_->pipes;
+  const std::int64_t now = even_ns();
+  if (now >= next_pipe_check_ns_ || next_pipe_check_ns_ - now > kPipeCheckNs) {
+    next_pipe_check_ns_ = now + kPipeCheckNs;
+    for (std::size_t i = 0; i < pipes.size(); ++i) {
+      if (pipe_tick_ns_[i] > now) continue;
+      pipes[i].pipe->on_tick(now);
+      pipe_tick_ns_[i] = pipes[i].pipe->next_tick_ns();
+      pipe_due_ns_[i] = pipes[i].pipe->next_due_ns();
+    }
+  }
+  next_due_ns_ = Pipe::kNever;
+  for (std::size_t i = 0; i < pipes.size(); ++i) next_due_ns_ = std::min(next_due_ns_, pipe_due_ns_[i]);
+  if (next_due_ns_ > now) return 0;
+  std::size_t left = 0;
+  next_due_ns_ = Pipe::kNever;
+  for (std::size_t i = 0; i < pipes.size(); ++i) {
+    if (pipe_due_ns_[i] <= now) {
+      left += pipes[i].pipe->on_due(now);
+      departed_.push_back(pipes[i].pipe);
+      pipe_due_ns_[i] = pipes[i].pipe->next_due_ns();
+      pipe_tick_ns_[i] = pipes[i].pipe->next_tick_ns();
+    }
+    next_due_ns_ = std::min(next_due_ns_, pipe_due_ns_[i]);
+  }
+  return left;
+}
+
+// Twice a turn, with the time before and after the ports took the datagrams: the later one counts.
+void Worker::note_departures(std::int64_t now_ns) noexcept {
+  for (Pipe* pipe : departed_) pipe->note_departure(now_ns);
+}
+
+void Worker::to_bridge(const PipePlan& plan, InputRuntime& on_air, std::span<const std::uint8_t> packets,
+                       const PipeMarks& marks) noexcept {
+  push_to_bridge(plan.handle, on_air, packets, marks);
+}
+
+void Worker::to_outputs(const PipePlan& plan, std::span<const std::uint8_t> packets) noexcept {
+  for (std::uint32_t o = 0; o < plan.output_count; ++o)
+    send_copy(*current_->route_outputs[plan.first_output + o], packets, nullptr, nullptr);
+}
+
+void Worker::on_rate_exceeded(const PipePlan& plan, std::uint64_t packets) noexcept {
+  for (std::uint32_t o = 0; o < plan.output_count; ++o)
+    count(current_->route_outputs[plan.first_output + o]->drops, DropReason::rate_exceeded, packets);
+}
+
+}  // namespace headgate::fastpath

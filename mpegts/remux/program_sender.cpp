@@ -1,0 +1,245 @@
+// The part of ProgramWriter that every packet passes.
+#include <algorithm>
+#include <cstring>
+
+#include "mpegts/remux/program_writer.h"
+
+namespace headgate::mpegts::remux {
+namespace {
+
+constexpr std::int64_t kFar = 10 * 90'000;     // farther apart, time stamps tell nothing of one another
+constexpr std::int64_t kTolerance = 900;       // 10 ms, less than any frame of sound
+constexpr std::uint64_t kLateStep = 90;        // 1 ms
+constexpr std::uint64_t kMaxSpacing = 90'000;  // of PES packets of one track
+constexpr std::uint8_t kSpliceInfo = 0xFC;     // ANSI/SCTE 35 9.6
+
+std::int64_t distance90(std::uint64_t a, std::uint64_t b) noexcept { return wrap_distance(a, b, kPtsModulus); }
+
+bool is_sections(StreamKind kind) noexcept {
+  return kind == StreamKind::scte35 || kind == StreamKind::private_sections;
+}
+
+}  // namespace
+
+struct ProgramWriter::Times {
+  std::optional<PesTimes> raw;
+  std::uint64_t pts = 0;  // of the output
+  std::uint64_t dts = 0;
+};
+
+void ProgramWriter::observe(const TsPacket& packet) noexcept {
+  if (!ready_) return;
+  const Pid pid = packet.pid();
+  if (pid == source_.pcr_pid && packet.has_pcr()) {
+    pcr_known_ = true;
+    pcr_ = clock_ = packet.pcr()->ticks;
+  }
+  const std::uint8_t route = source_.route[pid.value];
+  if (route >= slots_.size() || !packet.has_payload()) return;
+  Slot& slot = slots_[route];
+  const auto times = pes_times(packet);
+  account(slot, packet, times ? times->packet_length : 0);
+  if (!times || !times->dts) return;
+  const std::int64_t step = slot.timed ? distance90(times->dts->ticks, slot.dts) : 0;
+  if (step > 0 && step < static_cast<std::int64_t>(kMaxSpacing)) slot.spacing = static_cast<std::uint64_t>(step);
+  slot.dts = times->dts->ticks;
+  slot.timed = true;
+}
+
+// How much of the PES packet is still to come.
+void ProgramWriter::account(Slot& slot, const TsPacket& packet, std::size_t packet_length) noexcept {
+  const auto size = static_cast<std::int64_t>(packet.payload().size());
+  if (is_sections(slot.kind)) return;
+  if (packet.payload_unit_start()) {
+    slot.left = packet_length == 0 ? Slot::kOpen
+                                   : std::max<std::int64_t>(
+                                         0, static_cast<std::int64_t>(packet_length) + 6 - size);
+  } else if (slot.left > 0) {
+    slot.left = std::max<std::int64_t>(0, slot.left - size);
+  }
+}
+
+Pid ProgramWriter::destination(std::uint8_t route, Pid from) const noexcept {
+  if (route < slots_.size()) return slots_[route].pid;
+  if (route == kPass) return from;
+  if (route != kKeys) return kNullPid;
+  const auto key = std::find_if(source_.keys.begin(), source_.keys.end(),
+                                [&](const auto& k) { return k.from == from; });
+  return key != source_.keys.end() ? key->to : kNullPid;
+}
+
+// A PCR that would step back is left out: one held back longer than those of the former input.
+std::optional<std::uint64_t> ProgramWriter::next_pcr(std::uint64_t ticks) noexcept {
+  if (pcr_known_) {
+    const std::int64_t step = wrap_distance(ticks, pcr_, kPcrModulus);
+    if (step <= 0 && step > -kTicksPerSecond) return std::nullopt;
+  }
+  pcr_known_ = true;
+  pcr_ = clock_ = ticks;
+  return ticks;
+}
+
+// After a jump of the source's clock time stamps of both sides come for a while.
+std::uint64_t ProgramWriter::shifted(std::uint64_t time, std::int64_t now_ns) const noexcept {
+  const std::uint64_t by_now = (time + source_.offset / 300) % kPtsModulus;
+  if (now_ns >= source_.before_until_ns) return by_now;
+  const std::uint64_t before = (time + source_.offset_before / 300) % kPtsModulus;
+  const auto near = [&](std::uint64_t t) {
+    const std::int64_t lead = distance90(t, clock_ / 300);
+    return lead > -90'000 && lead < kFar;
+  };
+  return !near(by_now) && near(before) ? before : by_now;
+}
+
+bool ProgramWriter::admit(Slot& slot, const TsPacket& packet, const Times& times,
+                          std::int64_t now_ns) noexcept {
+  if (packet.has_payload() && packet.payload_unit_start()) {
+    if (slot.ending && now_ns >= ending_until_ns_) slot.ending = false;
+    if (slot.ending) return false;
+    if (!slot.started) out_.rejoin(slot.pid);
+    slot.started = true;
+    slot.skipping = !wanted(slot, times, now_ns);
+    if (slot.skipping) out_.rejoin(slot.pid);
+  }
+  return slot.started && !slot.skipping;
+}
+
+// Whether the PES packet that begins may follow what has left.
+bool ProgramWriter::wanted(Slot& slot, const Times& times, std::int64_t now_ns) noexcept {
+  if (!times.raw) return true;
+  if (times.raw->cut) {
+    if (source_.offset != 0) ++left_out_;
+    return source_.offset == 0;
+  }
+  if (!times.raw->pts) return true;
+  if (&slot == slots_.data() + key_slot_ && now_ns < group_until_ns_ && (open_group_ || marker_.marked())) {
+    // Leading pictures refer to what was not sent.
+    if (distance90(times.raw->pts->ticks, group_pts_) < 0) return false;
+  }
+  if (slot.joined || !slot.timed || !is_audio(slot.kind)) return true;
+  const std::int64_t step = distance90(times.dts, slot.dts);
+  if (step > -kFar && step < static_cast<std::int64_t>(slot.spacing) - kTolerance) return false;
+  slot.joined = true;
+  return true;
+}
+
+void ProgramWriter::write_times(Slot& slot, PacketBytes packet, const Times& times) noexcept {
+  std::uint64_t pts = times.pts, dts = times.dts;
+  if (!slot.joined && slot.timed && is_video(slot.kind)) {
+    // The former input was sent further ahead: its pictures are decoded first, ours as fast as may be.
+    const std::int64_t step = distance90(dts, slot.dts);
+    if (step <= 0 && step > -kFar) {
+      dts = (slot.dts + kLateStep) % kPtsModulus;
+      if (distance90(pts, dts) < 0) pts = dts;
+    } else {
+      slot.joined = true;
+    }
+  }
+  if (source_.shiftable) {
+    write_time(packet, times.raw->pts_at, Pts90kHz{pts});
+    if (times.raw->dts_at != 0) write_time(packet, times.raw->dts_at, Pts90kHz{dts});
+  }
+  const std::int64_t step = slot.timed ? distance90(dts, slot.dts) : 0;
+  if (step > 0 && step < static_cast<std::int64_t>(kMaxSpacing)) slot.spacing = static_cast<std::uint64_t>(step);
+  slot.dts = dts;
+  slot.timed = true;
+}
+
+// Over the PES packet that the input began with, up to the next one.
+void ProgramWriter::mark_broken_link(const Slot& slot, PacketBytes packet) noexcept {
+  if (!marking_ || &slot != slots_.data() + key_slot_) return;
+  const TsPacket seen = view(packet);
+  const auto payload = seen.payload();
+  if (payload.empty()) return;
+  marker_.on_payload(packet.last(payload.size()));
+}
+
+void ProgramWriter::send(const TsPacket& packet, std::int64_t now_ns) noexcept {
+  tables_if_due(now_ns);
+  const Pid pid = packet.pid();
+  const std::uint8_t route = source_.route[pid.value];
+  const bool clocked = pid == source_.pcr_pid && pid != kNullPid && packet.has_pcr() && packet.valid();
+  const auto pcr = clocked ? next_pcr((packet.pcr()->ticks + source_.offset) % kPcrModulus) : std::nullopt;
+  const Pid to = destination(route, pid);
+  Slot* const slot = route < slots_.size() ? &slots_[route] : nullptr;
+  bool keep = route == kPass || route == kKeys;
+  if (route == kLeftOut) ++left_out_;
+  Times times;
+  if (slot != nullptr) {
+    times.raw = pes_times(packet);
+    if (times.raw && times.raw->pts && times.raw->dts) {
+      times.pts = shifted(times.raw->pts->ticks, now_ns);
+      times.dts = shifted(times.raw->dts->ticks, now_ns);
+    }
+    keep = slot->cues == nullptr && admit(*slot, packet, times, now_ns);
+    if (slot->cues != nullptr) {
+      cue_slot_ = slot;
+      slot->cues->on_packet(packet, *this);
+    }
+  }
+  if (pcr) pcr_ns_ = now_ns;
+  const bool carries = keep && to == pmt_sent_.pcr_pid;
+  if (pcr && !carries && pmt_sent_.pcr_pid != kNullPid) {
+    out_.add_pcr(pmt_sent_.pcr_pid, *pcr, mark_);
+    mark_ = false;
+  }
+  if (!keep) return;
+  const auto copy = out_.add(packet);
+  if (!copy) return;
+  set_pid(*copy, to);
+  if (pcr && carries) {
+    write_pcr(*copy, *pcr);
+    if (mark_) mark_discontinuity(*copy);
+    mark_ = false;
+  } else if (clocked || to == pmt_sent_.pcr_pid || source_.offset != 0) {
+    strip_pcr(*copy);
+  }
+  if (slot != nullptr && packet.has_payload()) {
+    account(*slot, packet, times.raw ? times.raw->packet_length : 0);
+    if (slot == slots_.data() + key_slot_ && packet.payload_unit_start()) {
+      // The first is that which the input began with; another ends it.
+      marking_ = marking_ && times.raw && times.raw->pts && times.raw->pts->ticks == group_pts_;
+    }
+    mark_broken_link(*slot, *copy);
+    if (times.raw && times.raw->pts && times.raw->dts) write_times(*slot, *copy, times);
+  }
+  out_.count_on(*copy);
+}
+
+void ProgramWriter::send_ending(const TsPacket& packet, std::int64_t now_ns) noexcept {
+  const std::uint8_t route = former_.route[packet.pid().value];
+  if (route >= slots_.size() || !packet.has_payload()) return;
+  Slot& slot = slots_[route];
+  if (!slot.ending) return;
+  if (packet.payload_unit_start() || now_ns >= ending_until_ns_) {
+    slot.ending = false;
+    return;
+  }
+  const auto copy = out_.add(packet);
+  if (!copy) return;
+  set_pid(*copy, slot.pid);
+  strip_pcr(*copy);
+  out_.count_on(*copy);
+  account(slot, packet, 0);
+  if (slot.left == 0) slot.ending = false;
+}
+
+// A cue's time is brought in line by its pts_adjustment (ANSI/SCTE 35 9.6.1), which also holds where the rest
+// is encrypted.
+void ProgramWriter::on_section(Pid, std::span<const std::uint8_t> section) noexcept {
+  if (cue_slot_ == nullptr || section.size() > cue_.size()) return;
+  std::copy(section.begin(), section.end(), cue_.begin());
+  const std::span<std::uint8_t> cue{cue_.data(), section.size()};
+  if (cue[0] == kSpliceInfo && cue.size() >= 20 && source_.offset != 0 && source_.shiftable) {
+    std::uint64_t adjustment = cue[4] & 1U;
+    for (std::size_t i = 5; i < 9; ++i) adjustment = adjustment << 8 | cue[i];
+    adjustment = (adjustment + source_.offset / 300) % kPtsModulus;
+    cue[4] = static_cast<std::uint8_t>((cue[4] & 0xFE) | adjustment >> 32);
+    for (std::size_t i = 5; i < 9; ++i) cue[i] = static_cast<std::uint8_t>(adjustment >> (8 * (8 - i)));
+    const std::uint32_t crc = crc32_mpeg(cue.first(cue.size() - 4));
+    for (std::size_t i = 0; i < 4; ++i) cue[cue.size() - 4 + i] = static_cast<std::uint8_t>(crc >> (24 - 8 * i));
+  }
+  out_.add_section(cue_slot_->pid, cue);
+}
+
+}  // namespace headgate::mpegts::remux

@@ -1,0 +1,283 @@
+"""The way back, through the whole gateway: what encoders publish by RTMP and SRT leaves as multicast that an independent
+checker, ffprobe and ffmpeg find right; a slate stands in for a publisher that is gone; the operator forces inputs; a
+channel is pushed to RTMP and SRT servers of others."""
+import json
+import subprocess
+import time
+
+import pytest
+
+from support import media, ts
+from support.gateway import Gateway
+from support.ts_check import check
+
+CAM, CALLER, STUDIO, BACKED = "239.9.1.1", "239.9.1.2", "239.9.1.3", "239.9.1.4"
+PRIMARY, BACKUP = "239.9.2.1", "239.9.2.2"
+RATE = 2_000_000
+
+
+@pytest.fixture(scope="module")
+def live(rig, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("way-back")
+    folder.chmod(0o755)
+    key = folder / "key"
+    key.write_text("very-s3cret\n")
+    key.chmod(0o600)
+    slate = media.stream("h264_aac_b", 10)
+    gateway = Gateway(rig, {})
+    gateway.rtmp_port, gateway.srt_port = gateway._free_port(), gateway._free_port()
+    gateway.node["servers"].update(rtmp={"listen": f"[::]:{gateway.rtmp_port}"}, srt={"listen": f"[::]:{gateway.srt_port}"})
+    gateway.write_node()
+    gateway.channels = {
+        "cam": {"name": "Camera One", "inputs": [{"publish": {"key_file": str(key), "grace": "3s"}}],
+                "remux": {"bitrate": "2Mbps"}, "push": [f"udp://{CAM}:5000"], "serve": ["hls", "rtmp", "srt"]},
+        "caller": {"inputs": [{"publish": {}}], "remux": {"buffer": "200ms"}, "push": [f"udp://{CALLER}:5000"],
+                   "serve": ["srt"]},
+        "studio": {"inputs": [{"publish": {"grace": "1s"}}, f"file://{slate}"],
+                   "failover": {"after": "500ms", "hold": "2s"}, "push": [f"udp://{STUDIO}:5000"], "serve": ["hls"]},
+        "backed": {"inputs": [f"udp://{PRIMARY}:5000", f"udp://{BACKUP}:5000"],
+                   "failover": {"after": "500ms", "hold": "3s"}, "push": [f"udp://{BACKED}:5000"], "serve": ["hls", "rtmp"]},
+    }
+    gateway.write(gateway.channels)
+    with gateway:
+        yield gateway
+
+
+def start(gateway, *command):
+    with gateway.rig.inside("gw"):
+        return subprocess.Popen(["timeout", "-s", "KILL", "90", *map(str, command)], stdin=subprocess.DEVNULL)
+
+
+def publish(gateway, path, name, key="", *options):
+    query = f"?key={key}" if key else ""
+    return start(gateway, "ffmpeg", "-v", "error", "-re", *options, "-i", path, "-c", "copy", "-f", "flv",
+                 f"rtmp://127.0.0.1:{gateway.rtmp_port}/live/{name}{query}")
+
+
+def end(process):
+    process.terminate()
+    process.wait()
+
+
+def record(gateway, group, seconds):
+    capture = gateway.rig.capture(group, 5000)
+    capture.wait(10, limit=15)
+    time.sleep(seconds)
+    return capture.stop()
+
+
+def state(gateway, channel):
+    found = gateway.json("status")["channels"]
+    found = found if isinstance(found, list) else [{"id": k, **v} for k, v in found.items()]
+    return next(c for c in found if channel in (c.get("id"), c.get("channel")))
+
+
+def wait_state(gateway, channel, wanted, limit=15):
+    deadline = time.monotonic() + limit
+    while (now := state(gateway, channel)["state"]) != wanted:
+        assert time.monotonic() < deadline, f"{channel} is {now}, not {wanted}: {json.dumps(state(gateway, channel))}"
+        time.sleep(0.1)
+
+
+def on_air(gateway, channel):
+    return [int(labels["input"]) for name, labels, value in gateway.samples()
+            if name == "headgate_input_active" and labels["channel"] == channel and value == 1]
+
+
+def wait_on_air(gateway, channel, number, limit=15):
+    start_time = time.monotonic()
+    while on_air(gateway, channel) != [number]:
+        assert time.monotonic() - start_time < limit, f"input {number} is not on air: {on_air(gateway, channel)}"
+        time.sleep(0.05)
+    return time.monotonic() - start_time
+
+
+def clean(report):
+    assert report.continuity_errors == 0, report
+    assert report.crc_errors == 0, report
+    assert report.sync_errors == 0, report
+
+
+def test_a_published_stream_leaves_as_broadcast_multicast(live, tmp_path):
+    gateway = live
+    source = media.stream("h264_aac", 30)
+    assert state(gateway, "cam")["state"] == "waiting"
+    encoder = publish(gateway, source, "cam", "very-s3cret")
+    try:
+        capture = record(gateway, CAM, 12)
+        wait_state(gateway, "cam", "ok")
+        out = tmp_path / "out.ts"
+        out.write_bytes(capture.payload())
+        report = check(out, [when for when, _ in capture.datagrams])
+        print(report)
+        clean(report)
+        assert report.pcr_interval_max <= 0.040 and report.pat_interval_max <= 0.5 and report.pmt_interval_max <= 0.5
+        assert abs(report.mean_rate - RATE) < RATE * 0.001
+        assert report.pcr_accuracy_max < 500e-9
+        told = subprocess.run(["ffprobe", "-v", "error", "-show_programs", "-of", "json", str(out)], capture_output=True, text=True,
+                              check=True).stdout
+        assert json.loads(told)["programs"][0]["tags"]["service_name"] == "Camera One"
+        same_media(source, out)
+    finally:
+        end(encoder)
+
+
+def frames(path, selector):
+    """(hash, PTS in ms) of each coded frame; for AAC without its ADTS header."""
+    copy = ["-c", "copy", *(["-bsf:a", "aac_adtstoasc"] if selector == "a" else ["-bsf:v", "h264_mp4toannexb"])]
+    form = ["-f", "framehash", "-hash", "md5"]
+    if selector == "v":  # pictures: a muxer may lay out the same access unit in another way
+        copy = []
+    text = subprocess.run(["ffmpeg", "-v", "quiet", "-copyts", "-i", str(path), "-map", f"0:{selector}", *copy, "-fps_mode",
+                           "passthrough", "-enc_time_base", "1:90000", *form, "-"], capture_output=True, text=True, check=False).stdout
+    scale = next((line.split()[-1] for line in text.splitlines() if line.startswith("#tb")), "1/90000").split("/")
+    rows = [line.split(",") for line in text.splitlines() if line and not line.startswith("#")]
+    return [(row[-1].strip(), int(row[2]) * int(scale[0]) / int(scale[1]) * 1000) for row in rows]
+
+
+def same_media(source, out, least=200):
+    """Every picture and every frame of sound is one of the source's, in its order, and both are as far apart as there."""
+    offsets = {}
+    for selector in "va":
+        want, got = frames(source, selector), frames(out, selector)
+        got = got[3:-8]  # the first may lack a reference, the last come in decoding order
+        assert len(got) > least, (selector, len(got))
+        hashes = [h for h, _ in want]
+        at = next((i for i in range(len(hashes)) if hashes[i:i + len(got)] == [h for h, _ in got]), None)
+        assert at is not None, f"{selector}: not a run of the source's"
+        steps = [g[1] - w[1] for g, w in zip(got, want[at:])]
+        assert max(steps) - min(steps) < 1.5, f"{selector}: timestamps wander by {max(steps) - min(steps):.2f} ms"
+        offsets[selector] = sum(steps) / len(steps)
+    assert abs(offsets["v"] - offsets["a"]) < 1.0, f"sound and pictures moved apart by {offsets['v'] - offsets['a']:.3f} ms"
+
+
+def test_a_wrong_key_and_a_second_publisher_are_refused(live):
+    gateway = live
+    source = media.stream("h264_aac", 30)
+    wrong = publish(gateway, source, "cam", "guess")
+    assert wrong.wait(15) != 0
+    encoder = publish(gateway, source, "cam", "very-s3cret")
+    try:
+        wait_state(gateway, "cam", "ok")
+        second = publish(gateway, source, "cam", "very-s3cret")
+        assert second.wait(15) != 0
+        assert encoder.poll() is None
+    finally:
+        end(encoder)
+
+
+def test_a_publisher_that_returns_within_its_grace_goes_on(live):
+    gateway = live
+    source = media.stream("h264_aac", 30)
+    capture = gateway.rig.capture(CAM, 5000)
+    encoder = publish(gateway, source, "cam", "very-s3cret")
+    capture.wait(1000, limit=20)
+    end(encoder)
+    time.sleep(1)
+    encoder = publish(gateway, source, "cam", "very-s3cret")
+    try:
+        before = len(capture.datagrams)
+        capture.wait(before + 1500, limit=20)
+        report = check(capture.stop().payload())
+        print(report)
+        clean(report)
+        assert report.pcr_discontinuities == 0, report
+    finally:
+        end(encoder)
+
+
+def test_srt_publisher_arrives_bit_exact(live):
+    gateway = live
+    source = media.stream("mpeg2_mp2", 18)
+    sender = start(gateway, "ffmpeg", "-v", "error", "-re", "-i", source, "-map", "0", "-c", "copy", "-f", "mpegts", "-muxrate",
+                   "2400k", f"srt://127.0.0.1:{gateway.srt_port}?streamid=publish:caller&latency=120000&pkt_size=1316")
+    try:
+        capture = record(gateway, CALLER, 8)
+        report = check(capture.payload())
+        print(report)
+        clean(report)
+        assert report.packets > 8 * 2_000_000 / 1504
+    finally:
+        end(sender)
+
+
+def test_a_slate_stands_in_and_the_publisher_comes_back(live, tmp_path):
+    gateway = live
+    capture = gateway.rig.capture(STUDIO, 5000)
+    wait_on_air(gateway, "studio", 2)
+    wait_state(gateway, "studio", "backup")
+    encoder = publish(gateway, media.stream("h264_aac", 30), "studio")
+    took = wait_on_air(gateway, "studio", 1, limit=12)
+    assert took > 2, "the preferred input must be good for `hold`"
+    wait_state(gateway, "studio", "ok", limit=20)
+    end(encoder)
+    wait_on_air(gateway, "studio", 2, limit=8)
+    time.sleep(3)
+    out = tmp_path / "out.ts"
+    out.write_bytes(capture.stop().payload())
+    report = check(out, [when for when, _ in capture.datagrams])
+    print(report)
+    clean(report)
+    assert report.pcr_discontinuities == 0 and report.pcr_interval_max < 0.1, report
+    errors = subprocess.run(["ffmpeg", "-v", "error", "-i", str(out), "-f", "null", "-"], capture_output=True, text=True, check=False).stderr
+    assert errors == "", errors
+
+
+def test_a_dead_primary_a_forced_input_and_control_killed(live):
+    gateway = live
+    rig = gateway.rig
+    primary = rig.send(media.looped(media.stream("h264_aac", 18), 120), PRIMARY, 5000)
+    backup = rig.send(media.looped(media.stream("h264_aac_b", 18), 120), BACKUP, 5000)
+    capture = rig.capture(BACKED, 5000)
+    capture.wait(100, limit=10)
+    wait_on_air(gateway, "backed", 1)
+    player = start(gateway, "ffmpeg", "-v", "quiet", "-i", f"rtmp://127.0.0.1:{gateway.rtmp_port}/live/backed", "-f", "null", "-")
+    gateway.wait_metric("headgate_sessions", 1, channel="backed", output="rtmp")
+    said = gateway.cli("switch", "backed", "2")
+    assert said.returncode == 0, said.stdout + said.stderr
+    wait_on_air(gateway, "backed", 2)
+    assert gateway.cli("switch", "backed", "3").returncode == 1
+    assert gateway.cli("switch", "backed", "auto").returncode == 0
+    wait_on_air(gateway, "backed", 1, limit=10)
+    before = len(capture.datagrams)
+    dead = gateway.pid("control")
+    gateway.kill("control")
+    primary.kill()
+    gateway.wait_new("control", dead)
+    wait_on_air(gateway, "backed", 2, limit=10)
+    capture.wait(before + 300, limit=10)
+    report = check(capture.stop().payload())
+    print(report)
+    clean(report)
+    assert report.pcr_discontinuities == 0, report
+    assert player.poll() is None, "the RTMP session must stay open"
+    end(player)
+    backup.kill()
+
+
+def test_pushes_reach_servers_of_others(live, tmp_path):
+    gateway = live
+    rtmp_port, srt_port = gateway._free_port(), gateway._free_port()
+    flv, received = tmp_path / "pushed.flv", tmp_path / "pushed.ts"
+    rtmp = start(gateway, "ffmpeg", "-v", "error", "-y", "-listen", "1", "-i", f"rtmp://127.0.0.1:{rtmp_port}/app/name", "-c", "copy", flv)
+    srt = start(gateway, "srt-live-transmit", "-q", f"srt://127.0.0.1:{srt_port}?mode=listener", f"file://con")
+    channels = dict(gateway.channels)
+    source = media.looped(media.stream("h264_aac", 18), 60)
+    channels["out"] = {"inputs": ["udp://239.9.2.9:5000"], "serve": [],
+                       "push": [f"rtmp://127.0.0.1:{rtmp_port}/app/name", f"srt://127.0.0.1:{srt_port}",
+                                "rtmp://127.0.0.1:9/app/dead"]}
+    gateway.apply(channels)
+    sender = gateway.rig.send(source, "239.9.2.9", 5000)
+    try:
+        gateway.wait_metric("headgate_output_bytes_total", 500_000, limit=30, channel="out", output=f"rtmp://127.0.0.1:{rtmp_port}/app/name")
+        gateway.wait_metric("headgate_output_bytes_total", 500_000, limit=30, channel="out", output=f"srt://127.0.0.1:{srt_port}")
+        told = json.dumps(gateway.json("status", "out"))
+        assert "refused" in told, told
+        time.sleep(8)
+    finally:
+        sender.kill()
+        rtmp.terminate()
+        rtmp.wait()
+        end(srt)
+        gateway.apply(gateway.channels)
+    same_media(media.stream("h264_aac", 18), flv, least=150)

@@ -1,0 +1,581 @@
+// Channels with several inputs, a buffer, a constant rate or an input of the bridge, on their way through the
+// worker. Streams are generated.
+#include <filesystem>
+#include <functional>
+
+#include "tests/fastpath/pipe_support.h"
+#include "tests/support/allocation_count.h"
+
+namespace headgate::fastpath {
+namespace {
+
+using protocol::DropReason;
+
+constexpr std::uint32_t kFirst = 0xEF010101;
+constexpr std::uint32_t kSecond = 0xEF010102;
+constexpr std::uint64_t kTick = 27'000'000;
+
+TEST_F(PipeTest, WhatTheBridgeSendsLeavesWholeAtOnce) {
+  open_ring();
+  auto wanted = state();
+  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
+  wanted.channels[0].inputs = {bridge_input()};
+  wanted.channels[0].to_bridge = true;
+  apply(wanted);
+  auto bridged = *ring::Consumer::open(folder + "/ring");
+  MadeService service(1, 5 * kTick);
+  const auto picture = service.next();
+  const FrameBytes packets = join_bytes({picture.begin(), picture.begin() + 5});
+  push_slot('a', 1, packets);
+  wait(kMs);
+  const auto frames = sent();
+  ASSERT_EQ(frames.size(), 1U);
+  EXPECT_EQ(payload_of(frames[0]), packets);
+  std::size_t slots = 0;
+  bridged->poll(10, [&](const ring::Slot& slot) {
+    ++slots;
+    EXPECT_EQ(slot.channel, static_cast<std::uint32_t>('a'));
+    EXPECT_EQ(slot.input, 0U);
+    EXPECT_EQ(FrameBytes(slot.packets.begin(), slot.packets.begin() + 5 * 188), packets);
+    EXPECT_NE(slot.flags & ring::kSlotTimeline, 0);
+  });
+  EXPECT_EQ(slots, 1U);
+  EXPECT_EQ(input("a")->ts_packets.load(), 5U);
+  EXPECT_EQ(input("a")->datagrams.load(), 1U);
+  EXPECT_EQ(input("a")->ring_slots.load(), 1U);
+  EXPECT_EQ(input("a")->last_packet_unix_ns.load(), static_cast<std::uint64_t>(now_ns));
+  ASSERT_NE(pipe("a"), nullptr);
+  EXPECT_EQ(pipe("a")->on_air.load(), 1U);
+  EXPECT_TRUE(arrivals().empty()) << "nothing to be joined";
+}
+
+TEST_F(PipeTest, SlotsOfNobodyAreCounted) {
+  open_ring();
+  auto wanted = state();
+  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1"), channel("b", "239.1.1.2", "239.2.1.2")};
+  wanted.channels[0].inputs = {bridge_input()};
+  apply(wanted);
+  push_slot('x', 1, ts_packet(0x100, 0, 1));
+  push_slot('a', 2, ts_packet(0x100, 0, 1));
+  push_slot('b', 1, ts_packet(0x100, 0, 1));  // its input is no one of the bridge
+  wait(kMs);
+  EXPECT_TRUE(sent().empty());
+  EXPECT_EQ(stats().workers[0].unknown_slots.load(), 3U);
+  EXPECT_EQ(input("a")->ts_packets.load(), 0U);
+}
+
+TEST_F(PipeTest, SlotsThatTheRingLostAreCountedAtTheirInput) {
+  to_fastpath = *ring::Producer::open(folder + "/back", 64);
+  from_bridge = *ring::Consumer::open(folder + "/back");
+  auto wanted = state();
+  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
+  wanted.channels[0].inputs = {bridge_input()};
+  apply(wanted);
+  push_slot('a', 1, ts_packet(0x100, 0, 1));
+  wait(kMs);
+  for (std::uint8_t i = 1; i < 70; ++i) push_slot('a', 1, ts_packet(0x100, i, 1));  // five more than fit
+  wait(kMs);
+  push_slot('a', 1, ts_packet(0x100, 70, 1));
+  wait(kMs);
+  EXPECT_EQ(input_drops("a", DropReason::ring_full), 5U);
+  EXPECT_EQ(input("a")->cc_errors.load(), 1U);
+  EXPECT_EQ(input("a")->ts_packets.load(), 66U);
+}
+
+TEST_F(PipeTest, ABridgeThatIsStartedAgainGoesOnInItsRing) {
+  open_ring();
+  auto wanted = state();
+  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
+  wanted.channels[0].inputs = {bridge_input()};
+  apply(wanted);
+  for (std::uint8_t i = 0; i < 10; ++i) push_slot('a', 1, ts_packet(0x100, i, 1));
+  wait(kMs);
+  EXPECT_EQ(sent().size(), 10U);
+  to_fastpath.reset();
+  to_fastpath = *ring::Producer::open(folder + "/back", 1024);
+  push_slot('a', 1, ts_packet(0x100, 10, 1));
+  wait(kMs);
+  EXPECT_EQ(sent().size(), 1U);
+  EXPECT_EQ(input_drops("a", DropReason::ring_full), 1U) << "how many it took with it nobody knows";
+
+  // Its file may be another one: the snapshot then names another consumer.
+  std::filesystem::remove(folder + "/back");
+  to_fastpath.reset();
+  to_fastpath = *ring::Producer::open(folder + "/back", 1024);
+  EXPECT_TRUE(from_bridge->stale());
+  auto before = std::move(from_bridge);
+  from_bridge = *ring::Consumer::open(folder + "/back");
+  apply(wanted);
+  push_slot('a', 1, ts_packet(0x100, 11, 1));
+  wait(kMs);
+  EXPECT_EQ(sent().size(), 1U);
+  EXPECT_EQ(input("a")->cc_errors.load(), 0U);
+  from_bridge.reset();
+  apply(wanted);
+  push_slot('a', 1, ts_packet(0x100, 12, 1));
+  wait(kMs);
+  EXPECT_TRUE(sent().empty()) << "no ring, no slots";
+}
+
+TEST_F(PipeTest, ABufferTakesBurstsAndLetsThemLeaveEvenly) {
+  open_ring();
+  auto wanted = state();
+  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
+  wanted.channels[0].inputs = {bridge_input()};
+  wanted.channels[0].inputs[0].buffer_ms = 1000;
+  apply(wanted);
+  MadeService service(1, 5 * kTick);
+  // Half a second at once, each half second.
+  for (int burst = 0; burst < 12; ++burst) {
+    std::vector<FrameBytes> packets;
+    const int pictures = burst % 2 == 0 ? 12 : 13;
+    for (int i = 0; i < pictures; ++i) {
+      for (FrameBytes& packet : service.next()) packets.push_back(std::move(packet));
+    }
+    for (std::size_t i = 0; i < packets.size(); i += 5)
+      push_slot('a', 1, join_bytes({packets.begin() + static_cast<std::ptrdiff_t>(i),
+                                    packets.begin() + static_cast<std::ptrdiff_t>(i + 5)}));
+    run(burst % 2 == 0 ? 480 : 520, {});
+    if (burst == 3) forget();
+  }
+  EXPECT_LE(largest_pause_ns, 40 * kMs);
+  EXPECT_EQ(seen.cc_errors, 0);
+  const auto packets = seen.packets;
+  run(1500, {});
+  EXPECT_EQ(seen.packets, 1500U) << "all of it";
+  EXPECT_GT(seen.packets, packets + 200) << "a second of it waited";
+  EXPECT_EQ(input("a")->buffer_packets.load(), 0U);
+  EXPECT_EQ(input("a")->buffer_overflows.load(), 0U);
+  EXPECT_EQ(input_drops("a", DropReason::buffer_full), 0U);
+}
+
+TEST_F(PipeTest, WhatABufferHoldsAndWhatItCantIsShown) {
+  open_ring();
+  auto wanted = state();
+  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
+  wanted.channels[0].inputs = {bridge_input()};
+  wanted.channels[0].inputs[0].buffer_ms = 500;
+  wanted.channels[0].bitrate_bps = 400'000;
+  apply(wanted);
+  Sender sender{MadeService(1, 5 * kTick), 0, 'a'};
+  run(1000, {&sender});
+  EXPECT_GT(input("a")->buffer_packets.load(), 80U);
+  EXPECT_LT(input("a")->buffer_packets.load(), 200U);
+  EXPECT_GT(input("a")->buffer_level_ns.load(), 350'000'000U);
+  // Five seconds at once: more than the half second, and the second beyond it, hold.
+  for (int i = 0; i < 125; ++i) {
+    for (const FrameBytes& packet : sender.service.next()) push_slot('a', 1, packet);
+    if (i % 8 == 7) wait(1000);
+  }
+  run(100, {});
+  EXPECT_GT(input("a")->buffer_overflows.load(), 0U);
+  EXPECT_GT(input_drops("a", DropReason::buffer_full), 100U);
+}
+
+class SwitchTest : public PipeTest {
+ protected:
+  void start(protocol::FastpathChannel made) {
+    wanted = state();
+    wanted.channels = {std::move(made)};
+    apply(wanted);
+  }
+  // Slots that begin another stream to a decoder.
+  std::size_t discontinuities(ring::Consumer& consumer) {
+    std::size_t n = 0;
+    consumer.poll(100'000, [&](const ring::Slot& slot) {
+      n += (slot.flags & ring::kSlotDiscontinuity) != 0 ? 1 : 0;
+      EXPECT_GE(slot.timeline, timeline);
+      timeline = slot.timeline;
+    });
+    return n;
+  }
+  protocol::FastpathState wanted;
+  std::int64_t timeline = 0;
+  // Different clocks; the second one's wraps in the first minute.
+  Sender first{MadeService(1, 5 * kTick), kFirst};
+  Sender second{MadeService(2, mpegts::kPcrModulus - 3 * kTick), kSecond};
+};
+
+TEST_F(SwitchTest, SilenceSwitchesAndTheHeldPreferredInputSwitchesBack) {
+  auto made = two_inputs();
+  made.to_bridge = true;
+  start(made);
+  auto bridged = *ring::Consumer::open(folder + "/ring");
+  run(1000, {&first, &second});
+  EXPECT_EQ(seen.filled[2], 0U);
+  EXPECT_EQ(pipe("a")->on_air.load(), 1U);
+  discontinuities(*bridged);
+
+  first.on = false;
+  forget();
+  run(1200, {&first, &second});
+  EXPECT_GT(seen.filled[2], 50U);
+  EXPECT_EQ(pipe("a")->on_air.load(), 2U);
+  EXPECT_EQ(pipe("a")->switches.load(), 1U);
+  EXPECT_NE(input("a", 1)->troubles.load() & 1, 0U) << "no data";
+  EXPECT_EQ(input("a", 2)->troubles.load(), 0U);
+  EXPECT_EQ(discontinuities(*bridged), 1U);
+  const auto switched = static_cast<std::int64_t>(pipe("a")->switched_unix_ns.load());
+  EXPECT_GT(switched, now_ns - 1100 * kMs);
+  EXPECT_LT(switched, now_ns);
+
+  first.on = true;
+  forget();
+  run(900, {&first, &second});
+  EXPECT_EQ(pipe("a")->on_air.load(), 2U) << "not good for long enough yet";
+  EXPECT_EQ(input("a", 1)->troubles.load(), 0U);
+  run(1500, {&first, &second});
+  EXPECT_EQ(pipe("a")->on_air.load(), 1U);
+  EXPECT_EQ(pipe("a")->switches.load(), 2U);
+  EXPECT_EQ(pipe("a")->hard_switches.load(), 0U);
+  EXPECT_EQ(discontinuities(*bridged), 1U);
+  EXPECT_EQ(seen.cc_errors, 0);
+  EXPECT_EQ(seen.pcr_jumps, 0);
+}
+
+TEST_F(SwitchTest, ADeadPrimaryAtTheStartIsNotWaitedForLong) {
+  start(two_inputs());
+  run(2000, {&second});
+  EXPECT_EQ(pipe("a")->on_air.load(), 2U);
+  EXPECT_GT(seen.filled[2], 100U);
+  EXPECT_EQ(seen.cc_errors, 0);
+}
+
+TEST_F(SwitchTest, TheOperatorsWordCountsAndDisturbsNothing) {
+  start(two_inputs());
+  run(500, {&first, &second});
+  wanted.channels[0].forced_input = 2;
+  apply(wanted);
+  run(1500, {&first, &second});
+  EXPECT_EQ(pipe("a")->on_air.load(), 2U);
+  EXPECT_EQ(pipe("a")->forced.load(), 2U);
+  second.on = false;
+  run(1000, {&first, &second});
+  EXPECT_EQ(pipe("a")->wanted.load(), 2U) << "whatever its state";
+  second.on = true;
+  wanted.channels[0].forced_input = 0;
+  wanted.channels[0].failover.back = false;
+  apply(wanted);
+  run(2000, {&first, &second});
+  EXPECT_EQ(pipe("a")->forced.load(), 0U);
+  EXPECT_EQ(pipe("a")->on_air.load(), 2U) << "back is off: it stays where it was";
+  wanted.channels[0].failover.back = true;
+  apply(wanted);
+  run(2500, {&first, &second});
+  EXPECT_EQ(pipe("a")->on_air.load(), 1U);
+  EXPECT_EQ(pipe("a")->switches.load(), 2U);
+  EXPECT_EQ(seen.cc_errors, 0);
+  EXPECT_EQ(seen.pcr_jumps, 0);
+}
+
+TEST_F(SwitchTest, AppliesKeepPipesAndTheirNeighbours) {
+  start(two_inputs());
+  wanted.channels.push_back(channel("r", "239.1.1.9", "239.2.1.9"));
+  apply(wanted);
+  const DatagramOptions relayed{.destination = 0xEF010109};
+  std::size_t of_r = 0;
+  for (std::uint8_t i = 0; i < 60; ++i) {
+    run(20, {&first, &second});
+    wanted.channels[0].failover.after_ms = 200U + i;
+    wanted.channels[0].outputs[0].ttl = static_cast<std::uint8_t>(5 + i);
+    if (i % 3 == 0) {
+      wanted.channels.resize(2);
+    } else if (i % 3 == 1) {
+      wanted.channels.push_back(two_inputs("b"));
+    }
+    apply(wanted);
+    enqueue(udp_frame(ts_packet(0x1FF0, i, 9), relayed));
+    wait(1);
+    for (const FrameBytes& frame : sent()) {
+      if (parse_frame(frame, 0).destination == 0xEF020109) {
+        EXPECT_EQ(payload_of(frame), ts_packet(0x1FF0, i, 9));
+        ++of_r;
+      } else {
+        if (parse_frame(frame, 0).destination == 0xEF020101) seen.take(payload_of(frame));
+      }
+    }
+  }
+  EXPECT_EQ(of_r, 60U);
+  EXPECT_EQ(seen.cc_errors, 0);
+  EXPECT_EQ(input("a", 1)->cc_errors.load(), 0U);
+  EXPECT_EQ(pipe("a")->switches.load(), 0U);
+  EXPECT_EQ(pipe("r"), nullptr) << "one input is a relay";
+}
+
+TEST_F(SwitchTest, AnInputThatIsAddedOrRemovedLeavesTheOneOnAir) {
+  start(two_inputs());
+  first.on = false;
+  run(1500, {&first, &second});
+  ASSERT_EQ(pipe("a")->on_air.load(), 2U);
+  auto third = wanted.channels[0].inputs[1];
+  third.number = 3;
+  third.group = "239.1.1.3";
+  third.url = "udp://239.1.1.3:5000";
+  wanted.channels[0].inputs.push_back(third);
+  apply(wanted);
+  run(1000, {&first, &second});
+  EXPECT_EQ(pipe("a")->on_air.load(), 2U);
+  EXPECT_EQ(pipe("a")->switches.load(), 1U);
+  wanted.channels[0].inputs.erase(wanted.channels[0].inputs.begin());
+  apply(wanted);
+  run(1000, {&second});
+  EXPECT_EQ(pipe("a")->on_air.load(), 2U);
+  Sender other{MadeService(3, 900 * kTick), 0xEF010103};
+  second.on = false;
+  run(1500, {&second, &other});
+  EXPECT_EQ(pipe("a")->on_air.load(), 3U);
+  EXPECT_EQ(pipe("a")->switches.load(), 2U);
+  EXPECT_EQ(seen.cc_errors, 0);
+  EXPECT_EQ(seen.pcr_jumps, 0);
+}
+
+TEST_F(SwitchTest, AChannelThatGetsASecondInputGoesOnWithTheOneItHas) {
+  // The preferred one is the new one, and silent.
+  auto alone = two_inputs();
+  alone.to_bridge = true;
+  alone.inputs.erase(alone.inputs.begin());
+  start(alone);
+  auto bridged = *ring::Consumer::open(folder + "/ring");
+  run(500, {&second});
+  EXPECT_EQ(pipe("a"), nullptr);
+  const auto before = seen.packets;
+  auto both = two_inputs();
+  both.to_bridge = true;
+  wanted.channels = {both};
+  apply(wanted);
+  run(500, {&second});
+  EXPECT_EQ(seen.packets - before, 500 / 4) << "not a packet lost";
+  EXPECT_EQ(pipe("a")->on_air.load(), 2U);
+  wanted.channels = {alone};
+  apply(wanted);
+  EXPECT_EQ(pipe("a"), nullptr);
+  run(500, {&second});
+  EXPECT_EQ(seen.cc_errors, 0);
+  EXPECT_EQ(seen.pcr_jumps, 0);
+  EXPECT_EQ(input("a")->ts_packets.load(), 1500 / 4) << "its counters go on";
+  EXPECT_EQ(discontinuities(*bridged), 0U) << "and so does the channel's timeline";
+}
+
+TEST_F(SwitchTest, DatagramsKeepTheirSizeAndTheirMoment) {
+  start(two_inputs());
+  for (std::uint8_t i = 0; i < 20; ++i) {
+    const FrameBytes packets = join_bytes({ts_packet(0x100, static_cast<std::uint8_t>(3 * i), i),
+                                           ts_packet(0x100, static_cast<std::uint8_t>(3 * i + 1), i),
+                                           ts_packet(0x100, static_cast<std::uint8_t>(3 * i + 2), i)});
+    receive(udp_frame(packets));
+    const auto frames = sent();
+    ASSERT_EQ(frames.size(), 1U);
+    EXPECT_EQ(payload_of(frames[0]), packets);
+  }
+}
+
+TEST_F(PipeTest, ConstantRateIsStuffedOnMulticastAndNotForTheBridge) {
+  open_ring();
+  auto wanted = state();
+  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
+  wanted.channels[0].inputs = {bridge_input()};
+  wanted.channels[0].inputs[0].buffer_ms = 200;
+  wanted.channels[0].bitrate_bps = 1'000'000;
+  wanted.channels[0].to_bridge = true;
+  apply(wanted);
+  auto bridged = *ring::Consumer::open(folder + "/ring");
+  Sender sender{MadeService(1, 5 * kTick), 0, 'a'};
+  run(2000, {&sender});
+  const auto packets = seen.packets;
+  const auto nulls = seen.nulls;
+  run(4000, {&sender});
+  const double rate = static_cast<double>(seen.packets - packets) * 1504 / 4;
+  EXPECT_NEAR(rate, 1e6, 1e6 * 0.005);
+  EXPECT_NEAR(static_cast<double>(seen.nulls - nulls), 4 * (1e6 / 1504 - 250), 20);
+  EXPECT_EQ(seen.cc_errors, 0);
+  EXPECT_EQ(seen.pcr_jumps, 0);
+  EXPECT_NEAR(static_cast<double>(pipe("a")->null_packets.load()), static_cast<double>(seen.nulls), 7);
+  EXPECT_EQ(pipe("a")->rate_dropped.load(), 0U);
+  SeenStream bridge_saw;
+  bridged->poll(100'000, [&](const ring::Slot& slot) {
+    bridge_saw.take(FrameBytes(slot.packets.begin(), slot.packets.begin() + slot.packet_count * 188));
+  });
+  EXPECT_EQ(bridge_saw.nulls, 0U);
+  EXPECT_EQ(bridge_saw.cc_errors, 0);
+  EXPECT_GT(bridge_saw.packets, 1300U);
+}
+
+TEST_F(PipeTest, WhatIsBeyondTheConstantRateIsCountedAtTheOutput) {
+  auto wanted = state();
+  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
+  wanted.channels[0].bitrate_bps = 200'000;  // the stream has 376 kb/s
+  apply(wanted);
+  Sender sender{MadeService(1, 5 * kTick), kFirst};
+  run(5000, {&sender});
+  const std::uint64_t dropped = pipe("a")->rate_dropped.load();
+  EXPECT_GT(dropped, 200U);
+  EXPECT_EQ(stats().outputs[0].drops[static_cast<std::size_t>(DropReason::rate_exceeded)].load(), dropped);
+}
+
+TEST_F(PipeTest, DeparturesThatComeLateAreShown) {
+  open_ring();
+  auto wanted = state();
+  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
+  wanted.channels[0].inputs = {bridge_input()};
+  wanted.channels[0].inputs[0].buffer_ms = 200;
+  apply(wanted);
+  Sender sender{MadeService(1, 5 * kTick), 0, 'a'};
+  run(3000, {&sender});
+  stats();
+  wait(35 * kMs);  // the worker was kept from its core
+  run(1200, {&sender});
+  const auto late = static_cast<std::int64_t>(pipe("a")->departure_late_max_ns.load());
+  EXPECT_GT(late, 15 * kMs);
+  EXPECT_LT(late, 36 * kMs);
+}
+
+TEST_F(PipeTest, AServiceIsCutOutBeforeTheBufferAndTheSwitch) {
+  auto made = two_inputs();
+  for (auto& input : made.inputs) {
+    input.program = std::uint16_t{1};
+    input.buffer_ms = 100;
+  }
+  auto wanted = state();
+  wanted.channels = {made};
+  apply(wanted);
+  Sender first{MadeService(1, 5 * kTick), kFirst};
+  Sender foreign{MadeService(9, 7 * kTick, 0x300, 0x30), kFirst};
+  run(1000, {&first, &foreign});
+  EXPECT_GT(seen.filled[1], 150U);
+  EXPECT_FALSE(seen.last_cc.contains(0x300));
+  EXPECT_EQ(seen.cc_errors, 0);
+  EXPECT_EQ(input("a", 1)->service_state.load(), 4U);
+}
+
+TEST_F(PipeTest, AStepOfTheClockStopsNothing) {
+  open_ring();
+  auto wanted = state();
+  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
+  wanted.channels[0].inputs = {bridge_input()};
+  wanted.channels[0].inputs[0].buffer_ms = 300;
+  wanted.channels[0].bitrate_bps = 600'000;
+  apply(wanted);
+  Sender sender{MadeService(1, 5 * kTick), 0, 'a'};
+  for (const std::int64_t step : {std::int64_t{0}, std::int64_t{3600}, std::int64_t{-7200}}) {
+    now_ns += step * 1'000'000'000;
+    steps_ns += step * 1'000'000'000;
+    sender.next_ns += step * 1'000'000'000;
+    last_ns = 0;
+    run(2000, {&sender});
+    if (step == 0) continue;
+    EXPECT_LE(largest_pause_ns, 40 * kMs);
+  }
+  EXPECT_EQ(seen.cc_errors, 0);
+  EXPECT_EQ(seen.pcr_jumps, 0);
+  EXPECT_EQ(input("a")->buffer_underflows.load(), 0U);
+}
+
+TEST_F(PipeTest, TheTimelineGoesOnAfterARestart) {
+  open_ring();
+  auto wanted = state();
+  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
+  wanted.channels[0].inputs = {bridge_input()};
+  wanted.channels[0].to_bridge = true;
+  apply(wanted);
+  auto bridged = *ring::Consumer::open(folder + "/ring");
+  Sender sender{MadeService(1, 5 * kTick), 0, 'a'};
+  std::int64_t offset = 0;
+  std::size_t discontinuities = 0;
+  const auto listen = [&] {
+    stats();
+    bridged->poll(100'000, [&](const ring::Slot& slot) {
+      discontinuities += (slot.flags & ring::kSlotDiscontinuity) != 0 ? 1 : 0;
+      if ((slot.flags & ring::kSlotTimeline) != 0) offset = slot.offset;
+    });
+  };
+  run(500, {&sender});
+  sender.service = MadeService(1, 5000 * kTick);  // the source's clock jumps
+  for (int i = 0; i < 5; ++i) {
+    run(500, {&sender});
+    listen();
+  }
+  EXPECT_EQ(discontinuities, 1U);
+  EXPECT_NE(offset, 0);
+  const std::int64_t before = offset;
+  apply(state());  // the pipe is gone, as after a kill
+  EXPECT_EQ(pipe("a"), nullptr);
+  apply(wanted);
+  run(500, {&sender});
+  listen();
+  EXPECT_EQ(offset, before);
+  EXPECT_EQ(discontinuities, 1U);
+}
+
+TEST_F(PipeTest, AllocatesNothingPerPacket) {
+  open_ring();
+  auto wanted = state();
+  auto switched = two_inputs();
+  switched.to_bridge = true;
+  switched.inputs.push_back(bridge_input(3));
+  switched.inputs[2].buffer_ms = 200;
+  switched.bitrate_bps = 1'000'000;
+  auto cut = channel("c", "239.1.1.3", "239.2.1.3");
+  cut.inputs[0].program = std::uint16_t{1};
+  cut.inputs[0].buffer_ms = 100;
+  wanted.channels = {switched, cut};
+  apply(wanted);
+  Sender first{MadeService(1, 5 * kTick), kFirst};
+  Sender second{MadeService(2, 9 * kTick), kSecond};
+  Sender third{MadeService(3, 11 * kTick), 0, 'a', 3};
+  Sender fourth{MadeService(4, 13 * kTick), 0xEF010103};
+  auto bridged = *ring::Consumer::open(folder + "/ring");
+  run(1000, {&first, &second, &third, &fourth});
+  std::uint64_t allocated = 0;
+  for (int i = 0; i < 3000; ++i) {
+    if (i == 1000) first.on = false;  // a switch on the way
+    for (Sender* sender : {&first, &second, &third, &fourth}) step(*sender);
+    now_ns += kMs;
+    const std::uint64_t before = test::allocations();
+    worker->poll(now_ns);
+    // A switch may, where a table changes.
+    if (i < 1000 || i > 2500) allocated += test::allocations() - before;
+    sent();
+    bridged->poll(1000, [](const ring::Slot&) {});
+  }
+  EXPECT_EQ(allocated, 0U);
+  EXPECT_EQ(pipe("a")->on_air.load(), 2U);
+}
+
+TEST_F(PipeTest, StatesThatNoPipeCanCarryAreRefused) {
+  struct Case {
+    std::function<void(protocol::FastpathChannel&)> spoil;
+    const char* says;
+  };
+  const Case cases[] = {
+      {[](auto& c) {
+         while (c.inputs.size() < 9) {
+           c.inputs.push_back(c.inputs[0]);
+           c.inputs.back().number = static_cast<std::uint32_t>(c.inputs.size());
+         }
+       },
+       "channel a: 9 inputs; at most 8"},
+      {[](auto& c) { c.forced_input = 3; }, "channel a: there is no input 3 to be forced"},
+      {[](auto& c) { c.inputs[1].number = 1; }, "two inputs with the number 1"},
+      {[](auto& c) { c.inputs[1].buffer_ms = 60'001; }, "a buffer of 60001 ms"},
+      {[](auto& c) { c.bitrate_bps = 2'000'000'000; }, "a constant rate of 2000000000"},
+  };
+  auto wanted = state();
+  wanted.channels = {two_inputs()};
+  apply(wanted);
+  const std::size_t places = places_in_use();
+  for (const Case& c : cases) {
+    auto bad = wanted;
+    c.spoil(bad.channels[0]);
+    EXPECT_NE(refusal(bad).find(c.says), std::string::npos) << refusal(bad);
+    EXPECT_EQ(places_in_use(), places);
+  }
+  // Refused after the pipes were made: they are gone again.
+  auto bad = wanted;
+  bad.channels.push_back(two_inputs("b"));
+  bad.channels[1].inputs[0].vlan = 5000;
+  EXPECT_NE(refusal(bad).find("flow table"), std::string::npos);
+  EXPECT_EQ(places_in_use(), places);
+}
+
+}  // namespace
+}  // namespace headgate::fastpath

@@ -1,0 +1,473 @@
+#include "mpegts/clock/playout.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <limits>
+#include <map>
+
+#include "mpegts/clock/clock_map.h"
+#include "paced_source.h"
+#include "tests/support/allocation_count.h"
+
+namespace headgate::mpegts {
+namespace {
+
+using test::Arrival;
+using test::PacedSource;
+
+constexpr std::int64_t kMs = 1'000'000;
+constexpr std::int64_t kSecond = 1'000'000'000;
+constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+constexpr std::size_t kRoom = 100'000;
+
+struct Left {
+  std::int64_t number = 0;
+  std::int64_t due_ns = 0;
+  bool discontinuity = false;
+};
+using OnLeft = std::function<void(const Left&)>;
+
+// Calls pop() at the moment that next_due_ns() told, as a worker does.
+class Player {
+ public:
+  Player(Playout& playout, OnLeft on_left) : playout_(playout), on_left_(std::move(on_left)) {}
+
+  void push(const Arrival& arrival) {
+    drain(arrival.ns);
+    playout_.push(arrival.bytes, arrival.ns);
+    now_ = arrival.ns;
+  }
+  void drain(std::int64_t until) {
+    while (playout_.next_due_ns() <= until) {
+      now_ = std::max(now_, playout_.next_due_ns());
+      const auto batch = playout_.pop(now_);
+      ASSERT_FALSE(batch.packets.empty());
+      ASSERT_EQ(batch.packets.size() % kPacketSize, 0U);
+      ASSERT_LE(batch.packets.size(), 7 * kPacketSize);
+      for (std::size_t at = 0; at < batch.packets.size(); at += kPacketSize) {
+        on_left_({PacedSource::number_of(batch.packets.data() + at), batch.due_ns,
+                  at == 0 && batch.discontinuity});
+      }
+    }
+  }
+
+ private:
+  Playout& playout_;
+  OnLeft on_left_;
+  std::int64_t now_ = 0;
+};
+
+void play(Playout& playout, PacedSource& source, std::int64_t until_ns, const OnLeft& on_left) {
+  Player player(playout, on_left);
+  for (Arrival arrival = source.next(); arrival.ns <= until_ns; arrival = source.next()) player.push(arrival);
+}
+
+Arrival numbered(test::Packet p, std::int64_t number, std::int64_t ns) {
+  for (std::size_t k = 0; k < 8; ++k) p[180 + k] = static_cast<std::uint8_t>(number >> (8 * k));
+  return {{p.begin(), p.end()}, ns};
+}
+
+PacedSource::Options options(double ppm = 0) {
+  PacedSource::Options o;
+  o.ppm = ppm;
+  return o;
+}
+
+TEST(Playout, LetsPacketsGoABufferAfterTheyCameEvenly) {
+  PacedSource source(options());
+  Playout playout(kSecond, kRoom);
+  std::int64_t next = 0;
+  play(playout, source, PacedSource::Options{}.start_ns + 20 * kSecond, [&](const Left& left) {
+    ASSERT_EQ(left.number, next++);
+    const std::int64_t made = PacedSource::Options{}.start_ns + left.number * 1'504'000;
+    // In a batch the first packet's time stands for all, which are due within a millisecond.
+    ASSERT_NEAR(static_cast<double>(left.due_ns - made), 1e9, 1.1e6) << left.number;
+  });
+  EXPECT_GT(next, 12'000);
+  const auto counters = playout.counters();
+  EXPECT_EQ(counters.underflows + counters.overflows + counters.dropped + counters.clock_jumps, 0U);
+  EXPECT_NEAR(static_cast<double>(counters.level_ns), 1e9, 45e6);
+  EXPECT_NEAR(static_cast<double>(counters.waiting), 665, 30);
+}
+
+TEST(Playout, SpacesPacketsByPositionWhereTheRateVaries) {
+  auto o = options();
+  o.burst = [](std::int64_t interval) { return interval % 5 == 0 ? 50 : 5; };
+  o.way = test::in_bursts(200 * kMs);
+  PacedSource source(o);
+  PacedSource twin(o);
+  Playout playout(500 * kMs, kRoom);
+  std::vector<std::int64_t> made;
+  for (int i = 0; i < 10'000; ++i) {
+    twin.next();
+    made.push_back(twin.made_ns(twin.tick()));
+  }
+  std::int64_t shortest = kNever, longest = 0;
+  play(playout, source, o.start_ns + 20 * kSecond, [&](const Left& left) {
+    const std::int64_t wait = left.due_ns - o.start_ns - made.at(static_cast<std::size_t>(left.number));
+    shortest = std::min(shortest, wait);
+    longest = std::max(longest, wait);
+  });
+  EXPECT_LT(longest - shortest, 1'200'000);
+  EXPECT_EQ(playout.counters().underflows, 0U);
+}
+
+struct Hour {
+  const char* name;
+  double ppm;
+  std::function<std::int64_t(std::int64_t)> way;
+  std::int64_t buffer;
+};
+
+// Sixty minutes of a clock that is fast or slow, in bursts. From when it was made to when it leaves, every
+// packet takes the same time but for the slow work on the level.
+class PlayoutHour : public testing::TestWithParam<Hour> {};
+
+TEST_P(PlayoutHour, AbsorbsTheDrift) {
+  auto o = options(GetParam().ppm);
+  o.way = GetParam().way;
+  PacedSource source(o);
+  const PacedSource twin(o);
+  const std::int64_t buffer = GetParam().buffer;
+  Playout playout(buffer, kRoom);
+  std::int64_t next = 0, last_due = 0;
+  std::int64_t shortest = kNever, longest = 0;  // from being made to leaving
+  std::vector<double> waits;                    // the same in seconds, once a minute
+  play(playout, source, o.start_ns + 3600 * kSecond, [&](const Left& left) {
+    ASSERT_EQ(left.number, next++);
+    ASSERT_GE(left.due_ns, last_due);
+    last_due = left.due_ns;
+    const std::int64_t wait = left.due_ns - o.start_ns - twin.made_ns(left.number * o.packet_gap);
+    shortest = std::min(shortest, wait);
+    longest = std::max(longest, wait);
+    if (left.due_ns - o.start_ns >= static_cast<std::int64_t>(waits.size() + 1) * 60 * kSecond) {
+      waits.push_back(static_cast<double>(wait) / 1e9);
+    }
+  });
+  const auto counters = playout.counters();
+  EXPECT_EQ(counters.underflows, 0U);
+  EXPECT_EQ(counters.overflows, 0U);
+  EXPECT_EQ(counters.dropped, 0U);
+  EXPECT_EQ(counters.clock_jumps, 0U);
+  EXPECT_NEAR(static_cast<double>(counters.drift_ppb), GetParam().ppm * 1000, 3000);
+  EXPECT_GT(shortest, buffer / 2);
+  EXPECT_LT(longest - shortest, buffer / 2);
+  // The rate a minute is the change of the wait; once the clock is known it changes by 75 mHz a second.
+  ASSERT_GT(waits.size(), 58U);
+  for (std::size_t i = 45; i < waits.size(); ++i) {
+    const double change = (waits[i] - 2 * waits[i - 1] + waits[i - 2]) / 60 / 60;
+    EXPECT_LT(std::abs(change), 0.075 / 27e6 + 1e-9) << "minute " << i;  // and what batches add
+  }
+  if (std::getenv("HEADGATE_PRINT") != nullptr) {
+    for (const double wait : waits) printf("%.3f ", wait * 1e3);
+    printf("ms, %lld ppb\n", static_cast<long long>(counters.drift_ppb));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Sources, PlayoutHour,
+    testing::Values(Hour{"FastEven", 50, [](std::int64_t made) { return made; }, kSecond},
+                    Hour{"SlowEven", -50, [](std::int64_t made) { return made; }, kSecond},
+                    Hour{"FastBursts100", 50, test::in_bursts(100 * kMs), kSecond},
+                    Hour{"SlowBursts1000", -50, test::in_bursts(1000 * kMs), kSecond},
+                    Hour{"FastUnevenBursts", 50, test::in_uneven_bursts(100 * kMs, 1000 * kMs), kSecond},
+                    Hour{"SlowUnevenBursts", -50, test::in_uneven_bursts(100 * kMs, 1000 * kMs), kSecond},
+                    Hour{"VeryFastBursts", 100, test::in_bursts(1000 * kMs), kSecond},
+                    Hour{"VerySlowBursts", -100, test::in_uneven_bursts(100 * kMs, 1000 * kMs), kSecond},
+                    Hour{"FastShortBuffer", 50, test::in_bursts(50 * kMs), 200 * kMs},
+                    Hour{"SlowShortBuffer", -100, test::in_uneven_bursts(10 * kMs, 100 * kMs), 200 * kMs}),
+    [](const auto& which) { return which.param.name; });
+
+// When each packet left, and what the counters were in the end.
+struct Course {
+  std::vector<Left> left;
+  Playout::Counters counters;
+};
+
+Course course(const PacedSource::Options& o, std::int64_t seconds, std::int64_t buffer = kSecond,
+              std::size_t room = kRoom) {
+  PacedSource source(o);
+  Playout playout(buffer, room);
+  Course c;
+  const auto note = [&](const Left& left) { c.left.push_back(left); };
+  play(playout, source, o.start_ns + seconds * kSecond, note);
+  c.counters = playout.counters();
+  return c;
+}
+
+// Every packet is there, evenly spaced to a batch.
+void expect_even(const Course& c) {
+  for (std::size_t i = 0; i < c.left.size(); ++i) {
+    ASSERT_EQ(c.left[i].number, static_cast<std::int64_t>(i));
+    if (i == 0) continue;
+    ASSERT_NEAR(static_cast<double>(c.left[i].due_ns - c.left[i - 1].due_ns), 1'504'000, 300'000) << i;
+  }
+}
+
+TEST(Playout, GoesOnAcrossTheWrap) {
+  auto o = options();
+  o.first_pcr = static_cast<std::int64_t>(kPcrModulus) - 5 * kTicksPerSecond;
+  const auto c = course(o, 20);
+  expect_even(c);
+  EXPECT_EQ(c.counters.clock_jumps, 0U);
+}
+
+TEST(Playout, GoesOnWhereTheClockJumps) {
+  for (const std::int64_t jump : {-3 * kTicksPerSecond, 2 * kTicksPerSecond, 36'000 * kTicksPerSecond}) {
+    for (const bool bursts : {false, true}) {
+      auto o = options();
+      if (bursts) o.way = test::in_bursts(300 * kMs);
+      o.jump_at = 5000;
+      o.jump = jump;
+      const auto c = course(o, 20);
+      expect_even(c);
+      EXPECT_EQ(c.counters.clock_jumps, 1U);
+      EXPECT_EQ(c.counters.underflows + c.counters.overflows, 0U);
+      for (const auto& left : c.left) ASSERT_EQ(left.discontinuity, left.number == 5000) << left.number;
+    }
+  }
+}
+
+TEST(Playout, TakesASmallJumpOnlyWhereItIsSignalled) {
+  for (const bool flagged : {false, true}) {
+    auto o = options();
+    o.jump_at = 5000;
+    o.jump = kTicksPerSecond / 2;
+    o.flagged = flagged;
+    const auto c = course(o, 20);
+    EXPECT_EQ(c.counters.clock_jumps, flagged ? 1U : 0U);
+    if (flagged) expect_even(c);
+  }
+}
+
+TEST(Playout, AFlagWithoutAJumpChangesNothing) {
+  auto o = options();
+  o.jump_at = 5000;
+  o.flagged = true;
+  const auto c = course(o, 20);
+  expect_even(c);
+  EXPECT_EQ(c.counters.clock_jumps, 0U);
+}
+
+TEST(Playout, GoesOnWhenPacketsAreLost) {
+  const auto o = options();
+  PacedSource source(o);
+  Playout playout(kSecond, kRoom);
+  std::uint64_t seed = 1, pushed = 0, left_count = 0;
+  std::int64_t shortest = kNever, longest = 0;
+  const auto note = [&](const Left& left) {
+    ++left_count;
+    const std::int64_t wait = left.due_ns - o.start_ns - left.number * 1'504'000;
+    shortest = std::min(shortest, wait);
+    longest = std::max(longest, wait);
+  };
+  Player player(playout, note);
+  for (int i = 0; i < 60'000; ++i) {
+    const auto arrival = source.next();
+    seed = seed * 6364136223846793005U + 1442695040888963407U;
+    if (seed >> 33U < (1U << 31U) / 20) continue;  // one in twenty, PCRs too
+    player.push(arrival);
+    ++pushed;
+  }
+  EXPECT_EQ(left_count + playout.counters().waiting, pushed);
+  EXPECT_EQ(playout.counters().clock_jumps + playout.counters().underflows, 0U);
+  EXPECT_LT(longest - shortest, 20 * kMs);  // the place of a packet between two PCRs, one of them lost
+}
+
+// A network that stands still for longer than the buffer lasts, and then brings all at once.
+TEST(Playout, AfterAStallEverythingIsAsLateAsTheStallWasTooLong) {
+  auto o = options();
+  o.way = [](std::int64_t made) { return made > 10 * kSecond && made < 11'200 * kMs ? 11'200 * kMs : made; };
+  const auto c = course(o, 20);
+  EXPECT_EQ(c.counters.underflows, 1U);
+  EXPECT_EQ(c.counters.overflows, 0U);
+  EXPECT_EQ(c.counters.dropped, 0U);
+  const auto& last = c.left.back();
+  const std::int64_t wait = last.due_ns - o.start_ns - last.number * 1'504'000;
+  EXPECT_NEAR(static_cast<double>(wait), 1.2e9, 5e6);
+}
+
+// A source that stands still: its clock too.
+TEST(Playout, AfterAPauseOfTheSourceTheBufferIsThereAgain) {
+  auto o = options();
+  o.way = [](std::int64_t made) { return made > 10 * kSecond ? made + 3 * kSecond : made; };
+  const auto c = course(o, 25);
+  EXPECT_EQ(c.counters.underflows, 1U);
+  EXPECT_EQ(c.counters.overflows, 0U);
+  const auto& last = c.left.back();
+  EXPECT_NEAR(static_cast<double>(last.due_ns - o.start_ns - last.number * 1'504'000), 4e9, 5e6);
+  for (std::size_t i = 0; i < c.left.size(); ++i) ASSERT_EQ(c.left[i].number, static_cast<std::int64_t>(i));
+}
+
+TEST(Playout, JumpsAheadWhereTooMuchComes) {
+  auto o = options();
+  // The way gets two seconds shorter: all that was on it comes in a lump.
+  o.way = [](std::int64_t made) {
+    return made > 10 * kSecond ? std::max(made, 10 * kSecond + 2 * kSecond) : made + 2 * kSecond;
+  };
+  const auto c = course(o, 25);
+  EXPECT_EQ(c.counters.overflows, 1U);
+  EXPECT_EQ(c.counters.underflows, 0U);
+  EXPECT_NEAR(static_cast<double>(c.counters.dropped), 665, 40);
+  EXPECT_LE(c.counters.level_ns, 2 * kSecond);
+  int marks = 0;
+  for (std::size_t i = 1; i < c.left.size(); ++i) {
+    const bool gap = c.left[i].number != c.left[i - 1].number + 1;
+    ASSERT_EQ(c.left[i].discontinuity, gap) << i;
+    marks += gap ? 1 : 0;
+  }
+  EXPECT_EQ(marks, 1);
+}
+
+// A server that begins with the last seconds in a lump.
+TEST(Playout, BeginsNearTheLiveEdge) {
+  auto o = options();
+  o.way = [](std::int64_t made) { return std::max(made, 4 * kSecond); };
+  const auto c = course(o, 20);
+  EXPECT_EQ(c.counters.underflows + c.counters.overflows, 0U);
+  EXPECT_GT(c.counters.dropped, 665U);
+  EXPECT_LE(c.counters.level_ns, 2 * kSecond);
+  auto shorter = options();
+  shorter.way = [](std::int64_t made) { return std::max(made, kSecond); };
+  EXPECT_EQ(course(shorter, 20).counters.dropped, 0U);
+}
+
+TEST(Playout, NeverHoldsMoreThanItsRoom) {
+  const auto o = options();
+  PacedSource source(o);
+  Playout playout(kSecond, 300);  // less than a buffer's worth
+  std::uint64_t left = 0;
+  Player player(playout, [&](const Left&) { ++left; });
+  for (int i = 0; i < 20'000; ++i) {
+    player.push(source.next());
+    ASSERT_LE(playout.counters().waiting, 300U);
+  }
+  const auto counters = playout.counters();
+  EXPECT_GT(counters.overflows, 0U);
+  EXPECT_EQ(left + counters.dropped + counters.waiting, 20'000U);
+  EXPECT_GT(left, 15'000U);
+}
+
+TEST(Playout, GoesOnWhenTheNodesClockIsSet) {
+  for (const std::int64_t step : {3600 * kSecond, -3600 * kSecond}) {
+    const auto o = options();
+    PacedSource source(o);
+    Playout playout(kSecond, kRoom);
+    std::vector<Left> left;
+    const auto note = [&](const Left& l) { left.push_back(l); };
+    std::int64_t set = 0;
+    for (int i = 0; i < 20'000; ++i) {
+      auto arrival = source.next();
+      if (i == 10'000) set = step;
+      arrival.ns += set;
+      while (playout.next_due_ns() <= arrival.ns || i == 10'000) {  // whoever polls sees the step first
+        const auto batch = playout.pop(arrival.ns);
+        if (batch.packets.empty()) break;
+        note({PacedSource::number_of(batch.packets.data()), batch.due_ns - (i >= 10'000 ? step : 0), false});
+      }
+      playout.push(arrival.bytes, arrival.ns);
+    }
+    EXPECT_EQ(playout.counters().underflows + playout.counters().overflows, 0U);
+    ASSERT_GT(left.size(), 15'000U);
+    for (std::size_t i = 1; i < left.size(); ++i) {
+      ASSERT_NEAR(static_cast<double>(left[i].due_ns - left[i - 1].due_ns), 1'504'000, 3'000'000) << i;
+    }
+  }
+}
+
+TEST(Playout, WithoutPcrsPacketsLeaveABufferAfterTheyCame) {
+  Playout playout(300 * kMs, kRoom);
+  std::int64_t sum = 0, count = 0;
+  Player player(playout, [&](const Left& left) {
+    ++count;
+    sum += left.due_ns - (kSecond + left.number * 2 * kMs);
+  });
+  for (std::int64_t i = 0; i < 5000; ++i) {
+    player.push(numbered(test::packet(0x20, 0), i, kSecond + i * 2 * kMs));
+  }
+  EXPECT_GT(count, 4800);
+  EXPECT_NEAR(static_cast<double>(sum) / static_cast<double>(count), 300e6, 1e5);
+}
+
+TEST(Playout, TheLastPacketsLeaveThoughNoPcrFollows) {
+  const auto o = options();
+  PacedSource source(o);
+  Playout playout(kSecond, kRoom);
+  std::int64_t next = 0;
+  Player player(playout, [&](const Left& left) { ASSERT_EQ(left.number, next++); });
+  std::int64_t now = 0;
+  for (int i = 0; i < 1010; ++i) {  // ten packets after the last PCR
+    const auto arrival = source.next();
+    now = arrival.ns;
+    player.push(arrival);
+  }
+  player.drain(now + kSecond + 2 * kMs);
+  EXPECT_EQ(next, 1010);
+  EXPECT_EQ(playout.next_due_ns(), kNever);
+}
+
+TEST(Playout, AnotherPidTakesOverWhenTheFirstOnesPcrsEnd) {
+  const auto o = options();
+  Playout playout(kSecond, kRoom);
+  std::vector<Left> left;
+  Player player(playout, [&](const Left& l) { left.push_back(l); });
+  for (std::int64_t i = 0; i < 20'000; ++i) {
+    const std::uint64_t first = static_cast<std::uint64_t>(i) * 40'608;
+    auto p = test::packet(0x100, 0);
+    if (i % 25 == 0 && i < 8000) p = test::pcr_packet(0x100, 0, first);
+    if (i % 25 == 10) p = test::pcr_packet(0x200, 0, first + 500 * 27'000'000ULL);
+    player.push(numbered(p, i, o.start_ns + i * 1'504'000));
+  }
+  ASSERT_GT(left.size(), 19'000U);
+  EXPECT_EQ(playout.counters().underflows + playout.counters().overflows, 0U);
+  EXPECT_EQ(playout.counters().clock_jumps, 1U);
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    ASSERT_EQ(left[i].number, static_cast<std::int64_t>(i));
+    ASSERT_NEAR(static_cast<double>(left[i].due_ns - o.start_ns - left[i].number * 1'504'000), 1e9, 30e6)
+        << i;
+  }
+}
+
+TEST(Playout, ForgetsWhatWaitsAndBeginsAnew) {
+  const auto o = options();
+  PacedSource source(o);
+  Playout playout(kSecond, kRoom);
+  std::int64_t now = 0;
+  for (int i = 0; i < 3000; ++i) {
+    const auto arrival = source.next();
+    now = arrival.ns;
+    playout.push(arrival.bytes, now);
+  }
+  playout.clear();
+  EXPECT_EQ(playout.next_due_ns(), kNever);
+  EXPECT_EQ(playout.counters().waiting, 0U);
+  EXPECT_TRUE(playout.pop(now + 10 * kSecond).packets.empty());
+  std::int64_t next = 0;
+  auto again = options();
+  again.start_ns = now - 7200 * kSecond;
+  again.first_pcr = 77 * kTicksPerSecond;
+  PacedSource other(again);
+  play(playout, other, again.start_ns + 10 * kSecond,
+       [&](const Left& left) { ASSERT_EQ(left.number, next++); });
+  EXPECT_GT(next, 5000);
+}
+
+TEST(Playout, DoesNotAllocate) {
+  auto o = options();
+  o.way = test::in_bursts(100 * kMs);
+  PacedSource source(o);
+  std::vector<Arrival> arrivals;
+  for (int i = 0; i < 20'000; ++i) arrivals.push_back(source.next());
+  Playout playout(kSecond, kRoom);
+  const auto before = headgate::test::allocations();
+  for (const auto& arrival : arrivals) {
+    while (playout.next_due_ns() <= arrival.ns) playout.pop(arrival.ns);
+    playout.push(arrival.bytes, arrival.ns);
+  }
+  EXPECT_EQ(headgate::test::allocations(), before);
+  EXPECT_GT(playout.counters().waiting, 0U);
+}
+
+}  // namespace
+}  // namespace headgate::mpegts

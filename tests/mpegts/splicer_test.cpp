@@ -1,0 +1,629 @@
+#include "mpegts/remux/splicer.h"
+
+#include <gtest/gtest.h>
+
+#include "mpegts/remux/input_clock.h"
+#include "splice_support.h"
+#include "tests/support/allocation_count.h"
+
+namespace headgate::mpegts {
+namespace {
+
+using namespace test;
+
+Source first_source() { return {}; }
+
+// The same service from elsewhere: other PIDs, another clock.
+Source second_source() {
+  Source s;
+  s.tag = 2;
+  s.program = 7;
+  s.pmt_pid = 0x40;
+  s.pcr_pid = 0x51;
+  s.tracks = {track(0x02, 0x51), track(0x03, 0x52, "eng")};
+  s.clock = 77'000'000;
+  s.begin = kStart + 7 * kMs;
+  s.first_key = 11;
+  return s;
+}
+
+std::vector<int> tags(const std::vector<Pes>& list) {
+  std::vector<int> tags;
+  for (const Pes& p : list) {
+    if (tags.empty() || tags.back() != p.tag) tags.push_back(p.tag);
+  }
+  return tags;
+}
+
+const Pes& first_of(const std::vector<Pes>& list, int tag) {
+  return *std::find_if(list.begin(), list.end(), [&](const Pes& p) { return p.tag == tag; });
+}
+
+bool is_key(const Pes& p) { return p.payload.size() > 4 && p.payload[3] == 0xB3; }
+
+TEST(Splicer, FirstInputLeavesBitExact) {
+  Source a = first_source();
+  a.late_ns = 3 * kMs;
+  const auto packets = a.run(0, 4000);
+  Rig rig(2);
+  rig.run({packets, second_source().run(1, 4000)}, 4000);
+  std::vector<Packet> sent, left;
+  for (const Timed& t : packets) sent.push_back(t.packet);
+  std::stable_sort(sent.begin(), sent.end());
+  for (const Timed& t : rig.out) left.push_back(t.packet);
+  std::stable_sort(left.begin(), left.end());
+  EXPECT_EQ(left, sent);
+  EXPECT_TRUE(rig.splices.empty());
+}
+
+TEST(Splicer, FirstWantedInputGoesOnAirWithItsFirstPacketWhateverItIs) {
+  Splicer splicer(3);
+  splicer.want(2, kStart);
+  EXPECT_TRUE(splicer.on_packet(0, view(packet(0x50, 3)), kStart).empty());
+  EXPECT_FALSE(splicer.on_air());
+  const Packet p = packet(0x51, 9);
+  const auto out = splicer.on_packet(2, view(p), kStart + 1);
+  EXPECT_TRUE(std::equal(out.begin(), out.end(), p.begin(), p.end()));
+  EXPECT_EQ(splicer.on_air(), 2U);
+}
+
+TEST(Splicer, SwitchesAtARandomAccessPointBetweenTwoUnits) {
+  Rig rig(2);
+  rig.want_at(2000, 1);
+  rig.run({first_source().run(0, 6000), second_source().run(1, 6000)}, 6000);
+  EXPECT_EQ(rig.splicer.on_air(), 1U);
+  EXPECT_EQ(rig.splicer.counters().switches, 1U);
+  EXPECT_EQ(rig.splicer.counters().hard_switches, 0U);
+  ASSERT_EQ(rig.splices.size(), 1U);
+  // The second source's random access points: 11 * 40 + 7 ms, and every second from there.
+  EXPECT_GE(rig.splices[0], 2440);
+  EXPECT_LE(rig.splices[0], 2540);
+
+  const auto video = rig.pes(0x100);
+  EXPECT_EQ(tags(video), (std::vector{1, 2}));
+  for (const Pes& p : video) EXPECT_TRUE(p.whole) << (p.ns - kStart) / kMs;
+  EXPECT_TRUE(is_key(first_of(video, 2)));
+  EXPECT_TRUE(rises(video));
+  const auto audio = rig.pes(0x101);
+  EXPECT_EQ(tags(audio), (std::vector{1, 2}));
+  for (const Pes& p : audio) EXPECT_TRUE(p.whole) << (p.ns - kStart) / kMs;
+  EXPECT_TRUE(rises(audio));
+  EXPECT_TRUE(rig.counter_breaks().empty());
+
+  const auto clock = rig.clock(0x100);
+  EXPECT_FALSE(clock.backwards);
+  EXPECT_EQ(clock.discontinuities, 0);
+  EXPECT_LT(clock.worst_ns, 1 * kMs);
+  EXPECT_LE(clock.gap_ns, 80 * kMs);
+  for (const Timed& t : rig.out) {
+    const std::uint16_t pid = view(t.packet).pid().value;
+    EXPECT_TRUE(pid == 0 || pid == 0x1000 || pid == 0x100 || pid == 0x101) << pid;
+  }
+  // Alike but for the PIDs: receivers need no new PMT.
+  ASSERT_EQ(rig.pmts(0x1000).size(), 1U);
+  EXPECT_EQ(rig.pmts(0x1000)[0], first_source().pmt());
+}
+
+TEST(Splicer, KeepsTheDistanceBetweenPcrAndTimeStamps) {
+  Source b = second_source();
+  b.lead_ms = 730;
+  Rig rig(2);
+  rig.want_at(1000, 1);
+  rig.run({first_source().run(0, 4000), b.run(1, 4000)}, 4000);
+  std::optional<std::uint64_t> pcr;
+  int seen = 0;
+  for (const Timed& t : rig.out) {
+    const TsPacket p = view(t.packet);
+    if (p.pid().value != 0x100 || !p.payload_unit_start() || !p.has_pcr() || t.ns < kStart + 2500 * kMs) continue;
+    const auto times = remux::pes_times(p);
+    ASSERT_TRUE(times && times->dts);
+    // Sent 1 ms after the PCR's own moment, in which DTS was 730 ms ahead.
+    EXPECT_EQ(remux::wrap_distance(times->dts->ticks, p.pcr()->ticks / 300, kPtsModulus), 730 * 90 - 90);
+    EXPECT_EQ(p.pcr()->ticks % 300, 0U);
+    ++seen;
+  }
+  EXPECT_GT(seen, 30);
+}
+
+TEST(Splicer, GoesOnWhenItSwitchesBack) {
+  Rig rig(2);
+  rig.want_at(1500, 1);
+  rig.want_at(4000, 0);
+  rig.want_at(6500, 1);
+  rig.run({first_source().run(0, 9000), second_source().run(1, 9000)}, 9000);
+  EXPECT_EQ(rig.splicer.counters().switches, 3U);
+  const auto video = rig.pes(0x100);
+  EXPECT_EQ(tags(video), (std::vector{1, 2, 1, 2}));
+  for (const Pes& p : video) EXPECT_TRUE(p.whole);
+  EXPECT_TRUE(rises(video));
+  EXPECT_TRUE(rises(rig.pes(0x101)));
+  EXPECT_TRUE(rig.counter_breaks().empty());
+  EXPECT_FALSE(rig.clock(0x100).backwards);
+  EXPECT_LT(rig.clock(0x100).worst_ns, 1 * kMs);
+  EXPECT_EQ(rig.pmts(0x1000).size(), 1U);
+}
+
+TEST(Splicer, PcrGoesOnByTheTimeThatPassedThroughJitter) {
+  Source a = first_source(), b = second_source();
+  a.late_ns = 12 * kMs;
+  b.late_ns = 7 * kMs;
+  Rig rig(2);
+  for (int i = 0; i < 10; ++i) rig.want_at(1000 + 2000 * i, static_cast<std::size_t>((i + 1) % 2));
+  rig.run({a.run(0, 22000), b.run(1, 22000)}, 22000);
+  EXPECT_EQ(rig.splicer.counters().switches, 10U);
+  const auto clock = rig.clock(0x100);
+  EXPECT_FALSE(clock.backwards);
+  // No error is added by a switch.
+  EXPECT_LT(clock.worst_ns, 20 * kMs);
+}
+
+TEST(Splicer, GoesOnThroughTheWrapOfAllClocks) {
+  Source a = first_source(), b = second_source();
+  a.clock = kPtsModulus - 2 * 90'000;  // wraps after two seconds, time stamps half a second before
+  b.clock = kPtsModulus - 3 * 90'000;
+  Rig rig(2);
+  rig.want_at(1000, 1);
+  rig.want_at(5000, 0);
+  rig.run({a.run(0, 8000), b.run(1, 8000)}, 8000);
+  EXPECT_EQ(rig.splicer.counters().switches, 2U);
+  EXPECT_TRUE(rises(rig.pes(0x100)));
+  EXPECT_TRUE(rises(rig.pes(0x101)));
+  EXPECT_FALSE(rig.clock(0x100).backwards);
+  EXPECT_LT(rig.clock(0x100).worst_ns, 1 * kMs);
+}
+
+TEST(Splicer, TablesAndPcrGoOnBetweenTwoInputs) {
+  Source b = second_source();
+  b.first_key = 60;  // every 25 from there, but the rest of the first GOP is gone
+  auto late = without(b.run(1, 8000), 0, 4300);
+  Rig rig(2);
+  rig.want_at(4000, 1);
+  rig.run({without(first_source().run(0, 8000), 2000, 8000), late}, 8000);
+  // Two seconds in which nobody knows, then the tables, then the second source.
+  EXPECT_GE(rig.longest_gap(0x100, 1900, 4000), 1900);
+  EXPECT_LE(rig.longest_gap(0x100, 4020, 8000), 60);
+  EXPECT_LE(rig.longest_gap(0, 4020, 8000), 140);
+  EXPECT_LE(rig.longest_gap(0x1000, 4020, 8000), 140);
+  EXPECT_GT(rig.splicer.counters().filler_packets, 20U);
+  const auto clock = rig.clock(0x100);
+  EXPECT_FALSE(clock.backwards);
+  EXPECT_LT(clock.worst_ns, 1 * kMs);
+  EXPECT_TRUE(rig.counter_breaks().empty());
+  const auto video = rig.pes(0x100);
+  EXPECT_TRUE(rises(video));
+  EXPECT_TRUE(is_key(first_of(video, 2)));
+}
+
+TEST(Splicer, FallsSilentWhenTheWantedInputDoesNotComeEither) {
+  Rig rig(2);
+  rig.want_at(2000, 1);
+  rig.run({without(first_source().run(0, 9000), 2000, 9000), {}}, 9000);
+  EXPECT_LT((rig.out.back().ns - kStart) / kMs, 4100);
+  EXPECT_GT((rig.out.back().ns - kStart) / kMs, 3900);
+}
+
+TEST(Splicer, TheInputOnAirGoesOnWhileTheWantedOneDoesNotCome) {
+  const auto packets = first_source().run(0, 6000);
+  Rig rig(2);
+  rig.want_at(1000, 1);
+  rig.run({packets, {}}, 6000);
+  ASSERT_EQ(rig.out.size(), packets.size());
+  for (std::size_t i = 0; i < packets.size(); ++i) ASSERT_EQ(rig.out[i].packet, packets[i].packet);
+}
+
+TEST(Splicer, ComesBackToTheInputOnAirWithoutASwitch) {
+  Rig rig(2);
+  rig.want_at(3000, 1);
+  rig.want_at(3500, 0);
+  rig.run({without(first_source().run(0, 6000), 2000, 4000), without(second_source().run(1, 6000), 0, 6000)}, 6000);
+  EXPECT_EQ(rig.splicer.counters().switches, 0U);
+  EXPECT_GT(rig.splicer.counters().filler_packets, 10U);
+  for (const std::uint16_t pid : rig.counter_breaks()) EXPECT_TRUE(pid == 0x100 || pid == 0x101) << pid;
+  EXPECT_FALSE(rig.clock(0x100).backwards);
+  EXPECT_LT(rig.clock(0x100).worst_ns, 1 * kMs);
+  EXPECT_EQ(tags(rig.pes(0x100)).back(), 1);
+}
+
+TEST(Splicer, UnlikeTracksRaiseTheVersionOfThePmt) {
+  Source b = second_source();
+  b.tracks = {track(0x1B, 0x51), track(0x0F, 0x52, "eng")};
+  Rig rig(2);
+  rig.want_at(1000, 1);
+  rig.want_at(3000, 0);
+  rig.run({first_source().run(0, 6000), b.run(1, 6000)}, 6000);
+  const auto pmts = rig.pmts(0x1000);
+  ASSERT_EQ(pmts.size(), 3U);
+  EXPECT_EQ(pmts[0].version, 0);
+  EXPECT_EQ(pmts[1].version, 1);
+  EXPECT_EQ(pmts[2].version, 2);
+  EXPECT_EQ(pmts[1].program_number, 1);
+  EXPECT_EQ(pmts[1].pcr_pid, Pid{0x100});
+  ASSERT_EQ(pmts[1].streams.size(), 2U);
+  EXPECT_EQ(pmts[1].streams[0], track(0x1B, 0x100));
+  EXPECT_EQ(pmts[1].streams[1], track(0x0F, 0x101, "eng"));
+  EXPECT_EQ(pmts[2].streams, pmts[0].streams);
+  EXPECT_TRUE(rig.counter_breaks().empty());
+  EXPECT_TRUE(rises(rig.pes(0x100)));
+  // A receiver has the PMT before the first picture.
+  const auto second = std::find_if(rig.out.begin(), rig.out.end(), [&](const Timed& t) {
+    return (t.ns - kStart) / kMs >= rig.splices[0] && view(t.packet).pid().value == 0x100 &&
+           view(t.packet).payload_unit_start();
+  });
+  const auto table = std::find_if(rig.out.begin(), rig.out.end(), [&](const Timed& t) {
+    return (t.ns - kStart) / kMs >= rig.splices[0] && view(t.packet).pid().value == 0x1000;
+  });
+  EXPECT_LT(table, second);
+}
+
+TEST(Splicer, MapsSoundByLanguageThenInOrder) {
+  Source a = first_source(), b = second_source();
+  a.tracks = {track(0x02, 0x100), track(0x03, 0x101, "eng"), track(0x03, 0x102, "deu"), track(0x03, 0x103, "fra")};
+  b.tracks = {track(0x02, 0x51), track(0x03, 0x61, "ita"), track(0x03, 0x62, "deu"), track(0x03, 0x63, "eng"),
+              track(0x03, 0x64, "spa")};
+  Rig rig(2);
+  rig.want_at(1000, 1);
+  rig.run({a.run(0, 4000), b.run(1, 4000)}, 4000);
+  const auto pmts = rig.pmts(0x1000);
+  ASSERT_EQ(pmts.size(), 2U);
+  EXPECT_EQ(pmts[1].streams, (std::vector{track(0x02, 0x100), track(0x03, 0x101, "eng"), track(0x03, 0x102, "deu"),
+                                          track(0x03, 0x103, "ita")}));
+  for (const int pid : {0x101, 0x102, 0x103}) {
+    EXPECT_EQ(tags(rig.pes(static_cast<std::uint16_t>(pid))), (std::vector{1, 2})) << pid;
+  }
+  EXPECT_GT(rig.splicer.counters().left_out, 50U);  // of the Spanish track
+  EXPECT_TRUE(rig.counter_breaks().empty());
+}
+
+TEST(Splicer, LeavesOutTracksThatTheNextInputLacks) {
+  Source a = first_source();
+  a.tracks.push_back(track(0x03, 0x102, "deu"));
+  Rig rig(2);
+  rig.want_at(1000, 1);
+  rig.run({a.run(0, 4000), second_source().run(1, 4000)}, 4000);
+  const auto pmts = rig.pmts(0x1000);
+  ASSERT_EQ(pmts.size(), 2U);
+  EXPECT_EQ(pmts[1].streams, (std::vector{track(0x02, 0x100), track(0x03, 0x101, "eng")}));
+}
+
+TEST(Splicer, WithoutARandomAccessPointSwitchesHardAfterTwoSeconds) {
+  Source b = second_source();
+  b.first_key = -1;
+  Rig rig(2);
+  rig.want_at(2000, 1);
+  rig.run({first_source().run(0, 6000), b.run(1, 6000)}, 6000);
+  EXPECT_EQ(rig.splicer.counters().hard_switches, 1U);
+  ASSERT_EQ(rig.splices.size(), 1U);
+  EXPECT_GE(rig.splices[0], 4000);
+  EXPECT_LE(rig.splices[0], 4100);
+  const auto clock = rig.clock(0x100);
+  EXPECT_EQ(clock.discontinuities, 1);
+  EXPECT_FALSE(clock.backwards);
+  EXPECT_LT(clock.worst_ns, 1 * kMs);
+  for (const Pes& p : rig.pes(0x100)) EXPECT_TRUE(p.whole);
+}
+
+TEST(Splicer, RecognisesARandomAccessPointBehindLongHeaders) {
+  for (const std::uint8_t type : std::initializer_list<std::uint8_t>{0x02, 0x1B, 0x24}) {
+    Source a = first_source(), b = second_source();
+    a.tracks[0].stream_type = b.tracks[0].stream_type = type;
+    b.headers = 700;
+    b.picture_size = 9000;
+    Rig rig(2);
+    rig.want_at(2000, 1);
+    rig.run({a.run(0, 5000), b.run(1, 5000)}, 5000);
+    EXPECT_EQ(rig.splicer.counters().hard_switches, 0U) << int{type};
+    ASSERT_EQ(rig.splices.size(), 1U) << int{type};
+    EXPECT_LE(rig.splices[0], 2540) << int{type};
+    const auto video = rig.pes(0x100);
+    for (const Pes& p : video) EXPECT_TRUE(p.whole) << int{type};
+    EXPECT_GT(first_of(video, 2).payload.size(), 8000U) << int{type};
+    EXPECT_TRUE(rig.counter_breaks().empty());
+    EXPECT_FALSE(rig.clock(0x100).backwards);
+  }
+}
+
+TEST(Splicer, DropsLeadingPicturesOfAnOpenGroupAndMarksIt) {
+  for (const std::uint8_t type : std::initializer_list<std::uint8_t>{0x02, 0x24}) {
+    Source a = first_source(), b = second_source();
+    a.tracks[0].stream_type = b.tracks[0].stream_type = type;
+    b.open_group = true;
+    Rig rig(2);
+    rig.want_at(2000, 1);
+    rig.run({a.run(0, 6000), b.run(1, 6000)}, 6000);
+    EXPECT_EQ(rig.splicer.counters().hard_switches, 0U);
+    const auto video = rig.pes(0x100);
+    const auto first = std::find_if(video.begin(), video.end(), [](const Pes& p) { return p.tag == 2; });
+    ASSERT_NE(first, video.end());
+    int leading_at_once = 0, leading_later = 0, links = 0, key_pictures = 0;
+    for (auto p = first; p != video.end(); ++p) {
+      const bool key = type == 0x02 ? is_key(*p) : p->payload[10] >> 1 == 21 || p->payload[10] >> 1 == 16;
+      const bool leading = type == 0x02 ? p->payload[5] == 0x1F : p->payload[10] >> 1 == 9;
+      const bool link = type == 0x02 ? key && (p->payload[19] & 0x20) != 0 : p->payload[10] >> 1 == 16;
+      if (leading) ++(p - first < 20 ? leading_at_once : leading_later);
+      key_pictures += key ? 1 : 0;
+      if (link) {
+        ++links;
+        EXPECT_EQ(p, first);
+      }
+      EXPECT_TRUE(p->whole);
+    }
+    EXPECT_EQ(links, 1) << int{type};
+    EXPECT_GE(key_pictures, 3) << int{type};
+    EXPECT_EQ(leading_at_once, 0) << int{type};
+    EXPECT_GE(leading_later, 4) << int{type};
+    EXPECT_TRUE(rises(video));
+    EXPECT_TRUE(rig.counter_breaks().empty());
+    EXPECT_LE(rig.clock(0x100).gap_ns, 90 * kMs);  // the PCR of what is dropped goes on
+  }
+}
+
+TEST(Splicer, TimesNeverStepBackToAnInputThatIsSentLessAhead) {
+  Source a = first_source(), b = second_source();
+  a.lead_ms = 900;
+  b.lead_ms = 200;
+  Rig rig(2);
+  rig.want_at(1000, 1);
+  rig.run({a.run(0, 4000), b.run(1, 4000)}, 4000);
+  const auto video = rig.pes(0x100);
+  EXPECT_TRUE(rises(video));
+  for (const Pes& p : video) EXPECT_GE(remux::wrap_distance(p.pts, p.dts, kPtsModulus), 0);
+  EXPECT_TRUE(rises(rig.pes(0x101)));
+  // Later than at once the times are the source's own again.
+  EXPECT_EQ(remux::wrap_distance(video.back().dts, (video.end() - 2)->dts, kPtsModulus), 3600);
+  EXPECT_LT(rig.clock(0x100).worst_ns, 1 * kMs);
+}
+
+TEST(Splicer, CarriesThePcrOnItsOwnPidWhereverTheNextInputHasIt) {
+  Source a = first_source(), b = second_source();
+  b.pcr_pid = 0x60;  // of its own
+  for (const bool other_way : {false, true}) {
+    Rig rig(2);
+    rig.want_at(1000, 1);
+    rig.run({other_way ? b.run(0, 4000) : a.run(0, 4000), other_way ? a.run(1, 4000) : b.run(1, 4000)}, 4000);
+    EXPECT_EQ(rig.splicer.counters().switches, 1U);
+    const std::uint16_t pid = other_way ? 0x60 : 0x100;
+    const auto clock = rig.clock(pid);
+    EXPECT_GT(clock.count, 90U);
+    EXPECT_FALSE(clock.backwards);
+    EXPECT_LT(clock.worst_ns, 2 * kMs);
+    EXPECT_TRUE(rig.counter_breaks().empty());
+    EXPECT_EQ(rig.pmts(other_way ? 0x40 : 0x1000).size(), 1U);
+    for (const Timed& t : rig.out) {
+      EXPECT_TRUE(view(t.packet).pid().value == pid || !view(t.packet).has_pcr());
+    }
+    for (const Pes& p : rig.pes(other_way ? 0x51 : 0x100)) EXPECT_TRUE(p.whole);
+  }
+}
+
+TEST(Splicer, JoinsRadioAtAFrameOfSound) {
+  Source a = first_source(), b = second_source();
+  a.tracks = {track(0x03, 0x101, "eng")};
+  b.tracks = {track(0x03, 0x52, "eng")};
+  a.pcr_pid = 0x101;
+  b.pcr_pid = 0x52;
+  Rig rig(2);
+  rig.want_at(1000, 1);
+  rig.run({a.run(0, 4000), b.run(1, 4000)}, 4000);
+  ASSERT_EQ(rig.splices.size(), 1U);
+  EXPECT_LE(rig.splices[0], 1200);
+  EXPECT_EQ(rig.splicer.counters().hard_switches, 0U);
+  const auto audio = rig.pes(0x101);
+  EXPECT_EQ(tags(audio), (std::vector{1, 2}));
+  EXPECT_TRUE(rises(audio));
+  for (const Pes& p : audio) EXPECT_TRUE(p.whole);
+  EXPECT_TRUE(rig.counter_breaks().empty());
+}
+
+TEST(Splicer, JoinsAScrambledInputAtItsRandomAccessIndicator) {
+  Source b = second_source();
+  b.scrambled = true;
+  Rig rig(2);
+  rig.want_at(2000, 1);
+  rig.run({first_source().run(0, 5000), b.run(1, 5000)}, 5000);
+  ASSERT_EQ(rig.splices.size(), 1U);
+  EXPECT_LE(rig.splices[0], 2540);
+  // Its time stamps can't be reached: its clock passes as it is, and that is marked.
+  const auto clock = rig.clock(0x100);
+  EXPECT_EQ(clock.discontinuities, 1);
+  for (const Timed& t : rig.out) {
+    const TsPacket p = view(t.packet);
+    if (t.ns > kStart + 3000 * kMs && p.pid().value == 0x100 && p.has_pcr()) {
+      EXPECT_LT(std::abs(remux::wrap_distance(p.pcr()->ticks / 300, b.clock_at(t.ns), kPtsModulus)), 90);
+    }
+  }
+  EXPECT_TRUE(rig.counter_breaks().empty());
+}
+
+std::vector<Timed> multiplex(std::size_t input, std::uint8_t tag, std::uint64_t clock) {
+  Source one, two;
+  one.tag = two.tag = tag;
+  one.clock = clock;
+  two.clock = clock + 5'000'000;
+  two.program = 2;
+  two.pmt_pid = 0x2000 / 2;
+  two.pmt_pid = 0x1100;
+  two.pcr_pid = 0x200;
+  two.tracks = {track(0x02, 0x200), track(0x03, 0x201)};
+  auto all = one.run(input, 3000);
+  const auto more = two.run(input, 3000);
+  all.insert(all.end(), more.begin(), more.end());
+  std::stable_sort(all.begin(), all.end(), [](auto& a, auto& b) { return a.ns < b.ns; });
+  // One PAT of both programs in place of each of theirs.
+  Pat pat;
+  pat.entries = {{1, Pid{0x1000}}, {2, Pid{0x1100}}};
+  std::uint8_t counter = 0;
+  for (Timed& t : all) {
+    if (view(t.packet).pid() != kPatPid) continue;
+    const auto packed = split(pack_section(kPatPid, pat.to_section(), counter));
+    counter = (counter + 1) & 0x0F;
+    t.packet = packed[0];
+  }
+  return all;
+}
+
+TEST(Splicer, SwitchesAMultiplexAtOnceAndMarksEveryPcrPid) {
+  Rig rig(2);
+  rig.want_at(1000, 1);
+  rig.run({multiplex(0, 1, 1'000'000), multiplex(1, 2, 50'000'000)}, 3000);
+  ASSERT_EQ(rig.splices.size(), 1U);
+  EXPECT_LE(rig.splices[0], 1020);
+  EXPECT_TRUE(rig.counter_breaks().empty());
+  for (const std::uint16_t pid : std::initializer_list<std::uint16_t>{0x100, 0x200}) {
+    std::optional<bool> first;
+    int marks = 0;
+    for (const Timed& t : rig.out) {
+      const TsPacket p = view(t.packet);
+      if (p.pid().value != pid || !p.has_pcr() || t.ns < kStart + 1000 * kMs) continue;
+      if (p.pcr()->ticks < 40'000'000ULL * 300) continue;
+      if (!first) first = p.discontinuity();
+      marks += p.discontinuity() ? 1 : 0;
+    }
+    EXPECT_EQ(first, true) << pid;
+    EXPECT_EQ(marks, 1) << pid;
+    const auto list = rig.pes(pid);
+    EXPECT_EQ(list.back().tag, 2);
+    EXPECT_LE(std::count_if(list.begin(), list.end(), [](const Pes& p) { return !p.whole; }), 1);
+  }
+}
+
+TEST(Splicer, AbsorbsTheJumpOfASourceAfterASwitch) {
+  Source b = second_source(), again = second_source();
+  again.clock = 0;  // a publisher that came again
+  again.begin = kStart + 4007 * kMs;
+  auto packets = without(b.run(1, 8000), 4000, 8000);
+  const auto more = again.run(1, 3900);
+  packets.insert(packets.end(), more.begin(), more.end());
+  Rig rig(2);
+  rig.want_at(1000, 1);
+  rig.run({first_source().run(0, 8000), packets}, 7800);
+  EXPECT_EQ(rig.splicer.counters().switches, 1U);
+  const auto clock = rig.clock(0x100);
+  EXPECT_FALSE(clock.backwards);
+  EXPECT_LT(clock.worst_ns, 1 * kMs);
+  EXPECT_TRUE(rises(rig.pes(0x100)));
+  EXPECT_TRUE(rises(rig.pes(0x101)));
+}
+
+TEST(Splicer, MovesSpliceTimesOfCuesByTheSameOffset) {
+  Source a = first_source(), b = second_source();
+  a.tracks.push_back(track(0x86, 0x1F0));
+  b.tracks.push_back(track(0x86, 0x57));
+  auto packets = b.run(1, 4000);
+  // splice_null with pts_adjustment 0 (ANSI/SCTE 35 9.7.1).
+  Bytes cue{0xFC, 0x30, 0x11, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xF0, 0, 0, 0, 0};
+  const std::uint32_t crc = crc32_mpeg(cue);
+  for (int shift = 24; shift >= 0; shift -= 8) cue.push_back(static_cast<std::uint8_t>(crc >> shift));
+  packets.push_back({kStart + 3000 * kMs, 1, split(pack_section(Pid{0x57}, cue, 0))[0]});
+  Rig rig(2);
+  rig.want_at(1000, 1);
+  rig.run({a.run(0, 4000), packets}, 4000);
+  struct Sink final : SectionSink {
+    Bytes cue;
+    void on_section(Pid, std::span<const std::uint8_t> s) noexcept override { cue.assign(s.begin(), s.end()); }
+    void on_crc_error(Pid) noexcept override { ADD_FAILURE(); }
+  } sink;
+  SectionAssembler assembler{Pid{0x1F0}};
+  for (const Timed& t : rig.out) assembler.on_packet(view(t.packet), sink);
+  ASSERT_EQ(sink.cue.size(), cue.size());
+  std::uint64_t adjustment = sink.cue[4] & 1;
+  for (std::size_t i = 5; i < 9; ++i) adjustment = adjustment << 8 | sink.cue[i];
+  // By as much as the clock: that of the first source, where the second's was 76,000,000 ticks ahead.
+  const std::uint64_t at = kStart + 3000 * kMs;
+  EXPECT_LT(std::abs(remux::wrap_distance(adjustment, kPtsModulus + a.clock_at(at) - b.clock_at(at), kPtsModulus)), 90);
+}
+
+TEST(Splicer, KeepsTheNamesOfTheFirstInput) {
+  Source a = first_source(), b = second_source();
+  auto one = a.run(0, 5000);
+  auto two = b.run(1, 5000);
+  const auto sdt = [](std::uint8_t name) {
+    Bytes s{0x42, 0xF0, 0, 0, 1, 0xC1, 0, 0, 0, 1, 0xFF, 0, 1, 0xFC, 0x80, 6, 0x48, 4, 1, 0, 1, name};
+    s[2] = static_cast<std::uint8_t>(s.size() + 4 - 3);
+    const std::uint32_t crc = crc32_mpeg(s);
+    for (int shift = 24; shift >= 0; shift -= 8) s.push_back(static_cast<std::uint8_t>(crc >> shift));
+    return s;
+  };
+  for (int i = 0; i < 5; ++i) {
+    const auto counter = static_cast<std::uint8_t>(i);
+    one.push_back({kStart + i * 1000 * kMs, 0, split(pack_section(kSdtPid, sdt('A'), counter))[0]});
+    two.push_back({kStart + i * 1000 * kMs, 1, split(pack_section(kSdtPid, sdt('B'), counter))[0]});
+  }
+  Rig rig(2);
+  rig.want_at(1500, 1);
+  rig.run({one, two}, 5000);
+  int seen = 0;
+  for (const Timed& t : rig.out) {
+    if (view(t.packet).pid() != kSdtPid) continue;
+    EXPECT_EQ(t.packet[5 + 21], 'A');
+    seen += t.ns > kStart + 1900 * kMs ? 1 : 0;
+  }
+  EXPECT_GE(seen, 3);
+  EXPECT_TRUE(rig.counter_breaks().empty());
+}
+
+TEST(Splicer, FollowsAPmtThatChangesOnAir) {
+  Source b = second_source(), later = second_source();
+  later.tracks = {track(0x1B, 0x51), track(0x0F, 0x59, "eng")};
+  later.begin = kStart + 3007 * kMs;
+  later.clock = b.clock_at(later.begin);
+  auto packets = without(b.run(1, 5000), 3000, 5000);
+  later.counters = b.counters;
+  const auto more = later.run(1, 2000);
+  packets.insert(packets.end(), more.begin(), more.end());
+  Rig rig(2);
+  rig.want_at(1000, 1);
+  rig.run({first_source().run(0, 5000), packets}, 5000);
+  const auto pmts = rig.pmts(0x1000);
+  ASSERT_EQ(pmts.size(), 2U);
+  EXPECT_EQ(pmts[1].streams, (std::vector{track(0x1B, 0x100), track(0x0F, 0x101, "eng")}));
+  EXPECT_EQ(rig.pes(0x101).back().tag, 2);
+  EXPECT_GT(rig.pes(0x101).back().ns, kStart + 4500 * kMs);
+}
+
+TEST(Splicer, DoesNotAllocateWhileItSendsOrSwitches) {
+  const auto one = first_source().run(0, 6000), two = second_source().run(1, 6000);
+  std::vector<Timed> all = one;
+  all.insert(all.end(), two.begin(), two.end());
+  std::stable_sort(all.begin(), all.end(), [](auto& a, auto& b) { return a.ns < b.ns; });
+  Splicer splicer(2);
+  std::uint64_t before = 0;
+  for (const Timed& t : all) {
+    const std::int64_t ms = (t.ns - kStart) / kMs;
+    if (ms >= 500 && before == 0) before = headgate::test::allocations();
+    if (ms >= 1000) splicer.want(1, t.ns);
+    const std::uint64_t now = headgate::test::allocations();
+    splicer.on_packet(t.input, view(t.packet), t.ns);
+    splicer.on_time(t.ns);
+    // The plan for the next input and what takes it over are tables.
+    const bool planning = ms >= 1000 && ms <= 1100, taking_over = ms >= 1400 && ms <= 1600;
+    if (!planning && !taking_over) {
+      EXPECT_EQ(headgate::test::allocations(), now) << ms;
+    }
+  }
+  EXPECT_EQ(splicer.counters().switches, 1U);
+}
+
+TEST(InputClock, TakesThePcrThatCameSoonest) {
+  remux::InputClock clock;
+  std::int64_t now = kStart;
+  for (int i = 0; i < 200; ++i, now += 20 * kMs) {
+    const std::int64_t late = i % 3 == 0 ? 0 : 15 * kMs;
+    clock.on_pcr(static_cast<std::uint64_t>(now - kStart) / 1000 * 27 + 5000, false, now + late);
+  }
+  EXPECT_NEAR(static_cast<double>(clock.at(now)), static_cast<double>((now - kStart) / 1000 * 27 + 5000), 2700);
+}
+
+TEST(InputClock, TellsAJumpAndWhatItWouldHaveShown) {
+  remux::InputClock clock;
+  EXPECT_FALSE(clock.on_pcr(27'000'000, false, kStart));
+  EXPECT_FALSE(clock.on_pcr(27'000'000 + 2'700'000, false, kStart + 100 * kMs));
+  const auto expected = clock.on_pcr(500'000'000, false, kStart + 200 * kMs);
+  ASSERT_TRUE(expected);
+  EXPECT_EQ(*expected, 27'000'000U + 5'400'000U);
+  EXPECT_EQ(clock.at(kStart + 300 * kMs), 502'700'000U);
+  // Signalled, a smaller one is enough.
+  EXPECT_TRUE(clock.on_pcr(502'700'000 + 5'400'000, true, kStart + 300 * kMs));
+}
+
+}  // namespace
+}  // namespace headgate::mpegts
