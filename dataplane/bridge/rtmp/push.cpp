@@ -153,7 +153,8 @@ class Sender : public std::enable_shared_from_this<Sender>, public hub::FrameSin
     ++status_.failures;
     status_.error = error.empty() ? "the server ended the stream" : error;
     // Many servers say yes to a wrong stream name and then close.
-    if (stream_ != nullptr && !was_good) status_.error += " soon after it let us publish: is the stream name right?";
+    if (stream_ != nullptr && !was_good)
+      status_.error += " soon after it let us publish: is the stream name right?";
     stream_.reset();
     enter(PushState::waiting);
     retry_.expires_after(pauses_.next(random_()));
