@@ -37,8 +37,9 @@ struct SourceStatus {
   std::uint64_t packets = 0;                   // transport packets handed on
   std::map<std::string, std::uint64_t> drops;  // by reason, as in control/protocol/bridge_drops.h
   std::map<std::string, std::string> details;  // of the protocol: "rtt_ms", "encoder", …
-  // Tracks that are not carried, and why: a protocol adds its own, what TS can't carry is added here.
-  std::vector<hub::LeftOutTrack> left_out;
+  std::vector<hub::LeftOutTrack> left_out;     // tracks that are not carried, and why
+  std::vector<hub::LeftOutTrack>
+      left_out_by_source;  // of these, what the protocol itself leaves out; it writes them
 };
 
 // One input. At most one source is attached at a time.

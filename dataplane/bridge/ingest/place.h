@@ -70,7 +70,6 @@ class Place final : public Entry, private hub::FrameSink {
   std::uint64_t ring_full_ = 0;
   std::uint64_t unattached_ = 0;
   mutable SourceStatus status_;
-  mutable std::vector<hub::LeftOutTrack> left_out_;  // of status_.left_out, those that FrameInput named
 };
 
 }  // namespace headgate::bridge::ingest
