@@ -332,6 +332,28 @@ TEST(Splicer, AbsorbsTheJumpOfASourceAfterASwitch) {
   EXPECT_TRUE(rises(rig.pes(0x101)));
 }
 
+TEST(Splicer, DoesNotTakeAStallForAJump) {
+  auto packets = second_source().run(1, 8000);
+  const std::int64_t from = kStart + 4000 * kMs, to = kStart + 5500 * kMs;
+  for (Timed& t : packets) {
+    if (t.ns >= from && t.ns < to) t.ns = to;  // all of it comes at once
+  }
+  Rig rig(2);
+  rig.want_at(1000, 1);
+  rig.run({first_source().run(0, 8000), packets}, 8000);
+  const auto video = rig.pes(0x100), audio = rig.pes(0x101);
+  for (const auto* list : {&video, &audio}) {
+    EXPECT_TRUE(rises(*list));
+    // Nothing is missing, nothing moved: one step for all.
+    const auto first = std::find_if(list->begin(), list->end(), [](const Pes& p) { return p.tag == 2; });
+    for (auto p = first + 1; p != list->end(); ++p) {
+      EXPECT_EQ(remux::wrap_distance(p->dts, (p - 1)->dts, kPtsModulus), list == &video ? 3600 : 10'800);
+    }
+  }
+  EXPECT_FALSE(rig.clock(0x100).backwards);
+  EXPECT_LT(rig.clock(0x100, 5600).worst_ns, 1 * kMs);
+}
+
 TEST(Splicer, DoesNotAllocateWhileItSendsOrSwitches) {
   const auto one = first_source().run(0, 6000), two = second_source().run(1, 6000);
   std::vector<Timed> all = one;
@@ -373,8 +395,16 @@ TEST(InputClock, TellsAJumpAndWhatItWouldHaveShown) {
   ASSERT_TRUE(expected);
   EXPECT_EQ(*expected, 27'000'000U + 5'400'000U);
   EXPECT_EQ(clock.at(kStart + 300 * kMs), 502'700'000U);
+  // Late, but it follows: a stall until a second has passed.
+  std::int64_t now = kStart + 2500 * kMs;
+  std::uint64_t pcr = 502'700'000;
+  int jumps = 0;
+  for (int i = 0; i < 15; ++i, now += 100 * kMs) {
+    if (clock.on_pcr(pcr += 2'700'000, false, now)) ++jumps;
+    EXPECT_EQ(jumps, i < 10 ? 0 : 1) << i;
+  }
   // Signalled, a smaller one is enough.
-  EXPECT_TRUE(clock.on_pcr(502'700'000 + 5'400'000, true, kStart + 300 * kMs));
+  EXPECT_TRUE(clock.on_pcr(pcr + 8'100'000, true, now));
 }
 
 }  // namespace
