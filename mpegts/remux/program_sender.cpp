@@ -7,12 +7,12 @@
 namespace headgate::mpegts::remux {
 namespace {
 
-constexpr std::int64_t kFar = 10 * 90'000;     // farther apart, time stamps tell nothing of one another
-constexpr std::int64_t kTolerance = 900;       // 10 ms, less than any frame of sound
+constexpr std::int64_t kFar = 10 * 90'000;    // farther apart, time stamps tell nothing of one another
+constexpr std::int64_t kTolerance = 900;      // 10 ms, less than any frame of sound
 constexpr std::int64_t kLateStep = 90;        // 1 ms
 constexpr std::int64_t kLateShare = 64;       // pictures that come too late follow so much faster
 constexpr std::int64_t kMaxSpacing = 90'000;  // of PES packets of one track
-constexpr std::uint8_t kSpliceInfo = 0xFC;     // ANSI/SCTE 35 9.6
+constexpr std::uint8_t kSpliceInfo = 0xFC;    // ANSI/SCTE 35 9.6
 
 std::int64_t distance90(std::uint64_t a, std::uint64_t b) noexcept {
   return wrap_distance(a, b, kPtsModulus);
@@ -135,8 +135,8 @@ bool ProgramWriter::wanted(Slot& slot, const Times& times, std::int64_t now_ns) 
   return true;
 }
 
-// The former input was sent further ahead: its pictures come first, ours follow fast until they have caught up.
-// Both functions rise with their argument, so that the order of pictures stays.
+// The former input was sent further ahead: its pictures come first, ours follow fast until they have caught
+// up. Both functions rise with their argument, so that the order of pictures stays.
 void ProgramWriter::past_the_seam(Slot& slot, std::uint64_t& pts, std::uint64_t& dts) noexcept {
   Slot::Seam& seam = slot.seam;
   if (!seam.known) {
