@@ -163,14 +163,19 @@ TEST(ConstantRate, APacketTakesTheFirstPositionThatItCan) {
 class ConstantRateHour : public testing::TestWithParam<double> {};
 
 TEST_P(ConstantRateHour, NeverDriftsAgainstTheSource) {
-  auto o = varying();
+  // A fifth of the other tests' rates: an hour has packets enough.
+  constexpr std::uint64_t kSlow = kRate / 5;
+  PacedSource::Options o;
+  o.packet_gap *= 5;
+  o.pcr_every /= 5;
+  o.burst = [](std::int64_t interval) { return interval % 5 == 0 ? 12 : 2; };
   o.ppm = GetParam();
   o.way = test::in_uneven_bursts(20 * kMs, 300 * kMs);
   o.first_pcr = static_cast<std::int64_t>(kPcrModulus) - 600 * kTicksPerSecond;  // wraps on the way
   PacedSource source(o);
   PacedSource twin(o);
   Playout playout(kSecond, 10'000);
-  Sender sender;
+  Sender sender(kSlow);
   sender.receiver.keep_numbers = false;
   std::size_t longest_queue = 0;
   const auto play = [&](std::int64_t until) {
@@ -187,7 +192,7 @@ TEST_P(ConstantRateHour, NeverDriftsAgainstTheSource) {
   }
   const auto& stamps = sender.receiver.stamps;
   ASSERT_GT(stamps.size(), 90'000U);
-  EXPECT_LE(sender.receiver.worst_accuracy(kRate), 1.0);
+  EXPECT_LE(sender.receiver.worst_accuracy(kSlow), 1.0);
   EXPECT_EQ(sender.stage.counters().dropped, 0U);
   EXPECT_EQ(playout.counters().underflows + playout.counters().overflows, 0U);
   EXPECT_LT(longest_queue, 60U);
