@@ -12,9 +12,9 @@
 namespace headgate::bridge::srt {
 namespace {
 
-constexpr int kMostAtOnce = 4096;            // messages of a connection before the next one's turn
+constexpr int kMostAtOnce = 4096;                 // messages of a connection before the next one's turn
 constexpr std::int64_t kMaxSilence = 30'000'000;  // us
-constexpr std::int64_t kTellGate = 100'000;  // us
+constexpr std::int64_t kTellGate = 100'000;       // us
 constexpr std::uint32_t kSequenceMask = 0x7fffffff;
 
 }  // namespace
@@ -93,11 +93,12 @@ void Intake::measure_all(std::int64_t now_us) {
   }
   // Whose handshake libsrt ended had the wrong passphrase.
   for (auto& [input, port] : ports_) {
+    const InputId at = input;
     const std::lock_guard lock(port->door->mutex);
     std::erase_if(port->door->let_in, [&](const PortDoor::Knock& knock) {
       if (srt_getsockstate(knock.socket) < SRTS_BROKEN && now_us - knock.at_us < 3'000'000) return false;
       gate_->refuse(Refusal::secret, knock.address, "");
-      tell(Failed{port->input, knock.address + ": its passphrase is wrong or missing"});
+      tell(Failed{at, knock.address + ": its passphrase is wrong or missing"});
       return true;
     });
   }
