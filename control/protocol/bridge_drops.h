@@ -64,6 +64,12 @@ inline constexpr std::array kIngestDrops{
     BridgeReason{"segment_gap", "client", "HLS segment that the playlist marks as missing (EXT-X-GAP)"},
 };
 
+// Of one push by RTMP or SRT. Counted are frames, or packets.
+inline constexpr std::array kPushDrops{
+    BridgeReason{"push_skipped", "output",
+                 "frame or packet that a push lost because its target did not keep up"},
+};
+
 // Of the HTTP server.
 inline constexpr std::array kHttpRefusals{
     BridgeReason{"connections", "client", "more connections than the server takes"},
