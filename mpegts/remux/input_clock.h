@@ -1,6 +1,6 @@
-// What an input's PCR shows at any moment, from the PCRs that came (ISO/IEC 13818-1:2022 2.4.3.5). Packets are
-// only ever late, so of the last half to whole second the PCR that came earliest against our clock counts.
-// Threading: owned by one thread.
+// What an input's PCR shows at any moment, from the PCRs that came (ISO/IEC 13818-1:2022 2.4.3.5). Packets
+// are only ever late, so of the last half to whole second the PCR that came earliest against our clock
+// counts. Threading: owned by one thread.
 #pragma once
 
 #include <algorithm>

@@ -10,6 +10,7 @@ import http.server
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -36,11 +37,13 @@ CHANNELS = [
     {"id": "bars", "name": "Bars, service 102 of two", "file": "two-services", "group": "239.213.1.3", "program": 102,
      "push": "udp://239.213.2.3:5000"},
 ]
+# The way back: an encoder publishes to it by RTMP or SRT, a slate stands in while none does.
+STUDIO = {"id": "studio", "name": "Studio: a slate until you publish", "file": "slate", "push": "udp://239.213.2.4:5000"}
 
 SIZE = "size=640x360:rate=25"
-PICTURES = {"clock": f"testsrc2={SIZE}", "colours": f"gradients={SIZE}:speed=0.05:nb_colors=5",
+PICTURES = {"slate": f"rgbtestsrc={SIZE}", "clock": f"testsrc2={SIZE}", "colours": f"gradients={SIZE}:speed=0.05:nb_colors=5",
             "bars": f"smptehdbars={SIZE},hue=H=2*PI*t/10", "other": f"testsrc={SIZE}"}
-SOUNDS = {"clock": "sine=frequency=330:beep_factor=4:sample_rate=48000", "colours": "sine=frequency=523:sample_rate=48000",
+SOUNDS = {"slate": "sine=frequency=660:sample_rate=48000", "clock": "sine=frequency=330:beep_factor=4:sample_rate=48000", "colours": "sine=frequency=523:sample_rate=48000",
           "bars": "sine=frequency=1000:sample_rate=48000", "other": "sine=frequency=220:sample_rate=48000"}
 VIDEO = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "50", "-keyint_min", "50", "-sc_threshold", "0",
          "-b:v", "1200k", "-maxrate", "1200k", "-bufsize", "1200k", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "128k"]
@@ -160,6 +163,7 @@ def encode():
     title = lambda name: ["-metadata", f"service_name={name}", "-metadata", "service_provider=Headgate demo"]
     recipes = {
         "clock": [*inputs("clock"), *VIDEO, *title("Clock"), *mux, "-muxrate", "1700k"],
+        "slate": [*inputs("slate"), *VIDEO, *title("Slate"), *mux, "-muxrate", "1700k"],
         "colours": [*inputs("colours"), *VIDEO, *title("Colours"), *mux, "-muxrate", "1700k"],
         "two-services": [*inputs("other"), *inputs("bars"), "-map", "0:v", "-map", "1:a", "-map", "2:v", "-map", "3:a", *VIDEO,
                          "-program", "program_num=101:title=Other:st=0:st=1", "-program",
@@ -226,6 +230,16 @@ def free_port(wanted, taken=(), kind=socket.SOCK_STREAM):
     raise RuntimeError(f"no free port from {wanted} on")
 
 
+def slate():
+    return MEDIA / f"{STUDIO['file']}-{LOOP_SECONDS}.ts"
+
+
+def publish_address(folder, host, ports):
+    """Where an encoder publishes to the studio by RTMP: the server's URL and the stream key in one."""
+    key = (folder / "publish.key").read_text().strip()
+    return f"rtmp://{host}:{ports['rtmp']}/live/{STUDIO['id']}?key={key}"
+
+
 def write_configuration(folder, link, ports):
     channels = {}
     everywhere = "[::]" if has_ipv6() else "0.0.0.0"
@@ -235,6 +249,13 @@ def write_configuration(folder, link, ports):
         if channel["program"]:
             entry["program"] = channel["program"]
         channels[channel["id"]] = entry
+    key = folder / "publish.key"
+    key.touch(mode=0o600)
+    key.write_text(secrets.token_hex(8) + "\n")
+    channels[STUDIO["id"]] = {
+        "name": STUDIO["name"], "inputs": [{"publish": {"key_file": "publish.key"}}, f"file://{slate()}"],
+        "failover": {"after": "1s", "hold": "2s"}, "remux": {"bitrate": "2Mbps"}, "push": [STUDIO["push"]],
+        "serve": {"hls": {"segment": "2s"}, "rtmp": {}, "srt": {}, "http-ts": {}}}
     node = {"node": "demo", "run_dir": str(folder / "run"), "data_dir": str(folder / "data"),
             "interfaces": {"cap0": {"device": f"af_packet:{link}", "address": f"{GATEWAY}/24"}},
             "fastpath": {"hugepages": "never"},
@@ -282,7 +303,8 @@ PAGE = Path(__file__).with_name("demo.html")
 
 def start_page(port, ports):
     content = {"http_port": ports["http"], "rtmp_port": ports["rtmp"], "srt_port": ports["srt"], "channels": [
-        {"id": c["id"], "name": c["name"], "input": f"udp://{c['group']}:5000", "push": c["push"]} for c in CHANNELS]}
+        *({"id": c["id"], "name": c["name"], "input": f"udp://{c['group']}:5000", "push": c["push"]} for c in CHANNELS),
+        {"id": STUDIO["id"], "name": STUDIO["name"], "input": "publish, or the slate", "push": STUDIO["push"]}]}
     body = PAGE.read_text().replace("{{demo}}", json.dumps(content)).encode()
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -338,7 +360,7 @@ def log_tail(log, lines=25):
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
-def decode(command_prefix, url, extra=()):
+def decode(command_prefix, url, extra=(), least_pictures=80):
     """What ffprobe says of the address, and what decoding 7 s of it gives: (description, error or None)."""
     probe = subprocess.run([*command_prefix, "timeout", "-s", "KILL", "40", "ffprobe", "-v", "error", *extra, "-show_entries",
                             "stream=codec_type,codec_name,width,height,sample_rate", "-of", "json", url],
@@ -358,15 +380,37 @@ def decode(command_prefix, url, extra=()):
     text = (f"{video['codec_name']} {video['width']}x{video['height']}, {frames} pictures decoded, {len(pictures)} of them different; "
             f"{audio['codec_name']} {audio['sample_rate']} Hz, {sounds} frames decoded")
     # A receiver that joins in the middle waits up to 2 s for its first picture.
-    if frames < 100 or len(pictures) < 80 or sounds < 150:
+    if frames < 100 or len(pictures) < least_pictures or sounds < 150:
         return text, f"too little: {play.stderr.strip()[-300:]}"
     return text, None
+
+
+def check_publishing(folder, ports, names):
+    """One line for what is published by RTMP and leaves as multicast; True when it does."""
+    encoder = subprocess.Popen(["timeout", "-s", "KILL", "60", "ffmpeg", "-v", "error", "-nostdin", "-re", "-i",
+                                str(MEDIA / f"clock-{LOOP_SECONDS}.ts"), "-c", "copy", "-f", "flv", publish_address(folder, "127.0.0.1", ports)],
+                               stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wanted = f'headgate_input_active{{channel="{STUDIO["id"]}",input="1"}} 1'.encode()
+        end = time.monotonic() + 20
+        while wanted not in get(ports["admin"], "/metrics")[1]:
+            if time.monotonic() > end or encoder.poll() is not None:
+                say(f"FAILED {STUDIO['id']:8} published by RTMP          the encoder did not come on air")
+                return False
+            time.sleep(0.2)
+        group, port = STUDIO["push"].split("//")[1].split(":")
+        text, error = decode(["ip", "netns", "exec", names["snk"]], f"udp://{group}:{port}?localaddr={SINK}&timeout=8000000&fifo_size=100000&overrun_nonfatal=1")
+        say(f"{'ok    ' if error is None else 'FAILED'} {STUDIO['id']:8} {'published by RTMP':26} {text}{'' if error is None else ' - ' + error}")
+        return error is None
+    finally:
+        encoder.kill()
+        encoder.wait()
 
 
 def check(ports, names):
     """One line an output; True when all carry media."""
     good = True
-    for channel in CHANNELS:
+    for channel in [*CHANNELS, STUDIO]:
         port = channel["push"].rsplit(":", 1)[1]
         group = channel["push"].split("//")[1].rsplit(":", 1)[0]
         if channel["push"].startswith("rtp"):
@@ -376,7 +420,7 @@ def check(ports, names):
         outputs = [(channel["push"], ["ip", "netns", "exec", names["snk"]], *multicast),
                    *((protocol, [], address, ()) for protocol, address in addresses(channel["id"], "127.0.0.1", ports).items())]
         for label, prefix, url, extra in outputs:
-            text, error = decode(prefix, url, extra)
+            text, error = decode(prefix, url, extra, least_pictures=1 if channel is STUDIO else 80)  # a slate stands still
             good &= error is None
             say(f"{'ok    ' if error is None else 'FAILED'} {channel['id']:8} {label:26} {text}{'' if error is None else ' - ' + error}")
     return good
@@ -409,12 +453,12 @@ def serve(checking):
         os.write(pipe, f"{gateway.pid} ".encode())
         wait_for("the gateway is ready", lambda: get(ports["admin"], "/readyz")[0] == 200, 20, gateway, log)
         start_page(ports["page"], ports)
-        for channel in CHANNELS:
+        for channel in [*CHANNELS, STUDIO]:
             wait_for(f"{channel['id']} has a playlist", lambda: b"EXT-X-STREAM-INF" in get(ports["http"], f"/{channel['id']}/index.m3u8")[1],
                      30, gateway, log)
         if checking:
             status, body = get(ports["page"], "/")
-            good = check(ports, names) and status == 200 and all(f'"{c["id"]}"'.encode() in body for c in CHANNELS)
+            good = check(ports, names) and check_publishing(folder, ports, names) and status == 200 and all(f'"{c["id"]}"'.encode() in body for c in CHANNELS)
             if not good:
                 say(f"the gateway's log ends with\n{log_tail(log)}")
             say(f"demo: {'every output of every channel carries media' if good else 'FAILED'}")
@@ -439,13 +483,15 @@ def announce(folder, ports):
     control = f"--socket {folder}/run/control.sock"
     say("\nOpen in a browser:")
     for host in hosts:
-        say(f"  http://{host}:{ports['page']}/            all three channels")
-    for channel in CHANNELS:
+        say(f"  http://{host}:{ports['page']}/            all channels")
+    for channel in [*CHANNELS, STUDIO]:
         say(f"  http://{hosts[0]}:{ports['http']}/{channel['id']}/    {channel['name']}")
     say("\nPlay with another program:")
-    for channel in CHANNELS:
+    for channel in [*CHANNELS, STUDIO]:
         for address in addresses(channel["id"], hosts[0], ports).values():
             say(f"  ffplay '{address}'")
+    say("\nPublish to the studio (OBS: server up to /live, the rest is the stream key); it goes on air after 2 s, and out as multicast:")
+    say(f"  ffmpeg -re -i build/demo/clock-{LOOP_SECONDS}.ts -c copy -f flv '{publish_address(folder, hosts[0], ports)}'")
     say(f"\nMetrics: http://127.0.0.1:{ports['admin']}/metrics (this machine only)\n\nTry, from this folder and as root:")
     say(f"  {command} status {control}")
     say(f"  {command} status clock {control}")

@@ -57,7 +57,7 @@ struct Sink {
     };
   }
   std::ofstream file;
-  FakeEntry entry;
+  PlaceEntry entry;
   std::unique_ptr<ingest::Source> source;
 };
 
@@ -140,7 +140,7 @@ class Program {
       if (verb == "publish") add_publisher(word(1), word(2), word(3));
       std::cout << (apply() ? "applied" : "refused") << std::endl;
     } else if (verb == "rtmp") {
-      FakeEntry& entry = publishers_.at(word(1))->entry;
+      PlaceEntry& entry = publishers_.at(word(1))->entry;
       std::cout << (entry.attach("rtmp", {}) ? "attached" : "refused") << std::endl;
       rtmp_until_ = Clock::now() + std::chrono::milliseconds(std::stoi(word(2)));
       rtmp_ = word(1);
@@ -191,7 +191,7 @@ class Program {
     });
   }
 
-  static nlohmann::json about(const FakeEntry& entry) {
+  static nlohmann::json about(const PlaceEntry& entry) {
     static constexpr const char* kStates[] = {"waiting", "connecting", "receiving"};
     const ingest::SourceStatus& status = entry.status();
     return {{"state", kStates[static_cast<int>(status.state)]},

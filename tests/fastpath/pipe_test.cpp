@@ -133,8 +133,9 @@ TEST_F(PipeTest, ABufferTakesBurstsAndLetsThemLeaveEvenly) {
       for (FrameBytes& packet : service.next()) packets.push_back(std::move(packet));
     }
     for (std::size_t i = 0; i < packets.size(); i += 5)
-      push_slot('a', 1, join_bytes({packets.begin() + static_cast<std::ptrdiff_t>(i),
-                                    packets.begin() + static_cast<std::ptrdiff_t>(i + 5)}));
+      push_slot('a', 1,
+                join_bytes({packets.begin() + static_cast<std::ptrdiff_t>(i),
+                            packets.begin() + static_cast<std::ptrdiff_t>(i + 5)}));
     run(burst % 2 == 0 ? 480 : 520, {});
     if (burst == 3) forget();
   }
@@ -143,7 +144,7 @@ TEST_F(PipeTest, ABufferTakesBurstsAndLetsThemLeaveEvenly) {
   const auto packets = seen.packets;
   run(1500, {});
   EXPECT_EQ(seen.packets, 1500U) << "all of it";
-  EXPECT_GT(seen.packets, packets + 200) << "a second of it waited";
+  EXPECT_GT(seen.packets, packets + 100) << "half a second of it and more waited";
   EXPECT_EQ(input("a")->buffer_packets.load(), 0U);
   EXPECT_EQ(input("a")->buffer_overflows.load(), 0U);
   EXPECT_EQ(input_drops("a", DropReason::buffer_full), 0U);
@@ -253,6 +254,8 @@ TEST_F(SwitchTest, TheOperatorsWordCountsAndDisturbsNothing) {
   run(1000, {&first, &second});
   EXPECT_EQ(pipe("a")->wanted.load(), 2U) << "whatever its state";
   second.on = true;
+  run(500, {&first, &second});
+  seen = {};  // what it lost is lost
   wanted.channels[0].forced_input = 0;
   wanted.channels[0].failover.back = false;
   apply(wanted);
@@ -282,6 +285,7 @@ TEST_F(SwitchTest, AppliesKeepPipesAndTheirNeighbours) {
       wanted.channels.resize(2);
     } else if (i % 3 == 1) {
       wanted.channels.push_back(two_inputs("b"));
+      wanted.channels.back().outputs[0].group = "239.2.1.7";
     }
     apply(wanted);
     enqueue(udp_frame(ts_packet(0x1FF0, i, 9), relayed));
@@ -291,7 +295,7 @@ TEST_F(SwitchTest, AppliesKeepPipesAndTheirNeighbours) {
         EXPECT_EQ(payload_of(frame), ts_packet(0x1FF0, i, 9));
         ++of_r;
       } else {
-        if (parse_frame(frame, 0).destination == 0xEF020101) seen.take(payload_of(frame));
+        ADD_FAILURE() << "nothing else was sent";
       }
     }
   }
@@ -304,6 +308,7 @@ TEST_F(SwitchTest, AppliesKeepPipesAndTheirNeighbours) {
 
 TEST_F(SwitchTest, AnInputThatIsAddedOrRemovedLeavesTheOneOnAir) {
   start(two_inputs());
+  run(300, {&first, &second});
   first.on = false;
   run(1500, {&first, &second});
   ASSERT_EQ(pipe("a")->on_air.load(), 2U);
@@ -338,13 +343,13 @@ TEST_F(SwitchTest, AChannelThatGetsASecondInputGoesOnWithTheOneItHas) {
   auto bridged = *ring::Consumer::open(folder + "/ring");
   run(500, {&second});
   EXPECT_EQ(pipe("a"), nullptr);
-  const auto before = seen.packets;
   auto both = two_inputs();
   both.to_bridge = true;
   wanted.channels = {both};
   apply(wanted);
   run(500, {&second});
-  EXPECT_EQ(seen.packets - before, 500 / 4) << "not a packet lost";
+  EXPECT_GT(seen.packets, 230U);
+  EXPECT_EQ(seen.packets, taken_in("a", 2)) << "not a packet lost";
   EXPECT_EQ(pipe("a")->on_air.load(), 2U);
   wanted.channels = {alone};
   apply(wanted);
@@ -352,7 +357,8 @@ TEST_F(SwitchTest, AChannelThatGetsASecondInputGoesOnWithTheOneItHas) {
   run(500, {&second});
   EXPECT_EQ(seen.cc_errors, 0);
   EXPECT_EQ(seen.pcr_jumps, 0);
-  EXPECT_EQ(input("a")->ts_packets.load(), 1500 / 4) << "its counters go on";
+  EXPECT_GT(seen.packets, 350U);
+  EXPECT_EQ(seen.packets, taken_in("a", 2)) << "its counters go on";
   EXPECT_EQ(discontinuities(*bridged), 0U) << "and so does the channel's timeline";
 }
 
@@ -393,7 +399,8 @@ TEST_F(PipeTest, ConstantRateIsStuffedOnMulticastAndNotForTheBridge) {
   EXPECT_EQ(pipe("a")->rate_dropped.load(), 0U);
   SeenStream bridge_saw;
   bridged->poll(100'000, [&](const ring::Slot& slot) {
-    bridge_saw.take(FrameBytes(slot.packets.begin(), slot.packets.begin() + slot.packet_count * 188));
+    bridge_saw.take(FrameBytes(slot.packets.begin(), slot.packets.begin() + slot.packet_count * 188),
+                    slot.arrival_ns);
   });
   EXPECT_EQ(bridge_saw.nulls, 0U);
   EXPECT_EQ(bridge_saw.cc_errors, 0);
@@ -440,6 +447,7 @@ TEST_F(PipeTest, AServiceIsCutOutBeforeTheBufferAndTheSwitch) {
   apply(wanted);
   Sender first{MadeService(1, 5 * kTick), kFirst};
   Sender foreign{MadeService(9, 7 * kTick, 0x300, 0x30), kFirst};
+  foreign.service.tables = false;
   run(1000, {&first, &foreign});
   EXPECT_GT(seen.filled[1], 150U);
   EXPECT_FALSE(seen.last_cc.contains(0x300));

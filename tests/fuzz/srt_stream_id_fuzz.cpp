@@ -16,6 +16,8 @@ srt::AccessTable table() {
   srt::AccessTable made;
   made.channels["news"] = "";
   made.channels["sport"] = "of its own, long";
+  made.publishers["news"] = {"s3cret", ""};
+  made.publishers["open"] = {"", "of its own, long"};
   made.listeners["l"] = {120, "the listener's own"};
   return made;
 }
@@ -28,9 +30,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto parsed = srt::parse_stream_id(text);
   if (parsed && (parsed->channel.empty() || parsed->channel.size() > size)) std::abort();
   const srt::Decision decision = srt::decide(kTable, "l", text, 0, 1);
-  if (decision.accepted !=
-      (parsed && parsed->mode == srt::Mode::request && kTable.channels.contains(parsed->channel)))
-    std::abort();
+  const bool plays =
+      parsed && parsed->mode == srt::Mode::request && kTable.channels.contains(parsed->channel);
+  const bool publishes =
+      parsed && parsed->mode == srt::Mode::publish &&
+      (parsed->channel == "open" || (parsed->channel == "news" && parsed->key == "s3cret"));
+  if (decision.accepted != (plays || publishes)) std::abort();
+  if (decision.accepted && decision.publishing != publishes) std::abort();
   if (decision.accepted && decision.passphrase.empty()) std::abort();
   return 0;
 }

@@ -303,6 +303,38 @@ TEST(ConstantRate, FollowsAClockThatJumps) {
   }
 }
 
+// A splice leaves the PCR some milliseconds off its due time: the grid makes up for it slowly enough for any
+// receiver, and no PCR leaves the line.
+TEST(ConstantRate, MakesUpForASmallStepWithinTheLimitsOfTheClock) {
+  PacedSource::Options o;
+  o.jump_at = 5000;
+  o.jump = 5 * kTicksPerSecond / 1000;
+  PacedSource source(o);
+  Sender sender;
+  send(sender, source, kStart + 600 * kSecond);
+  const auto& receiver = sender.receiver;
+  EXPECT_LE(receiver.worst_accuracy(kRate), 1.0);
+  for (const auto& stamp : receiver.stamps) ASSERT_FALSE(stamp.flagged);
+  // The rate in every ten seconds of departures, in ppm of the nominal one.
+  const double gap = 7 * 1504.0 / static_cast<double>(kRate) * 1e9;
+  const std::size_t window = 1425;
+  double fastest = 0, slowest = 0;
+  for (std::size_t i = window; i < receiver.departures.size(); ++i) {
+    const auto took = static_cast<double>(receiver.departures[i] - receiver.departures[i - window]);
+    const double ppm = (gap * static_cast<double>(window) / took - 1) * 1e6;
+    fastest = std::max(fastest, ppm);
+    slowest = std::min(slowest, ppm);
+  }
+  EXPECT_LT(fastest, 30);
+  EXPECT_GT(fastest, 10);
+  EXPECT_GT(slowest, -5);
+  // In the end it is made up for: the last PCR is the source's, but for its wait.
+  const std::int64_t behind =
+      receiver.stamps.back().pcr - (receiver.stamps.back().number * o.packet_gap + o.jump);
+  EXPECT_GE(behind, -kTicksPerSecond / 10'000);
+  EXPECT_LE(behind, kTicksPerSecond / 500);
+}
+
 // The playout before it waited for its buffer to fill again: due times move, the clock doesn't.
 TEST(ConstantRate, MarksAClockThatStoodStill) {
   PacedSource::Options o;

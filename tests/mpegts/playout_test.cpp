@@ -91,6 +91,23 @@ TEST(Playout, LetsPacketsGoABufferAfterTheyCameEvenly) {
   EXPECT_NEAR(static_cast<double>(counters.waiting), 665, 30);
 }
 
+TEST(Playout, APacketWithAPcrBeginsABatch) {
+  PacedSource source(options());
+  Playout playout(kSecond, kRoom);
+  const std::int64_t start = PacedSource::Options{}.start_ns;
+  std::int64_t packets = 0;
+  for (Arrival a = source.next(); a.ns < start + 10 * kSecond; a = source.next()) {
+    playout.push(a.bytes, a.ns);
+    if (source.number() % 40 != 0) continue;  // a worker that looks seldom: batches are full
+    for (auto batch = playout.pop(a.ns); !batch.packets.empty(); batch = playout.pop(a.ns)) {
+      packets += static_cast<std::int64_t>(batch.packets.size() / kPacketSize);
+      for (std::size_t at = kPacketSize; at < batch.packets.size(); at += kPacketSize)
+        ASSERT_FALSE(TsPacket(batch.packets.subspan(at).first<kPacketSize>()).has_pcr());
+    }
+  }
+  EXPECT_GT(packets, 5000);
+}
+
 TEST(Playout, SpacesPacketsByPositionWhereTheRateVaries) {
   auto o = options();
   o.burst = [](std::int64_t interval) { return interval % 5 == 0 ? 50 : 5; };

@@ -1,5 +1,6 @@
 #include "dataplane/bridge/srt/arrivals.h"
 
+#include <algorithm>
 #include <chrono>
 
 namespace headgate::bridge::srt {
@@ -12,12 +13,6 @@ void set_state(ingest::Entry& entry, ingest::SourceState state) {
   status.since_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
                         std::chrono::system_clock::now().time_since_epoch())
                         .count();
-}
-
-// Between two connections.
-ingest::SourceState idle_state(const ingest::Entry& entry) {
-  return entry.input().kind == protocol::SourceKind::srt_caller ? ingest::SourceState::connecting
-                                                                : ingest::SourceState::waiting;
 }
 
 }  // namespace
@@ -34,7 +29,8 @@ void Arrivals::take(std::vector<Arrival> arrivals) {
 
 void Arrivals::add_input(InputId input, ingest::Entry& entry) {
   inputs_[input] = &entry;
-  set_state(entry, idle_state(entry));
+  if (entry.input().kind == protocol::SourceKind::srt_caller)
+    set_state(entry, ingest::SourceState::connecting);
 }
 
 void Arrivals::remove_input(InputId input) {
@@ -86,10 +82,6 @@ void Arrivals::on(const Connected& arrival) {
     out_.close(arrival.connection, "another publisher has the channel");
     return;
   }
-  ingest::SourceStatus& status = entry->status();
-  status.peer = arrival.peer;
-  status.error.clear();
-  set_state(*entry, ingest::SourceState::receiving);
   connections_.emplace(arrival.connection, Connection{entry, arrival.input});
 }
 
@@ -112,7 +104,6 @@ void Arrivals::on(const Ended& arrival) {
   ingest::Entry& entry = *found->second.entry;
   connections_.erase(found);
   entry.detach(arrival.error);
-  set_state(entry, idle_state(entry));
 }
 
 void Arrivals::on(const Trying& arrival) {
@@ -122,10 +113,10 @@ void Arrivals::on(const Trying& arrival) {
 
 void Arrivals::on(const Failed& arrival) {
   ingest::Entry* entry = entry_of(arrival.input);
-  if (entry == nullptr) return;
-  entry->failed(arrival.error);
   // A port of its own refuses one caller while it serves another.
-  if (entry->status().state != ingest::SourceState::receiving) set_state(*entry, idle_state(*entry));
+  const bool attached = std::any_of(connections_.begin(), connections_.end(),
+                                    [&](const auto& one) { return one.second.input == arrival.input; });
+  if (entry != nullptr && !attached) entry->failed(arrival.error);
 }
 
 void Arrivals::on(const Measured& arrival) {

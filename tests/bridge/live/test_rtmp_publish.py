@@ -172,12 +172,12 @@ def test_what_gstreamer_publishes_can_be_played(tmp_path):
              "num-buffers=200", "!", "avenc_aac", "!", "aacparse", "!", "m.", "flvmux", "name=m", "streamable=true", "!", "rtmp2sink",
              f"location={gate.url}/{KEY}"])
         try:
-            status = gate.wait(lambda s: s["inputs"][0]["frames"] > 200, 30)
+            status = gate.wait(lambda s: s["inputs"][0]["frames"] > 230, 30)
         finally:
             process.kill()
             process.wait()
         assert status["inputs"][0]["drops"] == {} and status["inputs"][0]["formats"] == 1
-    assert len(pictures(out)) > 100
+    assert len(pictures(out)) > 80
 
 
 @pytest.fixture
@@ -228,7 +228,9 @@ def test_says_what_nginx_refuses_and_that_nothing_comes(nginx, broadcast, tmp_pa
               f"rtmp://127.0.0.1:{nginx}/nowhere", "hush-hush", "--pull", f"rtmp://127.0.0.1:{nginx}/live/nobody",
               tmp_path / "out.flv") as gate:
         status = gate.wait(lambda s: all(p["failures"] > 0 for p in s["pushes"]) and s["inputs"][0]["error"] != "", 40)
-        assert all(p["connections"] == 0 and p["error"] for p in status["pushes"])
+        # nginx says yes to a publisher that it denies, and then closes.
+        assert "is the stream name right" in status["pushes"][0]["error"], status
+        assert "instead of answering connect" in status["pushes"][1]["error"], status
         assert "hush" not in json.dumps(status)
         assert "nothing came" in status["inputs"][0]["error"]
 
