@@ -68,6 +68,12 @@ inline constexpr std::array kIngestDrops{
                  "transport packet of SRT that this process was too busy to take: more than 16 MiB waited"},
 };
 
+// Of one push by RTMP or SRT. Counted are frames, or packets.
+inline constexpr std::array kPushDrops{
+    BridgeReason{"push_skipped", "output",
+                 "frame or packet that a push lost because its target did not keep up"},
+};
+
 // Of the HTTP server.
 inline constexpr std::array kHttpRefusals{
     BridgeReason{"connections", "client", "more connections than the server takes"},
