@@ -417,6 +417,7 @@ inline Source second_source() {
   s.clock = 77'000'000;
   s.begin = kStart + 7 * kMs;
   s.first_key = 11;
+  s.counters = {{0x51, 5}, {0x52, 11}};
   return s;
 }
 

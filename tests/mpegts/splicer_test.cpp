@@ -315,21 +315,36 @@ TEST(Splicer, SoundGoesOnUntilThatOfTheNextInputBegins) {
 }
 
 TEST(Splicer, AbsorbsTheJumpOfASourceAfterASwitch) {
-  Source b = second_source(), again = second_source();
-  again.clock = 0;  // a publisher that came again
-  again.begin = kStart + 4007 * kMs;
-  auto packets = without(b.run(1, 8000), 4000, 8000);
-  const auto more = again.run(1, 3900);
-  packets.insert(packets.end(), more.begin(), more.end());
+  for (const std::int64_t lead_ms : {500, 100}) {
+    Source b = second_source(), again = second_source();
+    again.clock = 0;  // a publisher that came again
+    again.begin = kStart + 4007 * kMs;
+    again.lead_ms = lead_ms;
+    auto packets = without(b.run(1, 8000), 4000, 8000);
+    const auto more = again.run(1, 3900);
+    packets.insert(packets.end(), more.begin(), more.end());
+    Rig rig(2);
+    rig.want_at(1000, 1);
+    rig.run({first_source().run(0, 8000), packets}, 7800);
+    EXPECT_EQ(rig.splicer.counters().switches, 1U);
+    const auto clock = rig.clock(0x100);
+    EXPECT_FALSE(clock.backwards);
+    EXPECT_LT(clock.worst_ns, 1 * kMs);
+    EXPECT_TRUE(rises(rig.pes(0x100))) << lead_ms;
+    EXPECT_TRUE(rises(rig.pes(0x101))) << lead_ms;
+  }
+}
+
+TEST(Splicer, GivesAnInputThatBeginsLateItsTwoSeconds) {
+  Source b = second_source();
+  b.begin = kStart + 4507 * kMs;
+  b.first_key = 20;
   Rig rig(2);
   rig.want_at(1000, 1);
-  rig.run({first_source().run(0, 8000), packets}, 7800);
+  rig.run({first_source().run(0, 8000), b.run(1, 3500)}, 8000);
   EXPECT_EQ(rig.splicer.counters().switches, 1U);
-  const auto clock = rig.clock(0x100);
-  EXPECT_FALSE(clock.backwards);
-  EXPECT_LT(clock.worst_ns, 1 * kMs);
-  EXPECT_TRUE(rises(rig.pes(0x100)));
-  EXPECT_TRUE(rises(rig.pes(0x101)));
+  EXPECT_EQ(rig.splicer.counters().hard_switches, 0U);
+  EXPECT_TRUE(is_key(first_of(rig.pes(0x100), 2)));
 }
 
 TEST(Splicer, DoesNotTakeAStallForAJump) {

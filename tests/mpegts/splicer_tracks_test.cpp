@@ -61,6 +61,27 @@ TEST(Splicer, MapsSoundByLanguageThenInOrder) {
   EXPECT_TRUE(rig.counter_breaks().empty());
 }
 
+TEST(Splicer, MapsSoundOfAnotherCodecByItsLanguageAndKeepsThatOfTheRole) {
+  Source a = first_source(), b = second_source();
+  a.tracks = {track(0x02, 0x100), track(0x03, 0x101, "eng"), track(0x03, 0x102, "deu"),
+              track(0x03, 0x103, "fra")};
+  b.tracks = {track(0x02, 0x51), track(0x0F, 0x61, "deu"), track(0x0F, 0x62, "eng"), track(0x0F, 0x63)};
+  Rig rig(2);
+  rig.want_at(1000, 1);
+  rig.run({a.run(0, 4000), b.run(1, 4000)}, 4000);
+  ASSERT_EQ(rig.pmts(0x1000).size(), 2U);
+  EXPECT_EQ(rig.pmts(0x1000)[1].streams, (std::vector{track(0x02, 0x100), track(0x0F, 0x101, "eng"),
+                                                      track(0x0F, 0x102, "deu"), track(0x0F, 0x103, "fra")}));
+  const auto which = [&](std::uint16_t from, std::uint16_t to) {
+    std::size_t sent = 0, left = 0;
+    for (const Timed& t : b.packets) sent += view(t.packet).pid().value == from && t.ns > kStart + 2500 * kMs;
+    for (const Timed& t : rig.out) left += view(t.packet).pid().value == to && t.ns > kStart + 2500 * kMs;
+    return sent > 0 && sent == left;
+  };
+  EXPECT_TRUE(which(0x62, 0x101));
+  EXPECT_TRUE(which(0x61, 0x102));
+}
+
 TEST(Splicer, LeavesOutTracksThatTheNextInputLacks) {
   Source a = first_source();
   a.tracks.push_back(track(0x03, 0x102, "deu"));
@@ -167,6 +188,12 @@ TEST(Splicer, SwitchesAMultiplexAtOnceAndMarksEveryPcrPid) {
   ASSERT_EQ(rig.splices.size(), 1U);
   EXPECT_LE(rig.splices[0], 1020);
   EXPECT_TRUE(rig.counter_breaks().empty());
+  std::map<std::uint16_t, bool> begun;
+  for (const Timed& t : rig.out) {
+    const TsPacket p = view(t.packet);
+    if ((t.ns - kStart) / kMs < rig.splices[0] || !p.has_payload()) continue;
+    EXPECT_TRUE(begun.try_emplace(p.pid().value, p.payload_unit_start()).first->second) << p.pid().value;
+  }
   for (const std::uint16_t pid : std::initializer_list<std::uint16_t>{0x100, 0x200}) {
     std::optional<bool> first;
     int marks = 0;
