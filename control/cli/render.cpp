@@ -277,7 +277,7 @@ std::string bridge_push_block(const json& push, std::int64_t now) {
   std::string text = fmt::format("output  {}\n    {}", text_of(push, "url"), text_of(push, "state"));
   if (const auto since = static_cast<std::int64_t>(count(push, "since_unix_ns")); since != 0)
     text += " since " + human_age(since, now);
-  if (push.at("bitrate_bps").is_number())
+  if (count(push, "bitrate_bps") != 0)
     text += fmt::format(", {} bit/s", human_bitrate(static_cast<double>(count(push, "bitrate_bps"))));
   text += fmt::format("\n    {}, {}, {}, {} skipped\n", counted(count(push, "bytes"), "byte"),
                       counted(count(push, "connections"), "connection"),
