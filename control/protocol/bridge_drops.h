@@ -15,7 +15,7 @@ struct BridgeReason {
 };
 
 // Of one channel. Counted are PES packets, connections for slow_client, segments for segment_not_written,
-// transport packets for http_ts_skipped and srt_skipped, frames for the others of RTMP.
+// transport packets for http_ts_skipped and srt_skipped.
 inline constexpr std::array kBridgeDrops{
     BridgeReason{"damaged_pes", "parser",
                  "PES packet with lost or damaged packets, or without a right header"},
@@ -36,10 +36,6 @@ inline constexpr std::array kBridgeDrops{
                  "frame that a slow RTMP player lost when it was moved on to the latest random access point"},
     BridgeReason{"http_ts_skipped", "client",
                  "packet that a slow player of TS over HTTP lost: it jumped to the next random access point"},
-    BridgeReason{"unreadable_frame", "parser",
-                 "message of sound or picture over RTMP that breaks its format, or a frame in it"},
-    BridgeReason{"unconfigured_frame", "parser",
-                 "frame over RTMP that came before the parameters of its track"},
     BridgeReason{"srt_skipped", "client",
                  "transport packet that a receiver of SRT lost because it did not keep up"},
 };
@@ -52,6 +48,10 @@ inline constexpr std::array kIngestDrops{
     BridgeReason{"unusable_frame", "parser",
                  "frame that can't go into a transport stream: not whole, without configuration, or with "
                  "impossible times"},
+    BridgeReason{"unreadable_frame", "parser",
+                 "message of sound or picture over RTMP that breaks its format, or a frame in it"},
+    BridgeReason{"unconfigured_frame", "parser",
+                 "frame over RTMP that came before the parameters of its track"},
     BridgeReason{"track_left_out", "parser", "frame of a track that a transport stream can't carry"},
     BridgeReason{"mux_full", "parser",
                  "frame beyond what may wait for the other tracks, or too long for PES"},
@@ -66,6 +66,12 @@ inline constexpr std::array kIngestDrops{
     BridgeReason{"srt_undecrypted", "client", "packet of SRT that could not be decrypted"},
     BridgeReason{"srt_backlog", "ring",
                  "transport packet of SRT that this process was too busy to take: more than 16 MiB waited"},
+};
+
+// Of one push by RTMP or SRT. Counted are frames, or packets.
+inline constexpr std::array kPushDrops{
+    BridgeReason{"push_skipped", "output",
+                 "frame or packet that a push lost because its target did not keep up"},
 };
 
 // Of the HTTP server.

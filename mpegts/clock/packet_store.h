@@ -38,7 +38,7 @@ class PacketStore {
     }
     Block& b = block(tail_);
     std::memcpy(b.bytes + at * kPacketSize, packet.data(), kPacketSize);
-    b.marks[at] = false;
+    b.marks[at] = 0;
     ++tail_;
   }
   // The oldest so many go; at most size(). Their bytes stay until the next push().
@@ -54,8 +54,12 @@ class PacketStore {
   }
   std::int64_t tick(std::uint64_t n) const noexcept { return blocks_[used_[slot(n)]].ticks[place(n)]; }
   void set_tick(std::uint64_t n, std::int64_t tick) noexcept { block(n).ticks[place(n)] = tick; }
-  bool marked(std::uint64_t n) const noexcept { return blocks_[used_[slot(n)]].marks[place(n)]; }
-  void mark(std::uint64_t n) noexcept { block(n).marks[place(n)] = true; }
+  // Bits of the owner's, none at first.
+  std::uint8_t marks(std::uint64_t n) const noexcept { return blocks_[used_[slot(n)]].marks[place(n)]; }
+  void mark(std::uint64_t n, std::uint8_t bit) noexcept {
+    std::uint8_t& marks = block(n).marks[place(n)];
+    marks = static_cast<std::uint8_t>(marks | bit);
+  }
   // Whether n + 1 lies right behind n in memory.
   static bool joined(std::uint64_t n) noexcept { return place(n) != kBlockPackets - 1; }
 
@@ -64,7 +68,7 @@ class PacketStore {
   struct Block {
     std::uint8_t bytes[kBlockPackets * kPacketSize];
     std::int64_t ticks[kBlockPackets];
-    bool marks[kBlockPackets];
+    std::uint8_t marks[kBlockPackets];
   };
   static std::size_t place(std::uint64_t n) noexcept { return static_cast<std::size_t>(n % kBlockPackets); }
   std::size_t slot(std::uint64_t n) const noexcept {

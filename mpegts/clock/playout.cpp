@@ -20,6 +20,10 @@ constexpr std::size_t kBatchPackets = 7;
 // multiplexers set the flag at every splice.
 constexpr std::int64_t kSameClock = kTicksPerSecond / 10;
 
+// Marks of packets.
+constexpr std::uint8_t kDiscontinuity = 1;
+constexpr std::uint8_t kPcr = 2;
+
 std::int64_t pcr_step(std::uint64_t later, std::uint64_t earlier) noexcept {
   return static_cast<std::int64_t>((later + kPcrModulus - earlier) % kPcrModulus);
 }
@@ -142,6 +146,7 @@ void Playout::Impl::take(std::span<const std::uint8_t, kPacketSize> bytes, std::
   const TsPacket packet(bytes);
   const auto pcr = packet.pcr();
   if (pcr && packet.has_sync() && !packet.transport_error() && packet.valid()) {
+    store.mark(store.tail() - 1, kPcr);
     const std::uint64_t value = pcr->ticks % kPcrModulus;
     const bool other = clock.pid && packet.pid() != *clock.pid;
     if (!other || takes_over(packet.pid(), value)) {
@@ -197,7 +202,7 @@ void Playout::Impl::on_pcr(std::uint64_t pcr, bool flagged, bool other, std::int
   if (first || jumped) tick = tick_after_jump(clock.knot_tick + since_knot, arrival);
   if (jumped) {
     ++counters.clock_jumps;
-    store.mark(number);
+    store.mark(number, kDiscontinuity);
     control.restart_clock();
   } else if (clock.runs && step > 0 && step <= kTicksPerSecond && number > clock.knot) {
     clock.pace = static_cast<double>(step) / static_cast<double>(number - clock.knot);
@@ -316,7 +321,7 @@ void Playout::Impl::drop(std::uint64_t to) noexcept {
   counters.dropped += to - store.head();
   store.drop(static_cast<std::size_t>(to - store.head()));
   timed = std::max(timed, store.head());
-  if (!empty()) store.mark(store.head());
+  if (!empty()) store.mark(store.head(), kDiscontinuity);
 }
 
 Playout::Batch Playout::Impl::pop(std::int64_t now) noexcept {
@@ -330,8 +335,8 @@ Playout::Batch Playout::Impl::pop(std::int64_t now) noexcept {
     if (due > now) break;
     if (count == 0) {
       batch.due_ns = due;
-      batch.discontinuity = store.marked(n);
-    } else if (due - batch.due_ns > kBatchSpan || store.marked(n) || !PacketStore::joined(n - 1)) {
+      batch.discontinuity = (store.marks(n) & kDiscontinuity) != 0;
+    } else if (due - batch.due_ns > kBatchSpan || store.marks(n) != 0 || !PacketStore::joined(n - 1)) {
       break;
     }
     if (n >= timed) give_tick(tick);

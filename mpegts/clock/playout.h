@@ -26,7 +26,8 @@ class Playout {
   // more than a second because the node's clock was set, everything goes on from there.
   void push(std::span<const std::uint8_t> packets, std::int64_t arrival_ns) noexcept;
 
-  // Up to seven packets that are due by now, in order, none due more than a millisecond after the first.
+  // Up to seven packets that are due by now, in order, none due more than a millisecond after the first. A
+  // packet with a PCR is always the first, so that its time is exact.
   struct Batch {
     std::span<const std::uint8_t> packets;  // valid until the next call; empty: nothing is due
     std::int64_t due_ns = 0;                // when the first was to leave

@@ -1,6 +1,7 @@
 #include "mpegts/mux/constant_rate.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <optional>
@@ -26,6 +27,10 @@ constexpr std::size_t kPcrPids = 16;
 constexpr double kFollow = 50;
 constexpr double kSmooth = 5;
 constexpr double kFastest = 600e-6;
+// A step of the PCR against its due time (another input's, at a splice) is no drift: the grid makes up for it
+// at this pace, within the 30 ppm of 2.4.2.1.
+constexpr double kStep = 100e-6;
+constexpr double kStepPace = 20e-6;
 
 constexpr std::array<std::uint8_t, kPacketSize> null_packet() noexcept {
   std::array<std::uint8_t, kPacketSize> packet{};
@@ -180,7 +185,9 @@ struct ConstantRate::Impl {
   std::optional<Pid> leader;  // the PID whose PCRs the grid follows
   std::int64_t leader_due = 0;
   double drift = 0;  // the loop's integral and
-  double error = 0;  // smoothed error in seconds
+  double error = 0;  // smoothed error in seconds, but for
+  double owed = 0;   // the rest of what came in steps
+  double last = 0;   // the error of the PCR before
 };
 
 // ---- times ----
@@ -245,9 +252,10 @@ std::int64_t ConstantRate::Impl::take_pcr(const TsPacket& packet, std::int64_t d
     jumped = entry.used && off;
     entry.used = true;
     entry.offset = modulo(pcr - tick);
-    error = leading ? 0 : error;
+    if (leading) error = owed = last = 0;
   } else if (leading && reseat) {
     map.anchor(tick + ahead, due_ns);
+    error = owed = last = 0;
   } else if (leading) {
     follow(ahead, due_ns);
   }
@@ -261,9 +269,13 @@ std::int64_t ConstantRate::Impl::take_pcr(const TsPacket& packet, std::int64_t d
 void ConstantRate::Impl::follow(std::int64_t ahead, std::int64_t due_ns) noexcept {
   const double seconds = std::clamp(static_cast<double>(due_ns - leader_due) / 1e9, 0.0, 1.0);
   const double now = static_cast<double>(ahead) / static_cast<double>(kTicksPerSecond);
-  error += (now - error) * std::min(1.0, seconds / kSmooth);
-  drift = std::clamp(drift + now * seconds / (kFollow * kFollow), -kFastest, kFastest);
-  map.turn(std::clamp(drift + 2 * error / kFollow, -kFastest, kFastest), grid.tick());
+  if (std::abs(now - last) > kStep + kFastest * seconds) owed += now - last;
+  last = now;
+  error += (now - owed - error) * std::min(1.0, seconds / kSmooth);
+  drift = std::clamp(drift + (now - owed) * seconds / (kFollow * kFollow), -kFastest, kFastest);
+  const double pace = std::clamp(owed / kFollow, -kStepPace, kStepPace);
+  owed -= pace * seconds;
+  map.turn(std::clamp(drift + 2 * error / kFollow + pace, -kFastest, kFastest), grid.tick());
 }
 
 // ---- packets ----

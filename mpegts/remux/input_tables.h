@@ -1,6 +1,6 @@
-// What an input's own PAT, PMT and SDT say now, as bytes and as values (ISO/IEC 13818-1:2022 2.4.4, EN 300 468
-// 5.2.3). Follows one program: where the PAT lists several, it says so and follows none. Threading: owned by one
-// thread. on_packet() allocates only where a table changed.
+// What an input's own PAT, PMT and SDT say now, as bytes and as values (ISO/IEC 13818-1:2022 2.4.4, EN 300
+// 468 5.2.3). Follows one program: where the PAT lists several, it says so and follows none. Threading: owned
+// by one thread. on_packet() allocates only where a table changed.
 #pragma once
 
 #include <array>

@@ -1,6 +1,7 @@
-// Waits for the moment at which another input can go on air: a random access point of its key track (video, else
-// sound), and where none comes in time the next PES start. Holds its packets back from there on. Threading: owned
-// by one thread; allocates when the plan is set. Memory: kHold packets, touched while a switch is under way.
+// Waits for the moment at which another input can go on air: a random access point of its key track (video,
+// else sound), and where none comes in time the next PES start. Holds its packets back from there on.
+// Threading: owned by one thread; allocates when the plan is set. Memory: kHold packets, touched while a
+// switch is under way.
 #pragma once
 
 #include <bitset>

@@ -1,5 +1,6 @@
 // Edits of one transport packet that the splicer makes: PID, counter, PCR, PTS and DTS (ISO/IEC
-// 13818-1:2022 2.4.3.2, 2.4.3.4, 2.4.3.7). Nothing here trusts a length of the packet. Threading: pure functions.
+// 13818-1:2022 2.4.3.2, 2.4.3.4, 2.4.3.7). Nothing here trusts a length of the packet. Threading: pure
+// functions.
 #pragma once
 
 #include <cstdint>

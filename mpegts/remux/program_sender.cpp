@@ -7,13 +7,16 @@
 namespace headgate::mpegts::remux {
 namespace {
 
-constexpr std::int64_t kFar = 10 * 90'000;     // farther apart, time stamps tell nothing of one another
-constexpr std::int64_t kTolerance = 900;       // 10 ms, less than any frame of sound
-constexpr std::uint64_t kLateStep = 90;        // 1 ms
-constexpr std::uint64_t kMaxSpacing = 90'000;  // of PES packets of one track
-constexpr std::uint8_t kSpliceInfo = 0xFC;     // ANSI/SCTE 35 9.6
+constexpr std::int64_t kFar = 10 * 90'000;    // farther apart, time stamps tell nothing of one another
+constexpr std::int64_t kTolerance = 900;      // 10 ms, less than any frame of sound
+constexpr std::int64_t kLateStep = 90;        // 1 ms
+constexpr std::int64_t kLateShare = 64;       // pictures that come too late follow so much faster
+constexpr std::int64_t kMaxSpacing = 90'000;  // of PES packets of one track
+constexpr std::uint8_t kSpliceInfo = 0xFC;    // ANSI/SCTE 35 9.6
 
-std::int64_t distance90(std::uint64_t a, std::uint64_t b) noexcept { return wrap_distance(a, b, kPtsModulus); }
+std::int64_t distance90(std::uint64_t a, std::uint64_t b) noexcept {
+  return wrap_distance(a, b, kPtsModulus);
+}
 
 bool is_sections(StreamKind kind) noexcept {
   return kind == StreamKind::scte35 || kind == StreamKind::private_sections;
@@ -39,10 +42,16 @@ void ProgramWriter::observe(const TsPacket& packet) noexcept {
   Slot& slot = slots_[route];
   const auto times = pes_times(packet);
   account(slot, packet, times ? times->packet_length : 0);
-  if (!times || !times->dts) return;
-  const std::int64_t step = slot.timed ? distance90(times->dts->ticks, slot.dts) : 0;
-  if (step > 0 && step < static_cast<std::int64_t>(kMaxSpacing)) slot.spacing = static_cast<std::uint64_t>(step);
-  slot.dts = times->dts->ticks;
+  if (!times || !times->pts || !times->dts) return;
+  note_times(slot, times->pts->ticks, times->dts->ticks);
+}
+
+void ProgramWriter::note_times(Slot& slot, std::uint64_t pts, std::uint64_t dts) noexcept {
+  const std::int64_t step = slot.timed ? distance90(dts, slot.dts) : 0;
+  if (step > 0 && step < kMaxSpacing) slot.spacing = static_cast<std::uint64_t>(step);
+  const std::int64_t ahead = slot.timed ? distance90(slot.pts, pts) : 0;
+  if (ahead <= 0 || ahead > kFar) slot.pts = pts;
+  slot.dts = dts;
   slot.timed = true;
 }
 
@@ -51,9 +60,9 @@ void ProgramWriter::account(Slot& slot, const TsPacket& packet, std::size_t pack
   const auto size = static_cast<std::int64_t>(packet.payload().size());
   if (is_sections(slot.kind)) return;
   if (packet.payload_unit_start()) {
-    slot.left = packet_length == 0 ? Slot::kOpen
-                                   : std::max<std::int64_t>(
-                                         0, static_cast<std::int64_t>(packet_length) + 6 - size);
+    slot.left = packet_length == 0
+                    ? Slot::kOpen
+                    : std::max<std::int64_t>(0, static_cast<std::int64_t>(packet_length) + 6 - size);
   } else if (slot.left > 0) {
     slot.left = std::max<std::int64_t>(0, slot.left - size);
   }
@@ -63,12 +72,12 @@ Pid ProgramWriter::destination(std::uint8_t route, Pid from) const noexcept {
   if (route < slots_.size()) return slots_[route].pid;
   if (route == kPass) return from;
   if (route != kKeys) return kNullPid;
-  const auto key = std::find_if(source_.keys.begin(), source_.keys.end(),
-                                [&](const auto& k) { return k.from == from; });
+  const auto key =
+      std::find_if(source_.keys.begin(), source_.keys.end(), [&](const auto& k) { return k.from == from; });
   return key != source_.keys.end() ? key->to : kNullPid;
 }
 
-// A PCR that would step back is left out: one held back longer than those of the former input.
+// A PCR that would step back is left out: one that was held back, or came later than that before it.
 std::optional<std::uint64_t> ProgramWriter::next_pcr(std::uint64_t ticks) noexcept {
   if (pcr_known_) {
     const std::int64_t step = wrap_distance(ticks, pcr_, kPcrModulus);
@@ -94,8 +103,11 @@ std::uint64_t ProgramWriter::shifted(std::uint64_t time, std::int64_t now_ns) co
 bool ProgramWriter::admit(Slot& slot, const TsPacket& packet, const Times& times,
                           std::int64_t now_ns) noexcept {
   if (packet.has_payload() && packet.payload_unit_start()) {
-    if (slot.ending && now_ns >= ending_until_ns_) slot.ending = false;
-    if (slot.ending) return false;
+    if (slot.ending && slot.left != 0 && now_ns < ending_until_ns_) {
+      slot.yields = true;
+      return false;
+    }
+    slot.ending = false;
     if (!slot.started) out_.rejoin(slot.pid);
     slot.started = true;
     slot.skipping = !wanted(slot, times, now_ns);
@@ -123,26 +135,41 @@ bool ProgramWriter::wanted(Slot& slot, const Times& times, std::int64_t now_ns) 
   return true;
 }
 
-void ProgramWriter::write_times(Slot& slot, PacketBytes packet, const Times& times) noexcept {
-  std::uint64_t pts = times.pts, dts = times.dts;
-  if (!slot.joined && slot.timed && is_video(slot.kind)) {
-    // The former input was sent further ahead: its pictures are decoded first, ours as fast as may be.
-    const std::int64_t step = distance90(dts, slot.dts);
-    if (step <= 0 && step > -kFar) {
-      dts = (slot.dts + kLateStep) % kPtsModulus;
-      if (distance90(pts, dts) < 0) pts = dts;
-    } else {
-      slot.joined = true;
-    }
+// The former input was sent further ahead: its pictures come first, ours follow fast until they have caught
+// up. Both functions rise with their argument, so that the order of pictures stays.
+void ProgramWriter::past_the_seam(Slot& slot, std::uint64_t& pts, std::uint64_t& dts) noexcept {
+  Slot::Seam& seam = slot.seam;
+  if (!seam.known) {
+    seam = {true, slot.dts, slot.pts, dts, pts};
+    const std::int64_t back = distance90(seam.old_dts, dts);
+    slot.joined = back > kFar || back < -kFar;
+    if (slot.joined) return;
   }
-  if (source_.shiftable) {
+  const auto past = [](std::uint64_t old_end, std::uint64_t new_begin, std::uint64_t time) {
+    const std::int64_t least = kLateStep + distance90(time, new_begin) / kLateShare;
+    return (old_end + kPtsModulus + static_cast<std::uint64_t>(least)) % kPtsModulus;
+  };
+  const auto later = [](std::uint64_t a, std::uint64_t b) { return distance90(a, b) < 0 ? b : a; };
+  const std::uint64_t least_dts = past(seam.old_dts, seam.new_dts, dts);
+  const std::uint64_t least_pts = past(seam.old_pts, seam.new_pts, pts);
+  slot.joined = distance90(dts, least_pts) > 0 && distance90(dts, least_dts) > 0;
+  dts = later(dts, least_dts);
+  pts = later(later(pts, least_pts), dts);
+}
+
+void ProgramWriter::write_times(Slot& slot, PacketBytes packet, const Times& times, bool shiftable) noexcept {
+  std::uint64_t pts = times.pts, dts = times.dts;
+  if (!slot.joined && slot.timed && is_video(slot.kind)) past_the_seam(slot, pts, dts);
+  if (times.raw->dts_at == 0) dts = pts;  // there is no room for another
+  if (!slot.joined && slot.seam.known && distance90(dts, slot.dts) <= 0) {
+    dts = (slot.dts + 1) % kPtsModulus;
+    if (distance90(pts, dts) < 0) pts = dts;
+  }
+  if (shiftable) {
     write_time(packet, times.raw->pts_at, Pts90kHz{pts});
     if (times.raw->dts_at != 0) write_time(packet, times.raw->dts_at, Pts90kHz{dts});
   }
-  const std::int64_t step = slot.timed ? distance90(dts, slot.dts) : 0;
-  if (step > 0 && step < static_cast<std::int64_t>(kMaxSpacing)) slot.spacing = static_cast<std::uint64_t>(step);
-  slot.dts = dts;
-  slot.timed = true;
+  note_times(slot, pts, dts);
 }
 
 // Over the PES packet that the input began with, up to the next one.
@@ -201,7 +228,7 @@ void ProgramWriter::send(const TsPacket& packet, std::int64_t now_ns) noexcept {
       marking_ = marking_ && times.raw && times.raw->pts && times.raw->pts->ticks == group_pts_;
     }
     mark_broken_link(*slot, *copy);
-    if (times.raw && times.raw->pts && times.raw->dts) write_times(*slot, *copy, times);
+    if (times.raw && times.raw->pts && times.raw->dts) write_times(*slot, *copy, times, source_.shiftable);
   }
   out_.count_on(*copy);
 }
@@ -211,17 +238,27 @@ void ProgramWriter::send_ending(const TsPacket& packet, std::int64_t now_ns) noe
   if (route >= slots_.size() || !packet.has_payload()) return;
   Slot& slot = slots_[route];
   if (!slot.ending) return;
-  if (packet.payload_unit_start() || now_ns >= ending_until_ns_) {
+  const bool start = packet.payload_unit_start();
+  if (now_ns >= ending_until_ns_ || (start && slot.yields)) {
     slot.ending = false;
     return;
   }
+  // The rest of a PES packet whose begin did not leave, or nothing is open.
+  if (!start && slot.left == 0) return;
   const auto copy = out_.add(packet);
   if (!copy) return;
   set_pid(*copy, slot.pid);
   strip_pcr(*copy);
+  Times times;
+  times.raw = pes_times(packet);
+  account(slot, packet, times.raw ? times.raw->packet_length : 0);
+  if (times.raw && times.raw->pts && times.raw->dts) {
+    times.pts = (times.raw->pts->ticks + former_.offset / 300) % kPtsModulus;
+    times.dts = (times.raw->dts->ticks + former_.offset / 300) % kPtsModulus;
+    write_times(slot, *copy, times, former_.shiftable);
+  }
   out_.count_on(*copy);
-  account(slot, packet, 0);
-  if (slot.left == 0) slot.ending = false;
+  if (slot.left == 0 && slot.yields) slot.ending = false;
 }
 
 // A cue's time is brought in line by its pts_adjustment (ANSI/SCTE 35 9.6.1), which also holds where the rest
@@ -237,7 +274,8 @@ void ProgramWriter::on_section(Pid, std::span<const std::uint8_t> section) noexc
     cue[4] = static_cast<std::uint8_t>((cue[4] & 0xFE) | adjustment >> 32);
     for (std::size_t i = 5; i < 9; ++i) cue[i] = static_cast<std::uint8_t>(adjustment >> (8 * (8 - i)));
     const std::uint32_t crc = crc32_mpeg(cue.first(cue.size() - 4));
-    for (std::size_t i = 0; i < 4; ++i) cue[cue.size() - 4 + i] = static_cast<std::uint8_t>(crc >> (24 - 8 * i));
+    for (std::size_t i = 0; i < 4; ++i)
+      cue[cue.size() - 4 + i] = static_cast<std::uint8_t>(crc >> (24 - 8 * i));
   }
   out_.add_section(cue_slot_->pid, cue);
 }

@@ -1,7 +1,7 @@
 #include "mpegts/remux/program_writer.h"
 
 #include <algorithm>
-#include <cstring>
+#include <utility>
 
 namespace headgate::mpegts::remux {
 namespace {
@@ -10,7 +10,7 @@ constexpr std::int64_t kMillisecond = 1'000'000;
 constexpr std::int64_t kTablesEvery = 100 * kMillisecond;  // TR 101 290 5.2.1 allows 500 ms
 constexpr std::int64_t kSdtEvery = 1000 * kMillisecond;    // TR 101 211 4.4: 2 s
 constexpr std::int64_t kPcrEvery = 18 * kMillisecond;      // asked every 20 ms; 2.7.2 allows 100 ms
-constexpr std::int64_t kEndWithin = 200 * kMillisecond;
+constexpr std::int64_t kEndWithin = 500 * kMillisecond;
 constexpr std::int64_t kGroupWithin = 1000 * kMillisecond;
 constexpr std::int64_t kBeforeWithin = 3000 * kMillisecond;
 
@@ -113,10 +113,14 @@ void ProgramWriter::take_over(const TakeOver& wanted, std::int64_t now_ns) {
   first_on_air_ = wanted.first;
   first_tables_ = wanted.first_tables;
   ending_until_ns_ = now_ns + kEndWithin;
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
-    Slot& slot = slots_[i];
-    slot.ending = wanted.former_goes_on && i != former_key && i != key_slot_ && slot.left != 0;
-    slot.started = slot.skipping = slot.joined = false;
+  for (Slot& slot : slots_) {
+    slot.ending = slot.yields = slot.started = slot.skipping = slot.joined = false;
+    slot.seam = {};
+  }
+  // Pictures have ended; sound goes on until the other's begins.
+  for (const auto& track : wanted.plan->tracks) {
+    if (track.to >= slots_.size() || track.to == former_key || track.to == key_slot_) continue;
+    slots_[track.to].ending = wanted.former_goes_on && is_audio(track.kind);
   }
   out_.rejoin_all();
   mark_ = wanted.discontinuity;
@@ -127,6 +131,12 @@ void ProgramWriter::take_over(const TakeOver& wanted, std::int64_t now_ns) {
   group_until_ns_ = wanted.pts ? now_ns + kGroupWithin : 0;
   set_pmt(wanted.plan->pmt);
   send_tables(now_ns);
+  if (!wanted.shiftable) pcr_known_ = false;
+  if (!wanted.clock || pmt_sent_.pcr_pid == kNullPid) return;
+  if (const auto pcr = next_pcr(*wanted.clock)) {
+    out_.add_pcr(pmt_sent_.pcr_pid, *pcr, std::exchange(mark_, false));
+    pcr_ns_ = now_ns;
+  }
 }
 
 void ProgramWriter::set_plan(const TrackPlan& plan, const InputTables& tables) {
@@ -179,6 +189,10 @@ void ProgramWriter::absorb(std::uint64_t offset, std::uint64_t clock, std::int64
   source_.before_until_ns = now_ns + kBeforeWithin;
   source_.offset = offset;
   clock_ = clock;
+  for (Slot& slot : slots_) {
+    slot.joined = false;
+    slot.seam = {};
+  }
 }
 
 }  // namespace headgate::mpegts::remux

@@ -1,6 +1,6 @@
-// Writes one program out of several inputs, one after another, under the PIDs of the first: its tables, tracks
-// under their output PIDs, one clock (ISO/IEC 13818-1:2022 2.4.3.3, 2.4.3.5, 2.4.3.7, 2.4.4). The splicer decides
-// when; this is how. Threading: owned by one thread; allocates where tables change.
+// Writes one program out of several inputs, one after another, under the PIDs of the first: its tables,
+// tracks under their output PIDs, one clock (ISO/IEC 13818-1:2022 2.4.3.3, 2.4.3.5, 2.4.3.7, 2.4.4). The
+// splicer decides when; this is how. Threading: owned by one thread; allocates where tables change.
 #pragma once
 
 #include <array>
@@ -36,14 +36,15 @@ class ProgramWriter final : private SectionSink {
   struct TakeOver {
     const InputTables* tables;
     const TrackPlan* plan;
-    bool first;                   // it is the one whose PIDs these are
+    bool first;  // it is the one whose PIDs these are
     const InputTables* first_tables;
-    std::uint64_t offset = 0;     // 27 MHz, a multiple of 300
-    bool shiftable = true;        // false: scrambled, its time stamps can't be reached
-    bool former_goes_on = false;  // the former one still sends: it may end what it has begun
-    bool discontinuity = false;   // to be marked
-    bool open_group = false;      // it begins with a picture of an open group
-    std::optional<Pts90kHz> pts;  // of that picture
+    std::uint64_t offset = 0;            // 27 MHz, a multiple of 300
+    std::optional<std::uint64_t> clock;  // what the PCR of the output is now
+    bool shiftable = true;               // false: scrambled, its time stamps can't be reached
+    bool former_goes_on = false;         // the former one still sends: it may end what it has begun
+    bool discontinuity = false;          // to be marked
+    bool open_group = false;             // it begins with a picture of an open group
+    std::optional<Pts90kHz> pts;         // of that picture
   };
   void take_over(const TakeOver& wanted, std::int64_t now_ns);
   // The tables of the input on air changed.
@@ -87,7 +88,8 @@ class ProgramWriter final : private SectionSink {
   struct Slot {
     Pid pid;
     StreamKind kind = StreamKind::unknown;
-    bool ending = false;    // the former input has a PES packet open here
+    bool ending = false;    // the former input goes on here until this one begins
+    bool yields = false;    // but it must not begin another PES packet
     bool started = false;   // the input on air has begun one
     bool skipping = false;  // and it is left out
     bool joined = false;    // its time stamps have gone past those of the former input
@@ -95,7 +97,12 @@ class ProgramWriter final : private SectionSink {
     static constexpr std::int64_t kOpen = -1;
     bool timed = false;
     std::uint64_t dts = 0;      // of the last PES packet that left
-    std::uint64_t spacing = 0;  // from the one before
+    std::uint64_t pts = 0;      // the latest that left
+    std::uint64_t spacing = 0;  // of DTS
+    struct Seam {               // between two inputs: where one ended and the other began
+      bool known = false;
+      std::uint64_t old_dts = 0, old_pts = 0, new_dts = 0, new_pts = 0;
+    } seam;
     std::unique_ptr<SectionAssembler> cues;  // SCTE 35
   };
   struct Times;
@@ -110,7 +117,9 @@ class ProgramWriter final : private SectionSink {
   std::optional<std::uint64_t> next_pcr(std::uint64_t ticks) noexcept;
   bool admit(Slot& slot, const TsPacket& packet, const Times& times, std::int64_t now_ns) noexcept;
   bool wanted(Slot& slot, const Times& times, std::int64_t now_ns) noexcept;
-  void write_times(Slot& slot, PacketBytes packet, const Times& times) noexcept;
+  void write_times(Slot& slot, PacketBytes packet, const Times& times, bool shiftable) noexcept;
+  static void past_the_seam(Slot& slot, std::uint64_t& pts, std::uint64_t& dts) noexcept;
+  static void note_times(Slot& slot, std::uint64_t pts, std::uint64_t dts) noexcept;
   void mark_broken_link(const Slot& slot, PacketBytes packet) noexcept;
   static void account(Slot& slot, const TsPacket& packet, std::size_t packet_length) noexcept;
   std::uint64_t shifted(std::uint64_t time, std::int64_t now_ns) const noexcept;

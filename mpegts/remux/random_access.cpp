@@ -8,15 +8,15 @@
 namespace headgate::mpegts::remux {
 namespace {
 
-// A slice or picture header that lies at the end of what has come may be cut: its type is read when so much has
-// come behind it.
+// A slice or picture header that lies at the end of what has come may be cut: its type is read when so much
+// has come behind it.
 constexpr std::size_t kMargin = 16;
 constexpr std::size_t kLongestTimes = 19;  // a PES header as far as its DTS
 
 constexpr std::uint8_t kGroupStart = 0xB8;  // ISO/IEC 13818-2 table 6-1
 constexpr std::uint8_t kClosedGop = 0x40;   // in the fourth byte of the group header
 constexpr std::uint8_t kBrokenLink = 0x20;
-constexpr std::uint8_t kCra = 21;    // H.265 table 7-1
+constexpr std::uint8_t kCra = 21;  // H.265 table 7-1
 constexpr std::uint8_t kBlaWLp = 16;
 
 }  // namespace

@@ -1,7 +1,8 @@
 // Whether a stream can be joined at a PES packet, told from its first transport packets; and what of an open
-// group of pictures a decoder must be told when one is joined there. References: ITU-T H.264 7.4.1.2.4, D.1.8;
-// ITU-T H.265 3.129 (RASL), 7.4.2.2 (BLA), 8.1.3; ISO/IEC 13818-2 6.3.8 (broken_link); ISO/IEC 13818-1:2022
-// 2.4.3.5 (random_access_indicator). Threading: owned by one thread. Memory: at most 16 KiB of one PES packet.
+// group of pictures a decoder must be told when one is joined there. References: ITU-T H.264 7.4.1.2.4,
+// D.1.8; ITU-T H.265 3.129 (RASL), 7.4.2.2 (BLA), 8.1.3; ISO/IEC 13818-2 6.3.8 (broken_link); ISO/IEC
+// 13818-1:2022 2.4.3.5 (random_access_indicator). Threading: owned by one thread. Memory: at most 16 KiB of
+// one PES packet.
 #pragma once
 
 #include <array>
@@ -44,9 +45,9 @@ class RandomAccessFinder {
   std::optional<Pts90kHz> pts_;
 };
 
-// Marks the picture of a PES packet as one after which leading pictures can't be decoded: a CRA picture of HEVC
-// becomes a BLA_W_LP, a group_of_pictures_header of MPEG-2 gets its broken_link where it is open. In place, over
-// the payloads of its packets in order.
+// Marks the picture of a PES packet as one after which leading pictures can't be decoded: a CRA picture of
+// HEVC becomes a BLA_W_LP, a group_of_pictures_header of MPEG-2 gets its broken_link where it is open. In
+// place, over the payloads of its packets in order.
 class BrokenLinkMarker {
  public:
   explicit BrokenLinkMarker(StreamKind kind = StreamKind::unknown) noexcept : kind_(kind) {}

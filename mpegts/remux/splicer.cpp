@@ -74,10 +74,10 @@ struct Splicer::Impl {
   Mode mode = Mode::exact;
   std::size_t wanted = 0;
   std::optional<std::size_t> on_air;
-  std::size_t first = 0;                // the input whose PIDs the output has
-  std::optional<std::size_t> former;    // what it had begun may end
+  std::size_t first = 0;              // the input whose PIDs the output has
+  std::optional<std::size_t> former;  // what it had begun may end
   bool plan_due = false;
-  std::bitset<kPidCount> marked;        // whole: PCR PIDs whose discontinuity is marked
+  std::bitset<kPidCount> marked;  // whole: PCR PIDs whose discontinuity is marked
   bool splice = false;
   Counters counters;
 };
@@ -171,7 +171,8 @@ void Splicer::Impl::make_plan() noexcept {
                        : plan_tracks(writer.layout(), writer.pmt_pid(), pmt));
 }
 
-void Splicer::Impl::from_next(const TsPacket& packet, bool changed, bool silent, std::int64_t now_ns) noexcept {
+void Splicer::Impl::from_next(const TsPacket& packet, bool changed, bool silent,
+                              std::int64_t now_ns) noexcept {
   if (air().tables.programs() > 1 || next().tables.programs() > 1) {
     switch_whole();
     send_whole(packet);
@@ -206,6 +207,7 @@ void Splicer::Impl::switch_now(std::int64_t now_ns) noexcept {
   if (clocks && take.shiftable) {
     take.offset = whole_ticks((air_clock(now_ns) + kPcrModulus - new_clock.at(now_ns)) % kPcrModulus);
   }
+  if (new_clock.valid()) take.clock = (new_clock.at(now_ns) + take.offset) % kPcrModulus;
   take.former_goes_on = !air().silent(now_ns);
   take.discontinuity = pending.hard() || !take.shiftable || !clocks;
   if (!pending.hard()) {
@@ -219,9 +221,8 @@ void Splicer::Impl::switch_now(std::int64_t now_ns) noexcept {
   mode = Mode::written;
   splice = true;
   writer.take_over(take, now_ns);
-  const auto held = pending.held();
-  for (std::size_t at = 0; at < held.size(); at += kPacketSize) {
-    writer.send(TsPacket{held.subspan(at).first<kPacketSize>()}, now_ns);
+  for (auto held = pending.held(); held.size() >= kPacketSize; held = held.subspan(kPacketSize)) {
+    writer.send(TsPacket{held.first<kPacketSize>()}, now_ns);
   }
   pending.stop();
 }
@@ -289,7 +290,9 @@ std::span<const std::uint8_t> Splicer::on_packet(std::size_t input, const TsPack
   return impl_->on_packet(input, packet, now_ns);
 }
 
-std::span<const std::uint8_t> Splicer::on_time(std::int64_t now_ns) noexcept { return impl_->on_time(now_ns); }
+std::span<const std::uint8_t> Splicer::on_time(std::int64_t now_ns) noexcept {
+  return impl_->on_time(now_ns);
+}
 
 bool Splicer::take_splice() noexcept { return std::exchange(impl_->splice, false); }
 

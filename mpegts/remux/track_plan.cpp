@@ -31,7 +31,8 @@ struct Pairing {
   }
 };
 
-std::vector<std::optional<std::size_t>> pair_up(const Pmt& layout, const Pmt& input, std::vector<bool>& used) {
+std::vector<std::optional<std::size_t>> pair_up(const Pmt& layout, const Pmt& input,
+                                                std::vector<bool>& used) {
   Pairing p{layout, input, {}, {}};
   p.source.resize(layout.streams.size());
   p.used.resize(input.streams.size());
@@ -41,14 +42,15 @@ std::vector<std::optional<std::size_t>> pair_up(const Pmt& layout, const Pmt& in
   const auto same_kind = [](const PmtStream& a, const PmtStream& b) {
     return a.stream_type == b.stream_type && stream_kind(a) == stream_kind(b);
   };
-  const auto same_language = [](const PmtStream& a, const PmtStream& b) { return language(a) == language(b); };
+  const auto same_language = [](const PmtStream& a, const PmtStream& b) {
+    return language(a) == language(b);
+  };
   p.pair([&](auto& a, auto& b) { return video(a) && video(b); });
   p.pair([&](auto& a, auto& b) {
     return audio(a) && audio(b) && !language(a).empty() && same_language(a, b) && same_kind(a, b);
   });
-  p.pair([&](auto& a, auto& b) {
-    return audio(a) && audio(b) && !language(a).empty() && same_language(a, b);
-  });
+  p.pair(
+      [&](auto& a, auto& b) { return audio(a) && audio(b) && !language(a).empty() && same_language(a, b); });
   p.pair([&](auto& a, auto& b) { return audio(a) && audio(b); });
   p.pair([&](auto& a, auto& b) { return data(a) && data(b) && same_kind(a, b) && same_language(a, b); });
   p.pair([&](auto& a, auto& b) { return data(a) && data(b) && same_kind(a, b); });

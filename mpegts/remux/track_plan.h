@@ -1,6 +1,6 @@
-// Which track of an input goes where in an output whose PIDs are given: by role (video; sound by language, then
-// in order; the rest by stream_type, in order), and the PMT that tells of it (ISO/IEC 13818-1:2022 2.4.4.8).
-// Threading: pure function.
+// Which track of an input goes where in an output whose PIDs are given: by role (video; sound by language,
+// then in order; the rest by stream_type, in order), and the PMT that tells of it (ISO/IEC
+// 13818-1:2022 2.4.4.8). Threading: pure function.
 #pragma once
 
 #include <cstddef>
@@ -23,15 +23,16 @@ struct TrackPlan {
   std::vector<Track> tracks;
   std::vector<Pid> left_out;  // tracks for which the layout has no place
   std::vector<KeyPid> keys;
-  // Of the layout, with the input's codecs and descriptors and without the tracks that it lacks. The version is
-  // the layout's.
+  // Of the layout, with the input's codecs and descriptors and without the tracks that it lacks. The version
+  // is the layout's.
   Pmt pmt;
 };
 
 // `pmt_pid`: the layout's, which nothing else may use.
 TrackPlan plan_tracks(const Pmt& layout, Pid pmt_pid, const Pmt& input);
 
-// The track that a switch goes by: the first video, else the first sound, else the first; null without tracks.
+// The track that a switch goes by: the first video, else the first sound, else the first; null without
+// tracks.
 const TrackPlan::Track* key_track(const TrackPlan& plan) noexcept;
 
 // Whether a receiver of the one needs no word of the other: all is the same but for the version.

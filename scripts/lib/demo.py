@@ -388,7 +388,8 @@ def decode(command_prefix, url, extra=(), least_pictures=80):
 def check_publishing(folder, ports, names):
     """One line for what is published by RTMP and leaves as multicast; True when it does."""
     encoder = subprocess.Popen(["timeout", "-s", "KILL", "60", "ffmpeg", "-v", "error", "-nostdin", "-re", "-i",
-                                str(MEDIA / f"clock-{LOOP_SECONDS}.ts"), "-c", "copy", "-f", "flv", publish_address(folder, "127.0.0.1", ports)])
+                                str(MEDIA / f"clock-{LOOP_SECONDS}.ts"), "-c", "copy", "-f", "flv", publish_address(folder, "127.0.0.1", ports)],
+                               stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wanted = f'headgate_input_active{{channel="{STUDIO["id"]}",input="1"}} 1'.encode()
         end = time.monotonic() + 20

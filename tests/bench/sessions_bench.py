@@ -32,7 +32,7 @@ from support.rig import Rig  # noqa: E402
 
 GROUP = "239.70.0.1"
 NGINX = """
-load_module modules/ngx_rtmp_module.so;
+load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
 daemon off; worker_processes 1; error_log {folder}/error.log; pid {folder}/pid;
 events {{ worker_connections 4096; }}
 rtmp {{ server {{ listen 127.0.0.1:{port}; chunk_size 65536; application live {{ live on; }} }} }}
@@ -136,10 +136,10 @@ def bench_srt(rig, gateway, args, stream):
     for n in counts:
         servers, receivers = [], []
         for _ in range(n):
-            port = gateway._free_port()
-            servers.append(popen(rig, "srt-live-transmit", "-q", f"udp://127.0.0.1:{port}", f"srt://127.0.0.1:{port}?mode=listener"))
+            port, inner = gateway._free_port(), gateway._free_port()
+            servers.append(popen(rig, "srt-live-transmit", "-q", f"udp://127.0.0.1:{inner}", f"srt://127.0.0.1:{port}?mode=listener"))
             time.sleep(0.05)
-            receivers.append((port, popen(rig, "srt-live-transmit", "-q", f"srt://127.0.0.1:{port}", "file://con")))
+            receivers.append((inner, popen(rig, "srt-live-transmit", "-q", f"srt://127.0.0.1:{port}", "file://con")))
         feeder = popen(rig, sys.executable, "-c", FEED, stream, *[port for port, _ in receivers])
         time.sleep(5)
         pids = [pid for server in servers for pid in children(server)]

@@ -40,7 +40,9 @@ class Forward : public hub::FrameSink {
     // Where the muxer puts it: the picture on the first PID, sounds in their order.
     std::uint16_t pid = 0x100;
     if (!format_->tracks[frame->track].is_video()) {
-      for (std::size_t i = 0; i <= frame->track; ++i) pid = pid + (format_->tracks[i].is_video() ? 0 : 1);
+      for (std::size_t i = 0; i <= frame->track; ++i) {
+        if (!format_->tracks[i].is_video()) ++pid;
+      }
     }
     pts[pid].push_back(frame->pts);
     to_.on_frame(std::move(frame));

@@ -430,6 +430,12 @@ TEST_F(FramesTest, NameTheTracksThatHaveNoPlace) {
   EXPECT_NE(status.left_out[0].reason.find("Opus"), std::string::npos);
   EXPECT_NE(status.left_out[1].reason.find("object type 23"), std::string::npos);
   EXPECT_EQ(status.drops.at("track_left_out"), 2U);
+  // Those that the protocol names stay beside them.
+  hub::LeftOutTrack other;
+  other.reason = "only track 0 is taken";
+  entry->status().left_out.push_back(other);
+  ASSERT_EQ(entry->status().left_out.size(), 3U);
+  EXPECT_EQ(entry->status().left_out[0].reason, other.reason);
   EXPECT_EQ(seen.pes(kVideo).size(), 1U);
   EXPECT_EQ(seen.pes(kSound).size(), 1U) << "the sound that can be carried";
 }

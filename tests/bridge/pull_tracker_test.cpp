@@ -114,6 +114,40 @@ TEST(PullTracker, AnEncoderThatNumbersAnewIsFollowed) {
   EXPECT_EQ(tracker.counters().restarts, 2U);
 }
 
+TEST(PullTracker, APlaylistThatAlwaysBeginsWithTheSameNumberIsFollowedBySegments) {
+  HlsTracker tracker;
+  auto unnumbered = [](std::uint64_t first) {
+    auto playlist = list(first, 5);
+    playlist.sequence = 0;
+    return playlist;
+  };
+  tracker.on_playlist(unnumbered(0), kT0);
+  take_all(tracker);
+  for (const std::uint64_t first : {1U, 1U, 2U, 4U}) tracker.on_playlist(unnumbered(first), kT0 + 4s);
+  std::vector<std::string> uris;
+  while (const auto item = tracker.take()) {
+    EXPECT_FALSE(item->break_before);
+    uris.push_back(item->segment.uri);
+  }
+  EXPECT_EQ(uris, (std::vector<std::string>{"s5.ts", "s6.ts", "s7.ts", "s8.ts"}));
+  EXPECT_EQ(tracker.counters().restarts, 0U);
+}
+
+TEST(PullTracker, AnEncoderStartedAgainUnderTheOldNamesIsFollowedInTheEnd) {
+  HlsTracker tracker;
+  tracker.on_playlist(list(0, 9), kT0);
+  take_all(tracker);
+  for (unsigned i = 0; i < HlsTracker::kMostStale; ++i) {
+    tracker.on_playlist(list(0, 3), kT0 + 4s);
+    EXPECT_FALSE(tracker.take());
+  }
+  tracker.on_playlist(list(0, 4), kT0 + 8s);
+  const auto next = tracker.take();
+  ASSERT_TRUE(next);
+  EXPECT_EQ(next->number, 1U);
+  EXPECT_TRUE(next->break_before);
+}
+
 TEST(PullTracker, ATokenBehindTheQuestionMarkIsNoOtherSegment) {
   HlsTracker tracker;
   auto with_token = [](MediaPlaylist playlist, const std::string& token) {

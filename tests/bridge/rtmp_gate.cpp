@@ -108,7 +108,7 @@ struct Input {
   }
   json left_out() const {
     json out = json::array();
-    for (const auto& each : entry.status().left_out) out.push_back(each.reason);
+    for (const auto& each : entry.status().left_out_by_source) out.push_back(each.reason);
     return out;
   }
   test::FakeEntry entry;

@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <cerrno>
 #include <chrono>
@@ -116,6 +117,7 @@ TEST(Sandbox, LetsConnectionsBeMade) {
 TEST(Sandbox, LetsNamesBeResolved) {
   EXPECT_EQ(inside([] {
               boost::asio::io_context context;
+              const auto work = boost::asio::make_work_guard(context);
               net::Resolver resolver(context);
               int result = 1;
               resolver.resolve("localhost", 80, [&](const auto& endpoints, const std::string& error) {

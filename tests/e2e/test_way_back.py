@@ -9,7 +9,7 @@ import pytest
 
 from support import media, ts
 from support.gateway import Gateway
-from support.ts_check import check
+from support.ts_check import check_datagrams
 
 CAM, CALLER, STUDIO, BACKED = "239.9.1.1", "239.9.1.2", "239.9.1.3", "239.9.1.4"
 PRIMARY, BACKUP = "239.9.2.1", "239.9.2.2"
@@ -43,9 +43,9 @@ def live(rig, tmp_path_factory):
         yield gateway
 
 
-def start(gateway, *command):
+def start(gateway, *command, out=None):
     with gateway.rig.inside("gw"):
-        return subprocess.Popen(["timeout", "-s", "KILL", "90", *map(str, command)], stdin=subprocess.DEVNULL)
+        return subprocess.Popen(["timeout", "-s", "KILL", "90", *map(str, command)], stdin=subprocess.DEVNULL, stdout=out)
 
 
 def publish(gateway, path, name, key="", *options):
@@ -92,10 +92,13 @@ def wait_on_air(gateway, channel, number, limit=15):
     return time.monotonic() - start_time
 
 
-def clean(report):
-    assert report.continuity_errors == 0, report
-    assert report.crc_errors == 0, report
-    assert report.sync_errors == 0, report
+def judge(capture, **limits):
+    """What the independent checker says of what was received, which must be nothing."""
+    report = check_datagrams(capture.datagrams)
+    wrong = report.errors(**{"dvb": True, "accuracy_ns": None, **limits})
+    assert not wrong, wrong
+    assert sum(pcr.announced for pcr in report.pcr.values()) == 0, report.pcr
+    return report
 
 
 def test_a_published_stream_leaves_as_broadcast_multicast(live, tmp_path):
@@ -108,12 +111,10 @@ def test_a_published_stream_leaves_as_broadcast_multicast(live, tmp_path):
         wait_state(gateway, "cam", "ok")
         out = tmp_path / "out.ts"
         out.write_bytes(capture.payload())
-        report = check(out, [when for when, _ in capture.datagrams])
-        print(report)
-        clean(report)
-        assert report.pcr_interval_max <= 0.040 and report.pat_interval_max <= 0.5 and report.pmt_interval_max <= 0.5
-        assert abs(report.mean_rate - RATE) < RATE * 0.001
-        assert report.pcr_accuracy_max < 500e-9
+        report = judge(capture, accuracy_ns=500)
+        print(report.pcr, report.rate, report.arrival)
+        assert abs(report.rate.mean_bps - RATE) < RATE * 1e-4
+        assert report.rate.deviation_max_packets <= 7
         told = subprocess.run(["ffprobe", "-v", "error", "-show_programs", "-of", "json", str(out)], capture_output=True, text=True,
                               check=True).stdout
         assert json.loads(told)["programs"][0]["tags"]["service_name"] == "Camera One"
@@ -132,7 +133,7 @@ def frames(path, selector):
                            "passthrough", "-enc_time_base", "1:90000", *form, "-"], capture_output=True, text=True, check=False).stdout
     scale = next((line.split()[-1] for line in text.splitlines() if line.startswith("#tb")), "1/90000").split("/")
     rows = [line.split(",") for line in text.splitlines() if line and not line.startswith("#")]
-    return [(row[-1].strip(), int(row[2]) * int(scale[0]) / int(scale[1]) * 1000) for row in rows]
+    return [(row[5].strip(), int(row[2]) * int(scale[0]) / int(scale[1]) * 1000) for row in rows]
 
 
 def same_media(source, out, least=200):
@@ -178,10 +179,12 @@ def test_a_publisher_that_returns_within_its_grace_goes_on(live):
     try:
         before = len(capture.datagrams)
         capture.wait(before + 1500, limit=20)
-        report = check(capture.stop().payload())
-        print(report)
-        clean(report)
-        assert report.pcr_discontinuities == 0, report
+        # Silent while nobody publishes, and then as much later: no more than that is to be seen.
+        report = check_datagrams(capture.stop().datagrams)
+        assert not report.continuity_errors, report.continuity_errors
+        assert report.sync_errors == 0 and report.pat.crc_errors == 0
+        assert sum(pcr.announced for pcr in report.pcr.values()) == 0, report.pcr
+        assert list(report.programs) == [1] and report.arrival.pcr_max_ms < 50, report
     finally:
         end(encoder)
 
@@ -193,10 +196,7 @@ def test_srt_publisher_arrives_bit_exact(live):
                    "2400k", f"srt://127.0.0.1:{gateway.srt_port}?streamid=publish:caller&latency=120000&pkt_size=1316")
     try:
         capture = record(gateway, CALLER, 8)
-        report = check(capture.payload())
-        print(report)
-        clean(report)
-        assert report.packets > 8 * 2_000_000 / 1504
+        assert judge(capture, dvb=False).packets > 8 * 2_000_000 / 1504
     finally:
         end(sender)
 
@@ -215,12 +215,10 @@ def test_a_slate_stands_in_and_the_publisher_comes_back(live, tmp_path):
     time.sleep(3)
     out = tmp_path / "out.ts"
     out.write_bytes(capture.stop().payload())
-    report = check(out, [when for when, _ in capture.datagrams])
-    print(report)
-    clean(report)
-    assert report.pcr_discontinuities == 0 and report.pcr_interval_max < 0.1, report
-    errors = subprocess.run(["ffmpeg", "-v", "error", "-i", str(out), "-f", "null", "-"], capture_output=True, text=True, check=False).stderr
-    assert errors == "", errors
+    judge(capture, dvb=False)
+    # Both were seen: as many pictures as the time had, but for those before the first random access point and between the inputs.
+    seconds = capture.datagrams[-1][0] - capture.datagrams[0][0]
+    assert len(frames(out, "v")) > (seconds - 4) * 25
 
 
 def test_a_dead_primary_a_forced_input_and_control_killed(live):
@@ -246,10 +244,7 @@ def test_a_dead_primary_a_forced_input_and_control_killed(live):
     gateway.wait_new("control", dead)
     wait_on_air(gateway, "backed", 2, limit=10)
     capture.wait(before + 300, limit=10)
-    report = check(capture.stop().payload())
-    print(report)
-    clean(report)
-    assert report.pcr_discontinuities == 0, report
+    judge(capture.stop(), dvb=False)
     assert player.poll() is None, "the RTMP session must stay open"
     end(player)
     backup.kill()
@@ -260,7 +255,7 @@ def test_pushes_reach_servers_of_others(live, tmp_path):
     rtmp_port, srt_port = gateway._free_port(), gateway._free_port()
     flv, received = tmp_path / "pushed.flv", tmp_path / "pushed.ts"
     rtmp = start(gateway, "ffmpeg", "-v", "error", "-y", "-listen", "1", "-i", f"rtmp://127.0.0.1:{rtmp_port}/app/name", "-c", "copy", flv)
-    srt = start(gateway, "srt-live-transmit", "-q", f"srt://127.0.0.1:{srt_port}?mode=listener", f"file://con")
+    srt = start(gateway, "srt-live-transmit", "-q", f"srt://127.0.0.1:{srt_port}?mode=listener", "file://con", out=subprocess.DEVNULL)
     channels = dict(gateway.channels)
     source = media.looped(media.stream("h264_aac", 18), 60)
     channels["out"] = {"inputs": ["udp://239.9.2.9:5000"], "serve": [],

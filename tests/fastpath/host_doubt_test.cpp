@@ -158,6 +158,47 @@ TEST(Rest, NapsShrinkUnderLoadAndEndInSpinning) {
   EXPECT_EQ(nap, Rest::kShortest);
 }
 
+TEST(Rest, NeverSleepsPastADeparture) {
+  Rest rest;
+  std::int64_t now = 1'000'000'000'000;
+  for (const std::int64_t left : {3'000'000, 900'000, 300'000, 130'000}) {
+    const long nap = rest.next(now, now + left);
+    EXPECT_GT(nap, 0);
+    EXPECT_LT(nap, left);
+  }
+  EXPECT_EQ(rest.next(now, now + 20'000), 0) << "no nap is that short: it is spun";
+  EXPECT_EQ(rest.next(now, now - 5'000), 0) << "due already";
+}
+
+TEST(Rest, WakesAsMuchEarlierAsWakingTakes) {
+  Rest rest;
+  const std::int64_t now = 1'000'000'000'000;
+  rest.slept(100'000, 220'000);
+  const long slow = rest.next(now, now + 700'000);
+  EXPECT_LE(slow, 700'000 - 120'000);
+  for (int i = 0; i < 1000; ++i) rest.slept(100'000, 105'000);
+  const long quick = rest.next(now, now + 700'000);
+  EXPECT_GT(quick, slow);
+  EXPECT_LT(quick, 700'000);
+  rest.slept(100'000, 900'000'000);
+  EXPECT_GT(rest.next(now, now + 700'000), 500'000) << "one that took a second tells nothing of the next";
+}
+
+TEST(Rest, SpinsNoMoreThanAQuarterOfTheTime) {
+  Rest rest;
+  std::int64_t now = 1'000'000'000'000;
+  std::int64_t spun = 0;
+  std::int64_t slept = 0;
+  // A departure every 40 us, for a second: no nap fits between two.
+  for (const std::int64_t end = now + 1'000'000'000; now < end;) {
+    const long nap = rest.next(now, now / 40'000 * 40'000 + 40'000);
+    (nap == 0 ? spun : slept) += nap == 0 ? 1'000 : nap;
+    now += nap == 0 ? 1'000 : nap;
+  }
+  EXPECT_LT(spun, 300'000'000);
+  EXPECT_GT(spun, 200'000'000);
+}
+
 TEST(Rest, SilenceIsSleptThroughButNeverLongerThanAMillisecond) {
   Rest rest;
   std::int64_t now = 1'000'000'000;

@@ -23,18 +23,14 @@ class MadeService {
   // The packets of the next picture, tables before it now and then.
   std::vector<FrameBytes> next() {
     std::vector<FrameBytes> packets;
-    if (picture_ % 2 == 0) packets.push_back(pat());
-    if (picture_ % 2 == 0) packets.push_back(pmt());
+    if (tables && picture_ % 2 == 0) packets.push_back(pat());
+    if (tables && picture_ % 2 == 0) packets.push_back(pmt());
     packets.push_back(start(picture_ % 12 == 0));
     while (packets.size() < kPackets) packets.push_back(ts_packet(video_, video_cc_++, fill_));
     ++picture_;
     return packets;
   }
-  // Pictures that nobody gets.
-  void skip(int pictures) {
-    for (int i = 0; i < pictures; ++i) next();
-  }
-  std::uint8_t fill() const { return fill_; }
+  bool tables = true;
 
  private:
   FrameBytes pat() {
@@ -64,9 +60,9 @@ class MadeService {
     pes.push_back(static_cast<std::uint8_t>(t >> 14 | 1));
     pes.push_back(static_cast<std::uint8_t>(t >> 7));
     pes.push_back(static_cast<std::uint8_t>(t << 1 | 1));
-    const FrameBytes idr{0, 0, 0, 1, 0x09, 0x10, 0, 0, 0, 1, 0x67, 0x42, 0xC0, 0x1E, 0xD9,
-                         0, 0, 0, 1, 0x68, 0xCE, 0x3C, 0x80, 0, 0, 0, 1, 0x65};
-    const FrameBytes other{0, 0, 0, 1, 0x09, 0x30, 0, 0, 0, 1, 0x41};
+    const FrameBytes idr{0, 0, 0, 1, 0x09, 0x10, 0,    0,    0, 1, 0x67, 0x42, 0xC0, 0x1E, 0xD9,
+                         0, 0, 0, 1, 0x68, 0xCE, 0x3C, 0x80, 0, 0, 0,    1,    0x65, 0x88, 0x84};
+    const FrameBytes other{0, 0, 0, 1, 0x09, 0x30, 0, 0, 0, 1, 0x41, 0x9A, 0x21};
     const FrameBytes& unit = random_access ? idr : other;
     pes.insert(pes.end(), unit.begin(), unit.end());
     std::copy(pes.begin(), pes.end(), packet.begin() + 12);
@@ -89,17 +85,17 @@ struct SeenStream {
   std::uint64_t packets = 0;
   std::uint64_t nulls = 0;
   int cc_errors = 0;
-  int pcr_jumps = 0;               // PCRs farther than 100 ms from the one before
-  std::uint64_t pcr_interval = 0;  // the largest step, 27 MHz
+  int pcr_jumps = 0;  // PCRs farther than 50 ms from where the time since the one before puts them
   std::optional<std::uint64_t> last_pcr;
+  std::int64_t last_pcr_ns = 0;
   std::map<std::uint8_t, std::uint64_t> filled;  // packets by their last byte
   std::map<std::uint16_t, std::uint8_t> last_cc;
 
-  void take(const FrameBytes& stream) {
+  void take(const FrameBytes& stream, std::int64_t now_ns) {
     for (std::size_t at = 0; at + 188 <= stream.size(); at += 188)
-      take(mpegts::TsPacket(std::span<const std::uint8_t>(stream).subspan(at).first<188>()));
+      take(mpegts::TsPacket(std::span<const std::uint8_t>(stream).subspan(at).first<188>()), now_ns);
   }
-  void take(const mpegts::TsPacket& packet) {
+  void take(const mpegts::TsPacket& packet, std::int64_t now_ns) {
     ++packets;
     const std::uint16_t pid = packet.pid().value;
     if (pid == 0x1FFF) {
@@ -114,10 +110,11 @@ struct SeenStream {
     if (const auto pcr = packet.pcr()) {
       if (last_pcr) {
         const std::uint64_t ticks = (pcr->ticks + mpegts::kPcrModulus - *last_pcr) % mpegts::kPcrModulus;
-        if (ticks > 2'700'000) ++pcr_jumps;
-        pcr_interval = std::max(pcr_interval, ticks);
+        const std::int64_t off = static_cast<std::int64_t>(ticks * 1000 / 27) - (now_ns - last_pcr_ns);
+        if (off > 50'000'000 || off < -50'000'000) ++pcr_jumps;
       }
       last_pcr = pcr->ticks;
+      last_pcr_ns = now_ns;
     }
   }
 };

@@ -12,7 +12,6 @@ namespace {
 using protocol::DropReason;
 
 constexpr std::uint32_t kFirst = 0xEF010101;
-constexpr std::uint32_t kSecond = 0xEF010102;
 constexpr std::uint64_t kTick = 27'000'000;
 
 TEST_F(PipeTest, WhatTheBridgeSendsLeavesWholeAtOnce) {
@@ -133,8 +132,9 @@ TEST_F(PipeTest, ABufferTakesBurstsAndLetsThemLeaveEvenly) {
       for (FrameBytes& packet : service.next()) packets.push_back(std::move(packet));
     }
     for (std::size_t i = 0; i < packets.size(); i += 5)
-      push_slot('a', 1, join_bytes({packets.begin() + static_cast<std::ptrdiff_t>(i),
-                                    packets.begin() + static_cast<std::ptrdiff_t>(i + 5)}));
+      push_slot('a', 1,
+                join_bytes({packets.begin() + static_cast<std::ptrdiff_t>(i),
+                            packets.begin() + static_cast<std::ptrdiff_t>(i + 5)}));
     run(burst % 2 == 0 ? 480 : 520, {});
     if (burst == 3) forget();
   }
@@ -143,7 +143,7 @@ TEST_F(PipeTest, ABufferTakesBurstsAndLetsThemLeaveEvenly) {
   const auto packets = seen.packets;
   run(1500, {});
   EXPECT_EQ(seen.packets, 1500U) << "all of it";
-  EXPECT_GT(seen.packets, packets + 200) << "a second of it waited";
+  EXPECT_GT(seen.packets, packets + 100) << "half a second of it and more waited";
   EXPECT_EQ(input("a")->buffer_packets.load(), 0U);
   EXPECT_EQ(input("a")->buffer_overflows.load(), 0U);
   EXPECT_EQ(input_drops("a", DropReason::buffer_full), 0U);
@@ -172,203 +172,6 @@ TEST_F(PipeTest, WhatABufferHoldsAndWhatItCantIsShown) {
   EXPECT_GT(input_drops("a", DropReason::buffer_full), 100U);
 }
 
-class SwitchTest : public PipeTest {
- protected:
-  void start(protocol::FastpathChannel made) {
-    wanted = state();
-    wanted.channels = {std::move(made)};
-    apply(wanted);
-  }
-  // Slots that begin another stream to a decoder.
-  std::size_t discontinuities(ring::Consumer& consumer) {
-    std::size_t n = 0;
-    consumer.poll(100'000, [&](const ring::Slot& slot) {
-      n += (slot.flags & ring::kSlotDiscontinuity) != 0 ? 1 : 0;
-      EXPECT_GE(slot.timeline, timeline);
-      timeline = slot.timeline;
-    });
-    return n;
-  }
-  protocol::FastpathState wanted;
-  std::int64_t timeline = 0;
-  // Different clocks; the second one's wraps in the first minute.
-  Sender first{MadeService(1, 5 * kTick), kFirst};
-  Sender second{MadeService(2, mpegts::kPcrModulus - 3 * kTick), kSecond};
-};
-
-TEST_F(SwitchTest, SilenceSwitchesAndTheHeldPreferredInputSwitchesBack) {
-  auto made = two_inputs();
-  made.to_bridge = true;
-  start(made);
-  auto bridged = *ring::Consumer::open(folder + "/ring");
-  run(1000, {&first, &second});
-  EXPECT_EQ(seen.filled[2], 0U);
-  EXPECT_EQ(pipe("a")->on_air.load(), 1U);
-  discontinuities(*bridged);
-
-  first.on = false;
-  forget();
-  run(1200, {&first, &second});
-  EXPECT_GT(seen.filled[2], 50U);
-  EXPECT_EQ(pipe("a")->on_air.load(), 2U);
-  EXPECT_EQ(pipe("a")->switches.load(), 1U);
-  EXPECT_NE(input("a", 1)->troubles.load() & 1, 0U) << "no data";
-  EXPECT_EQ(input("a", 2)->troubles.load(), 0U);
-  EXPECT_EQ(discontinuities(*bridged), 1U);
-  const auto switched = static_cast<std::int64_t>(pipe("a")->switched_unix_ns.load());
-  EXPECT_GT(switched, now_ns - 1100 * kMs);
-  EXPECT_LT(switched, now_ns);
-
-  first.on = true;
-  forget();
-  run(900, {&first, &second});
-  EXPECT_EQ(pipe("a")->on_air.load(), 2U) << "not good for long enough yet";
-  EXPECT_EQ(input("a", 1)->troubles.load(), 0U);
-  run(1500, {&first, &second});
-  EXPECT_EQ(pipe("a")->on_air.load(), 1U);
-  EXPECT_EQ(pipe("a")->switches.load(), 2U);
-  EXPECT_EQ(pipe("a")->hard_switches.load(), 0U);
-  EXPECT_EQ(discontinuities(*bridged), 1U);
-  EXPECT_EQ(seen.cc_errors, 0);
-  EXPECT_EQ(seen.pcr_jumps, 0);
-}
-
-TEST_F(SwitchTest, ADeadPrimaryAtTheStartIsNotWaitedForLong) {
-  start(two_inputs());
-  run(2000, {&second});
-  EXPECT_EQ(pipe("a")->on_air.load(), 2U);
-  EXPECT_GT(seen.filled[2], 100U);
-  EXPECT_EQ(seen.cc_errors, 0);
-}
-
-TEST_F(SwitchTest, TheOperatorsWordCountsAndDisturbsNothing) {
-  start(two_inputs());
-  run(500, {&first, &second});
-  wanted.channels[0].forced_input = 2;
-  apply(wanted);
-  run(1500, {&first, &second});
-  EXPECT_EQ(pipe("a")->on_air.load(), 2U);
-  EXPECT_EQ(pipe("a")->forced.load(), 2U);
-  second.on = false;
-  run(1000, {&first, &second});
-  EXPECT_EQ(pipe("a")->wanted.load(), 2U) << "whatever its state";
-  second.on = true;
-  wanted.channels[0].forced_input = 0;
-  wanted.channels[0].failover.back = false;
-  apply(wanted);
-  run(2000, {&first, &second});
-  EXPECT_EQ(pipe("a")->forced.load(), 0U);
-  EXPECT_EQ(pipe("a")->on_air.load(), 2U) << "back is off: it stays where it was";
-  wanted.channels[0].failover.back = true;
-  apply(wanted);
-  run(2500, {&first, &second});
-  EXPECT_EQ(pipe("a")->on_air.load(), 1U);
-  EXPECT_EQ(pipe("a")->switches.load(), 2U);
-  EXPECT_EQ(seen.cc_errors, 0);
-  EXPECT_EQ(seen.pcr_jumps, 0);
-}
-
-TEST_F(SwitchTest, AppliesKeepPipesAndTheirNeighbours) {
-  start(two_inputs());
-  wanted.channels.push_back(channel("r", "239.1.1.9", "239.2.1.9"));
-  apply(wanted);
-  const DatagramOptions relayed{.destination = 0xEF010109};
-  std::size_t of_r = 0;
-  for (std::uint8_t i = 0; i < 60; ++i) {
-    run(20, {&first, &second});
-    wanted.channels[0].failover.after_ms = 200U + i;
-    wanted.channels[0].outputs[0].ttl = static_cast<std::uint8_t>(5 + i);
-    if (i % 3 == 0) {
-      wanted.channels.resize(2);
-    } else if (i % 3 == 1) {
-      wanted.channels.push_back(two_inputs("b"));
-    }
-    apply(wanted);
-    enqueue(udp_frame(ts_packet(0x1FF0, i, 9), relayed));
-    wait(1);
-    for (const FrameBytes& frame : sent()) {
-      if (parse_frame(frame, 0).destination == 0xEF020109) {
-        EXPECT_EQ(payload_of(frame), ts_packet(0x1FF0, i, 9));
-        ++of_r;
-      } else {
-        if (parse_frame(frame, 0).destination == 0xEF020101) seen.take(payload_of(frame));
-      }
-    }
-  }
-  EXPECT_EQ(of_r, 60U);
-  EXPECT_EQ(seen.cc_errors, 0);
-  EXPECT_EQ(input("a", 1)->cc_errors.load(), 0U);
-  EXPECT_EQ(pipe("a")->switches.load(), 0U);
-  EXPECT_EQ(pipe("r"), nullptr) << "one input is a relay";
-}
-
-TEST_F(SwitchTest, AnInputThatIsAddedOrRemovedLeavesTheOneOnAir) {
-  start(two_inputs());
-  first.on = false;
-  run(1500, {&first, &second});
-  ASSERT_EQ(pipe("a")->on_air.load(), 2U);
-  auto third = wanted.channels[0].inputs[1];
-  third.number = 3;
-  third.group = "239.1.1.3";
-  third.url = "udp://239.1.1.3:5000";
-  wanted.channels[0].inputs.push_back(third);
-  apply(wanted);
-  run(1000, {&first, &second});
-  EXPECT_EQ(pipe("a")->on_air.load(), 2U);
-  EXPECT_EQ(pipe("a")->switches.load(), 1U);
-  wanted.channels[0].inputs.erase(wanted.channels[0].inputs.begin());
-  apply(wanted);
-  run(1000, {&second});
-  EXPECT_EQ(pipe("a")->on_air.load(), 2U);
-  Sender other{MadeService(3, 900 * kTick), 0xEF010103};
-  second.on = false;
-  run(1500, {&second, &other});
-  EXPECT_EQ(pipe("a")->on_air.load(), 3U);
-  EXPECT_EQ(pipe("a")->switches.load(), 2U);
-  EXPECT_EQ(seen.cc_errors, 0);
-  EXPECT_EQ(seen.pcr_jumps, 0);
-}
-
-TEST_F(SwitchTest, AChannelThatGetsASecondInputGoesOnWithTheOneItHas) {
-  // The preferred one is the new one, and silent.
-  auto alone = two_inputs();
-  alone.to_bridge = true;
-  alone.inputs.erase(alone.inputs.begin());
-  start(alone);
-  auto bridged = *ring::Consumer::open(folder + "/ring");
-  run(500, {&second});
-  EXPECT_EQ(pipe("a"), nullptr);
-  const auto before = seen.packets;
-  auto both = two_inputs();
-  both.to_bridge = true;
-  wanted.channels = {both};
-  apply(wanted);
-  run(500, {&second});
-  EXPECT_EQ(seen.packets - before, 500 / 4) << "not a packet lost";
-  EXPECT_EQ(pipe("a")->on_air.load(), 2U);
-  wanted.channels = {alone};
-  apply(wanted);
-  EXPECT_EQ(pipe("a"), nullptr);
-  run(500, {&second});
-  EXPECT_EQ(seen.cc_errors, 0);
-  EXPECT_EQ(seen.pcr_jumps, 0);
-  EXPECT_EQ(input("a")->ts_packets.load(), 1500 / 4) << "its counters go on";
-  EXPECT_EQ(discontinuities(*bridged), 0U) << "and so does the channel's timeline";
-}
-
-TEST_F(SwitchTest, DatagramsKeepTheirSizeAndTheirMoment) {
-  start(two_inputs());
-  for (std::uint8_t i = 0; i < 20; ++i) {
-    const FrameBytes packets = join_bytes({ts_packet(0x100, static_cast<std::uint8_t>(3 * i), i),
-                                           ts_packet(0x100, static_cast<std::uint8_t>(3 * i + 1), i),
-                                           ts_packet(0x100, static_cast<std::uint8_t>(3 * i + 2), i)});
-    receive(udp_frame(packets));
-    const auto frames = sent();
-    ASSERT_EQ(frames.size(), 1U);
-    EXPECT_EQ(payload_of(frames[0]), packets);
-  }
-}
-
 TEST_F(PipeTest, ConstantRateIsStuffedOnMulticastAndNotForTheBridge) {
   open_ring();
   auto wanted = state();
@@ -393,7 +196,8 @@ TEST_F(PipeTest, ConstantRateIsStuffedOnMulticastAndNotForTheBridge) {
   EXPECT_EQ(pipe("a")->rate_dropped.load(), 0U);
   SeenStream bridge_saw;
   bridged->poll(100'000, [&](const ring::Slot& slot) {
-    bridge_saw.take(FrameBytes(slot.packets.begin(), slot.packets.begin() + slot.packet_count * 188));
+    bridge_saw.take(FrameBytes(slot.packets.begin(), slot.packets.begin() + slot.packet_count * 188),
+                    slot.arrival_ns);
   });
   EXPECT_EQ(bridge_saw.nulls, 0U);
   EXPECT_EQ(bridge_saw.cc_errors, 0);
@@ -440,6 +244,7 @@ TEST_F(PipeTest, AServiceIsCutOutBeforeTheBufferAndTheSwitch) {
   apply(wanted);
   Sender first{MadeService(1, 5 * kTick), kFirst};
   Sender foreign{MadeService(9, 7 * kTick, 0x300, 0x30), kFirst};
+  foreign.service.tables = false;
   run(1000, {&first, &foreign});
   EXPECT_GT(seen.filled[1], 150U);
   EXPECT_FALSE(seen.last_cc.contains(0x300));
@@ -520,7 +325,7 @@ TEST_F(PipeTest, AllocatesNothingPerPacket) {
   wanted.channels = {switched, cut};
   apply(wanted);
   Sender first{MadeService(1, 5 * kTick), kFirst};
-  Sender second{MadeService(2, 9 * kTick), kSecond};
+  Sender second{MadeService(2, 9 * kTick), 0xEF010102};
   Sender third{MadeService(3, 11 * kTick), 0, 'a', 3};
   Sender fourth{MadeService(4, 13 * kTick), 0xEF010103};
   auto bridged = *ring::Consumer::open(folder + "/ring");

@@ -11,7 +11,8 @@ constexpr std::uint16_t kPmtPid = 0x20;
 
 void give(TableWatch& watch, const FrameBytes& packets, std::int64_t now_ns) {
   for (std::size_t at = 0; at + 188 <= packets.size(); at += 188)
-    watch.on_packet(mpegts::TsPacket(std::span<const std::uint8_t>(packets).subspan(at).first<188>()), now_ns);
+    watch.on_packet(mpegts::TsPacket(std::span<const std::uint8_t>(packets).subspan(at).first<188>()),
+                    now_ns);
 }
 
 FrameBytes pat(const std::vector<mpegts::PatEntry>& entries, std::uint8_t cc, std::uint8_t section = 0,
@@ -32,7 +33,8 @@ FrameBytes pmt(const std::vector<mpegts::PmtStream>& streams, std::uint8_t cc, s
   return mpegts::pack_section(mpegts::Pid{kPmtPid}, pmt.to_section(), cc);
 }
 
-const std::vector<mpegts::PmtStream> kVideoAndSound{{0x1B, mpegts::Pid{0x100}, {}}, {0x0F, mpegts::Pid{0x101}, {}}};
+const std::vector<mpegts::PmtStream> kVideoAndSound{{0x1B, mpegts::Pid{0x100}, {}},
+                                                    {0x0F, mpegts::Pid{0x101}, {}}};
 
 FrameBytes scrambled(FrameBytes packet) {
   packet[3] |= 0x80;

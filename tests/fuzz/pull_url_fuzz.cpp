@@ -18,7 +18,8 @@ void check(const headgate::bridge::pull::Url& url) {
       if (byte < 0x20 || byte >= 0x7F) std::abort();
     }
   }
-  if (url.target.find(' ') != std::string::npos || url.authority().find(' ') != std::string::npos) std::abort();
+  if (url.target.find(' ') != std::string::npos || url.authority().find(' ') != std::string::npos)
+    std::abort();
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Sources that send a program in real time, and what a receiver of their splice sees. Everything is generated:
-// pictures are headers and filling that tells whose they are. Threading: owned by one thread.
+// Sources that send a program in real time, and what a receiver of their splice sees. Everything is
+// generated: pictures are headers and filling that tells whose they are. Threading: owned by one thread.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -52,8 +52,8 @@ inline void put_time(Bytes& to, int prefix, std::uint64_t t) {
   to.push_back(static_cast<std::uint8_t>(t << 1 | 1));
 }
 
-// One program, in real time: a picture every 40 ms sent over 36 ms, sound every 120 ms, tables every 80 ms, a PCR
-// with each picture.
+// One program, in real time: a picture every 40 ms sent over 36 ms, sound every 120 ms, tables every 80 ms, a
+// PCR with each picture.
 struct Source {
   std::uint8_t tag = 1;  // in the filling of what it sends
   std::uint16_t program = 1;
@@ -74,7 +74,9 @@ struct Source {
   std::vector<Timed> packets;  // by time
   std::map<std::uint16_t, std::uint8_t> counters{};
 
-  std::uint64_t clock_at(std::int64_t ns) const { return clock + static_cast<std::uint64_t>(ns - begin) * 9 / 100'000; }
+  std::uint64_t clock_at(std::int64_t ns) const {
+    return clock + static_cast<std::uint64_t>(ns - begin) * 9 / 100'000;
+  }
 
   Bytes picture(std::uint8_t type, int k, bool key) const {
     Bytes b;
@@ -116,9 +118,17 @@ struct Source {
   }
   int gop_place(int k) const { return first_key < 0 ? k + 1000 : (k - first_key % gop + gop) % gop; }
 
-  void pes(std::int64_t ns, std::int64_t over, std::uint16_t pid, std::uint8_t stream_id, const Bytes& payload,
-           std::uint64_t pts, std::uint64_t dts, bool bounded, bool pcr, bool random_access) {
-    Bytes b{0, 0, 1, stream_id, 0, 0, 0x80, static_cast<std::uint8_t>(pts == dts ? 0x80 : 0xC0),
+  void pes(std::int64_t ns, std::int64_t over, std::uint16_t pid, std::uint8_t stream_id,
+           const Bytes& payload, std::uint64_t pts, std::uint64_t dts, bool bounded, bool pcr,
+           bool random_access) {
+    Bytes b{0,
+            0,
+            1,
+            stream_id,
+            0,
+            0,
+            0x80,
+            static_cast<std::uint8_t>(pts == dts ? 0x80 : 0xC0),
             static_cast<std::uint8_t>(pts == dts ? 5 : 10)};
     put_time(b, pts == dts ? 2 : 3, pts);
     if (pts != dts) put_time(b, 1, dts);
@@ -153,7 +163,8 @@ struct Source {
         if (room > 1 && field.empty()) field.push_back(0);
         std::copy(field.begin(), field.end(), p.begin() + 5);
       }
-      std::copy_n(b.begin() + static_cast<std::ptrdiff_t>(from), size, p.begin() + 4 + static_cast<int>(room));
+      std::copy_n(b.begin() + static_cast<std::ptrdiff_t>(from), size,
+                  p.begin() + 4 + static_cast<int>(room));
       packets.push_back({at, 0, p});
       from += size;
     }
@@ -190,8 +201,8 @@ struct Source {
         const int place = gop_place(k);
         // Two leading pictures behind the key picture of an open group.
         const std::uint64_t delay = !open_group ? 0 : place == 0 ? 3 : place <= 2 ? 0 : 1;
-        pes(ns + kMs, 36 * kMs, t.pid.value, 0xE0, picture(t.stream_type, k, key), dts + delay * 3600, dts, false,
-            t.pid.value == pcr_pid, key);
+        pes(ns + kMs, 36 * kMs, t.pid.value, 0xE0, picture(t.stream_type, k, key), dts + delay * 3600, dts,
+            false, t.pid.value == pcr_pid, key);
         clocked = clocked || t.pid.value == pcr_pid;
       } else if (is_audio(kind) && k % 3 == 0) {
         Bytes b(1000, static_cast<std::uint8_t>(0x40 + tag));
@@ -199,8 +210,8 @@ struct Source {
         const bool pcr = t.pid.value == pcr_pid;
         // Sound is sent 300 ms later than the pictures that it goes with.
         const std::uint64_t pts = dts - std::min<std::uint64_t>(lead, 27'000) + 9000;
-        pes(ns + (5 + id) * kMs, 60 * kMs, t.pid.value, static_cast<std::uint8_t>(0xC0 + id), b, pts, pts, true, pcr,
-            true);
+        pes(ns + (5 + id) * kMs, 60 * kMs, t.pid.value, static_cast<std::uint8_t>(0xC0 + id), b, pts, pts,
+            true, pcr, true);
         ++id;
         clocked = clocked || pcr;
       }
@@ -236,9 +247,8 @@ struct Source {
 
 // Cuts a stretch out of what a source sends.
 inline std::vector<Timed> without(std::vector<Timed> packets, std::int64_t from_ms, std::int64_t to_ms) {
-  std::erase_if(packets, [&](const Timed& t) {
-    return t.ns >= kStart + from_ms * kMs && t.ns < kStart + to_ms * kMs;
-  });
+  std::erase_if(
+      packets, [&](const Timed& t) { return t.ns >= kStart + from_ms * kMs && t.ns < kStart + to_ms * kMs; });
   return packets;
 }
 
@@ -248,6 +258,7 @@ struct Pes {
   std::uint64_t pts, dts;
   int tag;     // whose; 0: cut off
   bool whole;  // neither damaged nor cut off
+  bool damaged;
   Bytes payload;
 };
 
@@ -282,6 +293,9 @@ class Rig final : public PesSink {
         actions.erase(actions.begin());
       }
       if (polled) take(splicer.on_time(now), now);
+    }
+    for (; next < all.size(); ++next) {
+      take(splicer.on_packet(all[next].input, view(all[next].packet), all[next].ns), all[next].ns);
     }
   }
   void take(std::span<const std::uint8_t> bytes, std::int64_t ns) {
@@ -344,8 +358,8 @@ class Rig final : public PesSink {
       const TsPacket p = view(t.packet);
       if (p.pid() == kNullPid) continue;
       const auto known = last.find(p.pid().value);
-      if (known != last.end() &&
-          check_continuity(known->second, p.continuity_counter(), p.has_payload(), false, true) != Continuity::ok) {
+      if (known != last.end() && check_continuity(known->second, p.continuity_counter(), p.has_payload(),
+                                                  false, true) != Continuity::ok) {
         breaks.push_back(p.pid().value);
       }
       last[p.pid().value] = p.continuity_counter();
@@ -382,13 +396,44 @@ class Rig final : public PesSink {
   void on_pes(Pid pid, const PesPacket& p) override {
     const auto in = p.payload;
     const int end = in.empty() ? 0 : in.back();
-    found_.push_back({now_, pid.value, p.header.pts ? p.header.pts->ticks : 0, p.header.dts ? p.header.dts->ticks : 0,
-                      end > 0xC0 && end < 0xD0 ? end - 0xC0 : 0, !p.damaged && end > 0xC0 && end < 0xD0,
-                      Bytes(in.begin(), in.end())});
+    found_.push_back({now_, pid.value, p.header.pts ? p.header.pts->ticks : 0,
+                      p.header.dts ? p.header.dts->ticks : 0, end > 0xC0 && end < 0xD0 ? end - 0xC0 : 0,
+                      !p.damaged && end > 0xC0 && end < 0xD0, p.damaged, Bytes(in.begin(), in.end())});
   }
   std::vector<Pes> found_;
   std::int64_t now_ = 0;
 };
+
+inline Source first_source() { return {}; }
+
+// The same service from elsewhere: other PIDs, another clock.
+inline Source second_source() {
+  Source s;
+  s.tag = 2;
+  s.program = 7;
+  s.pmt_pid = 0x40;
+  s.pcr_pid = 0x51;
+  s.tracks = {track(0x02, 0x51), track(0x03, 0x52, "eng")};
+  s.clock = 77'000'000;
+  s.begin = kStart + 7 * kMs;
+  s.first_key = 11;
+  s.counters = {{0x51, 5}, {0x52, 11}};
+  return s;
+}
+
+inline std::vector<int> tags(const std::vector<Pes>& list) {
+  std::vector<int> tags;
+  for (const Pes& p : list) {
+    if (tags.empty() || tags.back() != p.tag) tags.push_back(p.tag);
+  }
+  return tags;
+}
+
+inline const Pes& first_of(const std::vector<Pes>& list, int tag) {
+  return *std::find_if(list.begin(), list.end(), [&](const Pes& p) { return p.tag == tag; });
+}
+
+inline bool is_key(const Pes& p) { return p.payload.size() > 4 && p.payload[3] == 0xB3; }
 
 // Never back, whatever their distance.
 inline ::testing::AssertionResult rises(const std::vector<Pes>& list) {

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
@@ -14,7 +13,7 @@
 
 #include "dataplane/bridge/http/connection.h"
 #include "dataplane/bridge/http/stream_write.h"
-#include "dataplane/bridge/net/listen_address.h"
+#include "dataplane/bridge/net/listeners.h"
 
 namespace headgate::bridge::http {
 
@@ -28,27 +27,14 @@ class Connection;
 }
 
 struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
-  struct Listener {
-    explicit Listener(asio::io_context& c) : acceptor(c), retry(c) {}
-    error_code open(const net::ListenAddress& parsed);
-    void close() {
-      error_code ignored;
-      acceptor.close(ignored);
-      retry.cancel();
-    }
-    std::uint16_t port() const {
-      error_code ignored;
-      return acceptor.local_endpoint(ignored).port();
-    }
-    std::string address;
-    tcp::acceptor acceptor;
-    asio::steady_timer retry;
-  };
+  Impl(asio::io_context& c, Handler& h, const ServerLimits& l)
+      : context(c),
+        handler(h),
+        limits(l),
+        listeners(
+            c, [this](tcp::socket socket, const net::Listeners::Address&) { take(std::move(socket)); },
+            [this] { ++counters.accept_errors; }) {}
 
-  Impl(asio::io_context& c, Handler& h, const ServerLimits& l) : context(c), handler(h), limits(l) {}
-
-  void accept(const std::shared_ptr<Listener>& listener);
-  void reopen(const std::shared_ptr<Listener>& listener);
   void take(tcp::socket socket);
   void leave(const std::string& address, Connection* connection);
 
@@ -56,7 +42,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   Handler& handler;
   ServerLimits limits;
   ServerCounters counters;
-  std::vector<std::shared_ptr<Listener>> listeners;
+  net::Listeners listeners;
   std::unordered_map<std::string, std::size_t> per_address;
   std::unordered_map<Connection*, std::weak_ptr<Connection>> open;
 };
@@ -362,42 +348,6 @@ std::string address_of(const tcp::socket& socket) {
 
 }  // namespace
 
-void Server::Impl::accept(const std::shared_ptr<Listener>& listener) {
-  listener->acceptor.async_accept(
-      [self = shared_from_this(), listener](error_code error, tcp::socket socket) {
-        if (!listener->acceptor.is_open()) return;
-        if (!error) {
-          self->take(std::move(socket));
-          return self->accept(listener);
-        }
-        ++self->counters.accept_errors;
-        // Out of descriptors, most likely: trying again at once would spin.
-        listener->retry.expires_after(std::chrono::milliseconds(100));
-        listener->retry.async_wait([self, listener](error_code cancelled) {
-          if (!cancelled && listener->acceptor.is_open()) self->accept(listener);
-        });
-      });
-}
-
-error_code Server::Impl::Listener::open(const net::ListenAddress& parsed) {
-  error_code error;
-  const tcp::endpoint endpoint(asio::ip::make_address(parsed.host, error), parsed.port);
-  if (!error) acceptor.open(endpoint.protocol(), error);
-  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
-  if (!error && endpoint.address().is_v6()) {
-    acceptor.set_option(asio::ip::v6_only(!endpoint.address().is_unspecified()), error);
-  }
-  if (!error) acceptor.bind(endpoint, error);
-  if (!error) acceptor.listen(1024, error);
-  if (error) close();
-  return error;
-}
-
-void Server::Impl::reopen(const std::shared_ptr<Listener>& listener) {
-  const auto parsed = net::parse_listen_address(listener->address);
-  if (parsed && !listener->open(*parsed)) accept(listener);
-}
-
 void Server::Impl::take(tcp::socket socket) {
   std::string client = address_of(socket);
   const std::size_t of_client = ++per_address[client];
@@ -434,62 +384,18 @@ Server::Server(asio::io_context& context, Handler& handler, const ServerLimits& 
 Server::~Server() { stop(); }
 
 tl::expected<void, std::string> Server::listen(const std::vector<std::string>& addresses) {
-  std::vector<std::shared_ptr<Impl::Listener>> wanted;
-  std::vector<std::shared_ptr<Impl::Listener>> fresh;
-  std::vector<std::shared_ptr<Impl::Listener>> made_way;
-  const auto give_up = [&](const std::string& reason) {
-    for (const auto& each : fresh) each->close();
-    for (const auto& old : made_way) impl_->reopen(old);
-    return tl::unexpected<std::string>(reason);
-  };
-  for (const std::string& text : addresses) {
-    const auto old = std::find_if(impl_->listeners.begin(), impl_->listeners.end(),
-                                  [&](const auto& l) { return l->address == text; });
-    if (old != impl_->listeners.end()) {
-      wanted.push_back(*old);
-      continue;
-    }
-    const auto parsed = net::parse_listen_address(text);
-    if (!parsed) return give_up(parsed.error());
-    auto listener = std::make_shared<Impl::Listener>(impl_->context);
-    listener->address = text;
-    error_code error = listener->open(*parsed);
-    if (error == asio::error::address_in_use) {
-      // By one of ours that goes, perhaps: "[::]:80" and "0.0.0.0:80" exclude each other.
-      for (const auto& other : impl_->listeners) {
-        const bool goes = std::find(addresses.begin(), addresses.end(), other->address) == addresses.end();
-        if (!goes || !other->acceptor.is_open() || other->port() != parsed->port) continue;
-        other->close();
-        made_way.push_back(other);
-      }
-      if (!made_way.empty()) error = listener->open(*parsed);
-    }
-    if (error) return give_up("can't listen on " + text + ": " + error.message());
-    fresh.push_back(listener);
-    wanted.push_back(listener);
-  }
-  for (const auto& old : impl_->listeners) {
-    if (std::find(wanted.begin(), wanted.end(), old) == wanted.end()) old->close();
-  }
-  impl_->listeners = std::move(wanted);
-  for (const auto& listener : fresh) impl_->accept(listener);
-  return {};
+  std::vector<net::Listeners::Address> all;
+  for (const std::string& address : addresses) all.push_back({address});
+  return impl_->listeners.listen(all);
 }
 
-std::vector<std::uint16_t> Server::ports() const {
-  std::vector<std::uint16_t> ports;
-  for (const auto& listener : impl_->listeners) {
-    error_code ignored;
-    ports.push_back(listener->acceptor.local_endpoint(ignored).port());
-  }
-  return ports;
-}
+std::vector<std::uint16_t> Server::ports() const { return impl_->listeners.ports(); }
 
 std::size_t Server::connections() const { return impl_->open.size(); }
 const ServerCounters& Server::counters() const { return impl_->counters; }
 
 void Server::stop() {
-  static_cast<void>(listen({}));
+  impl_->listeners.close();
   std::vector<std::shared_ptr<Connection>> open;
   for (const auto& [connection, weak] : impl_->open) {
     if (auto held = weak.lock()) open.push_back(std::move(held));

@@ -38,6 +38,8 @@ struct SourceStatus {
   std::map<std::string, std::uint64_t> drops;  // by reason, as in control/protocol/bridge_drops.h
   std::map<std::string, std::string> details;  // of the protocol: "rtt_ms", "encoder", …
   std::vector<hub::LeftOutTrack> left_out;     // tracks that are not carried, and why
+  std::vector<hub::LeftOutTrack>
+      left_out_by_source;  // of these, what the protocol itself leaves out; it writes them
 };
 
 // One input. At most one source is attached at a time.

@@ -73,6 +73,7 @@ bool Place::attach(std::string_view peer, std::function<void()> displaced) {
   status_.peer = peer;
   status_.error.clear();
   status_.details.clear();
+  status_.left_out_by_source.clear();
   set_state(SourceState::receiving);
   status_.since_ns = now;
   spdlog::info("{}: receiving from {}", in_words(channel_, input_), peer.empty() ? input_.url : peer);
@@ -80,8 +81,8 @@ bool Place::attach(std::string_view peer, std::function<void()> displaced) {
 }
 
 void Place::leave() {
-  const bool comes_to_us = input_.kind == protocol::SourceKind::publish ||
-                           input_.kind == protocol::SourceKind::srt_listener;
+  const bool comes_to_us =
+      input_.kind == protocol::SourceKind::publish || input_.kind == protocol::SourceKind::srt_listener;
   set_state(comes_to_us ? SourceState::waiting : SourceState::connecting);
   status_.peer.clear();
 }
@@ -198,11 +199,13 @@ void Place::refresh() const {
   drops["mux_full"] = frames_ ? frames_->muxer().dropped_units : 0;
   if (const std::uint64_t resyncs = reader_before_.sync_losses + reader_.counters().sync_losses; resyncs > 0)
     status_.details["resyncs"] = std::to_string(resyncs);
+  status_.left_out = status_.left_out_by_source;
   if (!frames_) return;
   if (frames.clock_jumps > 0) status_.details["clock_jumps"] = std::to_string(frames.clock_jumps);
   if (frames_->muxer().late_units > 0)
     status_.details["late_frames"] = std::to_string(frames_->muxer().late_units);
-  status_.left_out = frames_->left_out();
+  const auto& left_out = frames_->left_out();
+  status_.left_out.insert(status_.left_out.end(), left_out.begin(), left_out.end());
 }
 
 SourceStatus& Place::status() {

@@ -11,6 +11,10 @@ using namespace std::chrono_literals;
 // Servers put session tokens behind the question mark, another one for each request.
 std::string_view path_of(std::string_view uri) { return uri.substr(0, uri.find('?')); }
 
+bool same_media(const MediaSegment& a, const MediaSegment& b) {
+  return path_of(a.uri) == path_of(b.uri) && a.range == b.range;
+}
+
 }  // namespace
 
 std::chrono::nanoseconds HlsTracker::target() const {
@@ -34,36 +38,64 @@ bool HlsTracker::numbered_anew(const MediaPlaylist& playlist) const {
   const std::uint64_t first = std::max(playlist.sequence, playlist_.sequence);
   const std::uint64_t last = std::min(playlist.sequence + playlist.segments.size(), end());
   if (first >= last) return playlist.sequence < playlist_.sequence;
-  const MediaSegment& was = playlist_.segments[last - 1 - playlist_.sequence];
-  const MediaSegment& is = playlist.segments[last - 1 - playlist.sequence];
-  return path_of(was.uri) != path_of(is.uri) || was.range != is.range;
+  return !same_media(playlist_.segments[last - 1 - playlist_.sequence],
+                     playlist.segments[last - 1 - playlist.sequence]);
+}
+
+// Some servers let every playlist begin with the same number (FFmpeg with single_file does), against 6.2.2:
+// the last segment known tells how far it has moved.
+bool HlsTracker::renumber(MediaPlaylist& playlist) const {
+  for (std::size_t index = playlist.segments.size(); index-- > 0;) {
+    if (!same_media(playlist_.segments.back(), playlist.segments[index])) continue;
+    if (end() - 1 < index) return false;
+    playlist.sequence = end() - 1 - index;
+    return true;
+  }
+  return false;
+}
+
+void HlsTracker::begin_anew(MediaPlaylist playlist) {
+  ++counters_.restarts;
+  playlist_ = std::move(playlist);
+  next_ = start();
+  break_ = true;
+}
+
+// Whether it brings something.
+bool HlsTracker::take_over(MediaPlaylist playlist) {
+  if (numbered_anew(playlist) && !renumber(playlist)) {
+    begin_anew(std::move(playlist));
+    return true;
+  }
+  const std::uint64_t new_end = playlist.sequence + playlist.segments.size();
+  if (new_end < end() || (new_end == end() && playlist.sequence < playlist_.sequence)) {
+    ++counters_.stale;
+    // An encoder that was started again under the old names looks like this, too, but it stays so.
+    if (++stale_in_a_row_ <= kMostStale) return false;
+    stale_in_a_row_ = 0;
+    begin_anew(std::move(playlist));
+    return true;
+  }
+  stale_in_a_row_ = 0;
+  const bool changed = new_end > end() || playlist.ended != playlist_.ended;
+  playlist_ = std::move(playlist);
+  if (next_ < playlist_.sequence) {
+    const std::uint64_t wanted = next_;
+    next_ = start();
+    counters_.late += next_ - wanted;
+    break_ = true;
+  }
+  return changed;
 }
 
 void HlsTracker::on_playlist(MediaPlaylist playlist, Clock::time_point began) {
-  const std::uint64_t new_end = playlist.sequence + playlist.segments.size();
   bool changed = true;
-  if (!begun_) {
-    playlist_ = std::move(playlist);
-    begun_ = !playlist_.segments.empty();
-    next_ = start();
-    changed = begun_;
-  } else if (numbered_anew(playlist)) {
-    ++counters_.restarts;
-    playlist_ = std::move(playlist);
-    next_ = start();
-    break_ = true;
-  } else if (new_end < end() || (new_end == end() && playlist.sequence < playlist_.sequence)) {
-    ++counters_.stale;
-    changed = false;
+  if (begun_) {
+    changed = take_over(std::move(playlist));
   } else {
-    changed = new_end > end() || playlist.ended != playlist_.ended;
     playlist_ = std::move(playlist);
-    if (next_ < playlist_.sequence) {
-      const std::uint64_t wanted = next_;
-      next_ = start();
-      counters_.late += next_ - wanted;
-      break_ = true;
-    }
+    changed = begun_ = !playlist_.segments.empty();
+    next_ = start();
   }
   measure_backlog();
   if (changed) last_news_ = began;

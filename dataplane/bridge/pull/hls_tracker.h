@@ -18,6 +18,8 @@ class HlsTracker {
   // Where a live playlist is begun: so many segments before its end, and so many target durations at least.
   static constexpr std::size_t kFromEdge = 3;
   static constexpr int kTargetsFromEdge = 2;
+  // Older copies in a row that are believed to be that.
+  static constexpr unsigned kMostStale = 5;
 
   struct Item {
     MediaSegment segment;
@@ -50,11 +52,15 @@ class HlsTracker {
   std::uint64_t end() const { return playlist_.sequence + playlist_.segments.size(); }
   std::uint64_t start() const;
   bool numbered_anew(const MediaPlaylist& playlist) const;
+  bool renumber(MediaPlaylist& playlist) const;
+  void begin_anew(MediaPlaylist playlist);
+  bool take_over(MediaPlaylist playlist);
   void measure_backlog();
 
   MediaPlaylist playlist_;
   bool begun_ = false;
   bool break_ = false;
+  unsigned stale_in_a_row_ = 0;
   std::uint64_t next_ = 0;
   std::chrono::nanoseconds backlog_{0};
   Clock::time_point next_reload_{};

@@ -77,6 +77,7 @@ void HttpClient::connect() {
   link_->connect(resolver_, request_.url, limits_.connect, [this](const std::string& error) {
     connecting_ = false;
     if (!error.empty()) return end(error);
+    peer_ = link_->peer();
     write();
   });
 }

@@ -57,8 +57,8 @@ class HttpClient {
   // Nothing more is read until it is let go on: the server waits.
   void pause(bool paused);
   bool paused() const { return paused_; }
-  // Of the connection, "" without one.
-  std::string peer() const { return link_ ? link_->peer() : std::string(); }
+  // Of the last connection.
+  const std::string& peer() const { return peer_; }
   std::uint64_t connections() const { return connections_; }
 
  private:
@@ -86,6 +86,7 @@ class HttpClient {
   Receiver receiver_;
   std::shared_ptr<Link> link_;
   Url link_url_;
+  std::string peer_;
   std::unique_ptr<ResponseReader> response_;
   bool busy_ = false;
   bool paused_ = false;

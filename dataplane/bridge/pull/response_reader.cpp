@@ -6,6 +6,7 @@
 #include <boost/beast/core/buffers_range.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/status.hpp>
+#include <string_view>
 #include <utility>
 
 namespace headgate::bridge::pull {
@@ -23,7 +24,7 @@ struct HandedOn {
   class reader {
    public:
     template <bool IsRequest, class Fields>
-    reader(http::header<IsRequest, Fields>&, value_type& value) : to_(value.to) {}
+    reader(http::header<IsRequest, Fields>&, value_type& value) : value_(value) {}
     void init(const boost::optional<std::uint64_t>&, beast::error_code& error) { error = {}; }
     template <class Buffers>
     std::size_t put(const Buffers& buffers, beast::error_code& error) {
@@ -32,7 +33,7 @@ struct HandedOn {
       for (const auto buffer : beast::buffers_range_ref(buffers)) {
         taken += buffer.size();
         if (buffer.size() == 0) continue;
-        if (!(*to_)({static_cast<const std::uint8_t*>(buffer.data()), buffer.size()})) {
+        if (!(*value_.to)({static_cast<const std::uint8_t*>(buffer.data()), buffer.size()})) {
           error = boost::system::errc::make_error_code(boost::system::errc::operation_canceled);
           return taken;
         }
@@ -42,7 +43,7 @@ struct HandedOn {
     void finish(beast::error_code& error) { error = {}; }
 
    private:
-    ResponseReader::OnBody* to_;
+    value_type& value_;  // set after the parser is made
   };
 };
 
@@ -79,6 +80,7 @@ ResponseHead make_head(const Parser& parser) {
 
 struct ResponseReader::Impl {
   void begin() {
+    begun = false;
     parser.emplace();
     parser->eager(true);
     parser->header_limit(kMaxHead);
@@ -129,6 +131,7 @@ struct ResponseReader::Impl {
   std::string error;
   unsigned interim = 0;
   bool any = false;
+  bool begun = false;
   bool told = false;
   bool stopped = false;
 };
@@ -144,6 +147,17 @@ ResponseReader::~ResponseReader() = default;
 ResponseReader::State ResponseReader::Impl::parse() {
   std::size_t at = 0;
   while (at < pending.size() && state == State::reading) {
+    // The parser would wait for a line's end.
+    if (!begun) {
+      static constexpr std::string_view kBegin = "HTTP/";
+      const std::size_t known = std::min(kBegin.size(), pending.size() - at);
+      if (!std::equal(kBegin.begin(), kBegin.begin() + known,
+                      pending.begin() + static_cast<std::ptrdiff_t>(at))) {
+        return fail("the answer is no HTTP");
+      }
+      if (known < kBegin.size()) break;
+      begun = true;
+    }
     beast::error_code code;
     const std::size_t used = parser->put(boost::asio::buffer(pending.data() + at, pending.size() - at), code);
     at += used;

@@ -44,7 +44,8 @@ std::string TsInput::nothing_found() const {
   if (first_.empty()) return "no transport stream: it is empty";
   const std::string what = describe_content(first_);
   if (!what.empty()) return "no transport stream, but " + what;
-  return fmt::format("no transport stream: no sync bytes in the first {} bytes", searched_);
+  return fmt::format("no transport stream: no sync bytes in the first {} bytes",
+                     std::min(searched_, kMaxSearch));
 }
 
 std::string TsInput::drain(PacedQueue& to) {

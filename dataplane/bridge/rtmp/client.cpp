@@ -158,6 +158,22 @@ void Client::leave() {
   player_.stop();
 }
 
+void Client::on_closed() {
+  const bool publish = purpose_ == Purpose::publish;
+  switch (phase_) {
+    case Phase::handshake:
+      return end("the server closed the connection at RTMP's handshake");
+    case Phase::connect:
+      return end("the server closed the connection instead of answering connect: is the application right?");
+    case Phase::create:
+    case Phase::start:
+      return end(std::string("the server closed the connection instead of answering ") +
+                 (publish ? "publish" : "play") + ": is the stream name right?");
+    default:
+      return end("the server closed the connection");
+  }
+}
+
 void Client::acknowledge() {
   const std::uint32_t window = window_ == 0 ? limits_.window : window_;
   if (phase_ == Phase::over || reader_.received() - acknowledged_ < window) return;

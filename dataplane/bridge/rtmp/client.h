@@ -55,6 +55,8 @@ class Client {
   // From on_started() on: sends the channel's messages, from its latest random access point.
   void publish(ChannelStream& channel) { player_.begin(channel, stream_); }
   std::uint64_t needed() const { return player_.needed(); }
+  // The server closed the connection.
+  void on_closed();
   // Takes leave by word; what is gathered then is the last.
   void leave();
 

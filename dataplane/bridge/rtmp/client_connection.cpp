@@ -132,7 +132,10 @@ void ClientConnection::on_readable() {
       flush();
     }
     if (closed_) return;
-    if (got.status == Transport::Status::closed) return end("the server closed the connection");
+    if (got.status == Transport::Status::closed) {
+      client_->on_closed();
+      return check();
+    }
     if (got.status == Transport::Status::failed) return end(transport_->error());
     if (got.status != Transport::Status::done) return wait_readable();
   }

@@ -165,9 +165,9 @@ void FlvReader::on_message(const Message& message) {
 void FlvReader::take(std::uint8_t type, std::uint32_t timestamp, Bytes body) {
   switch (static_cast<MessageType>(type)) {
     case MessageType::video:
-      return on_video(unroll(timestamp), body);
+      return on_video(timestamp, body);
     case MessageType::audio:
-      return on_audio(unroll(timestamp), body);
+      return on_audio(timestamp, body);
     case MessageType::data_amf0:
       return on_data(body, false);
     case MessageType::data_amf3:
@@ -234,7 +234,7 @@ void FlvReader::leave_out(StreamKind kind, std::string reason) {
   left_out_.push_back(std::move(left));
 }
 
-void FlvReader::on_video(std::int64_t time, Bytes body) {
+void FlvReader::on_video(std::uint32_t timestamp, Bytes body) {
   const auto tag = parse_video_tag(body);
   if (!tag) {
     ++counters_.unreadable;
@@ -246,10 +246,11 @@ void FlvReader::on_video(std::int64_t time, Bytes body) {
   if (tag->codec == Codec::none)
     return leave_out(StreamKind::unknown, "the encoder sends " + tag->name + ", which is not taken here");
   if (tag->kind == TagKind::configuration) return on_video_header(*tag);
-  on_video_frame(time, *tag);
+  // Headers have often the time 0, wherever the media are.
+  on_video_frame(unroll(timestamp), *tag);
 }
 
-void FlvReader::on_audio(std::int64_t time, Bytes body) {
+void FlvReader::on_audio(std::uint32_t timestamp, Bytes body) {
   const auto tag = parse_audio_tag(body);
   if (!tag) {
     ++counters_.unreadable;
@@ -262,7 +263,7 @@ void FlvReader::on_audio(std::int64_t time, Bytes body) {
     return leave_out(tag->name == "Opus" ? StreamKind::opus : StreamKind::unknown,
                      "the encoder sends " + tag->name + ", which is not taken here");
   if (tag->kind == TagKind::configuration) return on_audio_header(*tag);
-  on_audio_frame(time, *tag);
+  on_audio_frame(unroll(timestamp), *tag);
 }
 
 void FlvReader::on_video_header(const Tag& tag) {

@@ -70,8 +70,8 @@ class FlvReader {
   void take(std::uint8_t type, std::uint32_t timestamp, std::span<const std::uint8_t> body);
   void on_aggregate(const Message& message);
   void on_data(std::span<const std::uint8_t> body, bool amf3);
-  void on_video(std::int64_t time, std::span<const std::uint8_t> body);
-  void on_audio(std::int64_t time, std::span<const std::uint8_t> body);
+  void on_video(std::uint32_t timestamp, std::span<const std::uint8_t> body);
+  void on_audio(std::uint32_t timestamp, std::span<const std::uint8_t> body);
   void on_video_header(const Tag& tag);
   void on_audio_header(const Tag& tag);
   void on_video_frame(std::int64_t time, const Tag& tag);

@@ -1,13 +1,8 @@
 #include "dataplane/bridge/rtmp/publication.h"
 
-#include <algorithm>
-
 namespace headgate::bridge::rtmp {
 
-Publication::Publication(ingest::Entry& entry) : entry_(entry), reader_(entry.frames()) {
-  entry_.status().details.erase("encoder");
-  entry_.status().left_out.clear();
-}
+Publication::Publication(ingest::Entry& entry) : entry_(entry), reader_(entry.frames()) {}
 
 void Publication::on_message(const Message& message) {
   reader_.on_message(message);
@@ -20,19 +15,19 @@ void Publication::finish() {
 }
 
 void Publication::report() {
-  ingest::SourceStatus& status = entry_.status();
   const ReaderCounters& now = reader_.counters();
-  const auto count = [&](const char* reason, std::uint64_t ReaderCounters::*member) {
-    if (now.*member == reported_.*member) return;
-    status.drops[reason] += now.*member - reported_.*member;
-  };
+  const bool same = now.unreadable == reported_.unreadable && now.unconfigured == reported_.unconfigured &&
+                    reader_.encoder() == encoder_ && reader_.left_out().size() == left_out_;
+  if (same) return;
+  ingest::SourceStatus& status = entry_.status();
   // Names of control/protocol/bridge_drops.h.
-  count("unreadable_frame", &ReaderCounters::unreadable);
-  count("unconfigured_frame", &ReaderCounters::unconfigured);
+  status.drops["unreadable_frame"] += now.unreadable - reported_.unreadable;
+  status.drops["unconfigured_frame"] += now.unconfigured - reported_.unconfigured;
   reported_ = now;
-  if (!reader_.encoder().empty()) status.details["encoder"] = reader_.encoder();
+  encoder_ = reader_.encoder();
+  if (!encoder_.empty()) status.details["encoder"] = encoder_;
   for (; left_out_ < reader_.left_out().size(); ++left_out_)
-    status.left_out.push_back(reader_.left_out()[left_out_]);
+    status.left_out_by_source.push_back(reader_.left_out()[left_out_]);
 }
 
 }  // namespace headgate::bridge::rtmp

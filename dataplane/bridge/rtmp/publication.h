@@ -25,6 +25,7 @@ class Publication {
   ingest::Entry& entry_;
   FlvReader reader_;
   ReaderCounters reported_;
+  std::string encoder_;
   std::size_t left_out_ = 0;  // of the reader's, told already
 };
 

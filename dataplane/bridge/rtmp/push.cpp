@@ -148,10 +148,14 @@ class Sender : public std::enable_shared_from_this<Sender>, public hub::FrameSin
     counted_bytes_ = counted_skipped_ = 0;
     connection_ = nullptr;
     merge_.cancel();
-    if (stream_ != nullptr && Clock::now() - started_ >= limits_.good_time) pauses_.reset();
-    stream_.reset();
+    const bool was_good = stream_ != nullptr && Clock::now() - started_ >= limits_.good_time;
+    if (was_good) pauses_.reset();
     ++status_.failures;
     status_.error = error.empty() ? "the server ended the stream" : error;
+    // Many servers say yes to a wrong stream name and then close.
+    if (stream_ != nullptr && !was_good)
+      status_.error += " soon after it let us publish: is the stream name right?";
+    stream_.reset();
     enter(PushState::waiting);
     retry_.expires_after(pauses_.next(random_()));
     retry_.async_wait([self = shared_from_this()](error_code cancelled) {

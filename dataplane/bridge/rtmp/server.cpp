@@ -5,13 +5,12 @@
 
 #include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <map>
 #include <random>
 #include <unordered_map>
 
-#include "dataplane/bridge/net/listen_address.h"
+#include "dataplane/bridge/net/listeners.h"
 #include "dataplane/bridge/rtmp/connection.h"
 #include "dataplane/bridge/rtmp/handshake.h"
 #include "dataplane/bridge/tls/context.h"
@@ -64,24 +63,6 @@ struct Channel {
 }  // namespace
 
 struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
-  struct Listener {
-    explicit Listener(asio::io_context& c) : acceptor(c), retry(c) {}
-    error_code open(const net::ListenAddress& parsed);
-    void close() {
-      error_code ignored;
-      acceptor.close(ignored);
-      retry.cancel();
-    }
-    std::uint16_t port() const {
-      error_code ignored;
-      return acceptor.local_endpoint(ignored).port();
-    }
-    std::string address;
-    std::optional<protocol::RtmpsServerState> secured;  // what `tls` was made of
-    std::shared_ptr<const tls::ServerContext> tls;      // null: plain
-    tcp::acceptor acceptor;
-    asio::steady_timer retry;
-  };
   // What a session asks of the server; knows whose connection it is.
   struct Host : SessionHost {
     Host(Impl& i, std::string c) : impl(i), client(std::move(c)) {}
@@ -114,10 +95,25 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     std::size_t count = 0;
   };
 
-  Impl(asio::io_context& c, const ServerLimits& l) : context(c), limits(l), merge(c), ticks(c) {}
+  struct Secured {
+    protocol::RtmpsServerState state;  // what the context was made of
+    std::shared_ptr<const tls::ServerContext> context;
+  };
+  enum Kind : int { kPlain, kTls };
 
-  void accept(const std::shared_ptr<Listener>& listener);
-  void reopen(const std::shared_ptr<Listener>& listener);
+  Impl(asio::io_context& c, const ServerLimits& l)
+      : context(c),
+        limits(l),
+        listeners(
+            c,
+            [this](tcp::socket socket, const net::Listeners::Address& address) {
+              const auto found = address.kind == kTls ? secured.find(address.text) : secured.end();
+              take(std::move(socket), found == secured.end() ? nullptr : found->second.context.get());
+            },
+            [this] { ++counters.refused[static_cast<std::size_t>(Refusal::accept_error)]; }),
+        merge(c),
+        ticks(c) {}
+
   void take(tcp::socket socket, const tls::ServerContext* tls);
   tl::expected<ChannelStream*, Refusal> play(std::string_view id, Session& session, Host& host);
   void leave(ChannelStream& stream, Connection* connection);
@@ -136,7 +132,8 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   asio::io_context& context;
   ServerLimits limits;
   ServerCounters counters;
-  std::vector<std::shared_ptr<Listener>> listeners;
+  net::Listeners listeners;
+  std::map<std::string, Secured> secured;  // by address
   std::map<std::string, std::unique_ptr<Channel>, std::less<>> channels;
   std::function<ingest::Entry*(std::string_view)> find_input;
   std::map<const ingest::Entry*, Connection*> publishers;
@@ -151,42 +148,6 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   bool stopped = false;
   std::mt19937_64 random{std::random_device{}()};
 };
-
-void Server::Impl::accept(const std::shared_ptr<Listener>& listener) {
-  listener->acceptor.async_accept(
-      [self = shared_from_this(), listener](error_code error, tcp::socket socket) {
-        if (!listener->acceptor.is_open()) return;
-        if (!error) {
-          self->take(std::move(socket), listener->tls.get());
-          return self->accept(listener);
-        }
-        ++self->counters.refused[static_cast<std::size_t>(Refusal::accept_error)];
-        // Out of descriptors, most likely: trying again at once would spin.
-        listener->retry.expires_after(std::chrono::milliseconds(100));
-        listener->retry.async_wait([self, listener](error_code cancelled) {
-          if (!cancelled && listener->acceptor.is_open()) self->accept(listener);
-        });
-      });
-}
-
-error_code Server::Impl::Listener::open(const net::ListenAddress& parsed) {
-  error_code error;
-  const tcp::endpoint endpoint(asio::ip::make_address(parsed.host, error), parsed.port);
-  if (!error) acceptor.open(endpoint.protocol(), error);
-  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
-  if (!error && endpoint.address().is_v6()) {
-    acceptor.set_option(asio::ip::v6_only(!endpoint.address().is_unspecified()), error);
-  }
-  if (!error) acceptor.bind(endpoint, error);
-  if (!error) acceptor.listen(1024, error);
-  if (error) close();
-  return error;
-}
-
-void Server::Impl::reopen(const std::shared_ptr<Listener>& listener) {
-  const auto parsed = net::parse_listen_address(listener->address);
-  if (parsed && !listener->open(*parsed)) accept(listener);
-}
 
 void Server::Impl::take(tcp::socket socket, const tls::ServerContext* tls) {
   std::string client = client_of(socket);
@@ -371,69 +332,26 @@ Server::~Server() { stop(); }
 
 tl::expected<void, std::string> Server::listen(const std::vector<std::string>& addresses,
                                                const std::vector<protocol::RtmpsServerState>& tls) {
-  struct Wanted {
-    std::string address;
-    const protocol::RtmpsServerState* secured = nullptr;
-    std::shared_ptr<const tls::ServerContext> context;
-  };
-  std::vector<Wanted> wanted;
-  for (const std::string& address : addresses) wanted.push_back({address, nullptr, nullptr});
-  auto old = impl_->listeners;
+  std::vector<net::Listeners::Address> all;
+  for (const std::string& address : addresses) all.push_back({address, Impl::kPlain});
+  std::map<std::string, Impl::Secured> secured;
   for (const protocol::RtmpsServerState& each : tls) {
-    const auto same = std::find_if(old.begin(), old.end(), [&](const auto& l) { return l->secured == each; });
-    if (same != old.end()) {
-      wanted.push_back({each.listen, &each, (*same)->tls});
+    all.push_back({each.listen, Impl::kTls});
+    const auto same = impl_->secured.find(each.listen);
+    if (same != impl_->secured.end() && same->second.state == each) {
+      secured[each.listen] = same->second;
       continue;
     }
     auto context = tls::ServerContext::make(each.certificate, each.key);
     if (!context) return tl::unexpected("RTMPS on " + each.listen + ": " + context.error());
-    wanted.push_back({each.listen, &each, std::move(*context)});
+    secured[each.listen] = {each, std::move(*context)};
   }
-  std::vector<std::shared_ptr<Impl::Listener>> next;
-  std::vector<std::shared_ptr<Impl::Listener>> fresh;
-  for (const Wanted& each : wanted) {
-    const auto kept = std::find_if(old.begin(), old.end(), [&](const auto& l) {
-      return l->address == each.address && l->secured.has_value() == (each.secured != nullptr);
-    });
-    if (kept != old.end()) {
-      next.push_back(*kept);
-      old.erase(kept);
-      continue;
-    }
-    next.push_back(std::make_shared<Impl::Listener>(impl_->context));
-    next.back()->address = each.address;
-    fresh.push_back(next.back());
-  }
-  std::vector<net::ListenAddress> parsed;
-  for (const auto& listener : fresh) {
-    auto one = net::parse_listen_address(listener->address);
-    if (!one) return tl::unexpected(one.error());
-    parsed.push_back(std::move(*one));
-  }
-  // First what goes: its port may be among the new ones.
-  for (const auto& listener : old) listener->close();
-  for (std::size_t i = 0; i < fresh.size(); ++i) {
-    const error_code error = fresh[i]->open(parsed[i]);
-    if (!error) continue;
-    for (std::size_t k = 0; k < i; ++k) fresh[k]->close();
-    for (const auto& listener : old) impl_->reopen(listener);
-    return tl::unexpected("can't listen on " + fresh[i]->address + ": " + error.message());
-  }
-  for (std::size_t i = 0; i < next.size(); ++i) {
-    next[i]->tls = wanted[i].context;
-    next[i]->secured.reset();
-    if (wanted[i].secured != nullptr) next[i]->secured = *wanted[i].secured;
-  }
-  impl_->listeners = std::move(next);
-  for (const auto& listener : fresh) impl_->accept(listener);
+  if (auto listening = impl_->listeners.listen(all); !listening) return listening;
+  impl_->secured = std::move(secured);
   return {};
 }
 
-std::vector<std::uint16_t> Server::ports() const {
-  std::vector<std::uint16_t> ports;
-  for (const auto& listener : impl_->listeners) ports.push_back(listener->port());
-  return ports;
-}
+std::vector<std::uint16_t> Server::ports() const { return impl_->listeners.ports(); }
 
 hub::FrameSink& Server::open(const std::string& id) {
   auto& place = impl_->channels[id];
@@ -484,8 +402,7 @@ const ServerCounters& Server::counters() const { return impl_->counters; }
 
 void Server::stop() {
   impl_->stopped = true;
-  for (const auto& listener : impl_->listeners) listener->close();
-  impl_->listeners.clear();
+  impl_->listeners.close();
   std::vector<std::shared_ptr<Connection>> all;
   for (const auto& [pointer, place] : impl_->open) all.push_back(place.connection);
   for (const auto& connection : all) connection->close();

@@ -90,10 +90,18 @@ tl::expected<Url, std::string> parse_pull_url(std::string_view address) {
 
 std::string without_secrets(std::string text, const Url& url) {
   replace_all(text, url.stream);
-  if (const std::size_t mark = url.stream.find('?'); mark != std::string::npos)
-    replace_all(text, std::string_view(url.stream).substr(mark + 1));
-  if (const std::size_t mark = url.app.find('?'); mark != std::string::npos)
-    replace_all(text, std::string_view(url.app).substr(mark + 1));
+  for (const std::string_view name : {std::string_view(url.stream), std::string_view(url.app)}) {
+    const std::size_t mark = name.find('?');
+    if (mark == std::string_view::npos) continue;
+    std::string_view query = name.substr(mark + 1);
+    replace_all(text, query);
+    while (!query.empty()) {
+      const std::string_view item = query.substr(0, query.find('&'));
+      if (const std::size_t value = item.find('='); value != std::string_view::npos)
+        replace_all(text, item.substr(value + 1));
+      query.remove_prefix(std::min(query.size(), item.size() + 1));
+    }
+  }
   return text;
 }
 

@@ -23,7 +23,7 @@ struct Url {
 tl::expected<Url, std::string> parse_push_url(std::string_view address, std::string_view stream);
 tl::expected<Url, std::string> parse_pull_url(std::string_view address);
 
-// `text` without the stream name and without what follows '?' in it and in the app; for messages.
+// `text` without the stream name and without the values behind '?' in it and in the app; for messages.
 std::string without_secrets(std::string text, const Url& url);
 
 }  // namespace headgate::bridge::rtmp

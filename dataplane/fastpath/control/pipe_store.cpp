@@ -45,9 +45,8 @@ PipeStore::Holder& PipeStore::holder_for(const protocol::FastpathChannel& channe
   if (holder.pipe) return holder;
   std::size_t stats_index = kNoIndex;
   if (stats_ != nullptr) {
-    stats_index = take_place(stats_->channels, [&](protocol::ChannelStats& stats) {
-      copy_text(stats.channel, channel.id);
-    });
+    stats_index = take_place(stats_->channels,
+                             [&](protocol::ChannelStats& stats) { copy_text(stats.channel, channel.id); });
   }
   std::size_t timeline_index = kNoIndex;
   if (timelines_ != nullptr) timeline_index = timelines_->find_or_add(channel.id);

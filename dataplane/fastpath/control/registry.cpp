@@ -109,7 +109,8 @@ std::string refusal(const protocol::FastpathChannel& channel) {
     return fmt::format("{} inputs; at most {} are possible", channel.inputs.size(), Failover::kMaxInputs);
   std::set<std::uint32_t> numbers;
   for (const protocol::InputState& input : channel.inputs) {
-    if (!numbers.insert(input.number).second) return fmt::format("two inputs with the number {}", input.number);
+    if (!numbers.insert(input.number).second)
+      return fmt::format("two inputs with the number {}", input.number);
     if (input.buffer_ms > kMaxBufferMs)
       return fmt::format("input {}: a buffer of {} ms; at most {} are possible", input.url, input.buffer_ms,
                          kMaxBufferMs);
@@ -117,7 +118,8 @@ std::string refusal(const protocol::FastpathChannel& channel) {
   if (channel.forced_input != 0 && !numbers.contains(channel.forced_input))
     return fmt::format("there is no input {} to be forced on air", channel.forced_input);
   if (channel.bitrate_bps > kMaxBitrate)
-    return fmt::format("a constant rate of {} bit/s; at most {} are possible", channel.bitrate_bps, kMaxBitrate);
+    return fmt::format("a constant rate of {} bit/s; at most {} are possible", channel.bitrate_bps,
+                       kMaxBitrate);
   return "";
 }
 
@@ -127,10 +129,10 @@ tl::expected<void, std::string> Registry::validate(const protocol::FastpathState
   const auto pipes = static_cast<std::size_t>(
       std::count_if(state.channels.begin(), state.channels.end(), PipeStore::wants_pipe));
   if (pipes > protocol::kMaxChannels) {
-    return tl::unexpected<std::string>(
-        fmt::format("{} channels with several inputs, a buffer, a constant rate or an input of the bridge; at "
-                    "most {} are possible",
-                    pipes, protocol::kMaxChannels));
+    return tl::unexpected<std::string>(fmt::format(
+        "{} channels with several inputs, a buffer, a constant rate or an input of the bridge; at "
+        "most {} are possible",
+        pipes, protocol::kMaxChannels));
   }
   // By source: two sources of a group may speak differently, but who takes any source meets both.
   using Protocols = std::map<std::string, protocol::DatagramProtocol>;
@@ -261,7 +263,8 @@ void Registry::add_channel(const protocol::FastpathChannel& channel, FlowMap& fl
   }
 }
 
-void Registry::add_relay(const protocol::FastpathChannel& channel, Route route, FlowMap& flows, Built& built) {
+void Registry::add_relay(const protocol::FastpathChannel& channel, Route route, FlowMap& flows,
+                         Built& built) {
   const protocol::InputState& input = channel.inputs.front();
   const std::string key = input_key(channel, input);
   const bool fresh = !inputs_.contains(key);

@@ -1,7 +1,7 @@
 // From a desired state to a Snapshot. Owns the runtime objects of inputs, outputs, cuts and pipes, and their
-// places in the counter page: what is the same in two states keeps its object, so that an apply costs it no packet
-// and no counter. Threading: main thread. Ownership: objects are freed by release_unused(), once the worker
-// has left their snapshots.
+// places in the counter page: what is the same in two states keeps its object, so that an apply costs it no
+// packet and no counter. Threading: main thread. Ownership: objects are freed by release_unused(), once the
+// worker has left their snapshots.
 #pragma once
 
 #include <map>
@@ -64,7 +64,7 @@ class Registry {
   using InputKey = std::string;
   struct InputHolder {
     std::unique_ptr<InputRuntime> runtime;
-    std::optional<Membership> membership;  // nothing: it comes from the bridge
+    std::optional<Membership> membership;   // nothing: it comes from the bridge
     std::size_t timeline_index = kNoIndex;  // where it drives its channel's
   };
   // What a build has made: undone when it fails.

@@ -40,7 +40,8 @@ void Service::keep_return_ring() {
     spdlog::info("{}: taking what the bridge sends", run_dir_.fastpath_ring());
     return use_return_ring(std::move(*opened));
   }
-  // One that was given up is the same file, which we hold ourselves: let go, and tried again at the next look.
+  // One that was given up is the same file, which we hold ourselves: let go, and tried again at the next
+  // look.
   if (from_bridge_ && opened.error().ends_with("another consumer has it")) use_return_ring(nullptr);
   if (opened.error() == return_ring_error_) return;
   return_ring_error_ = opened.error();

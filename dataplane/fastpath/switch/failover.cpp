@@ -12,9 +12,9 @@ constexpr std::int64_t kTableInterval = 500 * kMillisecond;  // TR 101 290 5.2.1
 constexpr std::int64_t kPcrInterval = 100 * kMillisecond;    // TR 101 290 5.2.2
 // A trouble that lasted longer than this, or than `after`, begins the wait for `hold` anew.
 constexpr std::int64_t kLapse = 1000 * kMillisecond;
-constexpr double kUsualOver = 60e9;       // time constant of the usual bitrate
-constexpr double kLowShare = 0.5;         // of it, below which the bitrate is a trouble
-constexpr double kUsualAfter = 5e9;       // of a stream before anything is usual
+constexpr double kUsualOver = 60e9;  // time constant of the usual bitrate
+constexpr double kLowShare = 0.5;    // of it, below which the bitrate is a trouble
+constexpr double kUsualAfter = 5e9;  // of a stream before anything is usual
 
 constexpr std::size_t index(Trouble trouble) noexcept { return static_cast<std::size_t>(trouble); }
 constexpr std::uint32_t bit(std::size_t trouble) noexcept { return std::uint32_t{1} << trouble; }

@@ -1,7 +1,7 @@
 // Which of a channel's inputs is to be on air: by preference, by what is wrong with each, and by what the
 // operator forced. Pure: observations and time are arguments. References: ETSI TR 101 290 5.2.1 (PAT_error,
-// PMT_error: more than 0.5 s), 5.2.2 (PCR_repetition_error: more than 100 ms). Threading: owned by one thread;
-// nothing here allocates after the constructor.
+// PMT_error: more than 0.5 s), 5.2.2 (PCR_repetition_error: more than 100 ms). Threading: owned by one
+// thread; nothing here allocates after the constructor.
 #pragma once
 
 #include <array>

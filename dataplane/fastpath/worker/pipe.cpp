@@ -316,7 +316,8 @@ void Pipe::observe(std::int64_t now_ns) noexcept {
     look_at_buffer(feed);
   }
   choose(now_ns);
-  for (std::size_t i = 0; i < plan_->feeds.size(); ++i) plan_->feeds[i]->input->troubles = failover_->troubles(i);
+  for (std::size_t i = 0; i < plan_->feeds.size(); ++i)
+    plan_->feeds[i]->input->troubles = failover_->troubles(i);
   if (rate_ != nullptr) {
     const std::uint64_t dropped = rate_->counters().dropped;
     if (dropped != rate_dropped_mark_) sink_->on_rate_exceeded(*plan_, dropped - rate_dropped_mark_);

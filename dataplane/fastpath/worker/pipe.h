@@ -1,10 +1,10 @@
 // A channel's way from its inputs to its outputs where that is more than a relay: buffers (Playout), the
 // switch (Failover and Splicer), the bridge's copy, the constant rate. It gathers what leaves into datagrams
 // of seven packets, or fewer after 20 ms, and carries the channel's timeline. References: ISO/IEC
-// 13818-1:2022 2.4.3.5 (PCR); RFC 2250 2 (whole packets in a datagram). Knows no port and no ring: what leaves
-// goes into a PipeSink. Times are Unix time without the steps of the system's clock (WorkerClock), and rise.
-// Threading: owned by the worker thread; made and freed by the main thread. Ownership: what a plan names
-// belongs to control/PipeStore and outlives it. Nothing here allocates per packet.
+// 13818-1:2022 2.4.3.5 (PCR); RFC 2250 2 (whole packets in a datagram). Knows no port and no ring: what
+// leaves goes into a PipeSink. Times are Unix time without the steps of the system's clock (WorkerClock), and
+// rise. Threading: owned by the worker thread; made and freed by the main thread. Ownership: what a plan
+// names belongs to control/PipeStore and outlives it. Nothing here allocates per packet.
 #pragma once
 
 #include <array>
@@ -26,8 +26,8 @@ namespace headgate::fastpath {
 struct Feed {
   // Identity.
   InputRuntime* input = nullptr;
-  Cut* cut = nullptr;                       // nullptr: all its packets
-  std::size_t place = 0;                    // in the Splicer
+  Cut* cut = nullptr;                        // nullptr: all its packets
+  std::size_t place = 0;                     // in the Splicer
   std::unique_ptr<mpegts::Playout> playout;  // nullptr: without a buffer
 
   TableWatch watch;
@@ -64,7 +64,7 @@ class PipeSink {
 
 class Pipe {
  public:
-  static constexpr std::int64_t kWaitNs = 20'000'000;    // a part-filled datagram leaves at this age
+  static constexpr std::int64_t kWaitNs = 20'000'000;     // a part-filled datagram leaves at this age
   static constexpr std::int64_t kObserveNs = 20'000'000;  // between two looks at the inputs
   static constexpr std::int64_t kFillNs = 10'000'000;     // between two calls of Splicer::on_time
   static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
@@ -109,9 +109,9 @@ class Pipe {
   std::uint64_t take_late_max() noexcept;
 
   const std::string channel;
-  const std::size_t stats_index;     // in StatsPage::channels
-  const std::size_t timeline_index;  // in the timeline file
-  RateWindow window;                 // the publisher's
+  const std::size_t stats_index;        // in StatsPage::channels
+  const std::size_t timeline_index;     // in the timeline file
+  RateWindow window;                    // the publisher's
   const PipePlan* next_plan = nullptr;  // scratch of an adoption
 
  private:

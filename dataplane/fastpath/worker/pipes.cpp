@@ -14,8 +14,8 @@ constexpr std::int64_t kPipeCheckNs = 1'000'000;
 
 }  // namespace
 
-// What is gathered in a pipe that the next snapshot hasn't got, or in one whose outputs are no longer fed from
-// there, leaves by the outputs that it had.
+// What is gathered in a pipe that the next snapshot hasn't got, or in one whose outputs are no longer fed
+// from there, leaves by the outputs that it had.
 void Worker::finish_lost_pipes(const Snapshot& next) noexcept {
   for (const PipePlan& plan : next.pipes) plan.pipe->next_plan = &plan;
   for (const PipePlan& plan : current_->pipes) {

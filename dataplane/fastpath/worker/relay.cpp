@@ -173,9 +173,8 @@ void Worker::finish_lost_cuts(const Snapshot& next) noexcept {
   for (const std::uint32_t index : current_->cut_routes) {
     const Route& route = current_->routes[index];
     // In a pipe the cut goes on, but its datagram doesn't.
-    const bool kept =
-        std::any_of(next.cut_routes.begin(), next.cut_routes.end(),
-                    [&](std::uint32_t other) { return next.routes[other].cut == route.cut; });
+    const bool kept = std::any_of(next.cut_routes.begin(), next.cut_routes.end(),
+                                  [&](std::uint32_t other) { return next.routes[other].cut == route.cut; });
     if (!kept && route.cut->packets > 0) finish_cut(route);
   }
 }
@@ -183,7 +182,8 @@ void Worker::finish_lost_cuts(const Snapshot& next) noexcept {
 void Worker::push_to_bridge(const Route& route, std::span<const std::uint8_t> packets) noexcept {
   Inspector& inspector = route.input->inspector;
   const mpegts::Timeline::State& timeline = inspector.timeline().state();
-  PipeMarks marks{timeline.valid ? ring::kSlotTimeline : std::uint16_t{0}, timeline.timeline, timeline.offset};
+  PipeMarks marks{timeline.valid ? ring::kSlotTimeline : std::uint16_t{0}, timeline.timeline,
+                  timeline.offset};
   if (inspector.take_discontinuity()) marks.flags |= ring::kSlotDiscontinuity;
   push_to_bridge(route.handle, *route.input, packets, marks);
 }

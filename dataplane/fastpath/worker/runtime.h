@@ -151,11 +151,11 @@ struct RouteRange {
 // What a channel's pipe works by. The pipe's state and what it works with outlive the plan.
 struct PipePlan {
   Pipe* pipe = nullptr;
-  std::vector<Feed*> feeds;        // the preferred one first
-  std::size_t forced = kNoIndex;   // among feeds: by the operator
+  std::vector<Feed*> feeds;       // the preferred one first
+  std::size_t forced = kNoIndex;  // among feeds: by the operator
   protocol::FailoverState policy;
   Failover* failover = nullptr;
-  mpegts::Splicer* splicer = nullptr;   // nullptr: one input, never more in this pipe's life
+  mpegts::Splicer* splicer = nullptr;    // nullptr: one input, never more in this pipe's life
   mpegts::ConstantRate* rate = nullptr;  // nullptr: as it comes
   std::uint32_t handle = 0;
   std::uint32_t first_output = 0;  // in Snapshot::route_outputs
@@ -175,15 +175,15 @@ struct Snapshot {
   std::vector<Route> routes;
   std::vector<std::uint32_t> cut_routes;  // those of routes that cut a service
   std::vector<OutputRuntime*> route_outputs;
-  std::vector<InputRuntime*> inputs;    // all, for publishing
-  std::vector<Cut*> input_cuts;         // of inputs[i], nullptr where no service is cut out
+  std::vector<InputRuntime*> inputs;  // all, for publishing
+  std::vector<Cut*> input_cuts;       // of inputs[i], nullptr where no service is cut out
   // Of inputs[i]: the place in the timeline file where it drives its channel's, else kNoIndex.
   std::vector<std::size_t> input_timelines;
   std::vector<OutputRuntime*> outputs;  // all, for publishing
   std::vector<PipePlan> pipes;
   std::unordered_map<std::uint64_t, std::uint32_t> bridge_inputs;  // index into routes, by bridge_key()
   std::array<ring::Producer*, kMaxTaps> taps{};
-  ring::Producer* bridge = nullptr;  // one made anew; nullptr: the one before goes on
+  ring::Producer* bridge = nullptr;       // one made anew; nullptr: the one before goes on
   ring::Consumer* from_bridge = nullptr;  // nullptr: there is none
   std::size_t bridge_channels = 0;
   std::vector<std::uint32_t> forgotten_handles;  // channels that the bridge's ring may forget

@@ -58,13 +58,14 @@ void TableWatch::on_pat(std::span<const std::uint8_t> section) noexcept {
   if (!pat) return;
   if (number == 0) pat_crc_ = {};
   pat_crc_[number] = crc_of(section);
-  const auto programs = std::count_if(pat->entries.begin(), pat->entries.end(),
-                                      [](const mpegts::PatEntry& entry) { return entry.program_number != 0; });
+  const auto programs =
+      std::count_if(pat->entries.begin(), pat->entries.end(),
+                    [](const mpegts::PatEntry& entry) { return entry.program_number != 0; });
   const bool whole = pat->last_section_number == 0;
   if (number == 0) {
     std::replace_if(
-        roles_.begin() + 1, roles_.end(), [](std::uint8_t role) { return role == kPmt || role == kPmtOfMany; },
-        std::uint8_t{kNone});
+        roles_.begin() + 1, roles_.end(),
+        [](std::uint8_t role) { return role == kPmt || role == kPmtOfMany; }, std::uint8_t{kNone});
     forget_streams();
     tables_expected_ = programs > 0 || !whole;
   }
@@ -98,7 +99,8 @@ void TableWatch::on_pmt(std::span<const std::uint8_t> section) noexcept {
 
 void TableWatch::forget_streams() noexcept {
   std::replace_if(
-      roles_.begin(), roles_.end(), [](std::uint8_t role) { return role >= kFirstStream; }, std::uint8_t{kNone});
+      roles_.begin(), roles_.end(), [](std::uint8_t role) { return role >= kFirstStream; },
+      std::uint8_t{kNone});
   stream_count_ = 0;
   pmt_crc_ = 0;
 }

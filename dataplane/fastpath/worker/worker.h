@@ -1,8 +1,9 @@
-// The polling thread: receives bursts and the bridge's slots, looks up the flow, inspects, relays, cuts, copies
-// to the bridge's ring; lets what pipes hold leave when it is due. One thread on one core; no allocation, lock or system call per packet. docs/life-of-a-packet.md tells
-// the story. Threading: poll() and what it calls belong to the worker thread (or to a test). publish() and
-// wait_for() belong to the main thread; the two meet in two atomics. Ownership: everything pointed at belongs
-// to others and outlives the worker.
+// The polling thread: receives bursts and the bridge's slots, looks up the flow, inspects, relays, cuts,
+// copies to the bridge's ring; lets what pipes hold leave when it is due. One thread on one core; no
+// allocation, lock or system call per packet. docs/life-of-a-packet.md tells the story. Threading: poll() and
+// what it calls belong to the worker thread (or to a test). publish() and wait_for() belong to the main
+// thread; the two meet in two atomics. Ownership: everything pointed at belongs to others and outlives the
+// worker.
 #pragma once
 
 #include <atomic>

@@ -1,6 +1,6 @@
-// The worker's time: Unix time, and how far the system's clock was stepped since the start (a leap at boot, an
-// operator's `date -s`). What is paced lives in Unix time without the steps, so that a step neither stops a
-// buffer nor empties it at once. One reading of a clock a turn. Threading: owned by one thread.
+// The worker's time: Unix time, and how far the system's clock was stepped since the start (a leap at boot,
+// an operator's `date -s`). What is paced lives in Unix time without the steps, so that a step neither stops
+// a buffer nor empties it at once. One reading of a clock a turn. Threading: owned by one thread.
 #pragma once
 
 #include <time.h>

@@ -1,0 +1,104 @@
+"""Headgate fetches what Headgate serves: HLS and TS over HTTP of a running channel, and a file. Once with the source
+alone, and once through the whole gateway back to multicast: every access unit is there, in order, at an even pace."""
+import time
+
+import pytest
+
+from support import media, ts
+from support.gateway import Gateway
+from support.pull import Pull
+
+GROUP = "239.8.1.1"
+WAYS = {"from-hls": ("239.8.2.1", "/tv/index.m3u8"), "from-ts": ("239.8.2.2", "/tv/stream.ts"), "from-file": ("239.8.2.3", None)}
+SECONDS = 150
+
+
+@pytest.fixture(scope="module")
+def live(rig):
+    source = media.looped(media.stream("h264_aac", 18), SECONDS)
+    file = media.stream("h264_aac_b", 10)
+    gateway = Gateway(rig, {})
+    channels = {"tv": {"inputs": [f"udp://{GROUP}:5000"], "serve": {"http-ts": {}, "hls": {"segment": "2s"}}}}
+    for name, (group, target) in WAYS.items():
+        url = f"http://localhost:{gateway.http_port}{target}" if target else f"file://{file}"
+        channels[name] = {"inputs": [url], "push": [f"udp://{group}:5000"], "serve": []}
+    gateway.write(channels)
+    with gateway:
+        rig.wait_mdb(GROUP, True)
+        rig.send(source, GROUP, 5000)
+        deadline = time.monotonic() + 60
+        while b"#EXT-X-STREAM-INF" not in gateway.http("/tv/index.m3u8").body:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        yield gateway, rig, source, file
+
+
+def fetch(gateway, rig, kind, target):
+    prefix = ("ip", "netns", "exec", rig.names["gw"])
+    return Pull(kind, f"http://127.0.0.1:{gateway.http_port}{target}", prefix=prefix)
+
+
+def check(source, received, tmp_path, least):
+    scan = ts.Scan(received)
+    assert scan.total_cc_errors == 0 and scan.sync_errors == 0, scan.cc_errors
+    path = tmp_path / "received.ts"
+    path.write_bytes(received)
+    return ts.assert_same_media(ts.access_units(source, "v:0"), ts.access_units(path, "v:0")[1:-1], least)
+
+
+def check_rounds(file, received, tmp_path, least):
+    """The file, over again: the same units in the same order, and time stamps that go on across the joints."""
+    scan = ts.Scan(received)
+    assert scan.total_cc_errors == 0 and scan.sync_errors == 0, scan.cc_errors
+    path = tmp_path / "received.ts"
+    path.write_bytes(received)
+    wanted = [unit[0] for unit in ts.access_units(file, "v:0")]
+    got = ts.access_units(path, "v:0")[1:-1]
+    assert len(got) >= least
+    place = wanted.index(got[0][0])
+    assert [unit[0] for unit in got] == [wanted[(place + i) % len(wanted)] for i in range(len(got))]
+    assert {step for _, step in ts.stamp_steps(got)} == {3600}
+
+
+def test_ts_over_http(live, tmp_path):
+    gateway, rig, source, _ = live
+    with fetch(gateway, rig, "http-ts", "/tv/stream.ts") as pull:
+        pull.wait_event("attach")
+        pull.status()
+        time.sleep(8)
+        status = pull.status()
+        received = pull.media()
+    assert status["longest_silence"] < 0.5 and status["drops"] == {}, status
+    check(source, received, tmp_path, 150)
+
+
+def test_hls(live, tmp_path):
+    gateway, rig, source, _ = live
+    with fetch(gateway, rig, "hls", "/tv/index.m3u8") as pull:
+        pull.wait_event("attach", 40)
+        pull.status()
+        time.sleep(16)
+        status = pull.status()
+        received = pull.media()
+        assert pull.named("detach") == [] and pull.named("gap") == []
+    assert status["longest_silence"] < 0.5 and status["drops"] == {}, status
+    check(source, received, tmp_path, 300)
+
+
+@pytest.mark.parametrize("name", list(WAYS))
+def test_through_the_gateway_back_to_multicast(live, tmp_path, name):
+    gateway, rig, source, file = live
+    capture = rig.capture(WAYS[name][0], 5000)
+    capture.wait(10, limit=40)
+    time.sleep(6)
+    received = capture.stop()
+    data = received.payload()
+    if name == "from-file":
+        check_rounds(file, data, tmp_path, 100)
+    else:
+        check(source, data, tmp_path, 100)
+    times = [when for when, _ in received.datagrams]
+    longest = max(b - a for a, b in zip(times, times[1:]))
+    assert longest < 0.2, f"{longest:.3f} s without a datagram"
+    print(f"{name}: {len(times)} datagrams, longest silence {longest * 1000:.0f} ms")
+
