@@ -92,20 +92,23 @@ TEST(Playout, LetsPacketsGoABufferAfterTheyCameEvenly) {
 }
 
 TEST(Playout, APacketWithAPcrBeginsABatch) {
-  PacedSource source(options());
+  auto o = options();
+  o.packet_gap = 4060;  // 10 Mb/s: batches are full
+  PacedSource source(o);
   Playout playout(kSecond, kRoom);
-  const std::int64_t start = PacedSource::Options{}.start_ns;
-  std::int64_t packets = 0;
-  for (Arrival a = source.next(); a.ns < start + 10 * kSecond; a = source.next()) {
+  std::int64_t packets = 0, batches = 0;
+  for (Arrival a = source.next(); a.ns < o.start_ns + 5 * kSecond; a = source.next()) {
     playout.push(a.bytes, a.ns);
-    if (source.number() % 40 != 0) continue;  // a worker that looks seldom: batches are full
+    if (source.number() % 40 != 0) continue;  // a worker that looks seldom
     for (auto batch = playout.pop(a.ns); !batch.packets.empty(); batch = playout.pop(a.ns)) {
+      ++batches;
       packets += static_cast<std::int64_t>(batch.packets.size() / kPacketSize);
       for (std::size_t at = kPacketSize; at < batch.packets.size(); at += kPacketSize)
         ASSERT_FALSE(TsPacket(batch.packets.subspan(at).first<kPacketSize>()).has_pcr());
     }
   }
-  EXPECT_GT(packets, 5000);
+  EXPECT_GT(packets, 25'000);
+  EXPECT_LT(batches, packets / 4);
 }
 
 TEST(Playout, SpacesPacketsByPositionWhereTheRateVaries) {
@@ -143,6 +146,8 @@ class PlayoutHour : public testing::TestWithParam<Hour> {};
 
 TEST_P(PlayoutHour, AbsorbsTheDrift) {
   auto o = options(GetParam().ppm);
+  o.packet_gap *= 5;  // 200 kb/s: what counts are the PCRs
+  o.pcr_every /= 5;
   o.way = GetParam().way;
   PacedSource source(o);
   const PacedSource twin(o);
@@ -315,6 +320,58 @@ TEST(Playout, AfterAPauseOfTheSourceTheBufferIsThereAgain) {
   const auto& last = c.left.back();
   EXPECT_NEAR(static_cast<double>(last.due_ns - o.start_ns - last.number * 1'504'000), 4e9, 5e6);
   for (std::size_t i = 0; i < c.left.size(); ++i) ASSERT_EQ(c.left[i].number, static_cast<std::int64_t>(i));
+}
+
+// Packets of five seconds are lost, the clock has gone on.
+TEST(Playout, AnOutageIsNoJumpOfTheClock) {
+  const auto o = options();
+  PacedSource source(o);
+  Playout playout(kSecond, kRoom);
+  std::vector<Left> left;
+  Player player(playout, [&](const Left& l) { left.push_back(l); });
+  for (Arrival a = source.next(); a.ns < o.start_ns + 30 * kSecond; a = source.next()) {
+    if (a.ns < o.start_ns + 10 * kSecond || a.ns > o.start_ns + 15 * kSecond) player.push(a);
+  }
+  EXPECT_EQ(playout.counters().clock_jumps + playout.counters().underflows, 0U);
+  const auto& last = left.back();
+  EXPECT_NEAR(static_cast<double>(last.due_ns - o.start_ns - last.number * 1'504'000), 1e9, 5e6);
+}
+
+// The burst in which packets come again after a stall leaves the next ones as much room as those before had.
+TEST(Playout, AfterAnUnderflowTheMeanOfBurstsWaitsForTheBuffer) {
+  auto o = options();
+  o.way = [](std::int64_t made) {
+    const auto lump = (made / (800 * kMs) + 1) * 800 * kMs;
+    return lump > 60 * kSecond ? lump + 3 * kSecond : lump;  // the source stands still for three seconds
+  };
+  const auto c = course(o, 120);
+  EXPECT_EQ(c.counters.underflows, 1U);
+  const auto& last = c.left.back();
+  const std::int64_t wait = last.due_ns - o.start_ns - last.number * 1'504'000 - 3 * kSecond;
+  EXPECT_NEAR(static_cast<double>(wait), 1.4e9, 0.1e9);
+}
+
+// Its PCRs end, packets go on: by arrival from then on.
+TEST(Playout, GoesOnWithoutItsPcrs) {
+  const auto o = options();
+  Playout playout(kSecond, kRoom);
+  std::vector<Left> left;
+  Player player(playout, [&](const Left& l) { left.push_back(l); });
+  for (std::int64_t i = 0; i < 20'000; ++i) {
+    auto p = test::packet(0x100, 0);
+    // Twice as fast from when there are none, so that the pace before would be wrong.
+    const std::int64_t gap = 1'504'000;
+    const std::int64_t ns = i < 5000 ? i * gap : 5000 * gap + (i - 5000) * gap / 2;
+    if (i % 25 == 0 && i < 5000) p = test::pcr_packet(0x100, 0, static_cast<std::uint64_t>(i) * 40'608);
+    player.push(numbered(p, i, o.start_ns + ns));
+    if (i > 10'000) {
+      ASSERT_NEAR(static_cast<double>(playout.counters().waiting), 1330, 700) << i;
+    }
+  }
+  EXPECT_EQ(playout.counters().underflows + playout.counters().overflows, 0U);
+  ASSERT_GT(left.size(), 18'000U);
+  for (std::size_t i = 12'000; i < left.size(); ++i)
+    ASSERT_NEAR(static_cast<double>(left[i].due_ns - left[i - 1].due_ns), 752'000, 1'000'000) << i;
 }
 
 TEST(Playout, JumpsAheadWhereTooMuchComes) {
