@@ -209,6 +209,23 @@ TEST_F(SwitchTest, AChannelThatGetsASecondInputGoesOnWithTheOneItHas) {
   EXPECT_EQ(offset, before);
 }
 
+TEST_F(SwitchTest, AChannelThatKeepsOneInputKeepsItsTimeline) {
+  auto both = two_inputs();
+  both.to_bridge = true;
+  start(both);
+  auto bridged = *ring::Consumer::open(folder + "/ring");
+  run(500, {&first, &second});
+  discontinuities(*bridged);
+  const std::int64_t before = timeline;
+  auto alone = both;
+  alone.inputs.erase(alone.inputs.begin());
+  wanted.channels = {alone};
+  apply(wanted);
+  run(500, {&second});
+  EXPECT_EQ(discontinuities(*bridged), 1U) << "another clock, and said so";
+  EXPECT_NEAR(static_cast<double>(timeline - before) / kTick, 0.5, 0.1);
+}
+
 TEST_F(SwitchTest, WhatIsGatheredLeavesWithThePipe) {
   auto made = two_inputs();
   for (auto& input : made.inputs) input.program = std::uint16_t{1};
