@@ -648,7 +648,8 @@ def _arrival(datagrams, checker):
     return result
 
 
-def _show(report):
+def show(report):
+    """What a person wants to read of it."""
     lines = [f"{report.packets} packets, {report.rate.mean_bps / 1e6:.6f} Mb/s, seconds deviate by "
              f"{report.rate.deviation_max_packets:.2f} packets, {report.rate.null_share:.1%} null"]
     tables = [("PAT", report.pat), ("SDT", report.sdt)] + [(f"PMT {n}", t) for n, t in report.pmt.items()]
@@ -681,7 +682,7 @@ def main(arguments=None):
     if o.json:
         print(json.dumps({**report.to_dict(), "errors": errors}, indent=1))
     else:
-        print(_show(report))
+        print(show(report))
         for error in errors:
             print("error: " + error)
     return 1 if errors else 0
