@@ -141,15 +141,71 @@ std::string silence_line(const json& input, std::int64_t now) {
   return "    ! " + text + "\n";
 }
 
+std::string tracks_left_out(const json& object) {
+  std::string text;
+  for (const json& track : object.value("left_out", json::array()))
+    text += fmt::format("    0x{:04x}  {:<12} not carried: {}\n", count(track, "pid"), text_of(track, "kind"),
+                        text_of(track, "reason"));
+  return text;
+}
+
+// "receiving from 203.0.113.7:40112 since 3m": of an input that enters through the bridge.
+std::string source_lines(const json& source, std::int64_t now) {
+  const std::string state = text_of(source, "state"), peer = text_of(source, "peer"),
+                    error = text_of(source, "error");
+  std::string text = "    " + state;
+  if (!peer.empty()) text += (state == "receiving" ? " from " : " to ") + peer;
+  if (const auto since = static_cast<std::int64_t>(count(source, "since_unix_ns")); since != 0)
+    text += " since " + human_age(since, now);
+  text += "\n";
+  if (source.contains("connections"))
+    text += fmt::format("    {}, {}\n", counted(count(source, "connections"), "connection"),
+                        counted(count(source, "bytes"), "byte"));
+  if (!error.empty()) text += "    ! " + error + "\n";
+  std::string details;
+  const json about = source.value("details", json::object()), drops = source.value("drops", json::object());
+  for (const auto& [name, value] : about.items())
+    details += fmt::format("{}{} {}", details.empty() ? "    " : ", ", name, value.get<std::string>());
+  if (!details.empty()) text += details + "\n";
+  for (const auto& [reason, value] : drops.items()) {
+    if (value.get<std::uint64_t>() != 0)
+      text += fmt::format("    left out {} {}\n", value.get<std::uint64_t>(), reason);
+  }
+  return text + tracks_left_out(source);
+}
+
+std::string buffer_line(const json& buffer) {
+  std::string text = fmt::format("    buffer {:.0f} of {} ms, {},\n    underflows {}, overflows {}",
+                                 static_cast<double>(count(buffer, "level_ns")) / 1e6,
+                                 count(buffer, "configured_ms"), counted(count(buffer, "packets"), "packet"),
+                                 count(buffer, "underflows"), count(buffer, "overflows"));
+  const auto drift = buffer.find("clock_drift_ppb");
+  if (drift != buffer.end() && drift->is_number_integer() && drift->get<std::int64_t>() != 0)
+    text += fmt::format(", clock {:+.1f} ppm", static_cast<double>(drift->get<std::int64_t>()) / 1e3);
+  return text + "\n";
+}
+
+// Where it stands among several, and what makes it unfit.
+std::string place_of(const json& input) {
+  std::string text = input.value("active", false) ? "  on air" : "";
+  if (const json troubles = input.value("troubles", json::array()); !troubles.empty())
+    text += "  ! " + join(troubles);
+  return text;
+}
+
 std::string input_block(const json& input, std::int64_t now) {
-  std::string text = fmt::format("input {}  {}\n", count(input, "number"), text_of(input, "url"));
-  text += silence_line(input, now);
-  text += fmt::format("    {} bit/s, {} datagrams, {} packets\n",
-                      human_bitrate(static_cast<double>(count(input, "bitrate_bps"))),
-                      count(input, "datagrams"), count(input, "ts_packets"));
-  text += fmt::format(
-      "    last packet {}, membership {}{}\n", ago(input, "last_packet_unix_ns", now, "never"),
-      ago(input, "joined_unix_ns", now, "not reported"), service_name(count(input, "program_number")));
+  const json source = input.value("source", json());
+  const bool datagrams = !source.is_object();
+  std::string text =
+      fmt::format("input {}  {}{}\n", count(input, "number"), text_of(input, "url"), place_of(input));
+  text += datagrams ? silence_line(input, now) : source_lines(source, now);
+  text += fmt::format("    {} bit/s, ", human_bitrate(static_cast<double>(count(input, "bitrate_bps"))));
+  if (datagrams) text += fmt::format("{} datagrams, ", count(input, "datagrams"));
+  text += fmt::format("{} packets\n    last packet {}", count(input, "ts_packets"),
+                      ago(input, "last_packet_unix_ns", now, "never"));
+  if (datagrams) text += ", membership " + ago(input, "joined_unix_ns", now, "not reported");
+  text += service_name(count(input, "program_number")) + "\n";
+  if (const json buffer = input.value("buffer", json()); buffer.is_object()) text += buffer_line(buffer);
   text +=
       fmt::format("    CC errors {}, TEI {}, no sync {}, scrambled {}, duplicates {}, null {}\n",
                   count(input, "cc_errors"), count(input, "transport_errors"), count(input, "sync_errors"),
@@ -187,6 +243,47 @@ std::string track_line(const json& track) {
     text += " " + language;
   if (!track.value("carried", true)) text += " left out: " + text_of(track, "reason");
   return text + "\n";
+}
+
+// The switch between the inputs, and the constant rate.
+std::string switch_block(const json& channel, std::int64_t now) {
+  const json about = channel.value("switch", json());
+  if (!about.is_object()) return "";
+  std::string text;
+  if (count(channel, "inputs_count") > 1) {
+    const auto forced = count(about, "forced");
+    const auto on_air = count(about, "on_air");
+    text += on_air == 0 ? std::string("switch  no input on air yet")
+                        : fmt::format("switch  input {} on air", on_air);
+    if (forced != 0) text += fmt::format(", input {} forced", forced);
+    text += fmt::format("\n    {}, {} of them without random access point",
+                        counted(count(about, "switches"), "change"), count(about, "hard_switches"));
+    if (count(about, "switches") != 0) text += ", last " + ago(about, "switched_unix_ns", now, "never");
+    text += "\n";
+    if (const auto left_out = count(about, "left_out"); left_out != 0)
+      text += fmt::format("    left out {} of tracks without a place in the output\n",
+                          counted(left_out, "packet"));
+  }
+  if (const auto nulls = count(about, "null_packets"), dropped = count(about, "rate_dropped");
+      nulls + dropped != 0)
+    text += fmt::format("rate    {} put in, {} beyond the rate,\n    latest departure {:.3f} ms late\n",
+                        counted(nulls, "null packet"), dropped,
+                        static_cast<double>(count(about, "departure_late_max_ns")) / 1e6);
+  return text;
+}
+
+// One that the bridge sends: "output  rtmps://live.example.com/app".
+std::string bridge_push_block(const json& push, std::int64_t now) {
+  std::string text = fmt::format("output  {}\n    {}", text_of(push, "url"), text_of(push, "state"));
+  if (const auto since = static_cast<std::int64_t>(count(push, "since_unix_ns")); since != 0)
+    text += " since " + human_age(since, now);
+  if (push.at("bitrate_bps").is_number())
+    text += fmt::format(", {} bit/s", human_bitrate(static_cast<double>(count(push, "bitrate_bps"))));
+  text += fmt::format("\n    {}, {}, {}, {} skipped\n", counted(count(push, "bytes"), "byte"),
+                      counted(count(push, "connections"), "connection"),
+                      counted(count(push, "failures"), "failure"), count(push, "skipped"));
+  if (const auto error = text_of(push, "error"); !error.empty()) text += "    ! " + error + "\n";
+  return text + tracks_left_out(push);
 }
 
 // How the bridge carries the channel: its tracks, then HLS.
@@ -242,10 +339,7 @@ std::string serve_block(const json& output) {
   text += "    " + line + "\n";
   if (const auto closed = text_of(output, "closed"); !closed.empty())
     text += fmt::format("  ! closed: {}\n", closed);
-  for (const json& track : output.at("left_out"))
-    text += fmt::format("    0x{:04x}  {:<12} not carried: {}\n", count(track, "pid"), text_of(track, "kind"),
-                        text_of(track, "reason"));
-  return text;
+  return text + tracks_left_out(output);
 }
 
 }  // namespace
@@ -305,7 +399,7 @@ std::string render_status(const json& status, bool colour) {
     line += "  " + human_age(channel.at("since_unix_ns").get<std::int64_t>(), now);
     text += strip_end(line);
     if (const std::string reason = text_of(channel, "reason");
-        (state == "degraded" || state == "down") && !reason.empty())
+        (state != "ok" && state != "disabled") && !reason.empty())
       text += "  " + reason + "\n";
   }
   if (status.at("channels").empty()) text += "(no channels)\n";
@@ -326,6 +420,7 @@ std::string render_channel(const json& channel, bool colour) {
                       human_age(channel.at("since_unix_ns").get<std::int64_t>(), now),
                       reason.empty() ? "" : ": ", reason);
   for (const json& input : channel.at("inputs")) text += input_block(input, now);
+  text += switch_block(channel, now);
   if (channel.at("inputs").empty()) text += "input: the fast path has none (disabled, or not running)\n";
   for (const json& interface : channel.value("interfaces", json::array())) {
     text += interface_line(interface);
@@ -346,6 +441,10 @@ std::string render_channel(const json& channel, bool colour) {
     if (unheard) text += "  without a querier a snooping switch stops forwarding after some minutes\n";
   }
   for (const json& output : channel.at("push")) {
+    if (output.contains("state")) {
+      text += bridge_push_block(output, now);
+      continue;
+    }
     text += fmt::format(
         "output  {}\n    {} bit/s, {} datagrams, {} packets, last {}\n", text_of(output, "url"),
         human_bitrate(static_cast<double>(count(output, "bitrate_bps"))), count(output, "datagrams"),
@@ -371,6 +470,19 @@ std::string render_applied(const json& answer) {
         "! the files still hold another map: the next apply (or reload) would bring it\n"
         "  back. Mend them first; headgate plan shows the difference\n";
   return text;
+}
+
+std::string render_switch(const json& answer) {
+  const std::string channel = text_of(answer, "channel");
+  const bool forced = answer.at("input").is_number();
+  if (!answer.value("changed", true))
+    return forced ? fmt::format("{}: input {} is forced already\n", channel, count(answer, "input"))
+                  : fmt::format("{}: automatic already\n", channel);
+  if (!forced) return fmt::format("{}: automatic; failover in the map decides\n", channel);
+  return fmt::format(
+      "{}: input {} forced; it goes on air at its next random access point.\n"
+      "headgate switch {} auto ends that; headgate status {} shows it\n",
+      channel, count(answer, "input"), channel, channel);
 }
 
 std::string render_history(const json& answer) {

@@ -29,8 +29,9 @@ class FrameInput final : public hub::FrameSink {
   static constexpr std::int64_t kPatience = mpegts::kTicksPerSecond / 2;
   static constexpr std::size_t kMaxHeld = 512;
   static constexpr std::size_t kMaxTracks = 16;
-  // A source silent for so long gets what waits sent without it.
-  static constexpr std::int64_t kSilenceNs = 1'000'000'000;
+  // A source silent for so long gets what waits sent without it: in time for the usual remux.buffer of a
+  // second.
+  static constexpr std::int64_t kSilenceNs = 700'000'000;
 
   struct Service {
     std::uint16_t number = 1;

@@ -131,7 +131,7 @@ def test_refusals_reach_the_viewer_in_words(serve, movie):
     assert 'There is no channel "other" for RTMP here' in complaint(
         "-i", serve.url.replace("/a", "/other"), "-f", "null", "-")
     assert 'There is no application "vod" here' in complaint("-i", serve.url.replace("/live", "/vod"), "-f", "null", "-")
-    assert "Publishing is not taken here" in complaint("-i", movie, "-c", "copy", "-f", "flv", serve.url)
+    assert 'Channel "a" takes no publisher' in complaint("-i", movie, "-c", "copy", "-f", "flv", serve.url)
 
 
 def test_a_channel_that_goes_ends_the_players(serve, movie, tmp_path):

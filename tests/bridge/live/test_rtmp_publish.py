@@ -110,6 +110,10 @@ def ffmpeg(*arguments, limit=40):
                           capture_output=True, text=True, check=False)
 
 
+def lost(status):
+    return {reason: count for reason, count in status["drops"].items() if count}
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -124,7 +128,7 @@ def test_what_ffmpeg_publishes_comes_out_frame_by_frame(movie, tmp_path):
         status = gate.wait(lambda s: s["connections"] == 0)
         assert status["refused"] == {}
         stage = status["inputs"][0]
-        assert (stage["error"], stage["drops"], stage["formats"], stage["discontinuities"]) == ("", {}, 1, 0)
+        assert (stage["error"], lost(stage), stage["formats"], stage["discontinuities"]) == ("", {}, 1, 0)
         assert stage["details"]["encoder"].startswith("Lavf")
     for kind in "va":
         want, got = packets(movie, kind), packets(out, kind)
@@ -176,7 +180,7 @@ def test_what_gstreamer_publishes_can_be_played(tmp_path):
         finally:
             process.kill()
             process.wait()
-        assert status["inputs"][0]["drops"] == {} and status["inputs"][0]["formats"] == 1
+        assert lost(status["inputs"][0]) == {} and status["inputs"][0]["formats"] == 1
     assert len(pictures(out)) > 80
 
 
@@ -216,7 +220,7 @@ def test_pushes_to_nginx_and_pulls_from_it(nginx, broadcast, tmp_path):
         status = gate.ask()
         assert [p["state"] for p in status["pushes"]] == ["sending"] * 2
         assert [p["skipped"] for p in status["pushes"]] == [0, 0]
-        assert status["inputs"][0]["drops"] == {}
+        assert lost(status["inputs"][0]) == {}
     want = pictures(broadcast)
     for path in (out, taken):
         got = pictures(path)[:-4]  # cut off in decoding order
@@ -375,5 +379,5 @@ def test_hostile_encoders_are_not_noticed_by_a_good_one(movie, tmp_path):
         for s in kept:
             s.close()
         stage = gate.wait(lambda s: not s["inputs"][0]["attached"])["inputs"][0]
-        assert (stage["drops"], stage["error"]) == ({}, "")
+        assert (lost(stage), stage["error"]) == ({}, "")
     assert packets(out, "v") == packets(movie, "v")
