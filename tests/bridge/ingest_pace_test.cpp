@@ -30,7 +30,8 @@ class PacedPublisher : public test::IngestTest {
     auto format = std::make_shared<hub::FrameFormat>();
     format->tracks.resize(2);
     format->tracks[0].kind = StreamKind::h264;
-    format->tracks[0].configuration = {1, 66, 0, 30, 0xFF, 0xE1, 0, 4, 0x67, 66, 0, 30, 1, 0, 4, 0x68, 0xCE, 0x38, 0x80};
+    format->tracks[0].configuration = {1, 66, 0, 30, 0xFF, 0xE1, 0,    4,    0x67, 66,
+                                       0, 30, 1, 0,  4,    0x68, 0xCE, 0x38, 0x80};
     format->tracks[0].video.emplace();
     format->tracks[1].kind = StreamKind::aac_adts;
     format->tracks[1].configuration = {0x11, 0x90};
@@ -67,7 +68,8 @@ class PacedPublisher : public test::IngestTest {
     };
     std::vector<Due> frames;
     for (int i = 0; i < 25; ++i)
-      frames.push_back({0, source_ms + i * 40, 0, i == 0 ? std::size_t{60'000} : std::size_t{11'000}, i == 0});
+      frames.push_back(
+          {0, source_ms + i * 40, 0, i == 0 ? std::size_t{60'000} : std::size_t{11'000}, i == 0});
     for (; sounds * 64 / 3 < source_ms + 1000; ++sounds) frames.push_back({0, sounds * 64 / 3, 1, 340, true});
     std::sort(frames.begin(), frames.end(), [](const Due& a, const Due& b) { return a.ms < b.ms; });
     std::int64_t last = 0;
@@ -81,7 +83,8 @@ class PacedPublisher : public test::IngestTest {
         frame(frames[next].track, frames[next].ms, frames[next].size, frames[next].key);
       tick();
     }
-    for (; next < frames.size(); ++next) frame(frames[next].track, frames[next].ms, frames[next].size, frames[next].key);
+    for (; next < frames.size(); ++next)
+      frame(frames[next].track, frames[next].ms, frames[next].size, frames[next].key);
     source_ms += 1000;
   }
   void silence(int ms) {

@@ -23,7 +23,8 @@ class Input {
     return value;
   }
   std::vector<std::uint8_t> bytes() {
-    const std::size_t size = std::min<std::size_t>(std::size_t{byte()} * (byte() % 8 == 0 ? 40 : 1), left_.size());
+    const std::size_t size =
+        std::min<std::size_t>(std::size_t{byte()} * (byte() % 8 == 0 ? 40 : 1), left_.size());
     const std::vector<std::uint8_t> out(left_.begin(), left_.begin() + static_cast<std::ptrdiff_t>(size));
     left_ = left_.subspan(size);
     return out;
@@ -44,8 +45,9 @@ class Input {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  constexpr std::array kKinds{StreamKind::h264, StreamKind::hevc,  StreamKind::aac_adts,   StreamKind::mpeg_audio,
-                              StreamKind::ac3,  StreamKind::opus, StreamKind::mpeg2_video};
+  constexpr std::array kKinds{StreamKind::h264,       StreamKind::hevc, StreamKind::aac_adts,
+                              StreamKind::mpeg_audio, StreamKind::ac3,  StreamKind::opus,
+                              StreamKind::mpeg2_video};
   Input in(data, size);
   std::int64_t now = 1'700'000'000'000'000'000;
   std::array<int, mpegts::kPidCount> continuity;
@@ -107,6 +109,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   input.end();
   const auto counters = input.counters();
   const auto& muxer = input.muxer();
-  if (counters.frames != counters.unusable + counters.without_place + muxer.units + muxer.dropped_units) std::abort();
+  if (counters.frames != counters.unusable + counters.without_place + muxer.units + muxer.dropped_units)
+    std::abort();
   return 0;
 }
