@@ -437,7 +437,7 @@ TEST_F(FramesTest, NameTheTracksThatHaveNoPlace) {
   // Those that the protocol names stay beside them.
   hub::LeftOutTrack other;
   other.reason = "only track 0 is taken";
-  entry->status().left_out.push_back(other);
+  entry->status().left_out_by_source.push_back(other);
   ASSERT_EQ(entry->status().left_out.size(), 3U);
   EXPECT_EQ(entry->status().left_out[0].reason, other.reason);
   EXPECT_EQ(seen.pes(kVideo).size(), 1U);

@@ -243,6 +243,9 @@ TEST_F(FlvReading, CountsWhatItCanNotUse) {
   video(0, picture(true));
   audio(0, aac_frame());
   EXPECT_EQ(reader.counters().unconfigured, 2U);
+  audio(0, Octets{0xAF, 0});  // parameters that the encoder does not know yet
+  video(0, Octets{0x17, 0, 0, 0, 0});
+  EXPECT_EQ(reader.counters().unreadable, 0U);
   video(0, avc_header({1, 2, 3}));
   video(0, avc_header(joined({{1, 0x64, 0, 13, 0xFF, 0xE1, 0xFF, 0xFF}, kSps})));
   EXPECT_EQ(reader.counters().unreadable, 2U);

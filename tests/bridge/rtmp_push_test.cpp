@@ -203,7 +203,8 @@ TEST_F(RtmpPushing, WaitsForMediaBeforeItConnects) {
   EXPECT_THAT(push->status().error, HasSubstr("nothing comes from the channel"));
   EXPECT_EQ(studio.server.connections(), 0U);
   air.pictures(30);
-  ASSERT_TRUE(run_until([&] { return entry.attached; }));
+  ASSERT_TRUE(run_until([&] { return push->status().state == push::PushState::sending; }));
+  EXPECT_TRUE(entry.attached);
   EXPECT_EQ(push->status().error, "");
 }
 
@@ -220,8 +221,9 @@ TEST_F(RtmpPushing, SaysWhyItIsRefusedAndComesBackWhenItIsNot) {
   entry.input().key = "mistake";
   ASSERT_TRUE(run_until([&] {
     air.pictures(1);
-    return entry.attached;
+    return push->status().state == push::PushState::sending;
   }));
+  EXPECT_TRUE(entry.attached);
   EXPECT_EQ(push->status().error, "");
 }
 
@@ -326,7 +328,8 @@ TEST_F(RtmpPushing, GoesOverTls) {
   push = to(port, "stage?key=secret", "rtmps");
   ASSERT_TRUE(run_until([&] { return push->status().failures >= 1; }));
   EXPECT_THAT(push->status().error, HasSubstr("not to be trusted"));
-  EXPECT_GE(studio.server.counters().refused[static_cast<std::size_t>(Refusal::tls)], 1U);
+  EXPECT_TRUE(run_until(
+      [&] { return studio.server.counters().refused[static_cast<std::size_t>(Refusal::tls)] >= 1; }));
   ::unsetenv("SSL_CERT_FILE");
   std::filesystem::remove(path);
 }

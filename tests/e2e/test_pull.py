@@ -159,7 +159,7 @@ def test_https_believes_who_is_to_be_believed(source, tmp_path):
             assert data.startswith(pull.media())
         with Pull("http-ts", web.url("/x", "https", "localhost")) as pull:
             error = pull.wait_event("failed")
-            assert error.startswith("TLS with localhost: the certificate is not to be trusted: "), error
+            assert error.startswith("TLS with localhost: the certificate of localhost is not to be trusted: "), error
         with Pull("http-ts", web.url("/x", "https", "127.0.0.1"), ours) as pull:
             assert pull.wait_event("failed").startswith("TLS with 127.0.0.1: "), pull.events
 

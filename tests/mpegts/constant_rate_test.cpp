@@ -214,9 +214,6 @@ TEST_P(ConstantRateHour, NeverDriftsAgainstTheSource) {
   EXPECT_GE(least, -5 * kTicksPerSecond / 1000);
   EXPECT_LE(most, 60 * kTicksPerSecond / 1000);
   EXPECT_GE(least_later, -kTicksPerSecond / 10'000);
-  if (std::getenv("HEADGATE_PRINT") != nullptr)
-    printf("behind %.3f to %.3f ms, queue %zu\n", static_cast<double>(least) / 27e3,
-           static_cast<double>(most) / 27e3, longest_queue);
 }
 
 INSTANTIATE_TEST_SUITE_P(Drifts, ConstantRateHour, testing::Values(50.0, -50.0, 0.0));

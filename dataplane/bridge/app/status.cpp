@@ -185,6 +185,8 @@ json rtmp_of(const rtmp::Server& server) {
   return {{"connections", server.connections()},
           {"accepted_total", c.accepted},
           {"plays_total", c.plays},
+          {"publishers", server.publishers()},
+          {"publishes_total", c.publishes},
           {"bytes_total", c.bytes},
           {"refused", refused}};
 }

@@ -58,8 +58,8 @@ class FrameInput final : public hub::FrameSink {
   struct Counters {
     std::uint64_t frames = 0;
     std::uint64_t bytes = 0;
-    std::uint64_t unusable = 0;         // not whole, without configuration, or too long for their packing
-    std::uint64_t without_place = 0;    // of tracks that are left out
+    std::uint64_t unusable = 0;       // not whole, without configuration, or too long for their packing
+    std::uint64_t without_place = 0;  // of tracks that are left out
     std::uint64_t clock_jumps = 0;
   };
   Counters counters() const;

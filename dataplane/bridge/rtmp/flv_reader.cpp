@@ -242,7 +242,9 @@ void FlvReader::on_video(std::uint32_t timestamp, Bytes body) {
   }
   for (const std::uint8_t id : tag->other_tracks)
     leave_out(StreamKind::unknown, "video track " + std::to_string(id) + ": only track 0 is taken");
-  if (tag->kind == TagKind::nothing) return;
+  // FFmpeg sends an empty header where it does not know the parameters yet.
+  const bool empty = tag->kind == TagKind::configuration && tag->data.empty();
+  if (tag->kind == TagKind::nothing || empty) return;
   if (tag->codec == Codec::none)
     return leave_out(StreamKind::unknown, "the encoder sends " + tag->name + ", which is not taken here");
   if (tag->kind == TagKind::configuration) return on_video_header(*tag);
@@ -258,7 +260,8 @@ void FlvReader::on_audio(std::uint32_t timestamp, Bytes body) {
   }
   for (const std::uint8_t id : tag->other_tracks)
     leave_out(StreamKind::unknown, "audio track " + std::to_string(id) + ": only track 0 is taken");
-  if (tag->kind == TagKind::nothing) return;
+  const bool empty = tag->kind == TagKind::configuration && tag->data.empty();
+  if (tag->kind == TagKind::nothing || empty) return;
   if (tag->codec == Codec::none)
     return leave_out(tag->name == "Opus" ? StreamKind::opus : StreamKind::unknown,
                      "the encoder sends " + tag->name + ", which is not taken here");

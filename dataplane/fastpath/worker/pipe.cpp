@@ -255,7 +255,13 @@ std::size_t Pipe::on_due(std::int64_t now_ns) noexcept {
     if (rate_ == nullptr) departed_ns_ = std::min(departed_ns_, batch.due_ns);
     deliver(*next, batch.packets, batch.due_ns);
   }
-  return rate_ == nullptr ? left : left + pop_rate(now_ns);
+  if (rate_ == nullptr) return left;
+  // What is due and did not get its turn yet has its place before the null packets of later times.
+  std::int64_t waits = kNever;
+  for (const Feed* feed : plan_->feeds) {
+    if (feed->playout != nullptr) waits = std::min(waits, feed->playout->next_due_ns());
+  }
+  return left + pop_rate(std::min(now_ns, waits - 1));
 }
 
 std::size_t Pipe::pop_rate(std::int64_t now_ns) noexcept {
