@@ -219,6 +219,7 @@ json to_json(const std::string& url, const push::PushStatus& status) {
           {"failures", status.failures},
           {"bytes", status.bytes},
           {"skipped", status.skipped},
+          {"details", status.details},
           {"left_out", left_out_json(status.left_out)}};
 }
 
