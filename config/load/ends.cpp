@@ -295,7 +295,7 @@ void read_end(Report& report, const Value& value, const Table<EndDraft>& table, 
   if (url == nullptr) return;
   const Protocol* protocol = check_scheme(report, *url, scheme_of(url->text), input);
   if (protocol == nullptr) return;
-  constexpr std::size_t kMaxUrl = 1024;
+  constexpr std::size_t kMaxUrl = 4096;  // signed URLs are long
   if (url->text.size() > kMaxUrl) {
     report.error(url->place, fmt::format("the URL has more than {} characters", kMaxUrl));
     return;

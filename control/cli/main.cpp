@@ -18,8 +18,8 @@ namespace {
 
 using namespace headgate::control;
 
-constexpr const char* kNotYet[] = {"why",      "top",  "alarms",  "maintenance", "switch",
-                                   "sessions", "kick", "capture", "explain",     "health"};
+constexpr const char* kNotYet[] = {"why",  "top",     "alarms",  "maintenance", "sessions",
+                                   "kick", "capture", "explain", "health"};
 
 constexpr const char* kFooter =
     "Examples:\n"
@@ -27,6 +27,7 @@ constexpr const char* kFooter =
     "  headgate run --config /etc/headgate/headgate.yaml\n"
     "  headgate plan && headgate apply\n"
     "  headgate status news\n"
+    "  headgate switch news 2\n"
     "  headgate probe udp://239.10.1.1:5000 --interface eth1\n"
     "Exit status: 0 done, 1 failed or not valid, 2 wrong usage.\n";
 
@@ -34,6 +35,7 @@ struct Arguments {
   CommonOptions common;
   RunOptions run;
   std::string channel;
+  std::string input;
   ApplyOptions apply;
   std::string rollback_to;
   bool follow = false;
@@ -75,7 +77,7 @@ bool parse_time(const std::string& text, std::chrono::milliseconds& time) {
   return true;
 }
 
-bool parse_map(const std::string& text, std::optional<std::uint32_t>& number) {
+bool parse_count(const std::string& text, std::optional<std::uint32_t>& number) {
   std::uint32_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return false;
@@ -142,7 +144,7 @@ void add_online(CLI::App& app, Arguments& a, std::function<int()>& action) {
                         ->excludes(rollback);
   apply->callback([&a, &action, rollback, to] {
     a.apply.rollback = rollback->count() != 0 || to->count() != 0;
-    if (rollback->count() != 0 && !a.rollback_to.empty() && !parse_map(a.rollback_to, a.apply.to))
+    if (rollback->count() != 0 && !a.rollback_to.empty() && !parse_count(a.rollback_to, a.apply.to))
       throw CLI::ValidationError("--rollback", "write the number of a map, as headgate history lists it");
     action = [&a] { return apply_command(a.common, a.apply); };
   });
@@ -156,6 +158,19 @@ void add_online(CLI::App& app, Arguments& a, std::function<int()>& action) {
     if (channel->count() != 0 && a.channel.empty())
       throw CLI::ValidationError("channel", "is empty: write an id, or nothing for all channels");
     action = [&a] { return status_command(a.common, a.channel); };
+  });
+  CLI::App* change = online(app, a, "switch", "force an input of a channel on air, or return to automatic",
+                            "headgate switch news 2");
+  change->add_option("channel", a.channel, "id of a channel")->required();
+  change->add_option("input", a.input, "number of an input (1 is the primary), or auto")
+      ->required()
+      ->type_name("N|auto");
+  change->callback([&a, &action] {
+    std::optional<std::uint32_t> number;
+    if (a.channel.empty()) throw CLI::ValidationError("channel", "is empty: write an id");
+    if (a.input != "auto" && (!parse_count(a.input, number) || *number == 0 || *number > 0xFFFF))
+      throw CLI::ValidationError("input", "write the number of an input, 1 is the primary, or auto");
+    action = [&a] { return switch_command(a.common, a.channel, a.input); };
   });
   CLI::App* events = online(app, a, "events", "the log of state changes", "headgate events --follow");
   events->add_flag("--follow,-f", a.follow, "go on with new ones");
@@ -232,7 +247,7 @@ int main(int argc, char** argv) {
       }
     }
   }
-  CLI::App app("Headgate: multicast television in, multicast and HLS out", "headgate");
+  CLI::App app("Headgate: television between multicast and the Internet, both ways", "headgate");
   app.set_version_flag("--version", "headgate " HEADGATE_VERSION);
   app.footer(kFooter);
   app.require_subcommand(1);

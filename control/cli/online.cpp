@@ -194,6 +194,18 @@ int status_command(const CommonOptions& common, const std::string& channel) {
   return 0;
 }
 
+int switch_command(const CommonOptions& common, const std::string& channel, const std::string& input) {
+  json params = {{"channel", channel}, {"input", input}};
+  if (input != "auto") params["input"] = std::stoul(input);
+  const auto answer = ask(common, "switch", params, kApply);
+  if (!answer) return fail(common, answer.error());
+  if (common.json)
+    print(*answer);
+  else
+    fmt::print("{}", render_switch(*answer));
+  return 0;
+}
+
 int events_command(const CommonOptions& common, bool follow) {
   if (follow) return follow_events(common);
   const auto answer = ask(common, "events", json::object(), kShort);

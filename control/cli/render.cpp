@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "control/cli/render_json.h"
+#include "control/cli/render_ways.h"
 #include "control/protocol/counted.h"
 
 namespace headgate::control {
@@ -108,11 +109,6 @@ std::string service_name(std::uint64_t number) {
   return number == 0 ? "" : fmt::format(", program {}", number);
 }
 
-std::string ago(const json& object, const char* name, std::int64_t now, const char* never) {
-  const auto then = static_cast<std::int64_t>(count(object, name));
-  return then == 0 ? never : human_age(then, now) + " ago";
-}
-
 std::string heard(const char* what, const json& object, const char* name, std::int64_t now,
                   const char* never) {
   return count(object, name) == 0 ? never : what + ago(object, name, now, never);
@@ -141,15 +137,27 @@ std::string silence_line(const json& input, std::int64_t now) {
   return "    ! " + text + "\n";
 }
 
+// Where it stands among several, and what makes it unfit.
+std::string place_of(const json& input) {
+  std::string text = input.value("active", false) ? "  on air" : "";
+  if (const json troubles = input.value("troubles", json::array()); !troubles.empty())
+    text += "  ! " + join(troubles);
+  return text;
+}
+
 std::string input_block(const json& input, std::int64_t now) {
-  std::string text = fmt::format("input {}  {}\n", count(input, "number"), text_of(input, "url"));
-  text += silence_line(input, now);
-  text += fmt::format("    {} bit/s, {} datagrams, {} packets\n",
-                      human_bitrate(static_cast<double>(count(input, "bitrate_bps"))),
-                      count(input, "datagrams"), count(input, "ts_packets"));
-  text += fmt::format(
-      "    last packet {}, membership {}{}\n", ago(input, "last_packet_unix_ns", now, "never"),
-      ago(input, "joined_unix_ns", now, "not reported"), service_name(count(input, "program_number")));
+  const json source = input.value("source", json());
+  const bool datagrams = !source.is_object();
+  std::string text =
+      fmt::format("input {}  {}{}\n", count(input, "number"), text_of(input, "url"), place_of(input));
+  text += datagrams ? silence_line(input, now) : source_lines(source, now);
+  text += fmt::format("    {} bit/s, ", human_bitrate(static_cast<double>(count(input, "bitrate_bps"))));
+  if (datagrams) text += fmt::format("{} datagrams, ", count(input, "datagrams"));
+  text += fmt::format("{} packets\n    last packet {}", count(input, "ts_packets"),
+                      ago(input, "last_packet_unix_ns", now, "never"));
+  if (datagrams) text += ", membership " + ago(input, "joined_unix_ns", now, "not reported");
+  text += service_name(count(input, "program_number")) + "\n";
+  if (const json buffer = input.value("buffer", json()); buffer.is_object()) text += buffer_line(buffer);
   text +=
       fmt::format("    CC errors {}, TEI {}, no sync {}, scrambled {}, duplicates {}, null {}\n",
                   count(input, "cc_errors"), count(input, "transport_errors"), count(input, "sync_errors"),
@@ -242,10 +250,7 @@ std::string serve_block(const json& output) {
   text += "    " + line + "\n";
   if (const auto closed = text_of(output, "closed"); !closed.empty())
     text += fmt::format("  ! closed: {}\n", closed);
-  for (const json& track : output.at("left_out"))
-    text += fmt::format("    0x{:04x}  {:<12} not carried: {}\n", count(track, "pid"), text_of(track, "kind"),
-                        text_of(track, "reason"));
-  return text;
+  return text + tracks_left_out(output);
 }
 
 }  // namespace
@@ -305,7 +310,7 @@ std::string render_status(const json& status, bool colour) {
     line += "  " + human_age(channel.at("since_unix_ns").get<std::int64_t>(), now);
     text += strip_end(line);
     if (const std::string reason = text_of(channel, "reason");
-        (state == "degraded" || state == "down") && !reason.empty())
+        (state != "ok" && state != "disabled") && !reason.empty())
       text += "  " + reason + "\n";
   }
   if (status.at("channels").empty()) text += "(no channels)\n";
@@ -326,6 +331,7 @@ std::string render_channel(const json& channel, bool colour) {
                       human_age(channel.at("since_unix_ns").get<std::int64_t>(), now),
                       reason.empty() ? "" : ": ", reason);
   for (const json& input : channel.at("inputs")) text += input_block(input, now);
+  text += switch_block(channel, now);
   if (channel.at("inputs").empty()) text += "input: the fast path has none (disabled, or not running)\n";
   for (const json& interface : channel.value("interfaces", json::array())) {
     text += interface_line(interface);
@@ -346,6 +352,10 @@ std::string render_channel(const json& channel, bool colour) {
     if (unheard) text += "  without a querier a snooping switch stops forwarding after some minutes\n";
   }
   for (const json& output : channel.at("push")) {
+    if (output.contains("state")) {
+      text += bridge_push_block(output, now);
+      continue;
+    }
     text += fmt::format(
         "output  {}\n    {} bit/s, {} datagrams, {} packets, last {}\n", text_of(output, "url"),
         human_bitrate(static_cast<double>(count(output, "bitrate_bps"))), count(output, "datagrams"),
@@ -371,6 +381,19 @@ std::string render_applied(const json& answer) {
         "! the files still hold another map: the next apply (or reload) would bring it\n"
         "  back. Mend them first; headgate plan shows the difference\n";
   return text;
+}
+
+std::string render_switch(const json& answer) {
+  const std::string channel = text_of(answer, "channel");
+  const bool forced = answer.at("input").is_number();
+  if (!answer.value("changed", true))
+    return forced ? fmt::format("{}: input {} is forced already\n", channel, count(answer, "input"))
+                  : fmt::format("{}: automatic already\n", channel);
+  if (!forced) return fmt::format("{}: automatic; failover in the map decides\n", channel);
+  return fmt::format(
+      "{}: input {} forced; it goes on air at its next random access point.\n"
+      "headgate switch {} auto ends that; headgate status {} shows it\n",
+      channel, count(answer, "input"), channel, channel);
 }
 
 std::string render_history(const json& answer) {

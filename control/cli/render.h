@@ -15,6 +15,7 @@ std::string render_plan(const nlohmann::json& answer, bool done);  // done: of a
 // Which map runs after an apply or a rollback, and that the files hold another one.
 std::string render_applied(const nlohmann::json& answer);
 std::string render_history(const nlohmann::json& answer);
+std::string render_switch(const nlohmann::json& answer);
 std::string render_event(const nlohmann::json& event, bool colour);
 
 std::string human_bitrate(double bits_per_second);                 // "4.02M", "" for 0

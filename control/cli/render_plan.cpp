@@ -79,11 +79,12 @@ std::string broken_text(const json& answer, const json& change) {
   std::string broken;
   const auto add = [&](const std::string& what) { broken += (broken.empty() ? "" : " and ") + what; };
   const std::string id = text_of(change, "id");
-  if (change.value("interrupts_media", false)) {
-    add("multicast out");
-  } else {
-    for (const json& push : change.value("interrupts_pushes", json::array()))
-      add("push " + push.get<std::string>());
+  const bool media = change.value("interrupts_media", false);
+  if (media) add("multicast out");
+  for (const json& push : change.value("interrupts_pushes", json::array())) {
+    const std::string url = push.get<std::string>();
+    if (media && (url.starts_with("udp://") || url.starts_with("rtp://"))) continue;  // said with multicast
+    add("push " + url);
   }
   const json sessions = answer.value("sessions", json::object()).value(id, json::object());
   for (const json& protocol : change.value("interrupts_viewers", json::array())) {

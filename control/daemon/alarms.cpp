@@ -13,7 +13,9 @@ void Daemon::set_alarm(bool active, const char* kind, const char* severity, cons
   if (active && found == alarms_.end()) {
     alarms_.push_back({kind, severity, subject, message, unix_now_ns()});
     add_event(severity, kind, subject, message);
-  } else if (!active && found != alarms_.end()) {
+  } else if (active) {
+    found->message = message;  // the cause may be another by now
+  } else if (found != alarms_.end()) {
     alarms_.erase(found);
   }
 }
@@ -42,7 +44,13 @@ void Daemon::raise_alarms() {
       std::any_of(observation_.processes.begin(), observation_.processes.end(),
                   [](const auto& entry) { return entry.process.name == "bridge" && entry.answers; });
   if (!answers) return;
-  set_alarms("push_failing", "warning", pushes_failing(*model_, observation_.bridge_status));
+  auto failing = pushes_failing(*model_, observation_.bridge_status);
+  // Where nothing is on air there is nothing to push.
+  std::erase_if(failing, [this](const auto& entry) {
+    const ChannelHealth* health = monitor_.find(entry.first.substr(0, entry.first.find(' ')));
+    return health == nullptr || health->state == ChannelState::down || health->state == ChannelState::waiting;
+  });
+  set_alarms("push_failing", "warning", failing);
   auto unset = unset_programs(observation_.bridge_status);
   // SRT and TS over HTTP carry all services.
   std::erase_if(unset, [this](const auto& entry) {

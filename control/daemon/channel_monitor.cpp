@@ -14,7 +14,7 @@ std::uint64_t lost_in_node(const DropCounts& drops) {
   std::uint64_t sum = 0;
   for (const DropReason reason :
        {DropReason::ring_full, DropReason::output_queue_full, DropReason::output_no_buffer,
-        DropReason::output_link_down, DropReason::repack_no_buffer})
+        DropReason::output_link_down, DropReason::repack_no_buffer, DropReason::rate_exceeded})
     sum += drops[static_cast<std::size_t>(reason)];
   return sum;
 }

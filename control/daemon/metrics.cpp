@@ -81,12 +81,10 @@ void about_gateway(Writer& out, const GatewayView& view) {
 }
 
 void about_channels(Writer& out, const GatewayView& view) {
-  const ChannelState states[] = {ChannelState::ok, ChannelState::degraded, ChannelState::down,
-                                 ChannelState::disabled};
   out.family("headgate_channel_state", "gauge", "1 for the state that the channel is in, 0 for the others.");
   for (const config::Channel& channel : view.model->channels) {
     const ChannelHealth* health = view.monitor.find(channel.id);
-    for (const ChannelState state : states)
+    for (const ChannelState state : kChannelStates)
       out.sample({{"channel", channel.id}, {"state", to_string(state)}},
                  health != nullptr && health->state == state ? 1 : 0);
   }
@@ -97,10 +95,33 @@ void about_channels(Writer& out, const GatewayView& view) {
       out.sample({{"channel", channel.id}, {"input", std::to_string(input.number)}},
                  health != nullptr && health->active_input == input.number ? 1 : 0);
   }
-  out.family("headgate_sessions", "gauge", "Players connected, by channel and protocol.");
+  out.family("headgate_failovers_total", "counter",
+             "Changes of the input on air, since the fast path began.");
+  for (const ChannelSnapshot& channel : view.snapshot.channels)
+    out.sample({{"channel", channel.channel}}, channel.switches);
+  out.family("headgate_input_forced", "gauge", "Number of the input that the operator forces; 0: automatic.");
+  for (const ChannelSnapshot& channel : view.snapshot.channels)
+    out.sample({{"channel", channel.channel}}, channel.forced);
+  out.family("headgate_null_packets_total", "counter",
+             "Null packets put in for a constant rate (remux.bitrate).");
+  for (const ChannelSnapshot& channel : view.snapshot.channels)
+    out.sample({{"channel", channel.channel}}, channel.null_packets);
+  out.family("headgate_departure_late_max_seconds", "gauge",
+             "Longest delay of a paced packet behind its time, over the last second.");
+  for (const ChannelSnapshot& channel : view.snapshot.channels)
+    out.sample({{"channel", channel.channel}}, seconds(channel.departure_late_max_ns));
+  out.family("headgate_sessions", "gauge", "Players, and encoders that publish, by channel and protocol.");
   for (const config::Channel& channel : view.model->channels) {
     for (const auto& [protocol, sessions] : sessions_by_output(view, channel.id))
       out.sample({{"channel", channel.id}, {"output", protocol}, {"protocol", protocol}}, sessions);
+    for (const config::Input& input : channel.inputs) {
+      if (input.kind != config::InputKind::publish || !channel.enabled) continue;
+      const auto sources = sources_of(bridge_channel(view, channel.id));
+      const SourceView* source = find_source(sources, input.number);
+      if (source != nullptr)
+        out.sample({{"channel", channel.id}, {"output", "publish"}, {"protocol", "publish"}},
+                   source->state == "receiving" ? 1 : 0);
+    }
   }
 }
 
@@ -132,6 +153,57 @@ constexpr InputCounter kInputCounters[] = {
     {"headgate_input_pcr_discontinuities_total", "PCR jumps without an indicator.",
      &InputSnapshot::pcr_discontinuities},
 };
+
+// Whether inputs bring media, and those that enter through the bridge in all words.
+void about_sources(Writer& out, const GatewayView& view) {
+  constexpr std::uint64_t kSilence = 2'000'000'000;
+  out.family("headgate_input_up", "gauge", "1 while packets come and nothing makes the input unfit.");
+  for (const InputSnapshot& input : view.snapshot.inputs) {
+    const auto now = static_cast<std::uint64_t>(view.now_unix_ns);
+    const bool comes = input.last_packet_unix_ns != 0 && input.last_packet_unix_ns + kSilence >= now;
+    out.sample(labels_of(input), comes && input.troubles == 0 ? 1 : 0);
+  }
+  out.family("headgate_input_source_state", "gauge",
+             "1 for the state of an input that enters through the bridge.");
+  const Sources all = all_sources(view.bridge_status);
+  for (const auto& [channel, sources] : all) {
+    for (const SourceView& source : sources) {
+      for (const char* state : {"waiting", "connecting", "receiving"})
+        out.sample({{"channel", channel}, {"input", std::to_string(source.number)}, {"state", state}},
+                   source.state == state ? 1 : 0);
+    }
+  }
+  out.family("headgate_input_connections_total", "counter",
+             "Connections of an input that enters through the bridge.");
+  for (const auto& [channel, sources] : all) {
+    for (const SourceView& source : sources)
+      out.sample({{"channel", channel}, {"input", std::to_string(source.number)}}, source.connections);
+  }
+}
+
+// Of inputs that have a buffer or had one.
+void about_buffers(Writer& out, const Snapshot& snapshot) {
+  const auto used = [](const InputSnapshot& input) {
+    return (input.buffer_packets | input.buffer_level_ns | input.buffer_underflows |
+            input.buffer_overflows) != 0;
+  };
+  const auto all = [&](auto value) {
+    for (const InputSnapshot& input : snapshot.inputs) {
+      if (used(input)) out.sample(labels_of(input), value(input));
+    }
+  };
+  out.family("headgate_input_buffer_seconds", "gauge", "From the next departure to the last packet's.");
+  all([](const InputSnapshot& input) { return seconds(input.buffer_level_ns); });
+  out.family("headgate_input_buffer_packets", "gauge", "Transport packets in the buffer.");
+  all([](const InputSnapshot& input) { return input.buffer_packets; });
+  out.family("headgate_input_buffer_underflows_total", "counter", "Times that the buffer ran empty.");
+  all([](const InputSnapshot& input) { return input.buffer_underflows; });
+  out.family("headgate_input_buffer_overflows_total", "counter", "Times that the buffer ran full.");
+  all([](const InputSnapshot& input) { return input.buffer_overflows; });
+  out.family("headgate_input_clock_drift_ppb", "gauge",
+             "The source's clock against ours, in parts per billion.");
+  all([](const InputSnapshot& input) { return input.clock_drift_ppb; });
+}
 
 void about_inputs(Writer& out, const Snapshot& snapshot) {
   for (const InputCounter& counter : kInputCounters) {
@@ -169,6 +241,17 @@ void about_outputs(Writer& out, const GatewayView& view) {
   }
   for (const OutputSnapshot& output : snapshot.outputs)
     out.sample({{"channel", output.channel}, {"output", output.url}}, output.bytes);
+  const auto pushes = [&](auto value) {
+    for (const config::Channel& channel : view.model->channels) {
+      for (const PushView& push : pushes_of(bridge_channel(view, channel.id)))
+        out.sample({{"channel", channel.id}, {"output", push.url}}, value(push));
+    }
+  };
+  pushes([](const PushView& push) { return push.bytes; });
+  out.family("headgate_push_up", "gauge", "1 while a push by RTMP or SRT sends.");
+  pushes([](const PushView& push) { return push.state == "sending" ? 1 : 0; });
+  out.family("headgate_push_failures_total", "counter", "Connections of a push that failed or ended.");
+  pushes([](const PushView& push) { return push.failures; });
   out.family("headgate_output_datagrams_total", "counter", "Datagrams sent.");
   for (const OutputSnapshot& output : snapshot.outputs)
     out.sample({{"channel", output.channel}, {"output", output.url}}, output.datagrams);
@@ -183,6 +266,34 @@ void add_drops(Writer& out, const DropCounts& drops, const Labels& labels, bool 
     all.emplace_back("where", std::string(protocol::kDropReasons[i].where));
     all.emplace_back("reason", std::string(protocol::kDropReasons[i].name));
     out.sample(all, drops[i]);
+  }
+}
+
+// What the bridge left out of an input or a push, by the reasons that it gives.
+void add_way_drops(Writer& out, const GatewayView& view) {
+  for (const config::Channel& channel : view.model->channels) {
+    const nlohmann::json bridge = bridge_channel(view, channel.id);
+    for (const SourceView& source : sources_of(bridge)) {
+      for (const protocol::BridgeReason& about : protocol::kIngestDrops) {
+        const auto found = source.drops.find(std::string(about.name));
+        if (found == source.drops.end() || found->second == 0) continue;
+        out.sample({{"channel", channel.id},
+                    {"input", std::to_string(source.number)},
+                    {"where", std::string(about.where)},
+                    {"reason", std::string(about.name)}},
+                   found->second);
+      }
+    }
+    for (const PushView& push : pushes_of(bridge)) {
+      for (const protocol::BridgeReason& about : protocol::kPushDrops) {
+        if (push.skipped != 0)
+          out.sample({{"channel", channel.id},
+                      {"output", push.url},
+                      {"where", std::string(about.where)},
+                      {"reason", std::string(about.name)}},
+                     push.skipped);
+      }
+    }
   }
 }
 
@@ -226,6 +337,7 @@ void about_drops(Writer& out, const GatewayView& view) {
   for (const InputSnapshot& input : snapshot.inputs) add_drops(out, input.drops, labels_of(input), false);
   for (const OutputSnapshot& output : snapshot.outputs)
     add_drops(out, output.drops, {{"channel", output.channel}, {"output", output.url}}, false);
+  add_way_drops(out, view);
   add_bridge_drops(out, view);
 }
 
@@ -348,6 +460,8 @@ std::string metrics_text(const GatewayView& view) {
   about_gateway(out, view);
   about_channels(out, view);
   about_inputs(out, view.snapshot);
+  about_sources(out, view);
+  about_buffers(out, view.snapshot);
   about_outputs(out, view);
   about_drops(out, view);
   about_hls(out, view);

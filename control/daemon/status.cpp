@@ -77,8 +77,112 @@ json input_json(const InputSnapshot& input, const json& bridge) {
           {"pids_beyond", input.pids_beyond}};
 }
 
+json left_out_json(const std::vector<LeftOut>& tracks) {
+  json result = json::array();
+  for (const LeftOut& track : tracks)
+    result.push_back({{"pid", track.pid}, {"kind", track.kind}, {"reason", track.reason}});
+  return result;
+}
+
+const char* kind_of(const config::Input& input) {
+  switch (input.kind) {
+    case config::InputKind::publish:
+      return "publish";
+    case config::InputKind::srt_caller:
+      return "srt_caller";
+    case config::InputKind::srt_listener:
+      return "srt_listener";
+    case config::InputKind::rtmp:
+      return "rtmp";
+    case config::InputKind::http_ts:
+      return "http_ts";
+    case config::InputKind::hls:
+      return "hls";
+    case config::InputKind::file:
+      return "file";
+    case config::InputKind::datagrams:
+      break;
+  }
+  return input.protocol == config::DatagramProtocol::rtp ? "rtp" : "udp";
+}
+
+json source_json(const SourceView& source) {
+  return {{"state", source.state},
+          {"peer", source.peer},
+          {"error", source.error},
+          {"since_unix_ns", source.since_unix_ns},
+          {"connections", source.connections},
+          {"bytes", source.bytes},
+          {"packets", source.packets},
+          {"drops", source.drops},
+          {"details", source.details},
+          {"left_out", left_out_json(source.left_out)}};
+}
+
+// What stands beside the counters of an input: its place in the channel, its buffer, and where it enters
+// through the bridge what that says of it.
+void add_way(const GatewayView& view, const config::Channel& channel, const config::Input& input,
+             const InputSnapshot& counters, const std::vector<SourceView>& sources, json& out) {
+  const ChannelHealth* health = view.monitor.find(channel.id);
+  out["kind"] = kind_of(input);
+  out["active"] = health != nullptr && health->active_input == input.number;
+  out["troubles"] = json::array();
+  for (std::size_t i = 0; i < config::kTroubleNames.size(); ++i) {
+    if ((counters.troubles >> i & 1U) != 0) out["troubles"].push_back(config::kTroubleNames[i]);
+  }
+  out["buffer"] = nullptr;
+  if (const auto buffer = config::buffer_of(channel, input); buffer.count() != 0)
+    out["buffer"] = {{"configured_ms", buffer.count()},        {"level_ns", counters.buffer_level_ns},
+                     {"packets", counters.buffer_packets},     {"underflows", counters.buffer_underflows},
+                     {"overflows", counters.buffer_overflows}, {"clock_drift_ppb", counters.clock_drift_ppb}};
+  out["source"] = nullptr;
+  if (const SourceView* source = find_source(sources, input.number)) out["source"] = source_json(*source);
+  if (config::closed(input))
+    out["source"] = {{"state", "closed"}, {"error", "its passphrase or key file can't be read"}};
+}
+
+json inputs_json(const GatewayView& view, const config::Channel& channel, const json& bridge) {
+  json inputs = json::array();
+  const auto sources = sources_of(bridge);
+  for (const config::Input& input : channel.inputs) {
+    const auto seen = std::find_if(
+        view.snapshot.inputs.begin(), view.snapshot.inputs.end(),
+        [&](const auto& entry) { return entry.number == input.number && is_input_of(channel, entry); });
+    InputSnapshot counters;
+    if (seen != view.snapshot.inputs.end()) {
+      counters = *seen;
+    } else if (!config::by_bridge(input) || !channel.enabled) {
+      continue;  // the fast path has not this one
+    }
+    counters.number = input.number;
+    counters.url = input.url;
+    json entry = input_json(counters, bridge);
+    add_way(view, channel, input, counters, sources, entry);
+    inputs.push_back(std::move(entry));
+  }
+  return inputs;
+}
+
+// Null for a channel whose packets pass neither switch nor buffer nor rate.
+json switch_json(const GatewayView& view, const std::string& id) {
+  const ChannelSnapshot* air = find_channel(view.snapshot, id);
+  if (air == nullptr) return nullptr;
+  return {{"on_air", air->on_air},
+          {"wanted", air->wanted},
+          {"forced", air->forced},
+          {"switched_unix_ns", air->switched_unix_ns},
+          {"switches", air->switches},
+          {"hard_switches", air->hard_switches},
+          {"filler_packets", air->filler_packets},
+          {"left_out", air->left_out},
+          {"null_packets", air->null_packets},
+          {"rate_dropped", air->rate_dropped},
+          {"departure_late_max_ns", air->departure_late_max_ns}};
+}
+
 json output_json(const OutputSnapshot& output) {
   return {{"url", output.url},
+          {"kind", output.url.starts_with("rtp") ? "rtp" : "udp"},
           {"datagrams", output.datagrams},
           {"bytes", output.bytes},
           {"ts_packets", output.ts_packets},
@@ -87,16 +191,46 @@ json output_json(const OutputSnapshot& output) {
           {"drops", drops_json(output.drops)}};
 }
 
+// Pushes that the bridge sends, as it tells of them.
+void add_bridge_pushes(const GatewayView& view, const config::Channel& channel, const json& bridge,
+                       json& out) {
+  const auto pushes = pushes_of(bridge);
+  for (const config::Push& wanted : channel.push) {
+    if (!channel.enabled || !wanted.enabled || !config::by_bridge(wanted)) continue;
+    const auto found =
+        std::find_if(pushes.begin(), pushes.end(), [&](const auto& push) { return push.url == wanted.url; });
+    PushView push;
+    push.state = "unknown";
+    if (found != pushes.end()) push = *found;
+    if (config::closed(wanted)) {
+      push.state = "closed";
+      push.error = "its key or passphrase file can't be read";
+    }
+    json entry = {{"url", wanted.url},
+                  {"kind", wanted.kind == config::PushKind::srt ? "srt" : "rtmp"},
+                  {"state", push.state},
+                  {"error", push.error},
+                  {"since_unix_ns", push.since_unix_ns},
+                  {"connections", push.connections},
+                  {"failures", push.failures},
+                  {"bytes", push.bytes},
+                  {"bitrate_bps", nullptr},
+                  {"skipped", push.skipped},
+                  {"left_out", left_out_json(push.left_out)}};
+    const auto rate = view.output_bitrates.find({channel.id, wanted.url});
+    if (rate != view.output_bitrates.end()) entry["bitrate_bps"] = rate->second;
+    out.push_back(std::move(entry));
+  }
+}
+
 json serve_json(const GatewayView& view, const config::Channel& channel) {
   json result = json::array();
   for (const ServedOutput& output :
        served_outputs(view.model->node, channel, bridge_channel(view, channel.id))) {
-    json left_out = json::array();
-    for (const LeftOut& track : output.left_out)
-      left_out.push_back({{"pid", track.pid}, {"kind", track.kind}, {"reason", track.reason}});
-    json entry = {{"protocol", output.protocol}, {"addresses", output.addresses}, {"passphrase", nullptr},
-                  {"closed", nullptr},           {"sessions", nullptr},           {"bytes", nullptr},
-                  {"bitrate_bps", nullptr},      {"left_out", left_out}};
+    json entry = {{"protocol", output.protocol}, {"addresses", output.addresses},
+                  {"passphrase", nullptr},       {"closed", nullptr},
+                  {"sessions", nullptr},         {"bytes", nullptr},
+                  {"bitrate_bps", nullptr},      {"left_out", left_out_json(output.left_out)}};
     if (!output.passphrase.empty()) entry["passphrase"] = output.passphrase;
     if (!output.closed.empty()) entry["closed"] = output.closed;
     if (output.sessions) entry["sessions"] = *output.sessions;
@@ -184,13 +318,18 @@ json channel_line(const GatewayView& view, const config::Channel& channel) {
                {"tags", channel.tags},       {"number", nullptr},
                {"enabled", channel.enabled}, {"state", to_string(now.state)},
                {"reason", now.reason},       {"since_unix_ns", now.since_unix_ns},
-               {"input", nullptr},           {"viewers", nullptr}};
+               {"input", nullptr},           {"viewers", nullptr},
+               {"forced", nullptr},          {"inputs_count", channel.inputs.size()}};
+  if (const ChannelSnapshot* air = find_channel(view.snapshot, channel.id);
+      air != nullptr && air->forced != 0)
+    line["forced"] = air->forced;
   if (channel.number) line["number"] = *channel.number;
   if (now.active_input != 0) line["input"] = now.active_input;
   std::uint64_t bitrate = 0, cc_errors = 0, drops = 0, outputs = 0;
   for (const InputSnapshot& input : view.snapshot.inputs) {
     if (!is_input_of(channel, input)) continue;
-    bitrate += now.state == ChannelState::down ? 0 : input.bitrate_bps;
+    const bool flows = now.state != ChannelState::down && now.state != ChannelState::waiting;
+    if (flows && (now.active_input == 0 || now.active_input == input.number)) bitrate += input.bitrate_bps;
     cc_errors += input.cc_errors;
     drops += sum(input.drops);
   }
@@ -251,7 +390,9 @@ int badness(const json& line) {
   const auto state = line["state"].get<std::string>();
   if (state == "down") return 0;
   if (state == "degraded") return 1;
-  return state == "ok" ? 2 : 3;
+  if (state == "backup") return 2;
+  if (state == "waiting") return 3;
+  return state == "ok" ? 4 : 5;
 }
 
 }  // namespace
@@ -306,17 +447,16 @@ json channel_status(const GatewayView& view, const std::string& id) {
   const auto channel =
       std::find_if(channels.begin(), channels.end(), [&](const auto& entry) { return entry.id == id; });
   if (channel == channels.end()) return nullptr;
-  json inputs = json::array(), outputs = json::array();
+  json outputs = json::array();
   const json bridge = bridge_of_input(view, *channel);
-  for (const InputSnapshot& input : view.snapshot.inputs) {
-    if (is_input_of(*channel, input)) inputs.push_back(input_json(input, bridge));
-  }
   for (const OutputSnapshot& output : view.snapshot.outputs) {
     if (output.channel == id) outputs.push_back(output_json(output));
   }
+  add_bridge_pushes(view, *channel, bridge, outputs);
   json result = channel_line(view, *channel);
   result["now_unix_ns"] = view.now_unix_ns;
-  result["inputs"] = inputs;
+  result["inputs"] = inputs_json(view, *channel, bridge);
+  result["switch"] = switch_json(view, id);
   result["push"] = outputs;
   result["serve"] = serve_json(view, *channel);
   result["bridge"] = bridge;

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "control/launcher/process_lock.h"
 #include "control/protocol/counted.h"
 #include "control/protocol/message.h"
@@ -169,7 +171,9 @@ std::map<std::string, std::string> bridge_silent(const config::Model& model, std
   std::map<std::string, std::string> problems;
   if (silent < Silence::kTold) return problems;
   for (const config::Channel& channel : model.channels) {
-    if (channel.hls)
+    const bool enters = std::any_of(channel.inputs.begin(), channel.inputs.end(),
+                                    [](const config::Input& input) { return config::by_bridge(input); });
+    if (channel.hls || enters)
       problems[channel.id] = fmt::format("the bridge does not answer (for {}s)", silent.count());
   }
   return problems;

@@ -78,7 +78,8 @@ class Silence {
   std::map<std::string, Clock::time_point> answered_;
 };
 
-// What keeps players of HLS from being served at all: by channel, to go with bridge_problems().
+// What keeps players of HLS from being served at all, and inputs that enter through the bridge from going on:
+// by channel, to go with bridge_problems().
 std::map<std::string, std::string> bridge_silent(const config::Model& model, std::chrono::seconds silent);
 
 // What became of the media processes while control was away, by their pids then and now (0: does not run).

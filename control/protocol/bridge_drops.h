@@ -40,8 +40,8 @@ inline constexpr std::array kBridgeDrops{
                  "transport packet that a receiver of SRT lost because it did not keep up"},
 };
 
-// Of one input that enters through the bridge. Counted are packets for ring_full, bytes for out_of_sync,
-// foreign_bytes and unattached, segments for segment_…, frames for the rest.
+// Of one input that enters through the bridge. Counted are packets for ring_full and srt_…, bytes for
+// out_of_sync, foreign_bytes and unattached, segments for segment_…, frames for the rest.
 inline constexpr std::array kIngestDrops{
     BridgeReason{"ring_full", "ring", "packet that the ring to the fast path had no room for"},
     BridgeReason{"out_of_sync", "parser", "byte of a transport stream that lies in no packet"},
@@ -62,6 +62,16 @@ inline constexpr std::array kIngestDrops{
                  "HLS segment that the server did not give, or not whole, in four tries"},
     BridgeReason{"segment_late", "client", "HLS segment that left the playlist before it was fetched"},
     BridgeReason{"segment_gap", "client", "HLS segment that the playlist marks as missing (EXT-X-GAP)"},
+    BridgeReason{"srt_late", "client", "packet of SRT that did not come in time, after all repetitions"},
+    BridgeReason{"srt_undecrypted", "client", "packet of SRT that could not be decrypted"},
+    BridgeReason{"srt_backlog", "ring",
+                 "transport packet of SRT that this process was too busy to take: more than 16 MiB waited"},
+};
+
+// Of one push by RTMP or SRT. Counted are frames, or packets.
+inline constexpr std::array kPushDrops{
+    BridgeReason{"push_skipped", "output",
+                 "frame or packet that a push lost because its target did not keep up"},
 };
 
 // Of the HTTP server.
@@ -104,6 +114,22 @@ inline constexpr std::array kRtmpRefusals{
     BridgeReason{"place_taken", "client", "publishing to a channel to which another encoder publishes"},
     BridgeReason{"replaced", "client", "encoder that was silent for a second and lost its place to another"},
     BridgeReason{"silent_publisher", "client", "encoder that sent nothing for 30 s: cut off"},
+};
+
+// Of SRT: callers of the listeners, and of inputs with a port of their own.
+inline constexpr std::array kSrtRefusals{
+    BridgeReason{"bad_stream_id", "client", "1400: a stream id of no known form"},
+    BridgeReason{"no_stream_id", "client", "1400: no stream id"},
+    BridgeReason{"not_found", "client", "1404: no such channel, or not served or published by SRT"},
+    BridgeReason{"mode", "client", "1405: m=bidirectional"},
+    BridgeReason{"media_type", "client", "1415: a media type other than t=stream"},
+    BridgeReason{"overload", "client", "1402: more sessions or handshakes than are taken"},
+    BridgeReason{"wrong_key", "client", "1401: publishing with a wrong key, or without one"},
+    BridgeReason{"too_many_guesses", "client",
+                 "1403: publishing after ten wrong keys or channels in a minute from one address"},
+    BridgeReason{"conflict", "client", "1409: publishing to a channel to which another encoder publishes"},
+    BridgeReason{"silent_publisher", "client", "encoder that sent nothing for 30 s: cut off"},
+    BridgeReason{"secret", "client", "10, 11: the passphrase is wrong, missing, or not wanted"},
 };
 
 }  // namespace headgate::protocol

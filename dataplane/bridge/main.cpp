@@ -258,9 +258,8 @@ class Application {
                    [this](std::function<void()> call) { boost::asio::post(context_, std::move(call)); },
                    [this](std::string_view id) { return sources_.publishable(id); }};
   // After the channels, whose feeds they take from.
-  app::Pushes pushes_{[this](app::Channel& channel, const protocol::BridgePush& target) {
-    return push_to(channel, target);
-  }};
+  app::Pushes pushes_{
+      [this](app::Channel& channel, const protocol::BridgePush& target) { return push_to(channel, target); }};
   app::RingPump pump_;
   app::ControlEndpoint endpoint_;
   boost::asio::signal_set signals_;

@@ -180,8 +180,8 @@ std::vector<std::uint8_t> program_config_at(std::span<const std::uint8_t> config
   r.skip(at);
   PceElements elements;
   if (read_pce(r, elements) == 0) return {};
-  const std::size_t fixed =
-      r.position() - at + std::size_t{4} * (elements.lfe + elements.data) + std::size_t{5} * elements.coupling;
+  const std::size_t fixed = r.position() - at + std::size_t{4} * (elements.lfe + elements.data) +
+                            std::size_t{5} * elements.coupling;
   BitWriter out;
   out.put(kElementPce, 3);
   BitReader again(config);

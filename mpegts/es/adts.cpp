@@ -69,7 +69,8 @@ bool AdtsMaker::make(std::span<const std::uint8_t> raw_data_block, std::vector<s
   const std::size_t size = kHeader + element.size() + raw_data_block.size();
   if (size > kMaxFrame) return false;
   out.reserve(size);
-  // syncword, ID 0 (MPEG-4), layer 0, protection_absent; adts_buffer_fullness 0x7FF: variable rate; one block.
+  // syncword, ID 0 (MPEG-4), layer 0, protection_absent; adts_buffer_fullness 0x7FF: variable rate; one
+  // block.
   out = {0xFF,
          0xF1,
          static_cast<std::uint8_t>(profile_ << 6 | rate_index_ << 2 | channels_ >> 2),

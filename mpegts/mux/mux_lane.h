@@ -1,7 +1,8 @@
 // One track inside a ProgramMuxer: its PES packets in order, and when each transport packet of them is to
-// leave. A PES packet leaves from `lead` before its DTS on, spread over `window`: the track's rate at a moment
-// is the mean of what came in a window, so that a large picture makes no burst. Sound keeps to the buffer of
-// its decoder besides. References: ISO/IEC 13818-1:2022 2.4.2 (T-STD). Threading: owned by one thread; pure.
+// leave. A PES packet leaves from `lead` before its DTS on, spread over `window`: the track's rate at a
+// moment is the mean of what came in a window, so that a large picture makes no burst. Sound keeps to the
+// buffer of its decoder besides. References: ISO/IEC 13818-1:2022 2.4.2 (T-STD). Threading: owned by one
+// thread; pure.
 #pragma once
 
 #include <cstdint>

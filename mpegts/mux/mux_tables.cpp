@@ -56,7 +56,8 @@ std::uint8_t service_type(const MuxProgram& program) {
   return old_sound ? 0x02 : 0x0A;
 }
 
-// The section of `next` under the version it needs: that of `before` where nothing changed, else the next one.
+// The section of `next` under the version it needs: that of `before` where nothing changed, else the next
+// one.
 template <typename Table>
 void renew(Table next, Table& before, std::vector<std::uint8_t>& section) {
   next.version = before.version;
@@ -101,8 +102,7 @@ void MuxTables::set(const MuxProgram& program) {
   pmt.program_number = program.program_number;
   if (!streams.empty()) pmt.pcr_pid = streams.front().pid;
   for (std::size_t i = 0; i < streams.size(); ++i) {
-    pmt.streams.push_back(
-        {stream_type(program.tracks[i]), streams[i].pid, descriptors(program.tracks[i])});
+    pmt.streams.push_back({stream_type(program.tracks[i]), streams[i].pid, descriptors(program.tracks[i])});
   }
   renew(std::move(pmt), pmt_, pmt_section_);
 

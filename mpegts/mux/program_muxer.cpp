@@ -18,13 +18,13 @@ constexpr std::int64_t kMs = kTicksPerSecond / 1000;
 // 4.1.4.1), this product for 35.
 constexpr std::int64_t kPcrSoon = 20 * kMs;
 constexpr std::int64_t kPcrLate = 28 * kMs;
-constexpr std::int64_t kTables = 90 * kMs;         // TR 101 211 4.4: PAT and PMT every 100 ms
-constexpr std::int64_t kServices = 1000 * kMs;     // SDT every 2 s
+constexpr std::int64_t kTables = 90 * kMs;      // TR 101 211 4.4: PAT and PMT every 100 ms
+constexpr std::int64_t kServices = 1000 * kMs;  // SDT every 2 s
 // Bridged by PCR; over longer ones the clock leaps. After a rest there is nothing to bridge.
 constexpr std::int64_t kLongestGap = 1000 * kMs;
 constexpr std::int64_t kLongestRest = 100 * kMs;
-constexpr std::int64_t kFallenBack = 1000 * kMs;   // of a track's DTS: another clock
-constexpr std::int64_t kStep = 300;                // a tick of 90 kHz
+constexpr std::int64_t kFallenBack = 1000 * kMs;  // of a track's DTS: another clock
+constexpr std::int64_t kStep = 300;               // a tick of 90 kHz
 constexpr std::size_t kPesHeader = 9, kStamp = 5;
 constexpr std::size_t kMaxPesLength = 0xFFFF;
 
@@ -65,9 +65,15 @@ std::vector<std::uint8_t> make_pes(std::uint8_t stream_id, bool video, std::int6
   const std::size_t sent_length = length > kMaxPesLength ? 0 : length;
   std::vector<std::uint8_t> pes;
   pes.reserve(kPesHeader + stamps + data.size());
-  pes = {0, 0, 1, stream_id, static_cast<std::uint8_t>(sent_length >> 8),
-         static_cast<std::uint8_t>(sent_length), 0x84,  // data_alignment_indicator
-         static_cast<std::uint8_t>(both ? 0xC0 : 0x80), static_cast<std::uint8_t>(stamps)};
+  pes = {0,
+         0,
+         1,
+         stream_id,
+         static_cast<std::uint8_t>(sent_length >> 8),
+         static_cast<std::uint8_t>(sent_length),
+         0x84,  // data_alignment_indicator
+         static_cast<std::uint8_t>(both ? 0xC0 : 0x80),
+         static_cast<std::uint8_t>(stamps)};
   append_stamp(pes, both ? 3 : 2, pts_stamp);
   if (both) append_stamp(pes, 1, dts_stamp);
   pes.insert(pes.end(), data.begin(), data.end());
@@ -110,11 +116,11 @@ struct ProgramMuxer::Impl {
   std::map<Pid, std::uint8_t> continuity;  // of the last packet
   std::vector<std::uint8_t> out;
   std::size_t waiting_bytes = 0;
-  bool running = false;        // the clock is set
-  bool resting = false;        // all was sent: what comes next may be any time later,
-  bool resumed = false;        // and came, but is not yet sent
-  bool discontinuity = false;  // the next PCR doesn't follow from the one before
-  std::int64_t clock = 0;      // of the last packet
+  bool running = false;                        // the clock is set
+  bool resting = false;                        // all was sent: what comes next may be any time later,
+  bool resumed = false;                        // and came, but is not yet sent
+  bool discontinuity = false;                  // the next PCR doesn't follow from the one before
+  std::int64_t clock = 0;                      // of the last packet
   std::int64_t first_start = MuxLane::kNever;  // of what came first since all was sent
   std::int64_t last_pcr = 0;
   bool pcr_is_last = false;  // nothing was sent since
@@ -191,8 +197,7 @@ void ProgramMuxer::Impl::put_unit(Track& track, std::int64_t time) {
   const bool start = lane.at_start();
   const bool pcr = &track == &tracks.front() && clock - last_pcr >= kPcrSoon;
   // random_access_indicator and elementary_stream_priority_indicator (2.4.3.5).
-  const auto flags =
-      static_cast<std::uint8_t>((start && lane.random_access() ? 0x60 : 0) | (pcr ? 0x10 : 0));
+  const auto flags = static_cast<std::uint8_t>((start && lane.random_access() ? 0x60 : 0) | (pcr ? 0x10 : 0));
   const std::size_t field = flags == 0 ? 0 : pcr ? 8 : 2;  // with its length
   const auto rest_of_pes = lane.rest();
   const std::size_t count = std::min(kPacketSize - 4 - field, rest_of_pes.size());

@@ -28,11 +28,20 @@ class InputClock {
     const std::uint64_t difference = (pcr + kPcrModulus - ticks(now_ns)) % kPcrModulus;
     if (!valid_) {
       begin(difference, now_ns);
+      last_ = pcr;
       return std::nullopt;
     }
     const std::int64_t lead = wrap_distance(difference, base_, kPcrModulus);
     const std::int64_t off = lead - std::max(best_, best_before_);
+    const std::int64_t step = wrap_distance(pcr, last_, kPcrModulus);
+    last_ = pcr;
     const std::int64_t limit = signalled ? kSignalledJump : kJump;
+    if (off < -limit && !signalled && step >= 0 && step < kJump) {
+      if (!late_) late_ns_ = now_ns;
+      late_ = true;
+      if (now_ns - late_ns_ < kStall) return std::nullopt;
+    }
+    late_ = false;
     if (off > limit || off < -limit) {
       const std::uint64_t expected = at(now_ns);
       begin(difference, now_ns);
@@ -50,6 +59,7 @@ class InputClock {
 
  private:
   static constexpr std::int64_t kWindow = 500'000'000;
+  static constexpr std::int64_t kStall = 1'000'000'000;
   static constexpr std::int64_t kJump = kTicksPerSecond;
   static constexpr std::int64_t kSignalledJump = kTicksPerSecond / 10;
   static constexpr std::int64_t kModulus = static_cast<std::int64_t>(kPcrModulus);
@@ -70,6 +80,9 @@ class InputClock {
   std::int64_t best_ = 0;
   std::int64_t best_before_ = 0;
   std::int64_t window_ns_ = 0;
+  std::uint64_t last_ = 0;
+  bool late_ = false;
+  std::int64_t late_ns_ = 0;  // since when
 };
 
 }  // namespace headgate::mpegts::remux

@@ -1,7 +1,9 @@
 #include "mpegts/remux/packet_edit.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <iterator>
 
 #include "mpegts/pes/pes_packet.h"
 
@@ -69,7 +71,11 @@ std::optional<PesTimes> pes_times(const TsPacket& packet) noexcept {
   PesTimes times;
   const auto header = PesHeader::parse(payload);
   if (!header) {
-    times.cut = payload.size() < kTimesAt + 2 * kTimeSize;
+    constexpr std::array<std::uint8_t, 3> kPrefix{0, 0, 1};
+    times.cut =
+        payload.size() < kTimesAt + 2 * kTimeSize &&
+        std::equal(payload.begin(), payload.begin() + std::min<std::ptrdiff_t>(3, std::ssize(payload)),
+                   kPrefix.begin());
     return times.cut ? std::optional{times} : std::nullopt;
   }
   times.packet_length = header->packet_length;

@@ -7,12 +7,12 @@
 namespace headgate::mpegts::remux {
 namespace {
 
-constexpr std::int64_t kFar = 10 * 90'000;     // farther apart, time stamps tell nothing of one another
-constexpr std::int64_t kTolerance = 900;       // 10 ms, less than any frame of sound
+constexpr std::int64_t kFar = 10 * 90'000;    // farther apart, time stamps tell nothing of one another
+constexpr std::int64_t kTolerance = 900;      // 10 ms, less than any frame of sound
 constexpr std::int64_t kLateStep = 90;        // 1 ms
 constexpr std::int64_t kLateShare = 64;       // pictures that come too late follow so much faster
 constexpr std::int64_t kMaxSpacing = 90'000;  // of PES packets of one track
-constexpr std::uint8_t kSpliceInfo = 0xFC;     // ANSI/SCTE 35 9.6
+constexpr std::uint8_t kSpliceInfo = 0xFC;    // ANSI/SCTE 35 9.6
 
 std::int64_t distance90(std::uint64_t a, std::uint64_t b) noexcept {
   return wrap_distance(a, b, kPtsModulus);
@@ -77,7 +77,7 @@ Pid ProgramWriter::destination(std::uint8_t route, Pid from) const noexcept {
   return key != source_.keys.end() ? key->to : kNullPid;
 }
 
-// A PCR that would step back is left out: one held back longer than those of the former input.
+// A PCR that would step back is left out: one that was held back, or came later than that before it.
 std::optional<std::uint64_t> ProgramWriter::next_pcr(std::uint64_t ticks) noexcept {
   if (pcr_known_) {
     const std::int64_t step = wrap_distance(ticks, pcr_, kPcrModulus);
@@ -135,8 +135,8 @@ bool ProgramWriter::wanted(Slot& slot, const Times& times, std::int64_t now_ns) 
   return true;
 }
 
-// The former input was sent further ahead: its pictures come first, ours follow fast until they have caught up.
-// Both functions rise with their argument, so that the order of pictures stays.
+// The former input was sent further ahead: its pictures come first, ours follow fast until they have caught
+// up. Both functions rise with their argument, so that the order of pictures stays.
 void ProgramWriter::past_the_seam(Slot& slot, std::uint64_t& pts, std::uint64_t& dts) noexcept {
   Slot::Seam& seam = slot.seam;
   if (!seam.known) {
@@ -186,8 +186,7 @@ void ProgramWriter::send(const TsPacket& packet, std::int64_t now_ns) noexcept {
   const Pid pid = packet.pid();
   const std::uint8_t route = source_.route[pid.value];
   const bool clocked = pid == source_.pcr_pid && pid != kNullPid && packet.has_pcr() && packet.valid();
-  const auto pcr =
-      clocked && !held_ ? next_pcr((packet.pcr()->ticks + source_.offset) % kPcrModulus) : std::nullopt;
+  const auto pcr = clocked ? next_pcr((packet.pcr()->ticks + source_.offset) % kPcrModulus) : std::nullopt;
   const Pid to = destination(route, pid);
   Slot* const slot = route < slots_.size() ? &slots_[route] : nullptr;
   bool keep = route == kPass || route == kKeys;
@@ -232,14 +231,6 @@ void ProgramWriter::send(const TsPacket& packet, std::int64_t now_ns) noexcept {
     if (times.raw && times.raw->pts && times.raw->dts) write_times(*slot, *copy, times, source_.shiftable);
   }
   out_.count_on(*copy);
-}
-
-void ProgramWriter::send_held(std::span<const std::uint8_t> packets, std::int64_t now_ns) noexcept {
-  held_ = true;
-  for (; packets.size() >= kPacketSize; packets = packets.subspan(kPacketSize)) {
-    send(TsPacket{packets.first<kPacketSize>()}, now_ns);
-  }
-  held_ = false;
 }
 
 void ProgramWriter::send_ending(const TsPacket& packet, std::int64_t now_ns) noexcept {

@@ -51,8 +51,6 @@ class ProgramWriter final : private SectionSink {
   void set_plan(const TrackPlan& plan, const InputTables& tables);
 
   void send(const TsPacket& packet, std::int64_t now_ns) noexcept;
-  // The same of packets that were held back: their PCR is of the past.
-  void send_held(std::span<const std::uint8_t> packets, std::int64_t now_ns) noexcept;
   // A packet of the former input: what it had begun ends.
   void send_ending(const TsPacket& packet, std::int64_t now_ns) noexcept;
   void tables_if_due(std::int64_t now_ns) noexcept;
@@ -147,7 +145,6 @@ class ProgramWriter final : private SectionSink {
   std::int64_t pcr_ns_ = 0;
   std::uint64_t clock_ = 0;  // what it shows about now
   bool mark_ = false;
-  bool held_ = false;  // what is sent now is late
   std::int64_t tables_ns_ = 0;
   std::int64_t sdt_ns_ = 0;
 

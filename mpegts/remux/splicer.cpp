@@ -221,7 +221,9 @@ void Splicer::Impl::switch_now(std::int64_t now_ns) noexcept {
   mode = Mode::written;
   splice = true;
   writer.take_over(take, now_ns);
-  writer.send_held(pending.held(), now_ns);
+  for (auto held = pending.held(); held.size() >= kPacketSize; held = held.subspan(kPacketSize)) {
+    writer.send(TsPacket{held.first<kPacketSize>()}, now_ns);
+  }
   pending.stop();
 }
 

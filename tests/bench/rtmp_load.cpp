@@ -32,11 +32,14 @@ std::string number(double value) {
   for (int shift = 56; shift >= 0; shift -= 8) out += static_cast<char>(bits >> shift);
   return out;
 }
-std::string property(const std::string& name, const std::string& value) { return text(name).substr(1) + value; }
+std::string property(const std::string& name, const std::string& value) {
+  return text(name).substr(1) + value;
+}
 
 // A command message (type 20) in chunks of 128 bytes.
 std::string command(const std::string& body, std::uint8_t stream) {
-  std::string out{'\x03', 0, 0, 0, 0, static_cast<char>(body.size() >> 8), static_cast<char>(body.size()), 20};
+  std::string out{'\x03', 0, 0, 0, 0, static_cast<char>(body.size() >> 8), static_cast<char>(body.size()),
+                  20};
   out += std::string{static_cast<char>(stream), 0, 0, 0};
   for (std::size_t at = 0; at < body.size(); at += kChunk) {
     if (at > 0) out += '\xC3';

@@ -110,11 +110,13 @@ class IngestByFfmpeg : public test::IngestTest {
     entry->detach("");
     drain();
     std::ofstream(file("made.ts"), std::ios::binary)
-        .write(reinterpret_cast<const char*>(seen.bytes.data()), static_cast<std::streamsize>(seen.bytes.size()));
+        .write(reinterpret_cast<const char*>(seen.bytes.data()),
+               static_cast<std::streamsize>(seen.bytes.size()));
   }
 
   static std::string decoded(const std::string& path, const std::string& stream) {
-    return text_of("ffmpeg -v error -i " + path + " -map 0:" + stream + ":0 -vsync passthrough -f hash - 2>&1");
+    return text_of("ffmpeg -v error -i " + path + " -map 0:" + stream +
+                   ":0 -vsync passthrough -f hash - 2>&1");
   }
   static std::vector<double> pts_of(const std::string& path, const std::string& stream) {
     std::istringstream lines(text_of("ffprobe -v error -select_streams " + stream +
@@ -140,7 +142,8 @@ class IngestByFfmpeg : public test::IngestTest {
     // From the first picture on, sound too: so their distance is the source's.
     for (const std::string stream : {"v", "a"}) {
       for (std::size_t i = 0; i < mine[stream].size(); ++i) {
-        ASSERT_NEAR(mine[stream][i] - mine["v"][0], theirs[stream][i] - theirs["v"][0], 0.00102) << stream << i;
+        ASSERT_NEAR(mine[stream][i] - mine["v"][0], theirs[stream][i] - theirs["v"][0], 0.00102)
+            << stream << i;
       }
     }
     const auto report = seen.report();
@@ -170,7 +173,8 @@ constexpr const char* kSource =
     "sine=frequency=440:sample_rate=48000:duration=6 ";
 
 TEST_F(IngestByFfmpeg, ARightStreamOfAPublisherWithBFrames) {
-  if (!make(std::string(kSource) + "-c:v libx264 -preset veryfast -g 60 -bf 3 -c:a aac -ac 2 -f flv", "a.flv"))
+  if (!make(std::string(kSource) + "-c:v libx264 -preset veryfast -g 60 -bf 3 -c:a aac -ac 2 -f flv",
+            "a.flv"))
     GTEST_SKIP() << "ffmpeg has no libx264";
   publish_flv(file("a.flv"), StreamKind::aac_adts);
   expect_like(file("a.flv"));
@@ -179,7 +183,8 @@ TEST_F(IngestByFfmpeg, ARightStreamOfAPublisherWithBFrames) {
 }
 
 TEST_F(IngestByFfmpeg, ARightStreamOfALargeVariableRate) {
-  if (!make(std::string(kSource) + "-t 4 -vf noise=alls=40:allf=t -c:v libx264 -preset ultrafast -qp 26 -g 250 " +
+  if (!make(std::string(kSource) +
+                "-t 4 -vf noise=alls=40:allf=t -c:v libx264 -preset ultrafast -qp 26 -g 250 " +
                 "-c:a aac -ac 2 -f flv",
             "a.flv"))
     GTEST_SKIP() << "ffmpeg has no libx264";
@@ -225,7 +230,8 @@ TEST_P(IngestCaptures, KeepTheirFrames) {
     ASSERT_EQ(made_pes.size(), pts.size()) << pid;
     for (std::size_t i = 0; i < pts.size(); ++i) {
       constexpr auto kTurn = static_cast<std::int64_t>(mpegts::kPtsModulus);
-      std::int64_t apart = static_cast<std::int64_t>(made_pes[i].pts()) - static_cast<std::int64_t>(origin[0].pts());
+      std::int64_t apart =
+          static_cast<std::int64_t>(made_pes[i].pts()) - static_cast<std::int64_t>(origin[0].pts());
       apart = (apart + kTurn + kTurn / 2) % kTurn - kTurn / 2;
       ASSERT_NEAR(static_cast<double>(apart) * 300, static_cast<double>(pts[i] - first_pts[0]), 1.01 * kMs)
           << pid << " " << i;

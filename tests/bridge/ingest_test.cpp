@@ -234,7 +234,8 @@ class FramesTest : public EntriesTest {
     made_format->tracks = tracks;
     entry->frames().on_format(made_format);
   }
-  void frame(std::uint8_t track, std::int64_t dts, const Bytes& data, bool key = true, std::int64_t delay = 0) {
+  void frame(std::uint8_t track, std::int64_t dts, const Bytes& data, bool key = true,
+             std::int64_t delay = 0) {
     auto made_frame = std::make_shared<hub::Frame>();
     made_frame->track = track;
     made_frame->dts = dts;
@@ -254,7 +255,8 @@ class FramesTest : public EntriesTest {
   void play(std::int64_t from_ms, std::int64_t length_ms, bool with_sound = true) {
     std::int64_t k = 0;
     for (std::int64_t t = 0; t < length_ms; t += 40) {
-      for (; with_sound && k * 1024 / 48 <= t; ++k) frame(1, (from_ms + k * 1024 / 48) * kMs, Bytes(300, 0x21));
+      for (; with_sound && k * 1024 / 48 <= t; ++k)
+        frame(1, (from_ms + k * 1024 / 48) * kMs, Bytes(300, 0x21));
       frame(0, (from_ms + t) * kMs, picture(t % 1000 == 0), t % 1000 == 0, 80 * kMs);
       pass(40);
       drain();
@@ -315,7 +317,8 @@ TEST_F(FramesTest, FollowSoundWhoseClockRunsAway) {
   const auto sounds = seen.pes(kSound);
   ASSERT_GT(sounds.size(), 1'900U);
   for (std::size_t i = 0; i < sounds.size(); ++i) {
-    ASSERT_NEAR(static_cast<double>(sounds[i].pts() - sounds[0].pts()), static_cast<double>(i * 21 * 90), 91) << i;
+    ASSERT_NEAR(static_cast<double>(sounds[i].pts() - sounds[0].pts()), static_cast<double>(i * 21 * 90), 91)
+        << i;
   }
 }
 
@@ -365,8 +368,8 @@ TEST_F(FramesTest, BeginAnewAfterTheGrace) {
 TEST_F(FramesTest, GoOnWhereTheSourcesTimesJump) {
   open();
   play(1'000'000, 4'000);
-  play(5'000, 4'000);        // back
-  play(90'000'000, 4'000);   // far ahead
+  play(5'000, 4'000);       // back
+  play(90'000'000, 4'000);  // far ahead
   entry->detach("");
   drain();
   const auto video = seen.pes(kVideo);
@@ -421,7 +424,8 @@ TEST_F(FramesTest, NameTheTracksThatHaveNoPlace) {
   hub::FrameTrack low_delay = sound();
   low_delay.configuration = {0xB9, 0x90};
   format({pictures(), sound(StreamKind::opus), low_delay, sound()});
-  for (std::uint8_t track = 0; track < 4; ++track) frame(track, 0, track == 0 ? picture(true) : Bytes(100, 0x21));
+  for (std::uint8_t track = 0; track < 4; ++track)
+    frame(track, 0, track == 0 ? picture(true) : Bytes(100, 0x21));
   entry->detach("");
   drain();
   const auto& status = entry->status();
@@ -433,7 +437,7 @@ TEST_F(FramesTest, NameTheTracksThatHaveNoPlace) {
   // Those that the protocol names stay beside them.
   hub::LeftOutTrack other;
   other.reason = "only track 0 is taken";
-  entry->status().left_out.push_back(other);
+  entry->status().left_out_by_source.push_back(other);
   ASSERT_EQ(entry->status().left_out.size(), 3U);
   EXPECT_EQ(entry->status().left_out[0].reason, other.reason);
   EXPECT_EQ(seen.pes(kVideo).size(), 1U);

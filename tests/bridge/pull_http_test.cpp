@@ -92,6 +92,8 @@ TEST(PullResponse, SaysWhatIsWrong) {
     const char* why;
   } cases[] = {
       {"", "without an answer"},
+      {"HTT", "broke off"},
+      {"HTTP/1.1 103 Early Hints\r\n\r\n", "broke off"},
       {"SSH-2.0-OpenSSH_9.2\r\n", "no HTTP"},
       {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", "broke off"},
       {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", "broke off"},

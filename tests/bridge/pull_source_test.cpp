@@ -191,6 +191,24 @@ TEST_F(PullHttpTs, PausesBetweenTriesGrow) {
   EXPECT_GT(tries[3] - tries[2], 1900ms);
 }
 
+TEST_F(PullHttpTs, AStreamWithoutPcrIsHandedOnAsItComes) {
+  Bytes stream = make_ts(10);
+  for (std::size_t at = 0; at < stream.size(); at += 188) {
+    if ((stream[at + 3] & 0x20) != 0) stream[at + 5] = 0;  // the flag of the PCR
+  }
+  web.answer = [&](const Web::Request&) {
+    return Web::Answer{Web::ok(stream), Web::Then::close, 188 * 100, 100ms};
+  };
+  FakeEntry entry(web.url("/live.ts"));
+  const auto source = make_http_ts(context, entry);
+  ASSERT_TRUE(run([&] { return entry.media.size() > 3000 * 188; }));
+  EXPECT_TRUE(std::equal(entry.media.begin(), entry.media.end(), stream.begin()));
+  // From then on without delay.
+  const std::size_t before = entry.media.size();
+  run_for(1s);
+  EXPECT_NEAR(static_cast<double>((entry.media.size() - before) / 188), 1000, 300);
+}
+
 TEST_F(PullHttpTs, AnAddressThatIsNoneIsAnErrorWithoutTheAddress) {
   FakeEntry entry("http://user:secret@");
   const auto source = make_http_ts(context, entry);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "control/protocol/bridge_drops.h"
 #include "dataplane/bridge/srt/budget.h"
 
 namespace headgate::bridge::srt {
@@ -85,6 +86,12 @@ TEST(SrtAccess, APublisherNeedsItsKeyAndThePassphraseOfTheListenerUnlessItHasIts
   EXPECT_TRUE(open.accepted);
   EXPECT_EQ(open.passphrase, "the input's own");
   EXPECT_FALSE(decide(*access, "[::]:9000", "news", 0, 10).publishing);
+}
+
+TEST(SrtAccess, RefusalsHaveTheirNamesInTheProtocol) {
+  ASSERT_EQ(protocol::kSrtRefusals.size(), kRefusals);
+  for (std::size_t i = 0; i < kRefusals; ++i)
+    EXPECT_EQ(protocol::kSrtRefusals[i].name, name_of(static_cast<Refusal>(i)));
 }
 
 TEST(SrtAccess, AListenerThatIsGoneLetsNobodyIn) {

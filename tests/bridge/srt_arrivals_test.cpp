@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/bridge/place_entry.h"
+#include "tests/bridge/srt_entry.h"
 
 namespace headgate::bridge::srt {
 namespace {

@@ -11,9 +11,9 @@
 
 namespace headgate::bridge {
 
-class FakeEntry : public ingest::Entry {
+class PlaceEntry : public ingest::Entry {
  public:
-  FakeEntry(std::string channel, protocol::BridgeInput input)
+  PlaceEntry(std::string channel, protocol::BridgeInput input)
       : channel_(std::move(channel)), input_(std::move(input)) {}
 
   const std::string& channel() const override { return channel_; }
@@ -25,6 +25,7 @@ class FakeEntry : public ingest::Entry {
     displaced_ = std::move(displaced);
     heard_us = srt_time_now();
     status_.peer = peer;
+    status_.error.clear();
     status_.state = ingest::SourceState::receiving;
     ++status_.connections;
     return true;
@@ -34,13 +35,11 @@ class FakeEntry : public ingest::Entry {
     displaced_ = {};
     status_.peer.clear();
     status_.error = error;
-    status_.state = ingest::SourceState::waiting;
+    status_.state = input_.kind == protocol::SourceKind::srt_caller ? ingest::SourceState::connecting
+                                                                    : ingest::SourceState::waiting;
     errors.emplace_back(error);
   }
-  void failed(std::string_view error) override {
-    status_.error = error;
-    errors.emplace_back(error);
-  }
+  void failed(std::string_view error) override { detach(error); }
   ingest::SourceStatus& status() override { return status_; }
   const ingest::SourceStatus& status() const override { return status_; }
   void on_ts(std::span<const std::uint8_t> bytes) override {

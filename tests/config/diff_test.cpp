@@ -276,5 +276,81 @@ TEST(Diff, NamesPushesThatEndAndNoUdpPushWithAnotherTtl) {
   EXPECT_THAT(diff(running, wanted).changed.at(0).interrupts_pushes, ElementsAre("udp://239.20.1.1:5000"));
 }
 
+Model with_backup() {
+  Model model = sample();
+  Input backup;
+  backup.number = 2;
+  backup.kind = InputKind::srt_caller;
+  backup.url = "srt://far:9000";
+  backup.address = "far:9000";
+  backup.passphrase_file = "/keys/srt";
+  backup.passphrase = "hush hush hush";
+  model.channels[0].inputs.push_back(backup);
+  Push push;
+  push.kind = PushKind::rtmp;
+  push.url = push.address = "rtmp://far/app";
+  push.key_file = "/keys/far";
+  push.stream = "hush";
+  model.channels[0].push.push_back(push);
+  return model;
+}
+
+std::string all_words(const Plan& plan) {
+  std::string out;
+  for (const ChannelChange& change : plan.changed) {
+    for (const ValueChange& value : change.values) out += value.key + value.before + value.after;
+    for (const std::string& push : change.interrupts_pushes) out += push;
+  }
+  for (const ValueChange& value : plan.node_values) out += value.key + value.before + value.after;
+  return out;
+}
+
+TEST(Diff, AnotherBackupBehindTheOthersInterruptsNobody) {
+  Model wanted = with_backup();
+  wanted.channels[0].inputs.push_back(wanted.channels[0].inputs[1]);
+  wanted.channels[0].inputs[2].number = 3;
+  wanted.channels[0].inputs[2].url = "srt://far:9001";
+  const ChannelChange made = diff(with_backup(), wanted).changed.at(0);
+  EXPECT_THAT(made.keys, ElementsAre("inputs"));
+  EXPECT_FALSE(made.interrupts_media || made.interrupts_hls);
+  EXPECT_THAT(made.values, ElementsAre(ValueChange{"inputs.3", "", "srt://far:9001"}));
+}
+
+TEST(Diff, FailoverInterruptsNobodyAndRemuxTheChannel) {
+  Model wanted = with_backup();
+  wanted.channels[0].failover.after = std::chrono::milliseconds(500);
+  wanted.channels[0].failover.when = {Trouble::no_data, Trouble::pid};
+  ChannelChange made = diff(with_backup(), wanted).changed.at(0);
+  EXPECT_THAT(made.keys, ElementsAre("failover"));
+  EXPECT_FALSE(made.interrupts_media || made.interrupts_hls);
+  EXPECT_THAT(made.values, ElementsAre(ValueChange{"failover.after", "2s", "500ms"},
+                                       ValueChange{"failover.when", "no_data, sync, pat, pmt, pcr, scrambled",
+                                                   "no_data, pid"}));
+  wanted = with_backup();
+  wanted.channels[0].remux.bitrate = 6'500'000;
+  made = diff(with_backup(), wanted).changed.at(0);
+  EXPECT_THAT(made.keys, ElementsAre("remux"));
+  EXPECT_TRUE(made.interrupts_media && made.interrupts_hls);
+  EXPECT_THAT(made.interrupts_pushes, ElementsAre("rtmp://far/app"));
+  EXPECT_THAT(made.values, ElementsAre(ValueChange{"remux.bitrate", "", "6.5Mbps"}));
+}
+
+TEST(Diff, ShowsThatASecretIsAnotherAndNeverTheSecret) {
+  Model wanted = with_backup();
+  wanted.channels[0].inputs[1].passphrase = "hush another hush";
+  wanted.channels[0].push[1].stream = "hush too";
+  wanted.node.rtmps = {{"[::]:1936", "/tls/cert", "/tls/key", "hush", "hush"}};
+  Model running = with_backup();
+  running.node.rtmps = {{"[::]:1936", "/tls/cert", "/tls/key", "hush", "hush now"}};
+  const Plan plan = diff(running, wanted);
+  EXPECT_EQ(all_words(plan).find("hush"), std::string::npos) << all_words(plan);
+  EXPECT_THAT(plan.changed.at(0).interrupts_pushes, ElementsAre("rtmp://far/app"));
+  EXPECT_TRUE(plan.changed[0].interrupts_media) << "its source connects again";
+  EXPECT_THAT(plan.node_values,
+              ElementsAre(ValueChange{"servers.rtmps", "[::]:1936 certificate /tls/cert key /tls/key",
+                                      "other secrets"}));
+  EXPECT_THAT(plan.listeners, IsEmpty()) << "a renewed certificate costs nobody the connection";
+}
+
 }  // namespace
 }  // namespace headgate::config

@@ -70,7 +70,7 @@ TEST(Golden, HasAtLeast30WrongMapsAnd8RightOnes) {
 }
 
 TEST(Examples, LoadWithoutErrorOrWarning) {
-  for (const char* name : {"headgate.yaml", "minimal/headgate.yaml"}) {
+  for (const char* name : {"headgate.yaml", "minimal/headgate.yaml", "way-back/headgate.yaml"}) {
     const LoadResult result = load(std::string(HEADGATE_EXAMPLES_DIR) + "/" + name);
     EXPECT_TRUE(result.ok());
     for (const Diagnostic& diagnostic : result.diagnostics) ADD_FAILURE() << to_string(diagnostic);

@@ -33,7 +33,7 @@ class ChannelMonitorTest : public ::testing::Test {
           changes.push_back(std::string(to_string(before.state)) + ">" + to_string(health.state));
           reasons.push_back(health.reason);
         },
-        problems);
+        problems, sources);
   }
   InputSnapshot& input() { return snapshot.inputs[0]; }
   const ChannelHealth& health() { return *monitor.find("news"); }
@@ -44,7 +44,140 @@ class ChannelMonitorTest : public ::testing::Test {
   std::int64_t now = kStart;
   std::vector<std::string> changes, reasons;
   std::map<std::string, std::string> problems;
+  Sources sources;
 };
+
+// A udp primary and an srt backup.
+class SwitchedChannelTest : public ChannelMonitorTest {
+ protected:
+  SwitchedChannelTest() {
+    config::Input backup;
+    backup.number = 2;
+    backup.kind = config::InputKind::srt_caller;
+    backup.url = "srt://far:9000";
+    model.channels[0].inputs.push_back(backup);
+    snapshot.inputs.push_back(snapshot.inputs[0]);
+    snapshot.inputs[1].number = 2;
+    snapshot.inputs[1].url = "srt://far:9000";
+    snapshot.channels.emplace_back();
+    air().channel = "news";
+    air().on_air = 1;
+  }
+  ChannelSnapshot& air() { return snapshot.channels[0]; }
+  // Both bring media.
+  void second_of_both() {
+    snapshot.inputs[1].ts_packets += 1000;
+    snapshot.inputs[1].last_packet_unix_ns = static_cast<std::uint64_t>(now + kSecond);
+    second_of_media();
+  }
+};
+
+TEST_F(SwitchedChannelTest, IsOnBackupForAsLongAsThePreferredInputIsNotOnAir) {
+  second_of_both();
+  EXPECT_EQ(health().state, ChannelState::ok);
+  EXPECT_EQ(health().active_input, 1U);
+  air().on_air = 2;
+  input().troubles = 1U;  // no_data
+  second_of_both();
+  EXPECT_EQ(health().state, ChannelState::backup);
+  EXPECT_EQ(health().active_input, 2U);
+  EXPECT_EQ(health().reason, "input 1: no_data");
+  input().troubles = 0;
+  second_of_both();
+  EXPECT_EQ(health().reason, "input 1 is good again and returns when it stays so");
+  model.channels[0].failover.back = false;
+  second_of_both();
+  EXPECT_EQ(health().reason, "input 1 is good again; headgate switch news 1 returns to it");
+  air().forced = 2;
+  second_of_both();
+  EXPECT_EQ(health().reason, "input 2 is forced; headgate switch news auto ends that");
+  air().on_air = 1;
+  air().forced = 0;
+  second_of_both();
+  EXPECT_EQ(health().state, ChannelState::ok);
+  EXPECT_EQ(changes, (std::vector<std::string>{"ok>backup", "backup>ok"}));
+}
+
+TEST_F(SwitchedChannelTest, CountsErrorsOfTheInputOnAirOnly) {
+  second_of_both();
+  snapshot.inputs[1].cc_errors += 9;
+  second_of_both();
+  EXPECT_EQ(health().state, ChannelState::ok);
+  input().cc_errors += 3;
+  second_of_both();
+  EXPECT_EQ(health().state, ChannelState::degraded);
+  air().on_air = 2;
+  second_of_both();
+  EXPECT_EQ(health().state, ChannelState::backup);
+  EXPECT_EQ(health().reason.find("CC errors"), std::string::npos)
+      << "those of the other input: " << health().reason;
+  snapshot.inputs[1].cc_errors += 2;
+  second_of_both();
+  EXPECT_EQ(health().state, ChannelState::backup);
+  EXPECT_NE(health().reason.find("; 2 CC errors in the last 10 s"), std::string::npos) << health().reason;
+}
+
+TEST_F(SwitchedChannelTest, IsDownWhereNothingIsOnAirWhateverABackupWasOnce) {
+  second_of_both();
+  sources["news"] = {{2, "srt_caller", "connecting", "", "connection refused", 0, 0, 0, 0, {}, {}, {}}};
+  now += 3 * kSecond;
+  look();
+  EXPECT_EQ(health().state, ChannelState::down);
+  EXPECT_EQ(health().reason, "no datagram for 3s");
+}
+
+TEST_F(SwitchedChannelTest, GoesOnWhenABackupComesOrGoes) {
+  second_of_both();
+  config::Input third = model.channels[0].inputs[1];
+  third.number = 3;
+  third.url = "srt://far:9001";
+  model.channels[0].inputs.push_back(third);
+  second_of_both();
+  model.channels[0].inputs.resize(1);
+  second_of_both();
+  EXPECT_EQ(health().state, ChannelState::ok);
+  EXPECT_TRUE(changes.empty());
+}
+
+class PublishedChannelTest : public ChannelMonitorTest {
+ protected:
+  PublishedChannelTest() {
+    config::Input& input = model.channels[0].inputs[0];
+    input = {};
+    input.kind = config::InputKind::publish;
+    input.url = "publish";
+    snapshot.inputs[0].url = "publish";
+  }
+  void source(const char* state, const char* error = "") {
+    sources["news"] = {{1, "publish", state, "", error, 0, 0, 0, 0, {}, {}, {}}};
+  }
+};
+
+TEST_F(PublishedChannelTest, WaitsForItsPublisher) {
+  look();
+  EXPECT_EQ(health().state, ChannelState::waiting);
+  source("waiting");
+  look();
+  EXPECT_EQ(health().reason, "for a publisher");
+  source("receiving");
+  second_of_media();
+  EXPECT_EQ(health().state, ChannelState::ok);
+  source("waiting", "connection reset");
+  now += 3 * kSecond;
+  look();
+  EXPECT_EQ(health().state, ChannelState::waiting);
+  EXPECT_EQ(health().reason, "for a publisher; the last one: connection reset");
+  EXPECT_EQ(changes, (std::vector<std::string>{"waiting>ok", "ok>waiting"}));
+}
+
+TEST_F(PublishedChannelTest, IsDownWhereThePublisherBringsNothing) {
+  source("receiving");
+  look();
+  now += 3 * kSecond;
+  look();
+  EXPECT_EQ(health().state, ChannelState::down);
+  EXPECT_EQ(health().reason, "nothing came since it was started (3s)");
+}
 
 TEST_F(ChannelMonitorTest, IsDownUntilTheFirstDatagram) {
   look();

@@ -95,9 +95,16 @@ TEST(Socket, IsThatOfTheFlagBeforeThatOfTheEnvironment) {
   ::unsetenv("HEADGATE_SOCKET");
 }
 
+TEST(ExitStatus, IsTwoForASwitchWithoutAnInput) {
+  for (const char* words : {"switch", "switch news", "switch news 0", "switch news two", "switch news 2 3"}) {
+    EXPECT_EQ(headgate(words).status, 2) << words;
+  }
+  EXPECT_NE(headgate("switch news two").text.find("1 is the primary, or auto"), std::string::npos);
+}
+
 TEST(ExitStatus, IsTwoForCommandsNotSupportedYet) {
-  for (const char* name : {"why", "top", "alarms", "maintenance", "switch", "sessions", "kick", "capture",
-                           "explain", "health"}) {
+  for (const char* name :
+       {"why", "top", "alarms", "maintenance", "sessions", "kick", "capture", "explain", "health"}) {
     const auto outcome = headgate(std::string(name) + " x");
     EXPECT_EQ(outcome.status, 2) << name;
     EXPECT_EQ(outcome.text, std::string("headgate: '") + name + "' is not supported yet\n");
@@ -107,8 +114,8 @@ TEST(ExitStatus, IsTwoForCommandsNotSupportedYet) {
 TEST(ExitStatus, IsZeroForHelpAndVersion) {
   EXPECT_EQ(headgate("--version").text.substr(0, 9), "headgate ");
   EXPECT_EQ(headgate("--version").status, 0);
-  for (const char* name :
-       {"", "run ", "check ", "plan ", "apply ", "history ", "status ", "events ", "probe ", "send "}) {
+  for (const char* name : {"", "run ", "check ", "plan ", "apply ", "history ", "status ", "switch ",
+                           "events ", "probe ", "send "}) {
     const auto outcome = headgate(std::string(name) + "--help");
     EXPECT_EQ(outcome.status, 0) << name;
     EXPECT_NE(outcome.text.find("Example"), std::string::npos) << name;

@@ -61,6 +61,106 @@ TEST(Metrics, CountSessionsAndBytesByOutput) {
   }
 }
 
+GatewayView view_of_the_way_back() {
+  GatewayView view = sample_view();
+  auto model = std::make_shared<config::Model>(*view.model);
+  config::Channel& news = model->channels[0];
+  config::Input encoder;
+  encoder.number = 2;
+  encoder.kind = config::InputKind::publish;
+  encoder.url = "publish";
+  news.inputs.push_back(encoder);
+  config::Push push;
+  push.kind = config::PushKind::rtmp;
+  push.url = "rtmps://far/app";
+  news.push.push_back(push);
+  view.model = model;
+  InputSnapshot input = sample_input("news", "publish");
+  input.number = 2;
+  input.buffer_level_ns = 900'000'000;
+  input.buffer_packets = 1200;
+  input.buffer_underflows = 2;
+  input.clock_drift_ppb = -1500;
+  input.troubles = 1;
+  view.snapshot.inputs.push_back(input);
+  ChannelSnapshot air;
+  air.channel = "news";
+  air.on_air = air.forced = 2;
+  air.switches = 3;
+  view.snapshot.channels = {air};
+  view.bridge_status["channels"]["news"]["sources"] = nlohmann::json::parse(R"([
+    {"number": 2, "url": "publish", "kind": "publish", "state": "receiving", "peer": "203.0.113.7:5000",
+     "connections": 4, "bytes": 900, "drops": {"mux_full": 6, "made_up": 7}, "details": {"encoder": "OBS"}}])");
+  view.bridge_status["channels"]["news"]["pushes"] = nlohmann::json::parse(R"([
+    {"url": "rtmps://far/app", "state": "waiting", "error": "refused", "failures": 5, "bytes": 70, "skipped": 8}])");
+  view.monitor.update(*view.model, view.snapshot, view.now_unix_ns - 59'500'000'000, {}, {},
+                      all_sources(view.bridge_status));
+  return view;
+}
+
+TEST(Metrics, TellOfInputsThroughTheBridgeTheirBuffersAndPushes) {
+  const std::string text = metrics_text(view_of_the_way_back());
+  for (const char* line :
+       {"headgate_channel_state{channel=\"news\",state=\"backup\"} 1\n",
+        "headgate_failovers_total{channel=\"news\"} 3\n",
+        "headgate_input_active{channel=\"news\",input=\"2\"} 1\n",
+        "headgate_input_forced{channel=\"news\"} 2\n", "headgate_input_up{channel=\"news\",input=\"2\"} 0\n",
+        "headgate_input_source_state{channel=\"news\",input=\"2\",state=\"receiving\"} 1\n",
+        "headgate_input_source_state{channel=\"news\",input=\"2\",state=\"waiting\"} 0\n",
+        "headgate_input_connections_total{channel=\"news\",input=\"2\"} 4\n",
+        "headgate_input_buffer_seconds{channel=\"news\",input=\"2\"} 0.9\n",
+        "headgate_input_buffer_underflows_total{channel=\"news\",input=\"2\"} 2\n",
+        "headgate_input_clock_drift_ppb{channel=\"news\",input=\"2\"} -1500\n",
+        "headgate_push_up{channel=\"news\",output=\"rtmps://far/app\"} 0\n",
+        "headgate_push_failures_total{channel=\"news\",output=\"rtmps://far/app\"} 5\n",
+        "headgate_output_bytes_total{channel=\"news\",output=\"rtmps://far/app\"} 70\n",
+        "headgate_drops_total{channel=\"news\",input=\"2\",where=\"parser\",reason=\"mux_full\"} 6\n",
+        "headgate_drops_total{channel=\"news\",output=\"rtmps://far/"
+        "app\",where=\"output\",reason=\"push_skipped\"} 8\n",
+        "headgate_sessions{channel=\"news\",output=\"publish\",protocol=\"publish\"} 1\n"}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line;
+  }
+  EXPECT_EQ(text.find("made_up"), std::string::npos);
+}
+
+TEST(Status, TellsOfInputsThroughTheBridgeAndOfPushes) {
+  const auto channel = channel_status(view_of_the_way_back(), "news");
+  EXPECT_EQ(channel["state"], "backup");
+  EXPECT_EQ(channel["input"], 2);
+  EXPECT_EQ(channel["forced"], 2);
+  EXPECT_EQ(channel["viewers"], 3) << "who publishes is no viewer";
+  EXPECT_EQ(channel["switch"]["switches"], 3);
+  ASSERT_EQ(channel["inputs"].size(), 2U);
+  EXPECT_EQ(channel["inputs"][0]["kind"], "udp");
+  EXPECT_EQ(channel["inputs"][0]["active"], false);
+  EXPECT_TRUE(channel["inputs"][0]["source"].is_null());
+  EXPECT_TRUE(channel["inputs"][0]["buffer"].is_null());
+  const auto& encoder = channel["inputs"][1];
+  EXPECT_EQ(encoder["kind"], "publish");
+  EXPECT_EQ(encoder["active"], true);
+  EXPECT_EQ(encoder["troubles"], (nlohmann::json{"no_data"}));
+  EXPECT_EQ(encoder["source"]["state"], "receiving");
+  EXPECT_EQ(encoder["source"]["details"]["encoder"], "OBS");
+  EXPECT_EQ(encoder["buffer"]["configured_ms"], 1000);
+  EXPECT_EQ(encoder["buffer"]["underflows"], 2);
+  const auto& push = channel["push"].back();
+  EXPECT_EQ(push["url"], "rtmps://far/app");
+  EXPECT_EQ(push["state"], "waiting");
+  EXPECT_EQ(push["error"], "refused");
+}
+
+TEST(Status, NamesAnInputThatIsClosedAndOneThatTheFastPathHasNotYet) {
+  GatewayView view = view_of_the_way_back();
+  auto model = std::make_shared<config::Model>(*view.model);
+  model->channels[0].inputs[1].key_file = "/keys/gone";
+  view.model = model;
+  view.snapshot.inputs.pop_back();
+  const auto channel = channel_status(view, "news");
+  ASSERT_EQ(channel["inputs"].size(), 2U);
+  EXPECT_EQ(channel["inputs"][1]["source"]["state"], "closed");
+  EXPECT_EQ(channel["inputs"][1]["ts_packets"], 0);
+}
+
 TEST(Status, SumsViewersOverTheOutputsAndTellsOfEachOfThem) {
   const GatewayView view = view_with_outputs();
   EXPECT_EQ(sessions_of(view, "news"), 9U);
@@ -76,6 +176,13 @@ TEST(Status, SumsViewersOverTheOutputsAndTellsOfEachOfThem) {
   EXPECT_EQ(rtmp["bitrate_bps"], 4'000'000);
   EXPECT_EQ(rtmp["left_out"][0]["reason"], "RTMP has no AC-3");
   EXPECT_TRUE(channel["serve"][1]["bitrate_bps"].is_null());
+}
+
+TEST(Status, PutsABackupAfterWhatIsWorse) {
+  const auto status = gateway_status(view_of_the_way_back());
+  EXPECT_EQ(status["channels"][0]["state"], "degraded");
+  EXPECT_EQ(status["channels"][1]["state"], "backup");
+  EXPECT_EQ(status["channels"][2]["state"], "disabled");
 }
 
 TEST(Status, PutsTheWorstFirst) {

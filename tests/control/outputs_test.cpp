@@ -93,6 +93,25 @@ TEST_F(Outputs, AreClosedWhoseFileCanNotBeRead) {
   EXPECT_EQ(unreadable_passphrases(model_).count("0.0.0.0:9000"), 1U);
 }
 
+TEST_F(Outputs, AreThereByRtmpsToo) {
+  model_.node.rtmps = {{"[::]:1936", "/tls/cert", "/tls/key", "CERT", "KEY"}};
+  EXPECT_THAT(served()[2].addresses,
+              ElementsAre("rtmp://HOST:1935/live/news", "rtmps://HOST:1936/live/news"));
+  EXPECT_THAT(unreadable_keys(model_), IsEmpty());
+  model_.node.rtmps[0].key.clear();
+  channel_.inputs[0].kind = config::InputKind::publish;
+  channel_.inputs[0].url = "publish";
+  channel_.inputs[0].key_file = "/keys/news";
+  channel_.push[0].kind = config::PushKind::rtmp;
+  channel_.push[0].url = "rtmp://far/app";
+  channel_.push[0].key_file = "/keys/far";
+  const auto keys = unreadable_keys(model_);
+  EXPECT_EQ(keys.size(), 3U);
+  EXPECT_EQ(keys.at("news input 1"), "publish is closed: can't read its secret from /keys/news");
+  EXPECT_EQ(keys.at("news rtmp://far/app"), "nothing is sent there: can't read its secret from /keys/far");
+  EXPECT_EQ(keys.count("[::]:1936"), 1U);
+}
+
 json bytes_of(std::uint64_t rtmp) {
   return {{"channels",
            {{"news", {{"outputs", {{{"protocol", "rtmp"}, {"bytes", rtmp}}, {{"protocol", "hls"}}}}}}}}};

@@ -32,31 +32,34 @@ nlohmann::json status() {
         {{"name", name}, {"state", "running"}, {"pid", 4242}, {"deaths", 0}, {"crash_loop", false}});
   processes[2]["deaths"] = 5;
   processes[2]["crash_loop"] = true;
-  return {{"node", "hg1"},
-          {"now_unix_ns", kNow},
-          {"ready", true},
-          {"map",
-           {{"number", 5},
-            {"applied_unix_ns", 1'000'000'000'000'000'000},
-            {"applied_by", "root (0)"},
-            {"differs", true},
-            {"files_valid", true}}},
-          {"alarms",
-           {{{"kind", "crash_loop"},
-             {"subject", "bridge"},
-             {"message", "dies again and again"},
-             {"severity", "critical"}}}},
-          {"interfaces",
-           {{{"name", "cap0"},
-             {"link_up", true},
-             {"drops",
-              {{{"count", 3645}, {"reason", "wrong_source"}},
-               {{"count", 1'234'567}, {"reason", "no_flow"}},
-               {{"count", 17}, {"reason", "packet_size_204"}},
-               {{"count", 2}, {"reason", "malformed_ip"}}}}},
-            {{"name", "cap1"}, {"link_up", false}, {"drops", nlohmann::json::array()}}}},
-          {"channels", {line("sport", "degraded", "3 CC errors in the last 10 s"), line("news", "ok", "")}},
-          {"processes", processes}};
+  return {
+      {"node", "hg1"},
+      {"now_unix_ns", kNow},
+      {"ready", true},
+      {"map",
+       {{"number", 5},
+        {"applied_unix_ns", 1'000'000'000'000'000'000},
+        {"applied_by", "root (0)"},
+        {"differs", true},
+        {"files_valid", true}}},
+      {"alarms",
+       {{{"kind", "crash_loop"},
+         {"subject", "bridge"},
+         {"message", "dies again and again"},
+         {"severity", "critical"}}}},
+      {"interfaces",
+       {{{"name", "cap0"},
+         {"link_up", true},
+         {"drops",
+          {{{"count", 3645}, {"reason", "wrong_source"}},
+           {{"count", 1'234'567}, {"reason", "no_flow"}},
+           {{"count", 17}, {"reason", "packet_size_204"}},
+           {{"count", 2}, {"reason", "malformed_ip"}}}}},
+        {{"name", "cap1"}, {"link_up", false}, {"drops", nlohmann::json::array()}}}},
+      {"channels",
+       {line("sport", "degraded", "3 CC errors in the last 10 s"), line("film", "backup", "input 1: no_data"),
+        line("stadium", "waiting", "for a publisher"), line("news", "ok", "")}},
+      {"processes", processes}};
 }
 
 class Render : public ::testing::Test {
@@ -249,6 +252,84 @@ TEST_F(Render, ChannelListsItsOutputsWithWhatTheyLeaveOut) {
                       "  ! closed: its passphrase file can't be read\n"),
             std::string::npos)
       << text;
+}
+
+nlohmann::json way_channel() {
+  auto channel = silent_channel();
+  channel["state"] = "backup";
+  channel["reason"] = "input 1: no_data (connection refused)";
+  channel["inputs_count"] = 2;
+  channel["networks"] = nlohmann::json::array();
+  channel["inputs"] = nlohmann::json::parse(R"([
+    {"number": 1, "url": "rtmp://far/app/stream", "kind": "rtmp", "active": false, "troubles": ["no_data", "pcr"],
+     "last_packet_unix_ns": 0, "drops": [], "pids": [],
+     "buffer": {"configured_ms": 1000, "level_ns": 0, "packets": 0, "underflows": 2, "overflows": 0, "clock_drift_ppb": 0},
+     "source": {"state": "connecting", "peer": "203.0.113.7:1935", "error": "connection refused", "connections": 1,
+                "bytes": 1000, "drops": {}, "details": {}, "left_out": []}},
+    {"number": 2, "url": "srt://:9100", "kind": "srt_listener", "active": true, "troubles": [], "bitrate_bps": 4020000,
+     "ts_packets": 7000, "drops": [], "pids": [], "buffer": {"configured_ms": 200, "level_ns": 187000000,
+     "packets": 412, "underflows": 0, "overflows": 1, "clock_drift_ppb": -12300},
+     "source": {"state": "receiving", "peer": "[2001:db8::7]:40112", "error": "", "connections": 1, "bytes": 123456789,
+                "drops": {"out_of_sync": 188, "ring_full": 0}, "details": {"rtt_ms": "12.5"},
+                "left_out": [{"pid": 0, "kind": "text", "reason": "no place for it"}]}}])");
+  channel["switch"] = nlohmann::json::parse(R"({"on_air": 2, "forced": 0, "switches": 1, "hard_switches": 0,
+    "left_out": 3, "null_packets": 5, "rate_dropped": 0, "departure_late_max_ns": 40000})");
+  channel["switch"]["switched_unix_ns"] = kNow - 5'000'000'000;
+  channel["push"] =
+      nlohmann::json::parse(R"([{"url": "rtmps://live.example.com/app", "kind": "rtmp", "state": "waiting",
+    "error": "the server refused the stream name", "since_unix_ns": 0, "connections": 3, "failures": 4, "bytes": 5000,
+    "bitrate_bps": null, "skipped": 2, "left_out": []}])");
+  return channel;
+}
+
+TEST_F(Render, ChannelTellsOfInputsThatEnterThroughTheBridgeAndOfPushes) {
+  const std::string text = render_channel(way_channel(), false);
+  EXPECT_NE(text.find("input 1  rtmp://far/app/stream  ! no_data, pcr\n"
+                      "    connecting to 203.0.113.7:1935\n"
+                      "    1 connection, 1000 bytes\n"
+                      "    ! connection refused\n"
+                      "    - bit/s, 0 packets\n"
+                      "    last packet never\n"
+                      "    buffer 0 of 1000 ms, 0 packets,\n"
+                      "    underflows 2, overflows 0\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("input 2  srt://:9100  on air\n"
+                      "    receiving from [2001:db8::7]:40112\n"
+                      "    1 connection, 123456789 bytes\n"
+                      "    rtt_ms 12.5\n"
+                      "    left out 188 out_of_sync\n"
+                      "    0x0000  text         not carried: no place for it\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("underflows 0, overflows 1, clock -12.3 ppm\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("switch  input 2 on air\n"
+                      "    1 change, 0 of them without random access point, last 5s ago\n"
+                      "    left out 3 packets of tracks without a place in the output\n"
+                      "rate    5 null packets put in, 0 beyond the rate,\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("output  rtmps://live.example.com/app\n"
+                      "    waiting\n"
+                      "    5000 bytes, 3 connections, 4 failures, 2 skipped\n"
+                      "    ! the server refused the stream name\n"),
+            std::string::npos)
+      << text;
+  std::istringstream lines(text);
+  for (std::string row; std::getline(lines, row);) EXPECT_LE(row.size(), 80U) << row;
+}
+
+TEST_F(Render, SwitchSaysWhatItDidAndHowItEnds) {
+  nlohmann::json answer = {{"channel", "news"}, {"input", 2}, {"changed", true}};
+  EXPECT_EQ(render_switch(answer),
+            "news: input 2 forced; it goes on air at its next random access point.\n"
+            "headgate switch news auto ends that; headgate status news shows it\n");
+  answer["changed"] = false;
+  EXPECT_EQ(render_switch(answer), "news: input 2 is forced already\n");
+  answer["input"] = "auto";
+  EXPECT_EQ(render_switch(answer), "news: automatic already\n");
+  answer["changed"] = true;
+  EXPECT_EQ(render_switch(answer), "news: automatic; failover in the map decides\n");
 }
 
 TEST_F(Render, PidsTellWhatTheyCarryWithinEightyColumns) {

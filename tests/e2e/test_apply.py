@@ -217,7 +217,7 @@ def test_broken_map_is_refused_and_changes_nothing(rig):
     with Gateway(rig, good) as gateway:
         rig.wait_mdb("239.6.7.3", True)
         for broken in ({"a": {"inputs": ["udp://239.6.7.4:5000"], "push": ["udp://239.6.7.4:5000"]}},
-                       {"a": {"inputs": ["udp://239.6.7.4:5000"], "remux": {"bitrate": "6Mbps"}}},
+                       {"a": {"inputs": ["udp://239.6.7.4:5000"], "audio": {"transcode": "auto"}}},
                        {"A b": {"inputs": ["udp://239.6.7.4:5000"]}}, {"a": {"inputs": []}, "b": 3}):
             result = gateway.apply(broken, ok=False)
             assert result.returncode == 1, result.stdout

@@ -126,7 +126,7 @@ def test_silence_switches_and_hold_switches_back(rig, gateway, tmp_path):
     time.sleep(HOLD + 2 * GOP + 1)
     path = air.finish(tmp_path)
     found = check(air, path, [0, 1, 0])
-    assert all(count > 40 for _, count in found)
+    assert all(count > 20 for _, count in found)
     # Tables and clock fill the time; pictures come with the first random access point after the decision.
     backup = [when for when, data in air.capture.datagrams if when > silent + 0.05 and len(data) == 7 * 188]
     print(f"on the backup {backup[0] - silent:.2f} s after the sender was killed")
@@ -180,9 +180,9 @@ def test_constant_rate_holds_across_the_switch(rig, gateway, tmp_path):
 def test_operator_forces_an_input(rig, gateway, tmp_path):
     air = OnAir(rig, gateway, 5)
     time.sleep(2)
-    forced = gateway.cli("switch", "switch5", "2")
-    if forced.returncode != 0:
-        pytest.skip(f"headgate switch: {forced.stdout}{forced.stderr}")
-    time.sleep(GOP + 2)
+    for wanted in ("2", "1"):
+        forced = gateway.cli("switch", "switch5", wanted)
+        assert forced.returncode == 0, f"{forced.stdout}{forced.stderr}"
+        time.sleep(GOP + 2)
     path = air.finish(tmp_path)
-    check(air, path, [0, 1])
+    check(air, path, [0, 1, 0])

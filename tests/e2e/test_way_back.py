@@ -1,6 +1,7 @@
 """The way back, through the whole gateway: what encoders publish by RTMP and SRT leaves as multicast that an independent
 checker, ffprobe and ffmpeg find right; a slate stands in for a publisher that is gone; the operator forces inputs; a
 channel is pushed to RTMP and SRT servers of others."""
+import contextlib
 import json
 import subprocess
 import time
@@ -80,6 +81,12 @@ def wait_state(gateway, channel, wanted, limit=15):
 
 
 def on_air(gateway, channel):
+    with contextlib.suppress(OSError):  # control is just being killed
+        return _on_air(gateway, channel)
+    return []
+
+
+def _on_air(gateway, channel):
     return [int(labels["input"]) for name, labels, value in gateway.samples()
             if name == "headgate_input_active" and labels["channel"] == channel and value == 1]
 
@@ -92,10 +99,13 @@ def wait_on_air(gateway, channel, number, limit=15):
     return time.monotonic() - start_time
 
 
-def judge(capture, **limits):
-    """What the independent checker says of what was received, which must be nothing."""
+def judge(capture, *allowed, **limits):
+    """What the independent checker says of what was received, which must be nothing. "pause": nothing may come for a
+    while, as between two inputs."""
     report = check_datagrams(capture.datagrams)
     wrong = report.errors(**{"dvb": True, "accuracy_ns": None, **limits})
+    if "pause" in allowed:
+        wrong = [line for line in wrong if "PTS after" not in line and "PCR after" not in line]
     assert not wrong, wrong
     assert sum(pcr.announced for pcr in report.pcr.values()) == 0, report.pcr
     return report
@@ -215,7 +225,7 @@ def test_a_slate_stands_in_and_the_publisher_comes_back(live, tmp_path):
     time.sleep(3)
     out = tmp_path / "out.ts"
     out.write_bytes(capture.stop().payload())
-    judge(capture, dvb=False)
+    judge(capture, "pause", dvb=False)
     # Both were seen: as many pictures as the time had, but for those before the first random access point and between the inputs.
     seconds = capture.datagrams[-1][0] - capture.datagrams[0][0]
     assert len(frames(out, "v")) > (seconds - 4) * 25
@@ -244,7 +254,7 @@ def test_a_dead_primary_a_forced_input_and_control_killed(live):
     gateway.wait_new("control", dead)
     wait_on_air(gateway, "backed", 2, limit=10)
     capture.wait(before + 300, limit=10)
-    judge(capture.stop(), dvb=False)
+    judge(capture.stop(), "pause", dvb=False)
     assert player.poll() is None, "the RTMP session must stay open"
     end(player)
     backup.kill()

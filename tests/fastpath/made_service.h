@@ -30,6 +30,8 @@ class MadeService {
     ++picture_;
     return packets;
   }
+  // Its clock jumps.
+  void jump(std::uint64_t ticks) { clock_ += ticks; }
   bool tables = true;
 
  private:

@@ -72,11 +72,11 @@ TEST(AdtsMaker, RefusesABlockLongerThanAHeaderSays) {
 TEST(AdtsMaker, PutsTheProgramConfigElementIntoTheFrames) {
   BitWriter configuration;
   configuration.u(5, 2).u(4, 3).u(4, 0).u(3, 0);
-  configuration.u(4, 0).u(2, 1).u(4, 3);  // tag, profile, rate
+  configuration.u(4, 0).u(2, 1).u(4, 3);                          // tag, profile, rate
   configuration.u(4, 1).u(4, 0).u(4, 1).u(2, 1).u(3, 0).u(4, 0);  // front, side, back, LFE
   configuration.u(3, 0);                                          // no mixdown
   configuration.u(5, 0x10).u(5, 0x11).u(4, 0);                    // a pair, a pair, the LFE
-  configuration.u(8, 2).u(8, 'h').u(8, 'g');  // at a byte's border: the comment
+  configuration.u(8, 2).u(8, 'h').u(8, 'g');                      // at a byte's border: the comment
   const Bytes record = configuration.bytes();
   AdtsMaker maker;
   ASSERT_TRUE(maker.set_configuration(record)) << maker.problem();

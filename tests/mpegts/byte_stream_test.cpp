@@ -14,7 +14,13 @@ const Bytes kSps{0x67, 66, 0, 30, 0xF4, 0x0A, 0x0F, 0xC8}, kPps{0x68, 0xCE, 0x38
 const Bytes kIdr{0x65, 0x88, 0x84, 0x21}, kPicture{0x41, 0x9A, 0x02}, kSei{0x06, 0x05, 0x01, 0xAA, 0x80};
 
 Bytes avcc(std::uint8_t length_size = 4) {
-  Bytes record{1, 66, 0, 30, static_cast<std::uint8_t>(0xFC | (length_size - 1)), 0xE1, 0,
+  Bytes record{1,
+               66,
+               0,
+               30,
+               static_cast<std::uint8_t>(0xFC | (length_size - 1)),
+               0xE1,
+               0,
                static_cast<std::uint8_t>(kSps.size())};
   record.insert(record.end(), kSps.begin(), kSps.end());
   record.insert(record.end(), {1, 0, static_cast<std::uint8_t>(kPps.size())});

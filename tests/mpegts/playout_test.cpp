@@ -2,77 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
-#include <limits>
-#include <map>
-
-#include "mpegts/clock/clock_map.h"
-#include "paced_source.h"
+#include "playout_support.h"
 #include "tests/support/allocation_count.h"
 
 namespace headgate::mpegts {
 namespace {
 
-using test::Arrival;
-using test::PacedSource;
-
-constexpr std::int64_t kMs = 1'000'000;
-constexpr std::int64_t kSecond = 1'000'000'000;
-constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
-constexpr std::size_t kRoom = 100'000;
-
-struct Left {
-  std::int64_t number = 0;
-  std::int64_t due_ns = 0;
-  bool discontinuity = false;
-};
-using OnLeft = std::function<void(const Left&)>;
-
-// Calls pop() at the moment that next_due_ns() told, as a worker does.
-class Player {
- public:
-  Player(Playout& playout, OnLeft on_left) : playout_(playout), on_left_(std::move(on_left)) {}
-
-  void push(const Arrival& arrival) {
-    drain(arrival.ns);
-    playout_.push(arrival.bytes, arrival.ns);
-    now_ = arrival.ns;
-  }
-  void drain(std::int64_t until) {
-    while (playout_.next_due_ns() <= until) {
-      now_ = std::max(now_, playout_.next_due_ns());
-      const auto batch = playout_.pop(now_);
-      ASSERT_FALSE(batch.packets.empty());
-      ASSERT_EQ(batch.packets.size() % kPacketSize, 0U);
-      ASSERT_LE(batch.packets.size(), 7 * kPacketSize);
-      for (std::size_t at = 0; at < batch.packets.size(); at += kPacketSize) {
-        on_left_({PacedSource::number_of(batch.packets.data() + at), batch.due_ns,
-                  at == 0 && batch.discontinuity});
-      }
-    }
-  }
-
- private:
-  Playout& playout_;
-  OnLeft on_left_;
-  std::int64_t now_ = 0;
-};
-
-void play(Playout& playout, PacedSource& source, std::int64_t until_ns, const OnLeft& on_left) {
-  Player player(playout, on_left);
-  for (Arrival arrival = source.next(); arrival.ns <= until_ns; arrival = source.next()) player.push(arrival);
-}
-
-Arrival numbered(test::Packet p, std::int64_t number, std::int64_t ns) {
-  for (std::size_t k = 0; k < 8; ++k) p[180 + k] = static_cast<std::uint8_t>(number >> (8 * k));
-  return {{p.begin(), p.end()}, ns};
-}
-
-PacedSource::Options options(double ppm = 0) {
-  PacedSource::Options o;
-  o.ppm = ppm;
-  return o;
-}
+using namespace test;
 
 TEST(Playout, LetsPacketsGoABufferAfterTheyCameEvenly) {
   PacedSource source(options());
@@ -92,20 +28,23 @@ TEST(Playout, LetsPacketsGoABufferAfterTheyCameEvenly) {
 }
 
 TEST(Playout, APacketWithAPcrBeginsABatch) {
-  PacedSource source(options());
+  auto o = options();
+  o.packet_gap = 4060;  // 10 Mb/s: batches are full
+  PacedSource source(o);
   Playout playout(kSecond, kRoom);
-  const std::int64_t start = PacedSource::Options{}.start_ns;
-  std::int64_t packets = 0;
-  for (Arrival a = source.next(); a.ns < start + 10 * kSecond; a = source.next()) {
+  std::int64_t packets = 0, batches = 0;
+  for (Arrival a = source.next(); a.ns < o.start_ns + 5 * kSecond; a = source.next()) {
     playout.push(a.bytes, a.ns);
-    if (source.number() % 40 != 0) continue;  // a worker that looks seldom: batches are full
+    if (source.number() % 40 != 0) continue;  // a worker that looks seldom
     for (auto batch = playout.pop(a.ns); !batch.packets.empty(); batch = playout.pop(a.ns)) {
+      ++batches;
       packets += static_cast<std::int64_t>(batch.packets.size() / kPacketSize);
       for (std::size_t at = kPacketSize; at < batch.packets.size(); at += kPacketSize)
         ASSERT_FALSE(TsPacket(batch.packets.subspan(at).first<kPacketSize>()).has_pcr());
     }
   }
-  EXPECT_GT(packets, 5000);
+  EXPECT_GT(packets, 25'000);
+  EXPECT_LT(batches, packets / 4);
 }
 
 TEST(Playout, SpacesPacketsByPositionWhereTheRateVaries) {
@@ -129,72 +68,6 @@ TEST(Playout, SpacesPacketsByPositionWhereTheRateVaries) {
   EXPECT_LT(longest - shortest, 1'200'000);
   EXPECT_EQ(playout.counters().underflows, 0U);
 }
-
-struct Hour {
-  const char* name;
-  double ppm;
-  std::function<std::int64_t(std::int64_t)> way;
-  std::int64_t buffer;
-};
-
-// Sixty minutes of a clock that is fast or slow, in bursts. From when it was made to when it leaves, every
-// packet takes the same time but for the slow work on the level.
-class PlayoutHour : public testing::TestWithParam<Hour> {};
-
-TEST_P(PlayoutHour, AbsorbsTheDrift) {
-  auto o = options(GetParam().ppm);
-  o.way = GetParam().way;
-  PacedSource source(o);
-  const PacedSource twin(o);
-  const std::int64_t buffer = GetParam().buffer;
-  Playout playout(buffer, kRoom);
-  std::int64_t next = 0, last_due = 0;
-  std::int64_t shortest = kNever, longest = 0;  // from being made to leaving
-  std::vector<double> waits;                    // the same in seconds, once a minute
-  play(playout, source, o.start_ns + 3600 * kSecond, [&](const Left& left) {
-    ASSERT_EQ(left.number, next++);
-    ASSERT_GE(left.due_ns, last_due);
-    last_due = left.due_ns;
-    const std::int64_t wait = left.due_ns - o.start_ns - twin.made_ns(left.number * o.packet_gap);
-    shortest = std::min(shortest, wait);
-    longest = std::max(longest, wait);
-    if (left.due_ns - o.start_ns >= static_cast<std::int64_t>(waits.size() + 1) * 60 * kSecond) {
-      waits.push_back(static_cast<double>(wait) / 1e9);
-    }
-  });
-  const auto counters = playout.counters();
-  EXPECT_EQ(counters.underflows, 0U);
-  EXPECT_EQ(counters.overflows, 0U);
-  EXPECT_EQ(counters.dropped, 0U);
-  EXPECT_EQ(counters.clock_jumps, 0U);
-  EXPECT_NEAR(static_cast<double>(counters.drift_ppb), GetParam().ppm * 1000, 3000);
-  EXPECT_GT(shortest, buffer / 2);
-  EXPECT_LT(longest - shortest, buffer / 2);
-  // The rate a minute is the change of the wait; once the clock is known it changes by 75 mHz a second.
-  ASSERT_GT(waits.size(), 58U);
-  for (std::size_t i = 45; i < waits.size(); ++i) {
-    const double change = (waits[i] - 2 * waits[i - 1] + waits[i - 2]) / 60 / 60;
-    EXPECT_LT(std::abs(change), 0.075 / 27e6 + 1e-9) << "minute " << i;  // and what batches add
-  }
-  if (std::getenv("HEADGATE_PRINT") != nullptr) {
-    for (const double wait : waits) printf("%.3f ", wait * 1e3);
-    printf("ms, %lld ppb\n", static_cast<long long>(counters.drift_ppb));
-  }
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Sources, PlayoutHour,
-    testing::Values(Hour{"FastEven", 50, [](std::int64_t made) { return made; }, kSecond},
-                    Hour{"SlowEven", -50, [](std::int64_t made) { return made; }, kSecond},
-                    Hour{"FastBursts100", 50, test::in_bursts(100 * kMs), kSecond},
-                    Hour{"SlowBursts1000", -50, test::in_bursts(1000 * kMs), kSecond},
-                    Hour{"FastUnevenBursts", 50, test::in_uneven_bursts(100 * kMs, 1000 * kMs), kSecond},
-                    Hour{"SlowUnevenBursts", -50, test::in_uneven_bursts(100 * kMs, 1000 * kMs), kSecond},
-                    Hour{"VeryFastBursts", 100, test::in_bursts(1000 * kMs), kSecond},
-                    Hour{"VerySlowBursts", -100, test::in_uneven_bursts(100 * kMs, 1000 * kMs), kSecond},
-                    Hour{"FastShortBuffer", 50, test::in_bursts(50 * kMs), 200 * kMs},
-                    Hour{"SlowShortBuffer", -100, test::in_uneven_bursts(10 * kMs, 100 * kMs), 200 * kMs}),
-    [](const auto& which) { return which.param.name; });
 
 // When each packet left, and what the counters were in the end.
 struct Course {
@@ -315,6 +188,58 @@ TEST(Playout, AfterAPauseOfTheSourceTheBufferIsThereAgain) {
   const auto& last = c.left.back();
   EXPECT_NEAR(static_cast<double>(last.due_ns - o.start_ns - last.number * 1'504'000), 4e9, 5e6);
   for (std::size_t i = 0; i < c.left.size(); ++i) ASSERT_EQ(c.left[i].number, static_cast<std::int64_t>(i));
+}
+
+// Packets of five seconds are lost, the clock has gone on.
+TEST(Playout, AnOutageIsNoJumpOfTheClock) {
+  const auto o = options();
+  PacedSource source(o);
+  Playout playout(kSecond, kRoom);
+  std::vector<Left> left;
+  Player player(playout, [&](const Left& l) { left.push_back(l); });
+  for (Arrival a = source.next(); a.ns < o.start_ns + 30 * kSecond; a = source.next()) {
+    if (a.ns < o.start_ns + 10 * kSecond || a.ns > o.start_ns + 15 * kSecond) player.push(a);
+  }
+  EXPECT_EQ(playout.counters().clock_jumps + playout.counters().underflows, 0U);
+  const auto& last = left.back();
+  EXPECT_NEAR(static_cast<double>(last.due_ns - o.start_ns - last.number * 1'504'000), 1e9, 5e6);
+}
+
+// The burst in which packets come again after a stall leaves the next ones as much room as those before had.
+TEST(Playout, AfterAnUnderflowTheMeanOfBurstsWaitsForTheBuffer) {
+  auto o = options();
+  o.way = [](std::int64_t made) {
+    const auto lump = (made / (800 * kMs) + 1) * 800 * kMs;
+    return lump > 60 * kSecond ? lump + 3 * kSecond : lump;  // the source stands still for three seconds
+  };
+  const auto c = course(o, 120);
+  EXPECT_EQ(c.counters.underflows, 1U);
+  const auto& last = c.left.back();
+  const std::int64_t wait = last.due_ns - o.start_ns - last.number * 1'504'000 - 3 * kSecond;
+  EXPECT_NEAR(static_cast<double>(wait), 1.4e9, 0.1e9);
+}
+
+// Its PCRs end, packets go on: by arrival from then on.
+TEST(Playout, GoesOnWithoutItsPcrs) {
+  const auto o = options();
+  Playout playout(kSecond, kRoom);
+  std::vector<Left> left;
+  Player player(playout, [&](const Left& l) { left.push_back(l); });
+  for (std::int64_t i = 0; i < 20'000; ++i) {
+    auto p = test::packet(0x100, 0);
+    // Twice as fast from when there are none, so that the pace before would be wrong.
+    const std::int64_t gap = 1'504'000;
+    const std::int64_t ns = i < 5000 ? i * gap : 5000 * gap + (i - 5000) * gap / 2;
+    if (i % 25 == 0 && i < 5000) p = test::pcr_packet(0x100, 0, static_cast<std::uint64_t>(i) * 40'608);
+    player.push(numbered(p, i, o.start_ns + ns));
+    if (i > 10'000) {
+      ASSERT_NEAR(static_cast<double>(playout.counters().waiting), 1330, 700) << i;
+    }
+  }
+  EXPECT_EQ(playout.counters().underflows + playout.counters().overflows, 0U);
+  ASSERT_GT(left.size(), 18'000U);
+  for (std::size_t i = 12'000; i < left.size(); ++i)
+    ASSERT_NEAR(static_cast<double>(left[i].due_ns - left[i - 1].due_ns), 752'000, 1'000'000) << i;
 }
 
 TEST(Playout, JumpsAheadWhereTooMuchComes) {
@@ -477,12 +402,12 @@ TEST(Playout, DoesNotAllocate) {
   std::vector<Arrival> arrivals;
   for (int i = 0; i < 20'000; ++i) arrivals.push_back(source.next());
   Playout playout(kSecond, kRoom);
-  const auto before = headgate::test::allocations();
+  const auto before = ::headgate::test::allocations();
   for (const auto& arrival : arrivals) {
     while (playout.next_due_ns() <= arrival.ns) playout.pop(arrival.ns);
     playout.push(arrival.bytes, arrival.ns);
   }
-  EXPECT_EQ(headgate::test::allocations(), before);
+  EXPECT_EQ(::headgate::test::allocations(), before);
   EXPECT_GT(playout.counters().waiting, 0U);
 }
 

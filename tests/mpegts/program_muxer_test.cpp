@@ -180,7 +180,8 @@ TEST_F(ProgramMuxerTest, KeepsSoundWithinTheDecodersBuffer) {
   for (std::size_t i = 0; i < sound.size(); ++i) {
     std::size_t held = 0;
     for (std::size_t k = 0; k <= i; ++k) {
-      if (static_cast<std::int64_t>(sound[k].dts()) * 300 > times[sound[i].last]) held += sound[k].bytes.size();
+      if (static_cast<std::int64_t>(sound[k].dts()) * 300 > times[sound[i].last])
+        held += sound[k].bytes.size();
     }
     ASSERT_LE(held, 3584U) << i;
   }
@@ -435,7 +436,8 @@ TEST_F(ProgramMuxerTest, KeepsSoundAndPicturesTogetherForAnHour) {
         }
         last_pcr = time;
       }
-      if (!packet.payload_unit_start() || packet.pid().value < kVideo || packet.pid().value > kSound) continue;
+      if (!packet.payload_unit_start() || packet.pid().value < kVideo || packet.pid().value > kSound)
+        continue;
       MuxedPes pes;
       pes.bytes.assign(packet.payload().begin(), packet.payload().end());
       stamps[packet.pid().value].push_back(pes.pts());
@@ -456,7 +458,8 @@ TEST_F(ProgramMuxerTest, KeepsSoundAndPicturesTogetherForAnHour) {
   ASSERT_EQ(stamps[kSound].size(), static_cast<std::size_t>(sound));
   EXPECT_EQ(stamps[kVideo].back() - stamps[kVideo].front(), 3599U * 90'000 + 86'400);
   for (std::size_t i = 0; i < stamps[kSound].size(); i += 997) {
-    ASSERT_NEAR(static_cast<double>(stamps[kSound][i] - stamps[kVideo][0]), static_cast<double>(i) * 1920, 0.51);
+    ASSERT_NEAR(static_cast<double>(stamps[kSound][i] - stamps[kVideo][0]), static_cast<double>(i) * 1920,
+                0.51);
   }
   EXPECT_EQ(counted.counters().late_units, 0U);
 }

@@ -258,6 +258,7 @@ struct Pes {
   std::uint64_t pts, dts;
   int tag;     // whose; 0: cut off
   bool whole;  // neither damaged nor cut off
+  bool damaged;
   Bytes payload;
 };
 
@@ -397,11 +398,42 @@ class Rig final : public PesSink {
     const int end = in.empty() ? 0 : in.back();
     found_.push_back({now_, pid.value, p.header.pts ? p.header.pts->ticks : 0,
                       p.header.dts ? p.header.dts->ticks : 0, end > 0xC0 && end < 0xD0 ? end - 0xC0 : 0,
-                      !p.damaged && end > 0xC0 && end < 0xD0, Bytes(in.begin(), in.end())});
+                      !p.damaged && end > 0xC0 && end < 0xD0, p.damaged, Bytes(in.begin(), in.end())});
   }
   std::vector<Pes> found_;
   std::int64_t now_ = 0;
 };
+
+inline Source first_source() { return {}; }
+
+// The same service from elsewhere: other PIDs, another clock.
+inline Source second_source() {
+  Source s;
+  s.tag = 2;
+  s.program = 7;
+  s.pmt_pid = 0x40;
+  s.pcr_pid = 0x51;
+  s.tracks = {track(0x02, 0x51), track(0x03, 0x52, "eng")};
+  s.clock = 77'000'000;
+  s.begin = kStart + 7 * kMs;
+  s.first_key = 11;
+  s.counters = {{0x51, 5}, {0x52, 11}};
+  return s;
+}
+
+inline std::vector<int> tags(const std::vector<Pes>& list) {
+  std::vector<int> tags;
+  for (const Pes& p : list) {
+    if (tags.empty() || tags.back() != p.tag) tags.push_back(p.tag);
+  }
+  return tags;
+}
+
+inline const Pes& first_of(const std::vector<Pes>& list, int tag) {
+  return *std::find_if(list.begin(), list.end(), [&](const Pes& p) { return p.tag == tag; });
+}
+
+inline bool is_key(const Pes& p) { return p.payload.size() > 4 && p.payload[3] == 0xB3; }
 
 // Never back, whatever their distance.
 inline ::testing::AssertionResult rises(const std::vector<Pes>& list) {

@@ -150,3 +150,13 @@ def answer(body, status="200 OK", headers=""):
 
 def target_of(head):
     return head.split(" ", 2)[1]
+
+
+def paced(pull, rate, seconds, tolerance=0.06):
+    """Bytes a second, measured by the program's own clock."""
+    first = pull.status()
+    time.sleep(seconds)
+    last = pull.status()
+    got = (last["bytes"] - first["bytes"]) * 8 / (last["at"] - first["at"])
+    assert abs(got / rate - 1) < tolerance, f"{got:.0f} b/s, the stream has {rate}"
+    return last

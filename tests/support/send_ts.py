@@ -1,8 +1,9 @@
 """Sends a TS file to a group at the pace of its PCR: the tests' own sender, independent of `headgate send`.
 
-  send_ts.py FILE GROUP PORT [--interface ADDRESS] [--rtp] [--packets 7] [--rate BITS_PER_SECOND] [--speed 1.0]
+  send_ts.py FILE GROUP PORT [--interface ADDRESS] [--rtp] [--packets 7] [--rate BITS_PER_SECOND] [--speed 1.0] [--lump SECONDS]
              [--start-sequence N] [--size 188]
-Prints {"datagrams": N, "packets": N} at the end. Bytes leave as they are in the file.
+Prints {"datagrams": N, "packets": N} at the end. Bytes leave as they are in the file. --lump: what is due in that time leaves
+at its end, all at once, as TCP brings it.
 """
 import argparse
 import json
@@ -61,6 +62,7 @@ def main():
     parser.add_argument("--packets", type=int, default=7)
     parser.add_argument("--rate", type=float, default=0)
     parser.add_argument("--speed", type=float, default=1.0)
+    parser.add_argument("--lump", type=float, default=0)
     parser.add_argument("--size", type=int, default=188)
     parser.add_argument("--start-sequence", type=int, default=65500)  # wraps early, on purpose
     arguments = parser.parse_args()
@@ -72,6 +74,8 @@ def main():
     sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 8)
     sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 0)
     sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
+    if arguments.lump:
+        times = [(time_due // arguments.lump + 1) * arguments.lump for time_due in times]
     target, sequence, datagrams = (arguments.group, arguments.port), arguments.start_sequence, 0
     begin = time.monotonic()
     for index in range(0, len(times), arguments.packets):

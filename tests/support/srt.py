@@ -134,7 +134,10 @@ class Sender:
 
     def leave(self):
         """As one that says goodbye."""
+        self.stopping = True
+        self.thread.join(5)
         self.process.terminate()
+        self.process.stdin.close()
         self.process.wait(10)
 
     def alive(self):

@@ -22,13 +22,12 @@ import argparse
 import json
 import struct
 import sys
-from dataclasses import asdict, dataclass, field
 
-PACKET = 188
-HZ = 27_000_000
-PCR_CYCLE = 300 << 33
+from .ts_clock import HZ, PACKET, Clock, Timeline, line, percentile
+from .ts_report import NOTHING, Arrival, Report, Section, Times, show
+
 STAMP_CYCLE = 1 << 33
-PAT, SDT, NOTHING = 0, 0x11, 0x1FFF
+PAT, SDT = 0, 0x11
 PAT_TABLE, PMT_TABLE, SDT_TABLE = 0x00, 0x02, 0x42
 VIDEO_TYPES = {0x01, 0x02, 0x10, 0x1B, 0x20, 0x24, 0x33, 0xEA}
 AUDIO_TYPES = {0x03, 0x04, 0x0F, 0x11, 0x1C, 0x81, 0x87}
@@ -53,151 +52,6 @@ def crc32(data):
     for byte in data:
         value = (value << 8 & 0xFFFFFF00) ^ _CRC[value >> 24 ^ byte]
     return value
-
-
-@dataclass
-class Section:
-    count: int = 0
-    crc_errors: int = 0
-    interval_max_ms: float = 0.0
-    versions: list = field(default_factory=list)
-
-
-@dataclass
-class Pcr:
-    count: int = 0
-    interval_max_ms: float = 0.0
-    interval_mean_ms: float = 0.0
-    announced: int = 0  # discontinuity_indicator
-    jumps: int = 0  # without it: backwards or more than a second on
-    accuracy_max_ns: float = 0.0  # PCR_AC
-    accuracy_p99_ns: float = 0.0
-    rate_bps: float = 0.0  # of the line
-
-
-@dataclass
-class Times:
-    kind: str = ""
-    units: int = 0
-    order_errors: int = 0  # DTS that don't rise
-    pts_before_dts: int = 0
-    interval_max_ms: float = 0.0
-    ahead_min_ms: float = 0.0  # DTS minus the clock at its position
-    ahead_max_ms: float = 0.0
-
-
-@dataclass
-class Rate:
-    mean_bps: float = 0.0
-    seconds: int = 0
-    deviation_max_packets: float = 0.0  # of whole seconds, against the mean
-    null_share: float = 0.0
-
-
-@dataclass
-class Arrival:
-    datagrams: int = 0
-    gap_p50_ms: float = 0.0
-    gap_p99_ms: float = 0.0
-    gap_max_ms: float = 0.0
-    rate_bps: float = 0.0
-    line_p50_ms: float = 0.0  # distance from the best constant-rate line
-    line_p99_ms: float = 0.0
-    line_max_ms: float = 0.0
-    second_max_packets: float = 0.0  # whole seconds against the mean
-    pcr_p50_ms: float = 0.0  # PCR against arrival, the line removed
-    pcr_p99_ms: float = 0.0
-    pcr_max_ms: float = 0.0
-
-
-@dataclass
-class Report:
-    packets: int = 0
-    rest_bytes: int = 0
-    sync_errors: int = 0
-    transport_errors: int = 0
-    scrambled: int = 0
-    pids: dict = field(default_factory=dict)  # PID: packets
-    continuity_errors: dict = field(default_factory=dict)  # PID: count, only where there are some
-    duplicates: int = 0
-    pat: Section = field(default_factory=Section)
-    sdt: Section = field(default_factory=Section)
-    pmt: dict = field(default_factory=dict)  # program_number: Section
-    programs: dict = field(default_factory=dict)  # program_number: {"pmt_pid", "pcr_pid", "streams": {PID: type}}
-    service_names: dict = field(default_factory=dict)  # service_id: (provider, name) as raw text
-    pcr: dict = field(default_factory=dict)  # PID: Pcr
-    rate: Rate = field(default_factory=Rate)
-    times: dict = field(default_factory=dict)  # PID: Times
-    interleave_max_ms: float = 0.0
-    arrival: Arrival | None = None
-
-    def to_dict(self):
-        return asdict(self)
-
-    def errors(self, dvb=False, accuracy_ns=500.0):
-        """What is wrong, one sentence each. dvb: PCR every 40 ms instead of 100, SDT every 2 s."""
-        found = []
-
-        def wrong(bad, text):
-            if bad:
-                found.append(text)
-
-        wrong(self.rest_bytes, f"{self.rest_bytes} bytes at the end are no packet")
-        wrong(self.sync_errors, f"{self.sync_errors} packets without sync byte")
-        wrong(self.transport_errors, f"{self.transport_errors} packets with transport_error_indicator")
-        for pid, count in self.continuity_errors.items():
-            found.append(f"PID {pid:#06x}: {count} continuity errors")
-        wrong(not self.pat.count, "no PAT")
-        wrong(self.pat.interval_max_ms > 500, f"PAT after {self.pat.interval_max_ms:.0f} ms")
-        for name, table in [("PAT", self.pat), ("SDT", self.sdt)] + [(f"PMT {n}", t) for n, t in self.pmt.items()]:
-            wrong(table.crc_errors, f"{name}: {table.crc_errors} CRC errors")
-        for number in self.programs:
-            table = self.pmt.get(number)
-            wrong(not table or not table.count, f"program {number}: no PMT")
-            wrong(table and table.interval_max_ms > 500, f"PMT {number} after {table.interval_max_ms if table else 0:.0f} ms")
-        wrong(dvb and not self.sdt.count, "no SDT")
-        wrong(self.sdt.interval_max_ms > 2000, f"SDT after {self.sdt.interval_max_ms:.0f} ms")
-        limit = 40 if dvb else 100
-        for pid, pcr in self.pcr.items():
-            wrong(pcr.interval_max_ms > limit, f"PID {pid:#06x}: PCR after {pcr.interval_max_ms:.1f} ms")
-            wrong(pcr.jumps, f"PID {pid:#06x}: {pcr.jumps} PCR jumps that nothing announces")
-            wrong(accuracy_ns is not None and pcr.accuracy_max_ns > accuracy_ns,
-                  f"PID {pid:#06x}: PCR off by {pcr.accuracy_max_ns:.0f} ns from the line of {pcr.rate_bps:.0f} b/s")
-        for number, program in self.programs.items():
-            pid = program.get("pcr_pid", NOTHING)
-            wrong(pid != NOTHING and pid not in self.pcr, f"program {number}: no PCR on PID {pid:#06x}")
-        for pid, times in self.times.items():
-            wrong(times.order_errors, f"PID {pid:#06x}: DTS goes back {times.order_errors} times")
-            wrong(times.pts_before_dts, f"PID {pid:#06x}: PTS before DTS {times.pts_before_dts} times")
-            wrong(times.ahead_min_ms < 0, f"PID {pid:#06x}: a unit comes {-times.ahead_min_ms:.0f} ms after its DTS")
-            wrong(times.interval_max_ms > 700, f"PID {pid:#06x}: PTS after {times.interval_max_ms:.0f} ms")
-        return found
-
-
-def _percentile(values, share):
-    if not values:
-        return 0.0
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
-def _line(xs, ys):
-    """Slope and the points' distances from the best line; exact enough: centred first."""
-    n = len(xs)
-    if n < 2:
-        return 0.0, [0.0] * n
-    x0, y0 = xs[0], ys[0]
-    dx, dy = [x - x0 for x in xs], [y - y0 for y in ys]
-    mx, my = sum(dx) / n, sum(dy) / n
-    below = sum((x - mx) ** 2 for x in dx)
-    slope = sum((x - mx) * (y - my) for x, y in zip(dx, dy)) / below if below else 0.0
-    return slope, [(y - my) - slope * (x - mx) for x, y in zip(dx, dy)]
-
-
-def _centred(residuals):
-    """Distances from the middle between the two outermost ones: what peak to peak means for a limit of plus-minus."""
-    middle = (max(residuals) + min(residuals)) / 2
-    return [abs(r - middle) for r in residuals]
 
 
 class _Packet:
@@ -297,101 +151,6 @@ class _Sections:
         return True
 
 
-class _Clock:
-    """PCRs of one PID unrolled, in stretches between discontinuities."""
-
-    def __init__(self):
-        self.stretches = []  # [[(packet index, ticks)]]
-        self.last = None
-        self.info = Pcr()
-
-    def take(self, pcr, announced, index):
-        self.info.count += 1
-        self.info.announced += announced
-        step = None if self.last is None else (pcr - self.last) % PCR_CYCLE
-        jump = step is not None and not announced and (step > HZ)
-        self.info.jumps += jump
-        self.last = pcr
-        if step is None or announced or jump:
-            self.stretches.append([(index, pcr)])
-            return
-        stretch = self.stretches[-1]
-        stretch.append((index, stretch[-1][1] + step))
-        self.info.interval_max_ms = max(self.info.interval_max_ms, step / 27_000)
-
-    def finish(self, rate=None):
-        """PCR_AC, stretch by stretch; the PCR stands for the byte that holds the last bit of its base (2.4.2.2)."""
-        worst, slopes = [], []
-        spans = [s[-1][1] - s[0][1] for s in self.stretches if len(s) > 1]
-        intervals = sum(len(s) - 1 for s in self.stretches)
-        self.info.interval_mean_ms = sum(spans) / intervals / 27_000 if intervals else 0.0
-        for stretch in self.stretches:
-            if len(stretch) < 3:
-                continue
-            places = [index * PACKET + 10 for index, _ in stretch]
-            if rate:
-                slope = 8 * HZ / rate
-                first_place, first = places[0], stretch[0][1]
-                residuals = [(t - first) - (x - first_place) * slope for x, (_, t) in zip(places, stretch)]
-            else:
-                slope, residuals = _line(places, [t for _, t in stretch])
-            worst += _centred(residuals)
-            slopes.append((stretch[-1][1] - stretch[0][1], slope))
-        if worst:
-            self.info.accuracy_max_ns = max(worst) * 1000 / 27
-            self.info.accuracy_p99_ns = _percentile(worst, 0.99) * 1000 / 27
-            slope = max(slopes)[1]
-            self.info.rate_bps = 8 * HZ / slope if slope else 0.0
-        return self.info
-
-
-class _Timeline:
-    """Ticks since the first PCR for each packet index: straight between two PCRs, on at the last pace where it jumps."""
-
-    def __init__(self, stretches):
-        self.knots = []  # (index, ticks on the timeline, raw ticks)
-        self.pace = 0.0
-        for stretch in stretches:
-            for i, (index, ticks) in enumerate(stretch):
-                if not self.knots:
-                    self.knots.append((index, 0.0, ticks))
-                    continue
-                last_index, last, last_raw = self.knots[-1]
-                elapsed = ticks - last_raw if i else (index - last_index) * self.pace
-                if i and index > last_index:
-                    self.pace = elapsed / (index - last_index)
-                self.knots.append((index, last + elapsed, ticks))
-        self._at = 0
-
-    def _knot(self, index):
-        if self._at >= len(self.knots) or self.knots[self._at][0] > index:
-            self._at = 0
-        while self._at + 1 < len(self.knots) and self.knots[self._at + 1][0] <= index:
-            self._at += 1
-        return self._at
-
-    def _offset(self, k, index):
-        """Ticks from knot k to the packet."""
-        pace = self.pace
-        if k + 1 < len(self.knots):
-            pace = (self.knots[k + 1][1] - self.knots[k][1]) / (self.knots[k + 1][0] - self.knots[k][0])
-        return (index - self.knots[k][0]) * pace
-
-    def at(self, index):
-        """Ticks since the first PCR; None without clock."""
-        if len(self.knots) < 2:
-            return None
-        k = self._knot(index)
-        return self.knots[k][1] + self._offset(k, index)
-
-    def pcr_at(self, index):
-        """What a PCR would say here (not unrolled over jumps)."""
-        if len(self.knots) < 2:
-            return None
-        k = self._knot(index)
-        return self.knots[k][2] + self._offset(k, index)
-
-
 def _stamp(b, at):
     return (b[at] >> 1 & 7) << 30 | (b[at + 1] << 8 | b[at + 2]) >> 1 << 15 | (b[at + 3] << 8 | b[at + 4]) >> 1
 
@@ -445,7 +204,7 @@ class _Checker:
                 continue
             new = self.counter.take(p, data[at:at + PACKET])
             if p.pcr is not None:
-                self.clocks.setdefault(p.pid, _Clock()).take(p.pcr, p.discontinuity, index)
+                self.clocks.setdefault(p.pid, Clock()).take(p.pcr, p.discontinuity, index)
             if data[at + 3] & 0xC0:
                 report.scrambled += 1
             elif new and p.has_payload and p.offset < PACKET:
@@ -454,7 +213,7 @@ class _Checker:
         report.duplicates = self.counter.duplicates
         report.pcr = {pid: clock.finish(self.rate) for pid, clock in self.clocks.items()}
         main = max(self.clocks.values(), key=lambda c: c.info.count, default=None)
-        self.timeline = _Timeline(main.stretches if main else [])
+        self.timeline = Timeline(main.stretches if main else [])
         self._tables()
         self._rate()
         self._times()
@@ -616,15 +375,15 @@ def _arrival(datagrams, checker):
         return result
     times = [t for t, _ in datagrams]
     gaps = [(b - a) * 1000 for a, b in zip(times, times[1:])]
-    result.gap_p50_ms, result.gap_p99_ms, result.gap_max_ms = _percentile(gaps, 0.5), _percentile(gaps, 0.99), max(gaps)
+    result.gap_p50_ms, result.gap_p99_ms, result.gap_max_ms = percentile(gaps, 0.5), percentile(gaps, 0.99), max(gaps)
     ends, total = [], 0
     for _, payload in datagrams:
         total += len(payload) // PACKET
         ends.append(total)
-    slope, residuals = _line(ends, times)
+    slope, residuals = line(ends, times)
     result.rate_bps = PACKET * 8 / slope if slope > 0 else 0.0
     off = [abs(r) * 1000 for r in residuals]
-    result.line_p50_ms, result.line_p99_ms, result.line_max_ms = _percentile(off, 0.5), _percentile(off, 0.99), max(off)
+    result.line_p50_ms, result.line_p99_ms, result.line_max_ms = percentile(off, 0.5), percentile(off, 0.99), max(off)
     # Whole seconds of our clock.
     counts = {}
     for t, (_, payload) in zip(times, datagrams):
@@ -642,29 +401,10 @@ def _arrival(datagrams, checker):
             while ends[at] <= index:
                 at += 1
             came.append(times[at])
-        _, residuals = _line([ticks / HZ for _, ticks in longest], came)
+        _, residuals = line([ticks / HZ for _, ticks in longest], came)
         off = [abs(r) * 1000 for r in residuals]
-        result.pcr_p50_ms, result.pcr_p99_ms, result.pcr_max_ms = _percentile(off, 0.5), _percentile(off, 0.99), max(off)
+        result.pcr_p50_ms, result.pcr_p99_ms, result.pcr_max_ms = percentile(off, 0.5), percentile(off, 0.99), max(off)
     return result
-
-
-def _show(report):
-    lines = [f"{report.packets} packets, {report.rate.mean_bps / 1e6:.6f} Mb/s, seconds deviate by "
-             f"{report.rate.deviation_max_packets:.2f} packets, {report.rate.null_share:.1%} null"]
-    tables = [("PAT", report.pat), ("SDT", report.sdt)] + [(f"PMT {n}", t) for n, t in report.pmt.items()]
-    lines += [f"{name}: {t.count}, longest interval {t.interval_max_ms:.0f} ms, versions {t.versions}" for name, t in tables]
-    for pid, p in report.pcr.items():
-        lines.append(f"PCR {pid:#06x}: {p.count}, interval {p.interval_mean_ms:.1f} ms, longest {p.interval_max_ms:.1f} ms, off the line of "
-                     f"{p.rate_bps:.1f} b/s by {p.accuracy_max_ns:.0f} ns at most, p99 {p.accuracy_p99_ns:.0f} ns, "
-                     f"{p.announced} discontinuities announced, {p.jumps} not")
-    for pid, t in report.times.items():
-        lines.append(f"{t.kind} {pid:#06x}: {t.units} units, DTS {t.ahead_min_ms:.1f} to {t.ahead_max_ms:.1f} ms ahead of the clock")
-    lines.append(f"sound and pictures at most {report.interleave_max_ms:.1f} ms apart")
-    if report.arrival:
-        a = report.arrival
-        lines.append(f"arrival: gaps p50 {a.gap_p50_ms:.2f}, p99 {a.gap_p99_ms:.2f}, max {a.gap_max_ms:.2f} ms; off the line p50 {a.line_p50_ms:.3f}, "
-                     f"p99 {a.line_p99_ms:.3f}, max {a.line_max_ms:.3f} ms; PCR p50 {a.pcr_p50_ms:.3f}, p99 {a.pcr_p99_ms:.3f}, max {a.pcr_max_ms:.3f} ms")
-    return "\n".join(lines)
 
 
 def main(arguments=None):
@@ -681,7 +421,7 @@ def main(arguments=None):
     if o.json:
         print(json.dumps({**report.to_dict(), "errors": errors}, indent=1))
     else:
-        print(_show(report))
+        print(show(report))
         for error in errors:
             print("error: " + error)
     return 1 if errors else 0

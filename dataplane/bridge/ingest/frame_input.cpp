@@ -155,19 +155,19 @@ void FrameInput::release() {
 std::int64_t FrameInput::even(Lane& lane, const hub::Frame& frame, std::int64_t time) {
   const auto& format = lane.track.audio;
   if (!format || format->sample_rate == 0 || format->samples_per_frame == 0) return time;
-  const auto counted = static_cast<std::int64_t>(lane.samples * std::uint64_t{mpegts::kTicksPerSecond} /
-                                                 format->sample_rate);
+  const auto counted =
+      static_cast<std::int64_t>(lane.samples * std::uint64_t{mpegts::kTicksPerSecond} / format->sample_rate);
   if (!lane.from || std::abs(*lane.from + counted - time) > kRounding) {
     lane.from = time;
     lane.samples = 0;
   } else {
     time = *lane.from + counted;
   }
-  const std::uint64_t of_frame = frame.duration > 0
-                                     ? (static_cast<std::uint64_t>(frame.duration) * format->sample_rate +
-                                        mpegts::kTicksPerSecond / 2) /
-                                           mpegts::kTicksPerSecond
-                                     : format->samples_per_frame;
+  const std::uint64_t of_frame =
+      frame.duration > 0
+          ? (static_cast<std::uint64_t>(frame.duration) * format->sample_rate + mpegts::kTicksPerSecond / 2) /
+                mpegts::kTicksPerSecond
+          : format->samples_per_frame;
   lane.samples += of_frame;
   return time;
 }

@@ -29,8 +29,9 @@ class FrameInput final : public hub::FrameSink {
   static constexpr std::int64_t kPatience = mpegts::kTicksPerSecond / 2;
   static constexpr std::size_t kMaxHeld = 512;
   static constexpr std::size_t kMaxTracks = 16;
-  // A source silent for so long gets what waits sent without it.
-  static constexpr std::int64_t kSilenceNs = 1'000'000'000;
+  // A source silent for so long gets what waits sent without it: in time for the usual remux.buffer of a
+  // second.
+  static constexpr std::int64_t kSilenceNs = 700'000'000;
 
   struct Service {
     std::uint16_t number = 1;
@@ -57,8 +58,8 @@ class FrameInput final : public hub::FrameSink {
   struct Counters {
     std::uint64_t frames = 0;
     std::uint64_t bytes = 0;
-    std::uint64_t unusable = 0;         // not whole, without configuration, or too long for their packing
-    std::uint64_t without_place = 0;    // of tracks that are left out
+    std::uint64_t unusable = 0;       // not whole, without configuration, or too long for their packing
+    std::uint64_t without_place = 0;  // of tracks that are left out
     std::uint64_t clock_jumps = 0;
   };
   Counters counters() const;

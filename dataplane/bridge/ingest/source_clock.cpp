@@ -5,7 +5,8 @@
 namespace headgate::bridge::ingest {
 namespace {
 
-constexpr std::int64_t kLeastStep = mpegts::kTicksPerSecond / 50;  // a picture further, however fast they come
+constexpr std::int64_t kLeastStep =
+    mpegts::kTicksPerSecond / 50;  // a picture further, however fast they come
 constexpr std::int64_t kBeforeNs = 2'000'000'000;
 
 std::int64_t ticks(std::int64_t ns) { return ns / 1000 * 27 + ns % 1000 * 27 / 1000; }

@@ -30,7 +30,7 @@ class SourceClock {
   // A stretch of the source's times that belong together.
   struct Stretch {
     std::int64_t offset = 0;
-    std::int64_t newest = 0;                      // DTS of the source
+    std::int64_t newest = 0;                       // DTS of the source
     std::map<std::size_t, std::int64_t> of_track;  // the same by track
     bool follows(std::size_t track, std::int64_t dts) const;
     std::int64_t take(std::size_t track, std::int64_t dts);

@@ -109,6 +109,7 @@ class HttpTsSource final : public ingest::Source {
       unpaced_ = true;
     }
     if (unpaced_) {
+      playing_.entry().status().details["pacing"] = "no PCR: as it comes";
       queue_->flush();
       queue_->advance(queue_->level(), give);
       return;
@@ -121,14 +122,15 @@ class HttpTsSource final : public ingest::Source {
     } else {
       speed_.on_level(queue_->level(), elapsed);
     }
-    if (!good_ && playing_.attached() && ended_.empty()) {
-      since_ = since_ == Clock::time_point{} ? now : since_;
-      if (now - since_ > kGood) {
-        good_ = true;
-        playing_.entry().status().details["pacing"] = fmt::format("PCR, {:.0f} b/s", queue_->bitrate());
-      }
-    } else if (!playing_.attached()) {
-      since_ = {};
+    note_good(now);
+  }
+
+  void note_good(Clock::time_point now) {
+    if (!playing_.attached()) {
+      since_ = now;
+    } else if (!good_ && now - since_ > kGood) {
+      good_ = true;
+      playing_.entry().status().details["pacing"] = fmt::format("PCR, {:.0f} b/s", queue_->bitrate());
     }
   }
 
@@ -143,7 +145,7 @@ class HttpTsSource final : public ingest::Source {
   std::uint64_t garbage_ = 0;
   bool unpaced_ = false;  // there is no PCR to go by
   bool good_ = false;
-  Clock::time_point since_{};
+  Clock::time_point since_{};  // attached
   Clock::time_point moved_{};  // when packets were last handed on
   Clock::time_point next_try_{};
   HttpClient client_;

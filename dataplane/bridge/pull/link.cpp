@@ -3,33 +3,22 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ssl.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/write.hpp>
 #include <optional>
 #include <utility>
+
+#include "dataplane/bridge/net/transport.h"
+#include "dataplane/bridge/tls/context.h"
 
 namespace headgate::bridge::pull {
 
 namespace asio = boost::asio;
-namespace ssl = asio::ssl;
 using asio::ip::tcp;
 using boost::system::error_code;
+using Status = net::Transport::Status;
 
 namespace {
-
-// Made for each connection: those last, and certificates may be replaced meanwhile.
-ssl::context client_context() {
-  ssl::context context(ssl::context::tls_client);
-  context.set_options(ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1);
-  error_code ignored;  // without authorities no certificate is believed, which is said then
-  context.set_default_verify_paths(ignored);
-  context.set_verify_mode(ssl::verify_peer);
-  return context;
-}
 
 class AsioLink final : public Link, public std::enable_shared_from_this<AsioLink> {
  public:
@@ -61,31 +50,22 @@ class AsioLink final : public Link, public std::enable_shared_from_this<AsioLink
 
   void write(std::string bytes, OnDone done) override {
     out_ = std::move(bytes);
-    auto written = [self = shared_from_this(), done = std::move(done)](error_code error, std::size_t) {
-      if (!self->closed_) done(error ? "the request was not taken: " + error.message() : "");
-    };
-    if (tls_) {
-      asio::async_write(*tls_, asio::buffer(out_), std::move(written));
-    } else {
-      asio::async_write(socket_, asio::buffer(out_), std::move(written));
-    }
+    sent_ = 0;
+    transport_->post([self = shared_from_this(), done = std::move(done)]() mutable {
+      if (!self->closed_) self->write_on(std::move(done));
+    });
   }
 
-  void read(std::function<void(const Read&)> done) override {
-    auto came = [self = shared_from_this(), done = std::move(done)](error_code error, std::size_t size) {
-      if (self->closed_) return;
-      Read read;
-      read.bytes = std::span(self->in_).first(size);
-      // A server that just drops the connection cuts TLS without saying so: whether something is missing is
-      // known from the answer itself.
-      read.end = error == asio::error::eof || error == ssl::error::stream_truncated;
-      if (error && !read.end) read.error = "the connection broke: " + error.message();
-      done(read);
-    };
-    if (tls_) {
-      tls_->async_read_some(asio::buffer(in_), std::move(came));
+  void read(OnRead done) override {
+    // What TLS has taken from the socket already makes the socket readable no more.
+    if (!drained_) {
+      transport_->post([self = shared_from_this(), done = std::move(done)]() mutable {
+        if (!self->closed_) self->try_read(std::move(done));
+      });
     } else {
-      socket_.async_read_some(asio::buffer(in_), std::move(came));
+      wait(Status::want_read, [self = shared_from_this(), done = std::move(done)]() mutable {
+        self->try_read(std::move(done));
+      });
     }
   }
 
@@ -96,6 +76,7 @@ class AsioLink final : public Link, public std::enable_shared_from_this<AsioLink
     limit_timer_.cancel();
     error_code ignored;
     socket_.close(ignored);
+    if (transport_) transport_->close();
   }
 
   const std::string& peer() const override { return peer_; }
@@ -141,37 +122,79 @@ class AsioLink final : public Link, public std::enable_shared_from_this<AsioLink
   void on_connected() {
     error_code ignored;
     socket_.set_option(tcp::no_delay(true), ignored);
-    if (!url_.tls) return finish("");
-    doing_ = "no end to the TLS handshake with " + peer_;
-    context_.emplace(client_context());
-    tls_.emplace(socket_, *context_);
-    error_code numeric;
-    asio::ip::make_address(url_.host, numeric);
-    // RFC 6066 3: names only.
-    if (numeric) SSL_set_tlsext_host_name(tls_->native_handle(), url_.host.c_str());
-    tls_->set_verify_callback(ssl::host_name_verification(url_.host));
-    tls_->async_handshake(ssl::stream_base::client, [self = shared_from_this()](error_code error) {
-      if (self->closed_ || !self->done_) return;
-      if (!error) return self->finish("");
-      const long verified = SSL_get_verify_result(self->tls_->native_handle());
-      std::string why = "TLS with " + self->url_.host + ": ";
-      if (error == ssl::error::stream_truncated || error == asio::error::eof) {
-        why += "the server ended the handshake";
-      } else if (verified != X509_V_OK) {
-        why +=
-            std::string("the certificate is not to be trusted: ") + X509_verify_cert_error_string(verified);
-      } else {
-        why += error.message();
-      }
-      self->finish(why);
-    });
+    std::unique_ptr<tls::Stream> tls;
+    if (url_.tls) {
+      // Made for each connection: those last, and authorities may be added meanwhile.
+      const auto context = tls::ClientContext::make();
+      if (!context) return finish("TLS with " + url_.host + ": " + context.error());
+      tls = (*context)->stream(socket_.native_handle(), url_.host);
+      if (!tls) return finish("TLS with " + url_.host + ": no memory");
+      doing_ = "no end to the TLS handshake with " + peer_;
+    }
+    transport_.emplace(std::move(socket_), std::move(tls));
+    shake_hands();
+  }
+
+  void shake_hands() {
+    const Status status = transport_->handshake();
+    switch (status) {
+      case Status::done:
+        return finish("");
+      case Status::closed:
+        return finish("TLS with " + url_.host + ": the server ended the handshake");
+      case Status::failed:
+        return finish("TLS with " + url_.host + ": " + transport_->error());
+      case Status::want_read:
+      case Status::want_write:
+        wait(status, [self = shared_from_this()] {
+          if (self->done_) self->shake_hands();
+        });
+    }
+  }
+
+  // For the socket; the link may be closed meanwhile.
+  void wait(Status wanted, std::function<void()> then) {
+    // A broken socket is ready as well: the call that follows says what is wrong.
+    auto ready = [self = shared_from_this(), then = std::move(then)](const error_code&) {
+      if (!self->closed_) then();
+    };
+    wanted == Status::want_write ? transport_->wait_writable(std::move(ready))
+                                 : transport_->wait_readable(std::move(ready));
+  }
+
+  void write_on(OnDone done) {
+    const iovec rest{out_.data() + sent_, out_.size() - sent_};
+    const net::Transport::Transfer took = transport_->write({&rest, 1});
+    sent_ += took.bytes;
+    if (took.status == Status::closed)
+      return done("the request was not taken: the server closed the connection");
+    if (took.status == Status::failed) return done("the request was not taken: " + transport_->error());
+    if (sent_ == out_.size() && !transport_->waiting()) return done("");
+    wait(took.status == Status::want_read ? Status::want_read : Status::want_write,
+         [self = shared_from_this(), done = std::move(done)]() mutable { self->write_on(std::move(done)); });
+  }
+
+  void try_read(OnRead done) {
+    const net::Transport::Transfer came = transport_->read(in_);
+    drained_ = came.status == Status::want_read || came.status == Status::want_write;
+    if (came.bytes == 0 && drained_) {
+      return wait(came.status, [self = shared_from_this(), done = std::move(done)]() mutable {
+        self->try_read(std::move(done));
+      });
+    }
+    Read read;
+    read.bytes = std::span(in_).first(came.bytes);
+    // A server that just drops the connection cuts TLS without saying so: whether something is missing is
+    // known from the answer itself.
+    read.end = came.status == Status::closed;
+    if (came.status == Status::failed) read.error = "the connection broke: " + transport_->error();
+    done(read);
   }
 
   tcp::socket socket_;
   asio::steady_timer next_timer_;
   asio::steady_timer limit_timer_;
-  std::optional<ssl::context> context_;
-  std::optional<ssl::stream<tcp::socket&>> tls_;
+  std::optional<net::Transport> transport_;  // once connected
   Url url_;
   OnDone done_;
   std::chrono::steady_clock::duration limit_{};
@@ -180,6 +203,8 @@ class AsioLink final : public Link, public std::enable_shared_from_this<AsioLink
   std::size_t attempt_ = 0;
   std::string peer_;
   std::string out_;
+  std::size_t sent_ = 0;  // of it
+  bool drained_ = true;   // nothing was left to read
   std::array<std::uint8_t, 64 * 1024> in_;
   bool closed_ = false;
 };

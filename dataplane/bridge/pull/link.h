@@ -30,7 +30,8 @@ class Link {
     bool end = false;                     // of the stream
     std::string error;
   };
-  virtual void read(std::function<void(const Read&)> done) = 0;
+  using OnRead = std::function<void(const Read&)>;
+  virtual void read(OnRead done) = 0;
   virtual void close() = 0;
   virtual const std::string& peer() const = 0;  // "203.0.113.7:443"
 };

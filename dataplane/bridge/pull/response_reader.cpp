@@ -196,6 +196,8 @@ ResponseReader::State ResponseReader::push(std::span<const std::uint8_t> bytes) 
 ResponseReader::State ResponseReader::finish() {
   if (impl_->state != State::reading) return impl_->state;
   if (!impl_->any) return impl_->fail("the server closed the connection without an answer");
+  // Only an interim answer came, or less than a word.
+  if (!impl_->parser->got_some()) return impl_->fail("the answer broke off");
   beast::error_code code;
   impl_->parser->put_eof(code);
   if (code) return impl_->fail(code);

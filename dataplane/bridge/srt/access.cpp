@@ -23,6 +23,7 @@ constexpr std::array<RefusalText, kRefusals> kTexts{{
     {1401, "wrong_key", "write r=CHANNEL?key=SECRET with the channel's key"},
     {1403, "too_many_guesses", "ten wrong keys or channels in a minute: wait a minute"},
     {1409, "conflict", "another publisher has the channel: stop it, or wait until it is silent for 1 s"},
+    {0, "silent_publisher", "it sent nothing for 30 s: cut off"},
     {0, "secret", "the passphrase is wrong, missing, or not wanted for this channel"},
 }};
 

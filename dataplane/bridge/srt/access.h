@@ -26,12 +26,14 @@ enum class Refusal : std::uint8_t {
   overload,
   wrong_key,
   too_many_guesses,
-  conflict,  // another publisher has the place
-  secret,    // libsrt's own: wrong passphrase, one missing, or one too many
+  conflict,          // another publisher has the place
+  silent_publisher,  // let in, and cut off
+  secret,            // libsrt's own: wrong passphrase, one missing, or one too many
 };
-inline constexpr std::size_t kRefusals = 10;
+inline constexpr std::size_t kRefusals = 11;
 
-// The code that the caller sees (SRT_REJX_...); 0 for `secret`, which libsrt answers itself.
+// The code that the caller sees (SRT_REJX_...); 0 for `secret`, which libsrt answers itself, and for who was
+// let in before.
 int reject_code(Refusal refusal);
 // One word, as in control/protocol/bridge_drops.h.
 const char* name_of(Refusal refusal);

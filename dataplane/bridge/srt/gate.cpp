@@ -43,8 +43,16 @@ bool set_option(SRTSOCKET socket, SRT_SOCKOPT name, int value) {
 }  // namespace
 
 Gate::Gate(std::size_t max_sessions, Say say, std::function<void()> wake)
-    : max_sessions_(max_sessions), say_(std::move(say)), wake_(std::move(wake)) {
-  table_.store(std::make_shared<const AccessTable>());
+    : max_sessions_(max_sessions), say_(std::move(say)), wake_(std::move(wake)) {}
+
+void Gate::set_table(std::shared_ptr<const AccessTable> table) {
+  const std::lock_guard lock(table_mutex_);
+  table_.swap(table);
+}
+
+std::shared_ptr<const AccessTable> Gate::table() const {
+  const std::lock_guard lock(table_mutex_);
+  return table_;
 }
 
 bool Gate::may_log() {
@@ -65,7 +73,7 @@ void Gate::refuse(Refusal refusal, const std::string& who, const std::string& st
 Decision Gate::judge(const std::string& listener, const sockaddr* peer, const char* stream_id) {
   const std::size_t sessions = players_.load(std::memory_order_relaxed) +
                                publishers_.load(std::memory_order_relaxed) + admissions_.size();
-  Decision decision = decide(*table_.load(), listener, stream_id, sessions, max_sessions_);
+  Decision decision = decide(*table(), listener, stream_id, sessions, max_sessions_);
   const auto refuse_as = [&](Refusal refusal) {
     decision.accepted = false;
     decision.refusal = refusal;

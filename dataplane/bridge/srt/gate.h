@@ -37,8 +37,8 @@ class Gate {
   using Say = std::function<void(std::string)>;
   Gate(std::size_t max_sessions, Say say, std::function<void()> wake);
 
-  void set_table(std::shared_ptr<const AccessTable> table) { table_.store(std::move(table)); }
-  std::shared_ptr<const AccessTable> table() const { return table_.load(); }
+  void set_table(std::shared_ptr<const AccessTable> table);
+  std::shared_ptr<const AccessTable> table() const;
   // 0: go on, -1: refused, with its code set at the socket.
   int admit(const std::string& listener, SRTSOCKET socket, const sockaddr* peer, const char* stream_id);
   std::vector<Admission> take_admissions();
@@ -60,7 +60,8 @@ class Gate {
   const std::size_t max_sessions_;
   Say say_;
   std::function<void()> wake_;
-  std::atomic<std::shared_ptr<const AccessTable>> table_;
+  mutable std::mutex table_mutex_;  // held for a copy
+  std::shared_ptr<const AccessTable> table_ = std::make_shared<const AccessTable>();
   std::array<std::atomic<std::uint64_t>, kRefusals> refused_{};
   std::atomic<std::size_t> players_{0};
   std::atomic<std::size_t> publishers_{0};

@@ -12,8 +12,9 @@
 namespace headgate::bridge::srt {
 namespace {
 
-constexpr int kMostAtOnce = 4096;            // messages of a connection before the next one's turn
-constexpr std::int64_t kTellGate = 100'000;  // us
+constexpr int kMostAtOnce = 4096;                 // messages of a connection before the next one's turn
+constexpr std::int64_t kMaxSilence = 30'000'000;  // us
+constexpr std::int64_t kTellGate = 100'000;       // us
 constexpr std::uint32_t kSequenceMask = 0x7fffffff;
 
 }  // namespace
@@ -78,16 +79,26 @@ void Intake::flush(Connection& connection) {
 }
 
 void Intake::measure_all(std::int64_t now_us) {
+  std::vector<ConnectionId> silent;
   for (auto& [id, connection] : connections_) {
-    if (connection->broken_us == 0) measure(*connection);
+    if (connection->broken_us != 0) continue;
+    measure(*connection);
+    if (now_us - connection->last_us > kMaxSilence) silent.push_back(id);
+  }
+  for (const ConnectionId id : silent) {
+    const SessionStats& stats = connections_.at(id)->stats;
+    if (connections_.at(id)->input == 0)
+      gate_->refuse(Refusal::silent_publisher, stats.address, stats.stream_id);
+    end(id, "nothing sent for 30 s", "nothing sent for 30 s: closed");
   }
   // Whose handshake libsrt ended had the wrong passphrase.
   for (auto& [input, port] : ports_) {
+    const InputId at = input;
     const std::lock_guard lock(port->door->mutex);
     std::erase_if(port->door->let_in, [&](const PortDoor::Knock& knock) {
       if (srt_getsockstate(knock.socket) < SRTS_BROKEN && now_us - knock.at_us < 3'000'000) return false;
       gate_->refuse(Refusal::secret, knock.address, "");
-      tell(Failed{port->input, knock.address + ": its passphrase is wrong or missing"});
+      tell(Failed{at, knock.address + ": its passphrase is wrong or missing"});
       return true;
     });
   }

@@ -188,7 +188,8 @@ void Server::release(const ingest::Entry& entry) {
 void Server::on_tick() {
   if (!impl_->arrivals) return;
   std::vector<std::string> channels;
-  for (const auto& [channel, wanted] : impl_->gate->table()->publishers) channels.push_back(channel);
+  const auto table = impl_->gate->table();
+  for (const auto& [channel, wanted] : table->publishers) channels.push_back(channel);
   impl_->arrivals->look_for_others(channels);
 }
 

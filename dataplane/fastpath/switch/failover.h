@@ -18,12 +18,12 @@ struct InputView {
   std::int64_t last_pat_ns = 0;
   std::int64_t last_pmt_ns = 0;
   std::int64_t last_pcr_ns = 0;
-  bool tables_expected = true;      // false: a stream that has no PMT we could look for
-  bool synchronous = true;          // the last packets began with 0x47
-  bool scrambled = false;           // the service's pictures (or its only sound) are scrambled now
+  bool tables_expected = true;  // false: a stream that has no PMT we could look for
+  bool synchronous = true;      // the last packets began with 0x47
+  bool scrambled = false;       // the service's pictures (or its only sound) are scrambled now
   std::uint64_t cc_errors = 0;
   std::uint64_t bitrate_bps = 0;
-  bool pid_missing = false;         // a PID of the PMT is silent
+  bool pid_missing = false;  // a PID of the PMT is silent
 };
 
 class Failover {
