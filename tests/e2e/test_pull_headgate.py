@@ -55,8 +55,10 @@ def check_rounds(file, received, tmp_path, least):
     wanted = [unit[0] for unit in ts.access_units(file, "v:0")]
     got = ts.access_units(path, "v:0")[1:-1]
     assert len(got) >= least
-    place = wanted.index(got[0][0])
-    assert [unit[0] for unit in got] == [wanted[(place + i) % len(wanted)] for i in range(len(got))]
+    # Pictures that stand still are coded alike: the first unit may have several places.
+    places = [place for place, unit in enumerate(wanted) if unit == got[0][0]]
+    ours = [unit[0] for unit in got]
+    assert any(ours == [wanted[(place + i) % len(wanted)] for i in range(len(ours))] for place in places)
     assert {step for _, step in ts.stamp_steps(got)} == {3600}
 
 
