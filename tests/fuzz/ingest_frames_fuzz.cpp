@@ -23,8 +23,9 @@ class Input {
     return value;
   }
   std::vector<std::uint8_t> bytes() {
-    const std::size_t size =
-        std::min<std::size_t>(std::size_t{byte()} * (byte() % 8 == 0 ? 40 : 1), left_.size());
+    const std::size_t wanted = byte();
+    const std::size_t times = byte() % 8 == 0 ? 40 : 1;
+    const std::size_t size = std::min(wanted * times, left_.size());
     const std::vector<std::uint8_t> out(left_.begin(), left_.begin() + static_cast<std::ptrdiff_t>(size));
     left_ = left_.subspan(size);
     return out;
