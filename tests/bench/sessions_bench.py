@@ -48,7 +48,8 @@ def popen(rig, *command, **kw):
 
 def end(*processes):
     for process in processes:
-        process.kill()
+        process.terminate()  # not kill: `timeout` would leave its child behind
+    for process in processes:
         process.wait()
 
 
