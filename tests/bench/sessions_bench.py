@@ -212,7 +212,7 @@ def bench_rate(rig, gateway, args, stream):
     time.sleep(20)
     capture.stop()
     end(encoder)
-    late = gateway.metric("headgate_channel_departure_late_max_seconds", channel="cam")
+    late = gateway.metric("headgate_departure_late_max_seconds", channel="cam")
     print("headgate, constant rate      p50 %.0f us, p99 %.0f us, most %.0f us off the line at the receiver" % deviations(capture.datagrams, rate),
           f"({len(capture.datagrams)} datagrams; latest departure {late * 1e6:.0f} us)", flush=True)
     capture = rig.capture("239.70.1.2", 5000)
