@@ -197,9 +197,12 @@ TEST_F(RtmpPushing, WaitsForMediaBeforeItConnects) {
   Studio studio(context);
   test::FakeEntry& entry = studio.add("stage");
   const auto port = listen(studio);
+  limits.silence = std::chrono::milliseconds(600);
   const auto push = to(port, "stage");
-  settle(300);
+  settle(200);
   EXPECT_EQ(push->status().state, push::PushState::waiting);
+  EXPECT_EQ(push->status().error, "") << "a channel that has just begun";
+  ASSERT_TRUE(run_until([&] { return !push->status().error.empty(); }));
   EXPECT_THAT(push->status().error, HasSubstr("nothing comes from the channel"));
   EXPECT_EQ(studio.server.connections(), 0U);
   air.pictures(30);

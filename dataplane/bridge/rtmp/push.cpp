@@ -132,8 +132,16 @@ class Sender : public std::enable_shared_from_this<Sender>, public hub::FrameSin
     if (stopped_ || feed_ == nullptr || connection_ != nullptr) return;
     if (!last_frame_ || Clock::now() - *last_frame_ > limits_.silence) {
       starved_ = true;
-      if (status_.error.empty()) status_.error = "nothing comes from the channel";
       enter(PushState::waiting);
+      if (!last_frame_ && Clock::now() - begun_ < limits_.silence) {
+        // A channel that has just begun is not silent yet.
+        retry_.expires_at(begun_ + limits_.silence);
+        retry_.async_wait([self = shared_from_this()](error_code cancelled) {
+          if (!cancelled) self->attempt();
+        });
+      } else if (status_.error.empty()) {
+        status_.error = "nothing comes from the channel";
+      }
       return;
     }
     enter(PushState::connecting);
@@ -200,6 +208,7 @@ class Sender : public std::enable_shared_from_this<Sender>, public hub::FrameSin
   std::shared_ptr<ClientConnection> connection_;
   std::unique_ptr<ChannelStream> stream_;  // while the target takes it
   std::optional<Clock::time_point> last_frame_;
+  Clock::time_point begun_ = Clock::now();
   Clock::time_point started_;
   std::uint64_t counted_bytes_ = 0;
   std::uint64_t counted_skipped_ = 0;
