@@ -402,6 +402,12 @@ void about_http(Writer& out, const GatewayView& view) {
     if (const auto count = counter_of(rtmp, about.name))
       out.sample({{"reason", std::string(about.name)}}, *count);
   }
+  const nlohmann::json& srt = member(member(view.bridge_status, "srt"), "refused");
+  out.family("headgate_srt_refused_total", "counter", "SRT callers refused or cut off, by reason.");
+  for (const protocol::BridgeReason& about : protocol::kSrtRefusals) {
+    if (const auto count = counter_of(srt, about.name))
+      out.sample({{"reason", std::string(about.name)}}, *count);
+  }
 }
 
 void about_interfaces(Writer& out, const Snapshot& snapshot) {

@@ -47,6 +47,7 @@ GatewayView view_with_outputs() {
      "left_out": [{"pid": 260, "kind": "ac3", "reason": "RTMP has no AC-3"}]},
     {"protocol": "http-ts", "sessions": 4, "bytes": 500, "left_out": []}])");
   view.output_bitrates[{"news", "rtmp"}] = 4'000'000;
+  view.bridge_status["srt"]["refused"]["wrong_key"] = 5;
   return view;
 }
 
@@ -55,6 +56,7 @@ TEST(Metrics, CountSessionsAndBytesByOutput) {
   for (const char* line : {"headgate_sessions{channel=\"news\",output=\"hls\",protocol=\"hls\"} 3\n",
                            "headgate_sessions{channel=\"news\",output=\"http-ts\",protocol=\"http-ts\"} 4\n",
                            "headgate_sessions{channel=\"news\",output=\"rtmp\",protocol=\"rtmp\"} 2\n",
+                           "headgate_srt_refused_total{reason=\"wrong_key\"} 5\n",
                            "headgate_output_bytes_total{channel=\"news\",output=\"rtmp\"} 1000\n",
                            "headgate_output_bytes_total{channel=\"news\",output=\"http-ts\"} 500\n"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line;
