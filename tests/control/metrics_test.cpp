@@ -47,7 +47,7 @@ GatewayView view_with_outputs() {
      "left_out": [{"pid": 260, "kind": "ac3", "reason": "RTMP has no AC-3"}]},
     {"protocol": "http-ts", "sessions": 4, "bytes": 500, "left_out": []}])");
   view.output_bitrates[{"news", "rtmp"}] = 4'000'000;
-  view.bridge_status["srt"]["refused"]["wrong_key"] = 5;
+  view.bridge_status["srt"]["refused"]["wrong_key"] = 5U;
   return view;
 }
 
