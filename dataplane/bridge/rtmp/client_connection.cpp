@@ -32,8 +32,7 @@ constexpr int kUnsentBytes = 128 * 1024;
 ClientConnection::ClientConnection(asio::io_context& context, const Url& url, Client::Purpose purpose,
                                    ClientHost& host, std::uint64_t filling, const ClientLimits& limits,
                                    OnOver on_over)
-    : context_(context),
-      url_(url),
+    : url_(url),
       purpose_(purpose),
       host_(host),
       filling_(filling),

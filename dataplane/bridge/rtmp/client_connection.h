@@ -48,7 +48,6 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   void end(const std::string& error);
   void check();
 
-  boost::asio::io_context& context_;
   Url url_;
   Client::Purpose purpose_;
   ClientHost& host_;
