@@ -80,7 +80,6 @@ TEST(Splicer, KeepsTheDistanceBetweenPcrAndTimeStamps) {
   Rig rig(2);
   rig.want_at(1000, 1);
   rig.run({first_source().run(0, 4000), b.run(1, 4000)}, 4000);
-  std::optional<std::uint64_t> pcr;
   int seen = 0;
   for (const Timed& t : rig.out) {
     const TsPacket p = view(t.packet);
