@@ -1,4 +1,5 @@
 """srt_serve and the programs that talk to it: srt-live-transmit both ways, libsrt itself."""
+import atexit
 import ctypes
 import ctypes.util
 import json
@@ -162,7 +163,9 @@ class Caller:
 
     def __init__(self):
         self.lib = ctypes.CDLL(ctypes.util.find_library("srt") or "libsrt.so.1.5")
+        # Its threads must have ended when the interpreter takes the library's memory down. Counted: one end for each beginning.
         self.lib.srt_startup()
+        atexit.register(self.lib.srt_cleanup)
         self.lib.srt_setloglevel(0)
 
     def refusal(self, port, stream_id, passphrase=b"", window=0):
