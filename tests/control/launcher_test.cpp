@@ -132,8 +132,14 @@ TEST_F(LauncherTest, KillsAControlThatFallsSilent) {
   control_mode = "ping";
   start();
   ASSERT_TRUE(eventually([&] { return pid_of("control") != 0; }));
-  std::this_thread::sleep_for(1500ms);  // three times the bound: one that speaks lives on
+  // One that speaks lives on: three times the bound, by its own start.
   const pid_t control = pid_of("control");
+  EXPECT_TRUE(eventually([&] {
+    const auto age = std::chrono::system_clock::now().time_since_epoch() -
+                     std::chrono::nanoseconds(status("control").started_unix_ns);
+    return age >= 3 * hang_bound;
+  }));
+  EXPECT_EQ(pid_of("control"), control);
   EXPECT_EQ(status("control").deaths, 0U);
   ::kill(control, SIGSTOP);
   EXPECT_TRUE(eventually([&] { return pid_of("control") != 0 && pid_of("control") != control; }));
