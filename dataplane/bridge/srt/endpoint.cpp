@@ -8,7 +8,6 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 
 namespace headgate::bridge::srt {
@@ -31,24 +30,9 @@ sock_filter branch(unsigned code, std::uint32_t k, std::uint8_t yes, std::uint8_
 }  // namespace
 
 tl::expected<HostPort, std::string> parse_host_port(std::string_view text) {
-  const auto failure = [&](const char* why) {
-    return tl::unexpected(fmt::format("address \"{}\": {}", text, why));
-  };
-  const std::size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos) return failure("write HOST:PORT");
-  std::string_view host = text.substr(0, colon);
-  const std::string_view port = text.substr(colon + 1);
-  HostPort out;
-  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), out.port);
-  if (port.empty() || error != std::errc{} || end != port.data() + port.size())
-    return failure("the port is no number up to 65535");
-  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
-  } else if (host.find(':') != std::string_view::npos) {
-    return failure("write an IPv6 address in brackets");
-  }
-  out.host = host;
-  return out;
+  auto parts = net::split_host_port(text);
+  if (!parts) return tl::unexpected(fmt::format("address \"{}\": {}", text, parts.error()));
+  return parts;
 }
 
 std::optional<Endpoint> numeric_endpoint(const std::string& host, std::uint16_t port) {

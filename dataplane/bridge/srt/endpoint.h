@@ -16,6 +16,8 @@
 
 #include <tl/expected.hpp>
 
+#include "dataplane/bridge/net/host_port.h"
+
 namespace headgate::bridge::srt {
 
 // What the flow window of a handshake may be, in packets: libsrt keeps 24 bytes for each.
@@ -31,11 +33,8 @@ struct Endpoint {
   int family() const { return storage.ss_family; }
 };
 
-struct HostPort {
-  std::string host;  // without brackets; "" where only a port was given
-  std::uint16_t port = 0;
-};
-// "HOST:PORT", "[2001:db8::1]:9000", ":9000".
+using net::HostPort;
+// As net::split_host_port(); the error names the address.
 tl::expected<HostPort, std::string> parse_host_port(std::string_view text);
 // Null: the host is a name.
 std::optional<Endpoint> numeric_endpoint(const std::string& host, std::uint16_t port);
