@@ -19,7 +19,7 @@ struct Free {
 };
 using Bio = std::unique_ptr<BIO, Free>;
 using Certificate = std::unique_ptr<X509, Free>;
-using Key = std::unique_ptr<EVP_PKEY, Free>;
+using PrivateKey = std::unique_ptr<EVP_PKEY, Free>;
 
 Bio bio_of(const std::string& text) {
   return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
@@ -48,7 +48,7 @@ tl::expected<void, PemError> check_pair(const std::string& certificate, const st
     return wrong(false, "holds no certificate in PEM form: it begins with -----BEGIN CERTIFICATE-----");
   const Bio bio = bio_of(key);
   bool encrypted = false;
-  const Key secret(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, &encrypted));
+  const PrivateKey secret(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, &encrypted));
   if (!secret && encrypted)
     return wrong(true, "is encrypted: take the passphrase off with openssl pkey -in FILE -out FILE");
   if (!secret)

@@ -205,7 +205,7 @@ const Table<NodeDraft>& fastpath_table() {
   return kTable;
 }
 
-const Table<HttpDraft>& http_table() {
+const Table<HttpDraft>& http_server_table() {
   static const Table<HttpDraft> kTable{
       "servers.http",
       {required(text<HttpDraft>("listen", &HttpDraft::listen, check_listen, "",
@@ -230,7 +230,7 @@ void read_legacy(Report& report, const Value& value, RtmpDraft&) {
   }
 }
 
-const Table<RtmpDraft>& rtmp_table() {
+const Table<RtmpDraft>& rtmp_server_table() {
   using D = RtmpDraft;
   static const Table<D> kTable{"servers.rtmp",
                                {required(text<D>("listen", &D::listen, check_listen, "",
@@ -240,7 +240,7 @@ const Table<RtmpDraft>& rtmp_table() {
   return kTable;
 }
 
-const Table<RtmpsDraft>& rtmps_table() {
+const Table<RtmpsDraft>& rtmps_server_table() {
   using D = RtmpsDraft;
   static const Table<D> kTable{
       "servers.rtmps",
@@ -257,7 +257,7 @@ const Table<RtmpsDraft>& rtmps_table() {
   return kTable;
 }
 
-const Table<SrtDraft>& srt_table() {
+const Table<SrtDraft>& srt_server_table() {
   using D = SrtDraft;
   using std::chrono::milliseconds;
   static const Table<D> kTable{
@@ -274,7 +274,7 @@ const Table<SrtDraft>& srt_table() {
   return kTable;
 }
 
-const Table<AdminDraft>& admin_table() {
+const Table<AdminDraft>& admin_server_table() {
   using D = AdminDraft;
   static const Table<D> kTable{
       "servers.admin",
@@ -289,41 +289,41 @@ const Table<ServersDraft>& servers_table() {
   using D = ServersDraft;
   static const Table<D> kTable{
       "servers",
-      {tables<D>("http", Key::Shape::one_or_list, http_table(), "HTTP for players; a map or a list of maps",
+      {tables<D>("http", Key::Shape::one_or_list, http_server_table(), "HTTP for players; a map or a list of maps",
                  [](Report& report, const Value& value, D& out) {
                    for (const Value* item : one_or_list(value)) {
-                     read_table(report, *item, http_table(), out.http.emplace_back());
+                     read_table(report, *item, http_server_table(), out.http.emplace_back());
                    }
                  }),
-       tables<D>("admin", Key::Shape::one_or_list, admin_table(), "metrics and health",
+       tables<D>("admin", Key::Shape::one_or_list, admin_server_table(), "metrics and health",
                  [](Report& report, const Value& value, D& out) {
                    for (const Value* item : one_or_list(value)) {
                      if (out.admin) {
                        report.error(item->place, "a second admin server is not supported yet");
                        break;
                      }
-                     read_table(report, *item, admin_table(), out.admin.emplace());
+                     read_table(report, *item, admin_server_table(), out.admin.emplace());
                    }
                  }),
-       tables<D>("rtmp", Key::Shape::one_or_list, rtmp_table(),
+       tables<D>("rtmp", Key::Shape::one_or_list, rtmp_server_table(),
                  "RTMP for players and encoders; a map or a list of maps",
                  [](Report& report, const Value& value, D& out) {
                    for (const Value* item : one_or_list(value)) {
-                     read_table(report, *item, rtmp_table(), out.rtmp.emplace_back());
+                     read_table(report, *item, rtmp_server_table(), out.rtmp.emplace_back());
                    }
                  }),
-       tables<D>("srt", Key::Shape::one_or_list, srt_table(),
+       tables<D>("srt", Key::Shape::one_or_list, srt_server_table(),
                  "SRT for players and encoders; a map or a list of maps",
                  [](Report& report, const Value& value, D& out) {
                    for (const Value* item : one_or_list(value)) {
-                     read_table(report, *item, srt_table(), out.srt.emplace_back());
+                     read_table(report, *item, srt_server_table(), out.srt.emplace_back());
                    }
                  }),
-       tables<D>("rtmps", Key::Shape::one_or_list, rtmps_table(),
+       tables<D>("rtmps", Key::Shape::one_or_list, rtmps_server_table(),
                  "RTMP over TLS for players and encoders; a map or a list of maps",
                  [](Report& report, const Value& value, D& out) {
                    for (const Value* item : one_or_list(value)) {
-                     read_table(report, *item, rtmps_table(), out.rtmps.emplace_back());
+                     read_table(report, *item, rtmps_server_table(), out.rtmps.emplace_back());
                    }
                  }),
        refused<D>("https")}};

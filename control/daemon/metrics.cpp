@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "control/daemon/read_json.h"
 #include "control/daemon/view.h"
 #include "control/protocol/bridge_drops.h"
 
@@ -297,26 +298,11 @@ void add_way_drops(Writer& out, const GatewayView& view) {
   }
 }
 
-// A counter in the bridge's status, which is another process's: anything else counts as absent.
-std::optional<std::uint64_t> counter_of(const nlohmann::json& object, std::string_view name) {
-  if (!object.is_object()) return std::nullopt;
-  const auto found = object.find(std::string(name));
-  if (found == object.end() || !found->is_number_unsigned()) return std::nullopt;
-  return found->get<std::uint64_t>();
-}
-
-const nlohmann::json& member(const nlohmann::json& object, const char* name) {
-  static const nlohmann::json kNone;
-  if (!object.is_object()) return kNone;
-  const auto found = object.find(name);
-  return found == object.end() ? kNone : *found;
-}
-
 // As for inputs: of a channel only what has happened.
 void add_bridge_drops(Writer& out, const GatewayView& view) {
   const nlohmann::json& channels = member(view.bridge_status, "channels");
   for (const config::Channel& channel : view.model->channels) {
-    const nlohmann::json& drops = member(member(channels, channel.id.c_str()), "drops");
+    const nlohmann::json& drops = member(member(channels, channel.id), "drops");
     for (const protocol::BridgeReason& about : protocol::kBridgeDrops) {
       if (const auto count = counter_of(drops, about.name); count && *count != 0)
         out.sample({{"channel", channel.id},
@@ -362,13 +348,13 @@ void about_hls(Writer& out, const GatewayView& view) {
   for (const HlsCounter& counter : kHlsCounters) {
     out.family(counter.name, "counter", counter.help);
     for (const config::Channel& channel : view.model->channels) {
-      const nlohmann::json& hls = member(member(channels, channel.id.c_str()), "hls");
+      const nlohmann::json& hls = member(member(channels, channel.id), "hls");
       if (const auto count = counter_of(hls, counter.key)) out.sample({{"channel", channel.id}}, *count);
     }
   }
   out.family("headgate_bridge_ring_gaps_total", "counter", "Times that the bridge missed slots of the ring.");
   for (const config::Channel& channel : view.model->channels) {
-    if (const auto count = counter_of(member(channels, channel.id.c_str()), "ring_gaps"))
+    if (const auto count = counter_of(member(channels, channel.id), "ring_gaps"))
       out.sample({{"channel", channel.id}}, *count);
   }
 }

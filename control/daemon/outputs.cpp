@@ -4,43 +4,18 @@
 
 #include <algorithm>
 
+#include "control/daemon/read_json.h"
+
 namespace headgate::control {
 namespace {
 
 using nlohmann::json;
 
-// The status is another process's: what is not as it should be counts as absent.
-std::optional<std::uint64_t> count_of(const json& object, const char* name) {
-  if (!object.is_object()) return std::nullopt;
-  const auto found = object.find(name);
-  if (found == object.end() || !found->is_number_unsigned()) return std::nullopt;
-  return found->get<std::uint64_t>();
-}
-
-std::string text_of(const json& object, const char* name) {
-  if (!object.is_object()) return "";
-  const auto found = object.find(name);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
-const json& member(const json& object, const char* name) {
-  static const json kNone;
-  if (!object.is_object()) return kNone;
-  const auto found = object.find(name);
-  return found == object.end() ? kNone : *found;
-}
-
-const json& list(const json& bridge_channel, const char* name) {
-  static const json kEmpty = json::array();
-  const json& entries = member(bridge_channel, name);
-  return entries.is_array() ? entries : kEmpty;
-}
-
 void read_left_out(const json& entries, ServedOutput& out) {
   if (!entries.is_array()) return;
   for (const json& entry : entries)
     out.left_out.push_back(
-        {count_of(entry, "pid").value_or(0), text_of(entry, "kind"), text_of(entry, "reason")});
+        {count_of(entry, "pid"), text_of(entry, "kind"), text_of(entry, "reason")});
 }
 
 // "HOST:1935" where the server takes any address of this machine, else the one it takes.
@@ -88,7 +63,7 @@ std::vector<ServedOutput> served_outputs(const config::Node& node, const config:
     out.protocol = protocol;
     if (protocol == "hls") {
       add_addresses(node.http, "http://{}/{}/index.m3u8", channel.id, out);
-      out.sessions = count_of(member(bridge_channel, "hls"), "viewers");
+      out.sessions = counter_of(member(bridge_channel, "hls"), "viewers");
     } else if (protocol == "http-ts") {
       add_addresses(node.http, "http://{}/{}/stream.ts", channel.id, out);
     } else if (protocol == "rtmp") {
@@ -99,8 +74,8 @@ std::vector<ServedOutput> served_outputs(const config::Node& node, const config:
     }
     for (const json& entry : list(bridge_channel, "outputs")) {
       if (text_of(entry, "protocol") != protocol) continue;
-      if (const auto sessions = count_of(entry, "sessions")) out.sessions = sessions;
-      out.bytes = count_of(entry, "bytes");
+      if (const auto sessions = counter_of(entry, "sessions")) out.sessions = sessions;
+      out.bytes = counter_of(entry, "bytes");
       read_left_out(member(entry, "left_out"), out);
     }
     result.push_back(std::move(out));
@@ -173,11 +148,11 @@ void OutputRates::update(const json& bridge_status, std::int64_t now_ns) {
   std::map<Key, std::uint64_t> rates;
   for (const auto& [id, channel] : member(bridge_status, "channels").items()) {
     for (const json& output : list(channel, "outputs")) {
-      if (const auto bytes = count_of(output, "bytes"))
+      if (const auto bytes = counter_of(output, "bytes"))
         add({id, text_of(output, "protocol")}, *bytes, now_ns, bases, rates);
     }
     for (const json& push : list(channel, "pushes")) {
-      if (const auto bytes = count_of(push, "bytes"))
+      if (const auto bytes = counter_of(push, "bytes"))
         add({id, text_of(push, "url")}, *bytes, now_ns, bases, rates);
     }
   }

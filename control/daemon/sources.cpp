@@ -5,47 +5,12 @@
 #include <algorithm>
 
 #include "control/daemon/channel_monitor.h"
+#include "control/daemon/read_json.h"
 
 namespace headgate::control {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::size_t kLongest = 400;
-
-const json& member(const json& object, const char* name) {
-  static const json kNone;
-  if (!object.is_object()) return kNone;
-  const auto found = object.find(name);
-  return found == object.end() ? kNone : *found;
-}
-
-const json& list(const json& object, const char* name) {
-  static const json kEmpty = json::array();
-  const json& found = member(object, name);
-  return found.is_array() ? found : kEmpty;
-}
-
-std::string line(std::string text) {
-  text.resize(std::min(text.size(), kLongest));
-  std::erase_if(text, [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; });
-  return text;
-}
-
-std::string text_of(const json& object, const char* name) {
-  const json& found = member(object, name);
-  return found.is_string() ? line(found.get<std::string>()) : "";
-}
-
-std::uint64_t count_of(const json& object, const char* name) {
-  const json& found = member(object, name);
-  return found.is_number_unsigned() ? found.get<std::uint64_t>() : 0;
-}
-
-std::int64_t time_of(const json& object, const char* name) {
-  const json& found = member(object, name);
-  return found.is_number_integer() ? found.get<std::int64_t>() : 0;
-}
 
 std::vector<LeftOut> left_out_of(const json& object) {
   std::vector<LeftOut> tracks;
@@ -55,7 +20,7 @@ std::vector<LeftOut> left_out_of(const json& object) {
 }
 
 const json& channel_of(const json& bridge_status, const std::string& id) {
-  return member(member(bridge_status, "channels"), id.c_str());
+  return member(member(bridge_status, "channels"), id);
 }
 
 const std::vector<SourceView>& sources_of(const Sources& sources, const std::string& channel) {

@@ -16,7 +16,7 @@ static_assert(Counter::is_always_lock_free);
 
 namespace {
 
-tl::unexpected<std::string> failure(const std::string& what, const std::string& path) {
+tl::unexpected<std::string> page_error(const std::string& what, const std::string& path) {
   return tl::unexpected<std::string>(what + " " + path + ": " + std::strerror(errno));
 }
 
@@ -49,31 +49,31 @@ tl::expected<StatsMapping, std::string> StatsMapping::create(const std::string& 
   const std::string temporary = path + ".new";
   ::unlink(temporary.c_str());
   const Descriptor file(::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640));
-  if (file.get() < 0) return failure("can't create", temporary);
+  if (file.get() < 0) return page_error("can't create", temporary);
   // Allocated now: a full tmpfs must be an error here, not SIGBUS at some later count, or at a look of the
   // reader, for a look at a hole of a tmpfs file allocates it too.
   if (const int error = ::posix_fallocate(file.get(), 0, sizeof(StatsPage)); error != 0) {
     errno = error;
-    auto failed = failure("can't allocate " + std::to_string(sizeof(StatsPage)) + " bytes for", temporary);
+    auto failed = page_error("can't allocate " + std::to_string(sizeof(StatsPage)) + " bytes for", temporary);
     ::unlink(temporary.c_str());
     return failed;
   }
   void* memory = ::mmap(nullptr, sizeof(StatsPage), PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
-  if (memory == MAP_FAILED) return failure("can't map", temporary);
+  if (memory == MAP_FAILED) return page_error("can't map", temporary);
   StatsMapping mapping;
   mapping.page_ = static_cast<StatsPage*>(memory);
   begin(*mapping.page_);
   struct stat status {};
-  if (::fstat(file.get(), &status) != 0) return failure("can't stat", temporary);
+  if (::fstat(file.get(), &status) != 0) return page_error("can't stat", temporary);
   mapping.inode_ = status.st_ino;
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return failure("can't rename to", path);
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return page_error("can't rename to", path);
   return mapping;
 }
 
 tl::expected<StatsMapping, std::string> StatsMapping::create_unshared() {
   void* memory =
       ::mmap(nullptr, sizeof(StatsPage), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return failure("can't map", "a counter page");
+  if (memory == MAP_FAILED) return page_error("can't map", "a counter page");
   StatsMapping mapping;
   mapping.page_ = static_cast<StatsPage*>(memory);
   begin(*mapping.page_);
@@ -82,16 +82,16 @@ tl::expected<StatsMapping, std::string> StatsMapping::create_unshared() {
 
 tl::expected<StatsMapping, std::string> StatsMapping::open_read_only(const std::string& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.get() < 0) return failure("can't open", path);
+  if (file.get() < 0) return page_error("can't open", path);
   struct stat status {};
-  if (::fstat(file.get(), &status) != 0) return failure("can't stat", path);
+  if (::fstat(file.get(), &status) != 0) return page_error("can't stat", path);
   if (static_cast<std::uint64_t>(status.st_size) != sizeof(StatsPage)) {
     return tl::unexpected<std::string>(path + ": " + std::to_string(status.st_size) +
                                        " bytes, a counter page has " + std::to_string(sizeof(StatsPage)) +
                                        "; written by another version?");
   }
   void* memory = ::mmap(nullptr, sizeof(StatsPage), PROT_READ, MAP_SHARED, file.get(), 0);
-  if (memory == MAP_FAILED) return failure("can't map", path);
+  if (memory == MAP_FAILED) return page_error("can't map", path);
   StatsMapping mapping;
   mapping.page_ = static_cast<StatsPage*>(memory);
   mapping.inode_ = status.st_ino;

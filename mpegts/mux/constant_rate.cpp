@@ -23,6 +23,10 @@ constexpr auto kModulus = static_cast<std::int64_t>(kPcrModulus);
 // A PCR farther than this from where the stream's clock is expected has jumped.
 constexpr std::int64_t kJump = kTicksPerSecond / 10;
 constexpr std::size_t kPcrPids = 16;
+// Between two PCRs of the stream's own, those of a source that sends fewer are put where a null packet would be, and
+// before another packet so late that the next position could be beyond 35 ms.
+constexpr std::int64_t kPcrDue = 25 * kTicksPerSecond / 1000;
+constexpr std::int64_t kPcrLate = 33 * kTicksPerSecond / 1000;
 // The grid's clock follows the stream's as a loop of second order, critically damped, of this many seconds.
 constexpr double kFollow = 50;
 constexpr double kSmooth = 5;
@@ -60,6 +64,17 @@ void write_pcr(std::uint8_t* packet, std::int64_t ticks) noexcept {
   packet[10] = static_cast<std::uint8_t>((base & 1) << 7 | 0x7E | extension >> 8);
   packet[11] = static_cast<std::uint8_t>(extension);
 }
+
+// A packet that carries a PCR and nothing else; PID, counter and value are filled in.
+constexpr std::array<std::uint8_t, kPacketSize> pcr_packet() noexcept {
+  std::array<std::uint8_t, kPacketSize> packet{};
+  for (auto& byte : packet) byte = 0xFF;
+  packet[0] = kSyncByte;
+  packet[4] = kPacketSize - 5;  // adaptation_field_length: all of it
+  packet[5] = 0x10;             // PCR_flag
+  return packet;
+}
+constexpr auto kPcrPacket = pcr_packet();
 
 enum class Rank : std::uint8_t { data, media, tables };  // data: also what no packet has told yet
 
@@ -160,6 +175,8 @@ struct ConstantRate::Impl {
   void push(std::span<const std::uint8_t, kPacketSize> bytes, std::int64_t due_ns) noexcept;
   bool pop(std::int64_t now, Datagram& out) noexcept;
   void fill(std::uint8_t* to) noexcept;
+  bool wants_pcr(std::int64_t tick, bool free) const noexcept;
+  void note_sent(const std::uint8_t* packet, const Waiting& entry, std::int64_t tick) noexcept;
   std::int64_t next_departure() const noexcept {
     return started && !silent ? map.to_ns(grid.ahead(kDatagram - 1)) : kNever;
   }
@@ -174,6 +191,14 @@ struct ConstantRate::Impl {
   std::array<PcrPid, kPcrPids> pcr_pids{};
   std::size_t next_pcr_pid = 0;
   Counters counters;
+
+  struct Sent {
+    std::optional<Pid> pid;        // whose PCRs are completed: the leader's
+    std::uint8_t counter = 0;      // of its latest packet
+    std::int64_t offset = 0;       // of its latest PCR
+    std::int64_t tick = 0;         // of that, or of one that was put in since
+    std::int64_t source_tick = 0;  // of that
+  } sent;
 
   bool started = false;
   bool silent = false;
@@ -317,11 +342,36 @@ void ConstantRate::Impl::push(std::span<const std::uint8_t, kPacketSize> bytes,
   ++count;
 }
 
+// `free`: nothing else is due. A PID without PCRs of its own for a second gets none of ours.
+bool ConstantRate::Impl::wants_pcr(std::int64_t tick, bool free) const noexcept {
+  if (!sent.pid || tick - sent.source_tick > kTicksPerSecond) return false;
+  const std::int64_t since = tick - sent.tick;
+  return free ? since >= kPcrDue : since >= kPcrLate && count < max / 2;
+}
+
+void ConstantRate::Impl::note_sent(const std::uint8_t* packet, const Waiting& entry, std::int64_t tick) noexcept {
+  const Pid pid = TsPacket(std::span<const std::uint8_t, kPacketSize>(packet, kPacketSize)).pid();
+  if (entry.restamp && leader == pid) sent = {pid, 0, entry.offset, tick, tick};
+  if (sent.pid == pid) sent.counter = packet[3] & 0x0F;
+}
+
 // The packet of the next position.
 void ConstantRate::Impl::fill(std::uint8_t* to) noexcept {
   const std::int64_t tick = grid.tick();
   grid.advance();
-  if (count == 0 || queue[first].due > tick) {
+  const bool free = count == 0 || queue[first].due > tick;
+  if (wants_pcr(tick, free)) {
+    // Without payload the continuity counter stands still (2.4.3.3).
+    std::memcpy(to, kPcrPacket.data(), kPacketSize);
+    to[1] = static_cast<std::uint8_t>(sent.pid->value >> 8);
+    to[2] = static_cast<std::uint8_t>(sent.pid->value);
+    to[3] = static_cast<std::uint8_t>(0x20 | sent.counter);
+    write_pcr(to, tick + sent.offset);
+    sent.tick = tick;
+    ++counters.nulls;
+    return;
+  }
+  if (free) {
     std::memcpy(to, kNullPacket.data(), kPacketSize);
     ++counters.nulls;
     return;
@@ -329,6 +379,7 @@ void ConstantRate::Impl::fill(std::uint8_t* to) noexcept {
   const Waiting& entry = queue[first];
   std::memcpy(to, entry.bytes.data(), kPacketSize);
   if (entry.restamp) write_pcr(to, tick + entry.offset);
+  note_sent(to, entry, tick);
   ++counters.packets;
   first = --count == 0 ? 0 : (first + 1) % max;
 }

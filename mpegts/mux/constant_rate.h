@@ -1,5 +1,6 @@
 // Sends a single-program stream at a constant rate: null packets between its own, each PCR restamped to the
-// position it leaves at (error at most a tick of 27 MHz). The rate is that of the stream's own clock, which
+// position it leaves at (error at most a tick of 27 MHz), and further PCRs where its own are more than 35 ms
+// apart. The rate is that of the stream's own clock, which
 // is followed slowly, so the mean rate never drifts against the source. docs/pacing.md tells the rules.
 // References: ISO/IEC 13818-1:2022 2.4.2.2, 2.4.3.5; TR 101 290 5.3.2 (PCR accuracy). Threading: owned by one
 // thread; push() and pop() don't allocate. Memory: `max_packets` packets, kept from the constructor on.
@@ -41,7 +42,7 @@ class ConstantRate {
 
   struct Counters {
     std::uint64_t packets = 0;  // of the stream, sent
-    std::uint64_t nulls = 0;    // put in between
+    std::uint64_t nulls = 0;    // put in between, packets that carry a PCR alone among them
     std::uint64_t dropped = 0;  // the stream is faster than the rate
     std::uint64_t waiting = 0;  // now
   };

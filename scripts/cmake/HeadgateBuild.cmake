@@ -1,7 +1,8 @@
-# Compiler settings and the three helper functions that every module uses:
+# Compiler settings and the helper functions that every module uses:
 #   headgate_library(NAME SOURCES ... [DEPS ...] [PRIVATE_DEPS ...])   a static library, headgate::NAME
 #   headgate_program(NAME SOURCES ... DEPS ...)                       bin/NAME; scripts/package installs it
 #   headgate_test(NAME SOURCES ... DEPS ...)                          a GoogleTest binary, registered with ctest
+#   headgate_test_program(NAME SOURCES ... DEPS ...)                  bin/NAME, that tests and benches start; never installed
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
@@ -52,6 +53,11 @@ if(HEADGATE_FUZZ)
   add_link_options(-fsanitize=address,undefined)
 endif()
 
+# The release preset compiles the folders that say so (`set(CMAKE_UNITY_BUILD ${HEADGATE_UNITY})`) eight sources at a
+# time, for reading Boost's and JSON's headers is most of their time. What runs on the hot path is compiled by itself.
+option(HEADGATE_UNITY "Compile several sources of control, bridge and their tests at once" OFF)
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
+
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(OpenSSL REQUIRED)
@@ -84,10 +90,17 @@ function(headgate_program name)
   target_link_libraries(${name} PRIVATE headgate_options ${ARG_DEPS})
 endfunction()
 
-function(headgate_test name)
+# What is tested is compiled as it ships; the tests themselves need not be fast.
+function(headgate_test_program name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
-  target_link_libraries(${name} PRIVATE headgate_options ${ARG_DEPS} GTest::gtest GTest::gmock GTest::gtest_main)
+  target_link_libraries(${name} PRIVATE headgate_options ${ARG_DEPS})
+  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
+endfunction()
+
+function(headgate_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  headgate_test_program(${name} SOURCES ${ARG_SOURCES} DEPS ${ARG_DEPS} GTest::gtest GTest::gmock GTest::gtest_main)
   add_dependencies(unit_tests ${name})
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 120)

@@ -26,7 +26,7 @@ struct Seen {
   Bytes packets;
 };
 
-class Collect : public UnitSink {
+class UnitCollect : public UnitSink {
  public:
   void on_configuration(std::shared_ptr<const Configuration> c) override {
     configurations.push_back(std::move(c));
@@ -78,7 +78,7 @@ class ChannelHubTest : public testing::Test {
     return all;
   }
 
-  Collect out;
+  UnitCollect out;
   ChannelHub hub{out};
   test::Slots slots{[this](const ring::Slot& slot) { hub.on_slot(slot); }};
   Broadcast air;

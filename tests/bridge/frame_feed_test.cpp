@@ -26,7 +26,7 @@ using test::FlvTag;
 
 constexpr std::int64_t kMs = mpegts::kTicksPerSecond / 1000;
 
-class Collect : public FrameSink {
+class FrameCollect : public FrameSink {
  public:
   void on_format(std::shared_ptr<const FrameFormat> f) override { formats.push_back(std::move(f)); }
   void on_frame(std::shared_ptr<const Frame> f) override {
@@ -112,8 +112,8 @@ class FrameFeedTest : public testing::Test {
     return std::system(command.c_str()) == 0 ? made_ : "";
   }
   // Frames of the video, or of the first sound.
-  std::vector<Collect::Seen> of(bool video) const {
-    std::vector<Collect::Seen> out;
+  std::vector<FrameCollect::Seen> of(bool video) const {
+    std::vector<FrameCollect::Seen> out;
     std::optional<mpegts::Pid> pid;
     for (const FrameTrack& track : sink.formats.back()->tracks) {
       if (!pid && track.is_video() == video) pid = track.pid;
@@ -128,7 +128,7 @@ class FrameFeedTest : public testing::Test {
   FrameFeed feed;
   ChannelHub hub{feed};
   test::Slots slots{[this](const ring::Slot& slot) { hub.on_slot(slot); }};
-  Collect sink;
+  FrameCollect sink;
 
  private:
   std::string made_;
@@ -436,7 +436,7 @@ TEST_F(HandMadeFrames, ALossEmptiesTheGroupAndIsTold) {
 }
 
 TEST(FrameFeed, TellsItsSinksThatItEnds) {
-  Collect sink;
+  FrameCollect sink;
   {
     FrameFeed feed;
     feed.add(&sink);

@@ -19,9 +19,9 @@ namespace headgate::bridge {
 namespace {
 
 using mpegts::StreamKind;
+using test::kMs;
 using Bytes = std::vector<std::uint8_t>;
 
-constexpr std::int64_t kMs = mpegts::kTicksPerSecond / 1000;
 
 Bytes read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);

@@ -15,9 +15,9 @@ namespace headgate::bridge {
 namespace {
 
 using mpegts::StreamKind;
+using test::kMs;
 using Bytes = std::vector<std::uint8_t>;
 
-constexpr std::int64_t kMs = mpegts::kTicksPerSecond / 1000;
 constexpr std::uint64_t kRate = 4'000'000;
 
 class PacedPublisher : public test::IngestTest {

@@ -16,6 +16,8 @@
 
 namespace headgate::bridge::test {
 
+constexpr std::int64_t kMs = mpegts::kTicksPerSecond / 1000;
+
 class IngestTest : public testing::Test {
  protected:
   static constexpr std::int64_t kStartNs = 1'700'000'000'000'000'000;

@@ -15,9 +15,9 @@ using ingest::Entry;
 using ingest::SourceState;
 using mpegts::StreamKind;
 using protocol::SourceKind;
+using test::kMs;
 using Bytes = std::vector<std::uint8_t>;
 
-constexpr std::int64_t kMs = mpegts::kTicksPerSecond / 1000;
 
 class EntriesTest : public test::IngestTest {
  protected:

@@ -24,7 +24,7 @@ struct Kept {
   std::vector<TrackFormat> formats;
 };
 
-class Collect : public SegmentSink {
+class SegmentCollect : public SegmentSink {
  public:
   void on_segment(const FinishedSegment& s) override {
     Kept kept{s.k, s.start, s.duration, false, s.independent, s.discontinuity, {}, s.formats};
@@ -107,7 +107,7 @@ class SegmenterTest : public testing::Test {
     return ks;
   }
 
-  Collect out;
+  SegmentCollect out;
   Segmenter segmenter;
   std::shared_ptr<hub::Configuration> current;
   std::map<std::uint16_t, int> counters;
@@ -336,7 +336,7 @@ TEST_F(SegmenterTest, AfterSilenceNumbersSkipAsGapsAndTheTimelineGoesOnWithoutAM
 
 TEST_F(SegmenterTest, SilenceGivesTheSameSegmentsAsNoOneLooking) {
   const auto run = [&](bool look) {
-    Collect kept;
+    SegmentCollect kept;
     Segmenter made({}, kept);
     current = configuration(true, 0);
     made.on_configuration(current);
@@ -376,7 +376,7 @@ TEST(SegmenterBudget, ChannelsShareItAndGiveBackWhatTheyHeld) {
   MemoryBudget budget{256 * 1024, 0};
   SegmenterOptions options;
   options.budget = &budget;
-  Collect out;
+  SegmentCollect out;
   {
     Segmenter one(options, out);
     Segmenter two(options, out);

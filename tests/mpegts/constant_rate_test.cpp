@@ -34,9 +34,11 @@ struct Receiver {
     std::int64_t number = 0;
     std::int64_t departure = 0;
   };
+  static constexpr std::int64_t kAlone = -1;
   std::int64_t packets = 0;
   std::int64_t nulls = 0;
-  std::vector<Stamp> stamps;
+  std::vector<Stamp> stamps;  // the source's own PCRs
+  std::vector<Stamp> every;   // and those that were put in between
   std::vector<std::int64_t> departures;
   std::vector<std::int64_t> numbers;
   bool keep_numbers = true;
@@ -49,11 +51,13 @@ struct Receiver {
       if (packet.pid() == kNullPid) {
         ++nulls;
       } else {
-        const std::int64_t number = PacedSource::number_of(packet.bytes().data());
-        if (keep_numbers) numbers.push_back(number);
+        const bool alone = !packet.has_payload();  // a PCR that was put in between
+        const std::int64_t number = alone ? kAlone : PacedSource::number_of(packet.bytes().data());
+        if (keep_numbers && !alone) numbers.push_back(number);
         if (const auto pcr = packet.pcr()) {
-          stamps.push_back({packets, static_cast<std::int64_t>(pcr->ticks), packet.discontinuity(), number,
-                            datagram.departure_ns});
+          every.push_back({packets, static_cast<std::int64_t>(pcr->ticks), packet.discontinuity(), number,
+                           datagram.departure_ns});
+          if (!alone) stamps.push_back(every.back());
         }
       }
       ++packets;
@@ -64,11 +68,15 @@ struct Receiver {
   double worst_accuracy(std::uint64_t rate, std::size_t from = 0) const {
     double worst = 0;
     std::int64_t wraps = 0;
-    for (std::size_t i = from + 1; i < stamps.size(); ++i) {
-      if (stamps[i].pcr < stamps[i - 1].pcr) wraps += static_cast<std::int64_t>(kPcrModulus);
-      const auto bits = static_cast<long double>((stamps[i].position - stamps[from].position) * 1504);
+    const Stamp& first = stamps[from];
+    const Stamp* before = &first;
+    for (const Stamp& stamp : every) {
+      if (stamp.position <= first.position) continue;
+      if (stamp.pcr < before->pcr) wraps += static_cast<std::int64_t>(kPcrModulus);
+      before = &stamp;
+      const auto bits = static_cast<long double>((stamp.position - first.position) * 1504);
       const long double expected = bits * 27e6L / static_cast<long double>(rate);
-      const auto elapsed = static_cast<long double>(stamps[i].pcr + wraps - stamps[from].pcr);
+      const auto elapsed = static_cast<long double>(stamp.pcr + wraps - first.pcr);
       worst = std::max(worst, static_cast<double>(std::fabs(elapsed - expected)));
     }
     return worst;
@@ -223,10 +231,16 @@ TEST(ConstantRate, NeitherCountersNorPayloadChange) {
   PacedSource twin(varying());
   ConstantRate stage(kRate, kRoom);
   ConstantRate::Datagram datagram{};
+  int counter = -1;
   const auto compare = [&] {
     for (std::size_t at = 0; at < datagram.bytes.size(); at += kPacketSize) {
       const auto bytes = std::span<const std::uint8_t>(datagram.bytes).subspan(at).first<kPacketSize>();
       if (TsPacket(bytes).pid() == kNullPid) continue;
+      if (!TsPacket(bytes).has_payload()) {  // a PCR in between: its counter stands still (2.4.3.3)
+        ASSERT_EQ(bytes[3] & 0x0F, counter);
+        continue;
+      }
+      counter = bytes[3] & 0x0F;
       auto expected = twin.next().bytes;
       const std::size_t skip = TsPacket(bytes).has_pcr() ? 12 : 4;
       ASSERT_TRUE(std::equal(bytes.begin(), bytes.begin() + 6, expected.begin()));
@@ -252,8 +266,9 @@ TEST(ConstantRate, TheStreamsOwnNullPacketsAreReplaced) {
     for (int k = 0; k < 10; ++k) sender.push(test::packet(0x1FFF, 0), a.ns);
   }
   EXPECT_EQ(sender.stage.counters().dropped, 0U);
-  EXPECT_NEAR(static_cast<double>(sender.receiver.nulls) / static_cast<double>(sender.receiver.packets),
-              1.0 / 3, 0.01);
+  const Receiver& receiver = sender.receiver;
+  const auto between = receiver.nulls + static_cast<std::int64_t>(receiver.every.size() - receiver.stamps.size());
+  EXPECT_NEAR(static_cast<double>(between) / static_cast<double>(receiver.packets), 1.0 / 3, 0.01);
 }
 
 TEST(ConstantRate, FallsSilentWithItsInputAndGoesOnOnTheSameGrid) {
@@ -280,7 +295,9 @@ TEST(ConstantRate, FallsSilentWithItsInputAndGoesOnOnTheSameGrid) {
   // As if the datagrams between had been sent.
   auto& stamps = sender.receiver.stamps;
   const auto skipped = static_cast<std::int64_t>(std::llround(gaps) - 1) * 7;
-  for (std::size_t i = stamps_before; i < stamps.size(); ++i) stamps[i].position += skipped;
+  for (auto& stamp : sender.receiver.every) {
+    if (stamp.departure > kStart + 100 * kSecond) stamp.position += skipped;
+  }
   EXPECT_LE(sender.receiver.worst_accuracy(kRate), 1.0);
   EXPECT_FALSE(stamps[stamps_before].flagged);
 }
@@ -421,7 +438,7 @@ TEST(ConstantRate, DropsByPriorityWhatIsTooMuch) {
       for (std::size_t at = 0; at < datagram.bytes.size(); at += kPacketSize) {
         const TsPacket p(std::span<const std::uint8_t>(datagram.bytes).subspan(at).first<kPacketSize>());
         ++counts[p.pid().value].second;
-        pcrs += p.has_pcr() ? 1 : 0;
+        pcrs += p.has_pcr() && p.has_payload() ? 1 : 0;
         if (p.pid().value != 0x100 || p.has_pcr()) continue;
         // A unit ends at the next one's start: 40 packets, or it was cut at its end, but never goes on.
         if (p.payload_unit_start()) {
@@ -470,6 +487,52 @@ TEST(ConstantRate, DropsByPriorityWhatIsTooMuch) {
   EXPECT_TRUE(damaged);
   EXPECT_TRUE(whole);
   EXPECT_EQ(pushed, sender.stage.counters().packets + sender.stage.counters().dropped);
+}
+
+// The farthest that two PCRs lie apart, in ms at this rate.
+double longest_interval(const Receiver& receiver, std::uint64_t rate) {
+  std::int64_t longest = 0;
+  for (std::size_t i = 1; i < receiver.every.size(); ++i)
+    longest = std::max(longest, receiver.every[i].position - receiver.every[i - 1].position);
+  return static_cast<double>(longest) * 1504 * 1000 / static_cast<double>(rate);
+}
+
+TEST(ConstantRate, PutsPcrsInBetweenWhereItsSourceSendsFew) {
+  PacedSource::Options sparse;
+  sparse.pcr_every = 66;  // 99 ms
+  for (const std::uint64_t rate : {1'200'000ULL, 1'500'000ULL, 8'000'000ULL}) {
+    PacedSource source(sparse);
+    Sender sender(rate);
+    send(sender, source, kStart + 20 * kSecond);
+    const Receiver& receiver = sender.receiver;
+    EXPECT_LE(longest_interval(receiver, rate), 35) << rate;
+    EXPECT_GE(receiver.every.size(), 3 * receiver.stamps.size()) << rate;
+    EXPECT_LE(receiver.worst_accuracy(rate), 1.0) << rate;
+    EXPECT_EQ(sender.stage.counters().dropped, 0U) << rate;
+    EXPECT_NEAR(static_cast<double>(sender.stage.counters().nulls),
+                static_cast<double>(receiver.nulls + static_cast<std::int64_t>(receiver.every.size() - receiver.stamps.size())), 1);
+  }
+}
+
+TEST(ConstantRate, PutsNoPcrWhereItsSourceSendsEnough) {
+  PacedSource::Options often;
+  often.pcr_every = 16;  // 24 ms
+  PacedSource source(often);
+  Sender sender;
+  send(sender, source, kStart + 20 * kSecond);
+  EXPECT_EQ(sender.receiver.every.size(), sender.receiver.stamps.size());
+}
+
+// 1 Mb/s at 1.01 Mb/s: no position is free for long, and the stream still loses nothing.
+TEST(ConstantRate, PutsPcrsBeforeOtherPacketsWhereNoPositionIsFree) {
+  PacedSource::Options sparse;
+  sparse.pcr_every = 66;
+  sparse.burst = [](std::int64_t interval) { return interval % 2 == 0 ? 130 : 2; };
+  PacedSource source(sparse);
+  Sender sender(1'050'000);
+  send(sender, source, kStart + 20 * kSecond);
+  EXPECT_LE(longest_interval(sender.receiver, 1'050'000), 35);
+  EXPECT_EQ(sender.stage.counters().dropped, 0U);
 }
 
 TEST(ConstantRate, NothingLeavesBeforeSomethingCame) {

@@ -40,7 +40,7 @@ const char* to_string(protocol::SourceKind kind) {
   return "file";
 }
 
-json to_json(const ingest::Entry& entry, const ingest::SourceStatus& status) {
+json source_of(const ingest::Entry& entry, const ingest::SourceStatus& status) {
   return {{"number", entry.input().number},
           {"url", entry.input().url},
           {"kind", to_string(entry.input().kind)},
@@ -74,7 +74,7 @@ std::map<std::string, json> Sources::status() const {
   std::map<std::string, json> out;
   for (const ingest::Entry* entry : entries_.all()) {
     json& list = out.try_emplace(entry->channel(), json::array()).first->second;
-    list.push_back(to_json(*entry, entry->status()));
+    list.push_back(source_of(*entry, entry->status()));
   }
   return out;
 }

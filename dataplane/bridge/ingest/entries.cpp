@@ -4,21 +4,17 @@
 
 #include "dataplane/bridge/ingest/entry.h"
 #include "dataplane/bridge/ingest/place.h"
+#include "dataplane/bridge/net/unix_time.h"
 
 namespace headgate::bridge::ingest {
 namespace {
 
 constexpr std::int64_t kLookNs = 1'000'000'000;  // for the ring's file
 
-std::int64_t unix_now_ns() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
-}
-
 }  // namespace
 
 struct Entries::Impl {
-  Impl(std::string path, Clock c) : ring(std::move(path)), clock(c ? std::move(c) : Clock(unix_now_ns)) {}
+  Impl(std::string path, Clock c) : ring(std::move(path)), clock(c ? std::move(c) : Clock(unix_ns)) {}
 
   std::unique_ptr<Place> take(const protocol::BridgeChannel& channel, const protocol::BridgeInput& input);
 

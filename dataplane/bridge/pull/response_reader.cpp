@@ -47,7 +47,7 @@ struct HandedOn {
   };
 };
 
-using Parser = http::response_parser<HandedOn>;
+using ResponseParser = http::response_parser<HandedOn>;
 
 constexpr unsigned kMaxInterim = 8;
 // What may wait for the rest of a head, or of a chunk's head or trailer.
@@ -61,7 +61,7 @@ std::string lower(std::string text) {
   return text;
 }
 
-ResponseHead make_head(const Parser& parser) {
+ResponseHead make_head(const ResponseParser& parser) {
   const auto& message = parser.get();
   ResponseHead head;
   head.status = message.result_int();
@@ -124,7 +124,7 @@ struct ResponseReader::Impl {
   OnHead on_head;
   OnBody on_body;
   OnBody hand_on = [this](std::span<const std::uint8_t> bytes) { return take(bytes); };
-  std::optional<Parser> parser;
+  std::optional<ResponseParser> parser;
   std::vector<std::uint8_t> pending;
   ResponseHead head;
   State state = State::reading;

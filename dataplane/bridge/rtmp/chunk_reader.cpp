@@ -1,14 +1,10 @@
 #include <algorithm>
 
+#include "dataplane/bridge/rtmp/bytes.h"
 #include "dataplane/bridge/rtmp/chunk.h"
 
 namespace headgate::bridge::rtmp {
 namespace {
-
-std::uint32_t read24(std::span<const std::uint8_t> b) {
-  return std::uint32_t{b[0]} << 16 | std::uint32_t{b[1]} << 8 | b[2];
-}
-std::uint32_t read32(std::span<const std::uint8_t> b) { return read24(b) << 8 | b[3]; }
 
 constexpr std::size_t kMessageHeader[] = {11, 7, 3, 0};  // 5.3.1.2, by format
 

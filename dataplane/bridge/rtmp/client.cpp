@@ -3,22 +3,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "dataplane/bridge/rtmp/bytes.h"
+
 namespace headgate::bridge::rtmp {
 namespace {
 
 constexpr double kConnect = 1, kReleaseStream = 2, kFcPublish = 3, kCreateStream = 4, kStart = 5;
 constexpr std::size_t kLongestText = 300;
 constexpr std::uint32_t kBufferMs = 3'000;
-
-std::uint32_t read32(std::span<const std::uint8_t> b) {
-  return std::uint32_t{b[0]} << 24 | std::uint32_t{b[1]} << 16 | std::uint32_t{b[2]} << 8 | b[3];
-}
-
-std::string shown(std::string_view text) {
-  std::string out;
-  for (const char c : text.substr(0, kLongestText)) out += c >= ' ' && c <= '~' ? c : '?';
-  return out;
-}
 
 // The information object of a status, a result or an error: the first argument that has a code.
 const Amf0Value* information(const Command& command) {
@@ -30,8 +22,8 @@ const Amf0Value* information(const Command& command) {
 
 std::string said(const Amf0Value* object) {
   if (object == nullptr) return "without a reason";
-  const std::string code = shown(object->text_of("code"));
-  const std::string description = shown(object->text_of("description"));
+  const std::string code = shown(object->text_of("code"), kLongestText);
+  const std::string description = shown(object->text_of("description"), kLongestText);
   return description.empty() ? code : code + ": " + description;
 }
 

@@ -23,7 +23,6 @@ enum AacPacketType : std::uint8_t { kAacSequenceHeader = 0, kAacRaw = 1 };
 // Enhanced RTMP
 constexpr unsigned kExtendedVideo = 0x80;
 constexpr unsigned kExtendedAudio = 9;
-enum PacketType : std::uint8_t { kSequenceStart = 0, kCodedFrames = 1, kSequenceEnd = 2 };
 
 constexpr std::int64_t kCompositionMin = -0x80'0000;
 constexpr std::int64_t kCompositionMax = 0x7F'FFFF;

@@ -16,6 +16,9 @@
 
 namespace headgate::bridge::rtmp {
 
+// Enhanced RTMP: packet types that sound and pictures share.
+constexpr unsigned kSequenceStart = 0, kCodedFrames = 1, kSequenceEnd = 2;
+
 enum class Codec : std::uint8_t { none, h264, hevc, aac, mp3, ac3, eac3 };
 constexpr bool is_enhanced(Codec codec) {
   return codec == Codec::hevc || codec == Codec::ac3 || codec == Codec::eac3;

@@ -7,8 +7,8 @@
 namespace headgate::bridge::rtmp {
 namespace {
 
-// Enhanced RTMP: packet types of both kinds, where they differ in number by kind.
-constexpr unsigned kSequenceStart = 0, kCodedFrames = 1, kCodedFramesX = 3, kVideoMetadata = 4;
+// Enhanced RTMP: packet types beside those of flv.h; some differ in number by kind.
+constexpr unsigned kCodedFramesX = 3, kVideoMetadata = 4;
 constexpr unsigned kVideoMultitrack = 6, kAudioMultitrack = 5, kModEx = 7;
 constexpr unsigned kNanosecondOffset = 0;                     // of ModEx
 constexpr unsigned kOneTrack = 0, kManyTracksManyCodecs = 2;  // AvMultitrackType

@@ -6,6 +6,7 @@
 #include <optional>
 #include <random>
 
+#include "dataplane/bridge/net/unix_time.h"
 #include "dataplane/bridge/rtmp/back_off.h"
 #include "dataplane/bridge/rtmp/client_connection.h"
 
@@ -16,12 +17,6 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 using push::PushState;
 using Clock = Client::Clock;
-
-std::int64_t unix_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 class Sender : public std::enable_shared_from_this<Sender>, public hub::FrameSink, public ClientHost {
  public:

@@ -3,22 +3,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "dataplane/bridge/rtmp/bytes.h"
+
 namespace headgate::bridge::rtmp {
 namespace {
 
 constexpr std::string_view kApplication = "live";
 constexpr std::size_t kLongestName = 200;  // of a stream in a sentence
 constexpr std::chrono::minutes kMinute{1};
-
-std::string shown(std::string_view name) {
-  std::string out;
-  for (const char c : name.substr(0, kLongestName)) out += c >= ' ' && c <= '~' ? c : '?';
-  return out;
-}
-
-std::uint32_t read32(std::span<const std::uint8_t> b) {
-  return std::uint32_t{b[0]} << 24 | std::uint32_t{b[1]} << 16 | std::uint32_t{b[2]} << 8 | b[3];
-}
 
 // Commands of encoders and old players that want an answer and nothing else.
 bool is_courtesy(std::string_view name) {
@@ -156,7 +148,7 @@ void Session::on_command(Clock::time_point now, const Command& command, std::uin
   if (command.name == "getStreamLength") return reply(result(command.transaction, 0));
   if (command.name == "FCSubscribe") {
     if (command.transaction > 0) reply(result(command.transaction));
-    return reply(on_fc_subscribe(shown(command.text(0))));
+    return reply(on_fc_subscribe(shown(command.text(0), kLongestName)));
   }
   if (is_courtesy(command.name)) {
     if (command.transaction > 0) reply(result(command.transaction));
@@ -193,7 +185,7 @@ void Session::on_connect(Clock::time_point now, const Command& command) {
   player_.announce_chunk_size();
   if (request.app != kApplication) {
     const std::string detail =
-        "There is no application \"" + shown(request.app) +
+        "There is no application \"" + shown(request.app, kLongestName) +
         "\" here: play rtmp://HOST/live/CHANNEL, or publish to rtmp://HOST/live with the stream key " +
         "CHANNEL?key=SECRET.";
     reply(connect_error(command.transaction, "NetConnection.Connect.InvalidApp", detail));
@@ -226,8 +218,8 @@ void Session::on_play(Clock::time_point now, const Command& command, std::string
     const std::string detail =
         found.error() == Refusal::too_many_guesses
             ? std::string("Too many channels were asked for that are not there: try again in a minute.")
-            : "There is no channel \"" + shown(channel) + "\" for RTMP here.";
-    reply(on_status("error", "NetStream.Play.StreamNotFound", detail, shown(channel)), stream);
+            : "There is no channel \"" + shown(channel, kLongestName) + "\" for RTMP here.";
+    reply(on_status("error", "NetStream.Play.StreamNotFound", detail, shown(channel, kLongestName)), stream);
     return refuse(now, found.error(), detail);
   }
   start_playing(now, **found, stream);
@@ -273,14 +265,14 @@ void Session::on_publish(Clock::time_point now, const Command& command, std::uin
   next_ping_ = now + limits_.ping_time;
   reader_.set_limits(limits_.publisher_chunks);
   player_.send(MessageType::user_control, 0, user_control(UserControl::stream_begin, stream));
-  const std::string id = shown(channel);
+  const std::string id = shown(channel, kLongestName);
   if (fc_publish_) reply(on_fc("onFCPublish", "NetStream.Publish.Start", id));
   reply(on_status("status", "NetStream.Publish.Start", id + " is now published.", id), stream);
 }
 
 void Session::refuse_publisher(Clock::time_point now, Refusal reason, std::string_view channel,
                                std::uint32_t stream) {
-  const std::string id = "\"" + shown(channel) + "\"";
+  const std::string id = "\"" + shown(channel, kLongestName) + "\"";
   std::string detail;
   switch (reason) {
     case Refusal::not_publishable:

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "dataplane/bridge/net/unix_time.h"
+
 namespace headgate::bridge::srt {
 namespace {
 
@@ -10,9 +12,7 @@ void set_state(ingest::Entry& entry, ingest::SourceState state) {
   ingest::SourceStatus& status = entry.status();
   if (status.state == state) return;
   status.state = state;
-  status.since_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
-                        std::chrono::system_clock::now().time_since_epoch())
-                        .count();
+  status.since_ns = unix_ns();
 }
 
 }  // namespace

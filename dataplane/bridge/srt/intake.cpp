@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "dataplane/bridge/net/unix_time.h"
 #include "dataplane/bridge/srt/endpoint.h"
 #include "dataplane/bridge/srt/intake_parts.h"
 
@@ -185,9 +186,7 @@ Intake::Connection& Intake::open(SRTSOCKET socket, InputId input, std::string pe
   SessionStats& stats = connection->stats;
   stats.publishing = true;
   stats.address = std::move(peer);
-  stats.since_unix_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
-                            std::chrono::system_clock::now().time_since_epoch())
-                            .count();
+  stats.since_unix_ns = unix_ns();
   int value = 0;
   int size = sizeof value;
   srt_getsockflag(socket, SRTO_RCVLATENCY, &value, &size);

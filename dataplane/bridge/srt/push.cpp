@@ -2,6 +2,7 @@
 #include <chrono>
 #include <memory>
 
+#include "dataplane/bridge/net/unix_time.h"
 #include "dataplane/bridge/push/push.h"
 #include "dataplane/bridge/srt/server_impl.h"
 
@@ -45,9 +46,7 @@ class Push : public push::Push, private FeedTap {
     remove();
     status_.state = push::PushState::waiting;
     status_.error = "the channel is gone";
-    status_.since_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
-                           std::chrono::system_clock::now().time_since_epoch())
-                           .count();
+    status_.since_ns = unix_ns();
   }
   void remove() {
     const auto server = server_.lock();

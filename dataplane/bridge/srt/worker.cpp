@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "dataplane/bridge/net/unix_time.h"
 #include "dataplane/bridge/srt/session.h"
 
 namespace headgate::bridge::srt {
@@ -14,12 +15,6 @@ namespace {
 constexpr std::int64_t kSecond = 1'000'000;
 constexpr std::int64_t kHandshakeTime = 3 * kSecond;
 constexpr int kMostAtOnce = 256;  // messages for a session before the next session's turn
-
-std::int64_t unix_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 }  // namespace
 

@@ -4,17 +4,12 @@
 #include <algorithm>
 #include <chrono>
 
+#include "dataplane/bridge/net/unix_time.h"
 #include "dataplane/bridge/srt/session.h"
 #include "dataplane/bridge/srt/status.h"
 
 namespace headgate::bridge::srt {
 namespace {
-
-std::int64_t unix_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 constexpr std::int64_t kWhileTrying = 10'000;  // us
 
