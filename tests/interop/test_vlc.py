@@ -29,9 +29,8 @@ def shown(rig):
         encoder = stage.vlc(source, "--sout", f"#std{{access=avio,mux=ffmpeg{{mux=flv}},dst={stage.rtmp('stage?key=very-s3cret')}}}")
         stage.wait_metric("headgate_input_bytes_total", 100_000, limit=20, channel="cam")
         files = {how: stage.open_folder / f"{how}.ts" for how in ("rtmp", "srt")}
-        players = {how: stage.vlc(url, *options, "--sout", f"#std{{access=file,mux=ts,dst={files[how]}}}")
-                   for how, url, options in (("rtmp", stage.rtmp("cam"), []),
-                                             ("srt", f"srt://127.0.0.1:{stage.srt_port}", ["--streamid", "cam"]))}
+        urls = {"rtmp": stage.rtmp("cam"), "srt": f"srt://127.0.0.1:{stage.srt_port}?streamid=cam"}
+        players = {how: stage.vlc(url, "--sout", f"#std{{access=file,mux=ts,dst={files[how]}}}") for how, url in urls.items()}
         wait_for(lambda: sum(len(d) for _, d in capture.datagrams) > BYTES, 30,
                  lambda: said(encoder) + json.dumps(stage.json("status", "stage")))
         for how, player in players.items():
