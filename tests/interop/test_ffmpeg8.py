@@ -11,7 +11,7 @@ from support.content import same_media
 GROUPS = {"ac3": "239.9.8.1", "eac3": "239.9.8.2"}
 BYTES = 8 * 600_000 // 8
 
-pytestmark = needs_module("node-av", "@seydx/node-av-linux-x64")
+pytestmark = needs_module("node-av")
 
 
 @pytest.fixture(scope="module")
