@@ -119,7 +119,7 @@ TEST_F(RtmpClient, SaysWhatTheServerRefusedWithoutTheKey) {
   EXPECT_THAT(client->error(), Not(HasSubstr("another")));
 }
 
-TEST_F(RtmpClient, SendsHevcOnlyWhereTheServerSaysThatItTakesIt) {
+TEST_F(RtmpClient, SendsAServerThatNamesCodecsNoOthers) {
   begin(Client::Purpose::publish, "stage?key=secret");
   talk();
   EXPECT_TRUE(client->codecs().hvc1);
@@ -132,6 +132,20 @@ TEST_F(RtmpClient, SendsHevcOnlyWhereTheServerSaysThatItTakesIt) {
   EXPECT_EQ(without->audio, Codec::aac);
   ASSERT_EQ(without->left_out.size(), 1U);
   EXPECT_THAT(without->left_out[0].reason, HasSubstr("hvc1"));
+}
+
+// Most servers that take HEVC name nothing: node-media-server, SRS, FFmpeg.
+TEST_F(RtmpClient, SendsAServerThatNamesNoCodecsAll) {
+  begin(Client::Purpose::publish, "stage");
+  std::string bytes(1 + 2 * kHandshakeSize, '\0');
+  bytes[0] = 3;
+  append_message(bytes, {3, MessageType::command_amf0, 0, 0, 0}, connect_result(1), kDefaultChunkSize);
+  client->on_bytes(now, {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+  ASSERT_FALSE(client->over()) << client->error();
+  EXPECT_FALSE(client->codecs().listed);
+  const auto carried = choose(*make_format(mpegts::StreamKind::hevc), client->codecs());
+  EXPECT_EQ(carried->video, Codec::hevc);
+  EXPECT_TRUE(carried->left_out.empty());
 }
 
 TEST_F(RtmpClient, GivesUpAServerThatSaysNothing) {

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from support import media, ts
+from support.content import frames, same_media
 from support.gateway import Gateway
 from support.ts_check import check_datagrams
 
@@ -132,35 +133,6 @@ def test_a_published_stream_leaves_as_broadcast_multicast(live, tmp_path):
         same_media(source, out)
     finally:
         end(encoder)
-
-
-def frames(path, selector):
-    """(hash, PTS in ms) of each coded frame; for AAC without its ADTS header."""
-    copy = ["-c", "copy", *(["-bsf:a", "aac_adtstoasc"] if selector == "a" else ["-bsf:v", "h264_mp4toannexb"])]
-    form = ["-f", "framehash", "-hash", "md5"]
-    if selector == "v":  # pictures: a muxer may lay out the same access unit in another way
-        copy = []
-    text = subprocess.run(["ffmpeg", "-v", "quiet", "-copyts", "-i", str(path), "-map", f"0:{selector}", *copy, "-fps_mode",
-                           "passthrough", "-enc_time_base", "1:90000", *form, "-"], capture_output=True, text=True, check=False).stdout
-    scale = next((line.split()[-1] for line in text.splitlines() if line.startswith("#tb")), "1/90000").split("/")
-    rows = [line.split(",") for line in text.splitlines() if line and not line.startswith("#")]
-    return [(row[5].strip(), int(row[2]) * int(scale[0]) / int(scale[1]) * 1000) for row in rows]
-
-
-def same_media(source, out, least=200):
-    """Every picture and every frame of sound is one of the source's, in its order, and both are as far apart as there."""
-    offsets = {}
-    for selector in "va":
-        want, got = frames(source, selector), frames(out, selector)
-        got = got[3:-8]  # the first may lack a reference, the last come in decoding order
-        assert len(got) > least, (selector, len(got))
-        hashes = [h for h, _ in want]
-        at = next((i for i in range(len(hashes)) if hashes[i:i + len(got)] == [h for h, _ in got]), None)
-        assert at is not None, f"{selector}: not a run of the source's"
-        steps = [g[1] - w[1] for g, w in zip(got, want[at:])]
-        assert max(steps) - min(steps) < 1.5, f"{selector}: timestamps wander by {max(steps) - min(steps):.2f} ms"
-        offsets[selector] = sum(steps) / len(steps)
-    assert abs(offsets["v"] - offsets["a"]) < 1.0, f"sound and pictures moved apart by {offsets['v'] - offsets['a']:.3f} ms"
 
 
 def test_a_wrong_key_and_a_second_publisher_are_refused(live):

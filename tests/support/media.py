@@ -12,6 +12,8 @@ CACHE = Path(os.environ.get("HEADGATE_MEDIA", ROOT / "build" / "media"))
 _PICTURE = "testsrc2=size=320x180:rate=25"
 _H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "25", "-keyint_min", "25", "-sc_threshold", "0",
          "-b:v", "700k", "-maxrate", "700k", "-bufsize", "350k", "-pix_fmt", "yuv420p"]
+_HEVC = ["-c:v", "libx265", "-preset", "ultrafast", "-b:v", "500k", "-x265-params",
+         "keyint=25:min-keyint=25:scenecut=0:log-level=none:open-gop=0"]
 _MUX = ["-f", "mpegts", "-pcr_period", "20", "-pat_period", "0.1", "-sdt_period", "0.5"]
 
 
@@ -23,9 +25,9 @@ RECIPES = {
     "h264_aac": lambda s: [*_lavfi(440, s), *_H264, "-c:a", "aac", "-b:a", "96k", *_MUX, "-muxrate", "1200k"],
     "h264_aac_b": lambda s: [*_lavfi(660, s, "smptehdbars=size=320x180:rate=25"), *_H264, "-c:a", "aac", "-b:a", "96k",
                              *_MUX, "-muxrate", "1200k"],
-    "hevc_aac": lambda s: [*_lavfi(550, s), "-c:v", "libx265", "-preset", "ultrafast", "-b:v", "500k", "-x265-params",
-                           "keyint=25:min-keyint=25:scenecut=0:log-level=none:open-gop=0", "-c:a", "aac", "-b:a", "96k",
-                           *_MUX, "-muxrate", "1400k"],
+    "hevc_aac": lambda s: [*_lavfi(550, s), *_HEVC, "-c:a", "aac", "-b:a", "96k", *_MUX, "-muxrate", "1400k"],
+    "hevc_ac3": lambda s: [*_lavfi(560, s), *_HEVC, "-c:a", "ac3", "-b:a", "128k", *_MUX, "-muxrate", "1400k"],
+    "hevc_eac3": lambda s: [*_lavfi(570, s), *_HEVC, "-c:a", "eac3", "-b:a", "128k", *_MUX, "-muxrate", "1400k"],
     "mpeg2_mp2": lambda s: [*_lavfi(330, s), "-c:v", "mpeg2video", "-g", "12", "-bf", "2", "-b:v", "1500k", "-maxrate",
                             "1500k", "-bufsize", "1000k", "-c:a", "mp2", "-b:a", "128k", *_MUX, "-muxrate", "2400k"],
     "h264_ac3": lambda s: [*_lavfi(770, s), *_H264, "-c:a", "ac3", "-b:a", "128k", *_MUX, "-muxrate", "1300k"],

@@ -42,7 +42,6 @@ Client::Client(ClientHost& host, const Url& url, Purpose purpose, Clock::time_po
       deadline_(now + limits.answer_time),
       last_media_(now),
       filling_(filling) {
-  codecs_ = {false, false, false, false};
   if (purpose == Purpose::publish) player_.set_publishing();
   c1_ = make_c1(filling);
   std::string out(1, static_cast<char>(kVersion));

@@ -64,7 +64,7 @@ class Client {
   bool started() const { return phase_ == Phase::started; }
   // Why it is over, without secrets; "": the server ended the stream as it should.
   const std::string& error() const { return error_; }
-  // What of Enhanced RTMP the server said it takes.
+  // What of Enhanced RTMP the server said it takes; all of it where it said nothing, as most do.
   const Codecs& codecs() const { return codecs_; }
 
  private:

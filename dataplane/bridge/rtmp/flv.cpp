@@ -234,7 +234,7 @@ std::shared_ptr<const Carriage> choose(const hub::FrameFormat& format, const Cod
     if (codec == Codec::none) {
       reason = why_not_carried(track);
     } else if (!takes(codecs, codec)) {
-      reason = fmt::format("the server does not say that it takes {} ({} of Enhanced RTMP)",
+      reason = fmt::format("the server names what it takes of Enhanced RTMP, and {} ({}) is not among it",
                            mpegts::to_string(track.kind), four_cc(codec));
     }
     c->left_out.push_back({track.pid, track.kind, std::move(reason)});

@@ -167,21 +167,22 @@ def test_refusals_reach_the_encoder(movie, tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("gst-launch-1.0") is None, reason="no GStreamer")
-def test_what_gstreamer_publishes_can_be_played(tmp_path):
-    out = tmp_path / "out.flv"
+def test_what_gstreamer_publishes_comes_out_picture_by_picture(tmp_path):
+    sent, out = tmp_path / "sent.flv", tmp_path / "out.flv"
     with Gate("--publish", "stage", "secret", out) as gate:
         process = subprocess.Popen(
             ["gst-launch-1.0", "-q", "videotestsrc", "is-live=true", "num-buffers=150", "!", "video/x-raw,width=320,height=180", "!",
              "x264enc", "tune=zerolatency", "key-int-max=25", "!", "h264parse", "!", "m.", "audiotestsrc", "is-live=true",
-             "num-buffers=200", "!", "avenc_aac", "!", "aacparse", "!", "m.", "flvmux", "name=m", "streamable=true", "!", "rtmp2sink",
-             f"location={gate.url}/{KEY}"])
+             "num-buffers=200", "!", "avenc_aac", "!", "aacparse", "!", "m.", "flvmux", "name=m", "streamable=true", "!", "tee", "name=t", "!", "queue",
+             "!", "rtmp2sink", f"location={gate.url}/{KEY}", "t.", "!", "queue", "!", "filesink", f"location={sent}", "buffer-mode=2"])
         try:
             status = gate.wait(lambda s: s["inputs"][0]["frames"] > 230, 30)
         finally:
             process.kill()
             process.wait()
         assert lost(status["inputs"][0]) == {} and status["inputs"][0]["formats"] == 1
-    assert len(pictures(out)) > 80
+    assert len(pictures(out)) > 80 and is_run_of(pictures(out), pictures(sent))
+    assert is_run_of([p[0] for p in packets(out, "a")], [p[0] for p in packets(sent, "a")])
 
 
 @pytest.fixture

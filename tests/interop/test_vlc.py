@@ -1,0 +1,56 @@
+"""VLC as encoder and as player: what it publishes by RTMP leaves as multicast, and it plays a published channel by RTMP and by SRT, all of it
+picture by picture. (It can't publish by SRT: see docs/srt.md.)"""
+import json
+
+import pytest
+
+from judge import Stage, end, needs, said, wait_for
+from support import media
+from support.content import same_media
+from support.ts_check import check_datagrams
+
+GROUP = "239.9.6.1"
+BYTES = 9 * 1_000_000 // 8
+
+pytestmark = needs("cvlc")
+
+
+@pytest.fixture(scope="module")
+def shown(rig):
+    """All at once: VLC publishes one channel and plays another, that ffmpeg publishes, by two protocols."""
+    source = media.stream("h264_aac", 30)
+    with Stage(rig) as stage:
+        stage.apply({
+            "cam": {"inputs": [{"publish": {}}], "serve": ["rtmp", "srt"]},
+            "stage": {"inputs": [{"publish": {"key_file": stage.key_file("very-s3cret")}}], "push": [f"udp://{GROUP}:5000"], "serve": []},
+        })
+        capture = rig.capture(GROUP, 5000)
+        stage.publish(source, "cam")
+        encoder = stage.vlc(source, "--sout", f"#std{{access=avio,mux=ffmpeg{{mux=flv}},dst={stage.rtmp('stage?key=very-s3cret')}}}")
+        stage.wait_metric("headgate_input_bytes_total", 100_000, limit=20, channel="cam")
+        files = {how: stage.open_folder / f"{how}.ts" for how in ("rtmp", "srt")}
+        urls = {"rtmp": stage.rtmp("cam"), "srt": f"srt://127.0.0.1:{stage.srt_port}?streamid=cam"}
+        players = {how: stage.vlc(url, "--sout", f"#std{{access=file,mux=ts,dst={files[how]}}}") for how, url in urls.items()}
+        wait_for(lambda: sum(len(d) for _, d in capture.datagrams) > BYTES, 30,
+                 lambda: said(encoder) + json.dumps(stage.json("status", "stage")))
+        for how, player in players.items():
+            wait_for(lambda: files[how].exists() and files[how].stat().st_size > BYTES, 20, lambda: said(player))  # noqa: B023
+            end(player)
+        capture.stop()
+        files["published"] = stage.open_folder / "published.ts"
+        files["published"].write_bytes(capture.payload())
+        yield source, files, capture
+
+
+@pytest.mark.parametrize("how", ["rtmp", "srt"])
+def test_it_plays_a_published_channel(shown, how):
+    source, files, _ = shown
+    # A live transport stream it stamps by its own clock, which follows the stream's.
+    same_media(source, files[how], least=150, **({"wander_ms": 100, "apart_ms": 100} if how == "srt" else {}))
+
+
+def test_what_it_publishes_by_rtmp_leaves_as_multicast(shown):
+    source, files, capture = shown
+    same_media(source, files["published"], least=150)
+    wrong = check_datagrams(capture.datagrams).errors(dvb=True, accuracy_ns=None)
+    assert not wrong, wrong
