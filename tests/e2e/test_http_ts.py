@@ -205,6 +205,7 @@ def test_a_stalled_player_is_cut_and_disturbs_nobody(live, tmp_path):
     print(f"20 stalled players: {grown} kB more; skipped {drops['http_ts_skipped'] - drops_before['http_ts_skipped']} packets, "
           f"cut {drops['slow_client'] - drops_before['slow_client']}")
     assert grown < 40_000
+    assert drops["slow_client"] - drops_before["slow_client"] == len(stalled), "not cut"
     assert after["bytes"] > before["bytes"] + len(data) * 0.9
     for stream in stalled:
         stream.close()

@@ -2,7 +2,6 @@
 are away, refuse, stand still or come back, beside others that lose nothing. All on loopback, in the bridge's sandbox."""
 import signal
 import subprocess
-import time
 
 import pytest
 
@@ -125,6 +124,5 @@ def test_a_push_that_is_taken_away_ends_at_once(stream, tmp_path):
         listener.wait(lambda s: s["pushes"][0]["bytes"] > 300_000)
         listener.tell("unpush 0")
         assert target.process.wait(3) is not None  # it hears the goodbye, and ends
-        time.sleep(0.1)
-        assert not listener.stats()["pushes"]
+        listener.wait(lambda s: not s["pushes"])
     target.stop()

@@ -22,7 +22,7 @@ class OnAir:
     """The channel with both inputs sending, and a receiver."""
 
     def __init__(self, rig, gateway, number, first=None):
-        self.rig = rig
+        self.rig, self.gateway, self.number = rig, gateway, number
         self.paths = [first or media.stream("h264_aac", SECONDS), media.stream("h264_aac_b", SECONDS)]
         self.groups = [f"239.8.1.{number}", f"239.8.3.{number}"]
         self.capture = rig.capture(f"239.8.2.{number}", 5000)
@@ -37,6 +37,20 @@ class OnAir:
 
     def send(self, index):
         self.senders[index] = self.rig.send(self.paths[index], self.groups[index], 5000)
+
+    def play(self, seconds):
+        """Until something has come so much later."""
+        end = time.time() + seconds
+        while self.capture.datagrams[-1][0] < end:
+            assert time.time() < end + 10, "nothing comes"
+            time.sleep(0.02)
+
+    def wait_for_input(self, number, limit=15):
+        """Until the fast path says that this one is on air."""
+        end = time.monotonic() + limit
+        while self.gateway.metric("headgate_input_active", channel=f"switch{self.number}", input=number) != 1:
+            assert time.monotonic() < end, f"input {number} is not on air: {self.gateway.json('status', f'switch{self.number}')}"
+            time.sleep(0.05)
 
     def silence(self, index):
         self.senders[index].kill()
@@ -119,11 +133,13 @@ def gateway(rig):
 
 def test_silence_switches_and_hold_switches_back(rig, gateway, tmp_path):
     air = OnAir(rig, gateway, 1)
-    time.sleep(3)
+    air.play(2)
     silent = air.silence(0)
-    time.sleep(4)
+    air.wait_for_input(2)
+    air.play(2)
     air.send(0)
-    time.sleep(HOLD + 2 * GOP + 1)
+    air.wait_for_input(1)
+    air.play(2)
     path = air.finish(tmp_path)
     found = check(air, path, [0, 1, 0])
     assert all(count > 20 for _, count in found)
@@ -135,11 +151,11 @@ def test_silence_switches_and_hold_switches_back(rig, gateway, tmp_path):
 
 def test_switches_with_control_killed(rig, gateway, tmp_path):
     air = OnAir(rig, gateway, 2)
-    time.sleep(2)
+    air.play(2)
     old = gateway.kill("control", signal.SIGSTOP)
     try:
         air.silence(0)
-        time.sleep(AFTER + GOP + 2)
+        air.play(AFTER + GOP + 2)
     finally:
         gateway.kill("control", signal.SIGKILL)
         gateway.wait_new("control", old)
@@ -157,15 +173,17 @@ def test_damaged_input_is_left_too(rig, gateway, tmp_path):
     crippled.write_bytes(data[:whole] + b"".join(packet for packet in ts.packets(data[whole:]) if ts.pid_of(packet) != pmt))
     air = OnAir(rig, gateway, 3, crippled)
     air.capture.wait(8 * 114 + 1, limit=20)  # 1.2 Mb/s by sevens
-    time.sleep(AFTER + 2 * GOP + 2)
+    air.wait_for_input(2)
+    air.play(2)
     check(air, air.finish(tmp_path), [0, 1])
 
 
 def test_constant_rate_holds_across_the_switch(rig, gateway, tmp_path):
     air = OnAir(rig, gateway, 4)
-    time.sleep(3)
+    air.play(2)
     air.silence(0)
-    time.sleep(4)
+    air.wait_for_input(2)
+    air.play(3)
     path = air.finish(tmp_path)
     check(air, path, [0, 1])
     times = [when for when, _ in air.capture.datagrams]
@@ -179,10 +197,11 @@ def test_constant_rate_holds_across_the_switch(rig, gateway, tmp_path):
 
 def test_operator_forces_an_input(rig, gateway, tmp_path):
     air = OnAir(rig, gateway, 5)
-    time.sleep(2)
-    for wanted in ("2", "1"):
-        forced = gateway.cli("switch", "switch5", wanted)
+    air.play(2)
+    for wanted in (2, 1):
+        forced = gateway.cli("switch", "switch5", str(wanted))
         assert forced.returncode == 0, f"{forced.stdout}{forced.stderr}"
-        time.sleep(GOP + 2)
+        air.wait_for_input(wanted)
+        air.play(GOP + 1)
     path = air.finish(tmp_path)
     check(air, path, [0, 1, 0])

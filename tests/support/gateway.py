@@ -193,6 +193,16 @@ class Gateway:
             time.sleep(0.005)
         raise AssertionError(f"{process} is not back after {limit} s:\n{self.tail()}")
 
+    def wait_answered(self, process, limit=15.0):
+        """Until control has had an answer of the process under the pid that it has now; the launcher, a word of control."""
+        end = time.monotonic() + limit
+        while True:
+            shown = [entry for entry in self.json("status")["processes"] if entry["name"] == process]
+            if shown and shown[0]["pid"] == self.pid(process) and (process == "control" or shown[0]["answers"]):
+                return
+            assert time.monotonic() < end, f"{process}: {shown}"
+            time.sleep(0.1)
+
     def stop(self):
         """Orderly; what does not obey within 10 s is killed. Returns the launcher's exit status."""
         status = None

@@ -164,6 +164,15 @@ class Rig:
         self.captures.append(capture)
         return capture
 
+    def relayed(self, group_in, group_out, path, port=5000, speed=4):
+        """What comes out of one group while a file is sent to another."""
+        capture = self.capture(group_out, port)
+        self.wait_mdb(group_in, True)
+        self.wait_mdb(group_out, True, port="p-snk")
+        assert self.send(path, group_in, port, speed=speed).wait(30) == 0
+        capture.wait_quiet()
+        return capture.stop().payload()
+
     def tap(self, port="p-gw"):
         """Listens at the switch's end of a port, both ways."""
         with self.inside("br"):
