@@ -7,7 +7,7 @@ from pathlib import Path
 
 from support import media, ts
 from support.capture import wait_all_quiet
-from support.gateway import Gateway
+from support.gateway import Gateway, waited
 
 SECONDS = 60
 LEAST = 20  # the streams last that long, and longer where the edits do
@@ -68,14 +68,6 @@ def held(tap, number, dwells):
     gap = max(b - a for a, b in zip(came, came[1:]))
     return (f"before the gateway {gap * 1000:.1f} ms; held for {mine[len(mine) // 2] * 1e6:.0f} us in the median, "
             f"{mine[len(mine) * 999 // 1000] * 1000:.1f} ms at 99.9 %, {mine[-1] * 1000:.1f} ms at most")
-
-
-def waited(pid):
-    """Seconds that the process's threads were ready to run and had no CPU (sched-stats(5) in the kernel's documentation)."""
-    total = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        total += int((task / "schedstat").read_text().split()[1])
-    return total / 1e9
 
 
 def test_twenty_edits_lose_nothing_on_other_channels(rig):
@@ -173,7 +165,7 @@ def test_rollback_walks_back_and_the_files_stay(rig):
 
 
 def test_another_ttl_loses_nothing_and_the_plan_says_so(rig):
-    path = media.stream("h264_aac", 8)
+    path = media.stream("h264_aac", 4)
     first = {"a": {"inputs": ["udp://239.6.7.12:5000"], "push": ["udp://239.6.8.12:5000"]}}
     with Gateway(rig, first) as gateway:
         capture = rig.capture("239.6.8.12", 5000)

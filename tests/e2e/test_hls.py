@@ -164,13 +164,8 @@ def test_ffprobe_and_ffmpeg_play(live):
 
 def test_gstreamer_plays(live):
     gateway, rig = live
-    url = gateway.url("/live/index.m3u8")
-    result = rig.call("gw", "timeout", "-s", "KILL", "12", "gst-launch-1.0", "-v", "souphttpsrc", f"location={url}", "!",
-                      "hlsdemux", "!", "tsdemux", "name=d", "d.", "!", "queue", "!", "h264parse", "!", "avdec_h264", "!",
-                      "fakesink", "silent=false", "num-buffers=50", timeout=20)
-    # fakesink ends the pipeline after 50 pictures; a kill by the clock means that they never came.
-    pictures = result.stdout.count("chain")
-    assert pictures >= 50, f"{pictures} pictures; {result.stderr[-500:]}"
+    pictures = rig.pictures("gw", "souphttpsrc", f"location={gateway.url('/live/index.m3u8')}", "!", "hlsdemux", "!", "tsdemux", "name=d", "d.", "!",
+                            "queue", "!", "h264parse", "!", "avdec_h264")
     print(f"GStreamer decoded {pictures} pictures")
 
 

@@ -306,7 +306,7 @@ def test_edits_of_name_and_pushes_leave_the_relay_untouched(rig):
         rig.wait_mdb("239.1.5.1", True)
         for group in ("239.2.5.1", "239.2.5.2"):
             rig.wait_mdb(group, True, port="p-snk")
-        sender = rig.send(path, "239.1.5.1", 5000, speed=2)
+        sender = rig.send(path, "239.1.5.1", 5000, speed=3)
         kept.wait(50)
         assert not switched.datagrams
         for name, enabled in (("second", False), ("second", True), ("third", True)):

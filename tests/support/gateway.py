@@ -23,6 +23,12 @@ LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
 DAEMONS = ("fastpath", "bridge", "control")
 
 
+def waited(pid, main_thread=False):
+    """Seconds that the process's threads, or its first one, were ready to run and had no CPU (the kernel's sched-stats)."""
+    tasks = [pid] if main_thread else [task.name for task in Path(f"/proc/{pid}/task").iterdir()]
+    return sum(int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[1]) for task in tasks) / 1e9
+
+
 class Gateway:
     """channels: the map under `channels:`; node: keys that replace those of the node file made here."""
 
