@@ -70,8 +70,9 @@ class OnAir:
 
 
 def pcr_timing(capture):
-    """Of the PCRs that came: those that jumped against their arrival, and the longest time between two."""
+    """Of the PCRs that came: those that run ahead of the time, and the longest time between two."""
     last, jumps, longest = None, [], 0.0
+    lead, furthest = 0.0, 0.0  # of the clock before the arrivals, since the first one
     for when, data in capture.datagrams:
         for offset in range(0, len(data), ts.SIZE):
             found = ts.pcr(data, offset)
@@ -80,9 +81,11 @@ def pcr_timing(capture):
             if last is not None:
                 step = ((found[1] - last[1]) % ts.PCR_MODULUS) / 27e6
                 longest = max(longest, when - last[0])
-                # A sender that stalled goes on where it was; no clock runs ahead of the time.
-                if step > max(0.1, when - last[0] + 0.1):
+                lead += step - (when - last[0])
+                # What stalled may go on where it was, or catch up; no clock runs ahead of the time.
+                if step > 0.1 and lead > furthest + 0.1:
                     jumps.append((round(when, 3), round(step, 3), round(when - last[0], 3)))
+                furthest = max(furthest, lead)
             last = (when, found[1])
     return jumps, longest
 
