@@ -69,18 +69,17 @@ def test_who_guesses_keys_is_let_guess_ten_a_minute(stream, tmp_path):
         assert listener.stats()["refused"]["too_many_guesses"] == 1
 
 
-@contextlib.contextmanager
-def let_in(listener, address, connection, seconds=15):
-    """A publisher that tries until it is the channel's so-many-th."""
-    end = time.monotonic() + seconds
+def wait_for_silence(listener, seconds, limit=15):
+    """Until nothing has come from the channel's publisher for that long."""
+    seen, since, end = None, 0.0, time.monotonic() + limit
     while True:
-        with Sender(address, listener.sent) as sender:
-            while sender.alive() and listener.stats()["publishers"]["pub"]["connections"] < connection:
-                assert time.monotonic() < end, listener.stats()
-                time.sleep(0.05)
-            if sender.alive():
-                yield sender
-                return
+        now = listener.stats()["publishers"]["pub"]["bytes"]
+        if now != seen:
+            seen, since = now, time.monotonic()
+        elif time.monotonic() - since > seconds:
+            return
+        assert time.monotonic() < end, "never silent"
+        time.sleep(0.05)
 
 
 def test_a_second_publisher_is_refused_until_the_first_falls_silent(stream, tmp_path):
@@ -92,8 +91,9 @@ def test_a_second_publisher_is_refused_until_the_first_falls_silent(stream, tmp_
             listener.wait(lambda s: s["publishers"]["pub"]["bytes"] > 500_000)
             assert caller.refusal(listener.port, b"publish:pub?key=s3cret") == 1409
             first.process.send_signal(signal.SIGSTOP)
-            with let_in(listener, address, 2) as second:
-                stats = listener.stats()
+            wait_for_silence(listener, 1.5)
+            with Sender(address, listener.sent) as second:
+                stats = listener.wait(lambda s: s["publishers"]["pub"]["connections"] == 2)
                 before = stats["publishers"]["pub"]["bytes"]
                 listener.wait(lambda s: s["publishers"]["pub"]["bytes"] > before + 500_000 and len(s["sessions"]) == 1)
                 first.process.send_signal(signal.SIGCONT)
@@ -118,8 +118,8 @@ def test_a_publisher_of_another_protocol_has_the_place(stream, tmp_path):
     caller = Caller()
     with Listener(stream).quiet() as listener:
         listener.ask(f"publish pub s3cret {tmp_path}/pub.ts")
-        assert listener.ask("rtmp pub 2500") == "attached\n"
-        assert caller.refusal(listener.port, b"publish:pub?key=s3cret") == 1409
+        assert listener.ask("rtmp pub 4000") == "attached\n"
+        caller.wait_refusal(1409, listener.port, b"publish:pub?key=s3cret")
         caller.wait_refusal(0, listener.port, b"publish:pub?key=s3cret")
 
 

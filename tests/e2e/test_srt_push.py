@@ -84,7 +84,7 @@ def test_one_gateway_pushes_to_another(stream, tmp_path):
     out = tmp_path / "pub.ts"
     with Listener(stream).quiet() as server, UdpProxy(server.port, 0.05) as path, Listener(stream) as listener:
         server.ask(f"publish pub s3cret {out}")
-        listener.tell(f"push 127.0.0.1:{path.port} 500 - #!::r=pub?key=s3cret,m=publish")
+        listener.tell(f"push 127.0.0.1:{path.port} 1500 - #!::r=pub?key=s3cret,m=publish")
         server.wait(lambda s: s["publishers"]["pub"]["bytes"] > 3_000_000, 25)
         assert server.stats()["publishers"]["pub"]["gaps"] == 0
         assert int(listener.stats()["pushes"][0]["details"]["retransmitted_packets"]) > 10
