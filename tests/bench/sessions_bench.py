@@ -58,13 +58,25 @@ def children(process):
     return [int(p) for p in run("pgrep", "-P", str(process.pid)).split()]
 
 
+def wait_for_port(rig, port, server):
+    """Until the server takes connections."""
+    deadline = time.monotonic() + 10
+    while True:
+        with rig.inside("gw"), socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        if time.monotonic() > deadline or server.poll() is not None:
+            raise RuntimeError(f"nothing listens on port {port}")
+        time.sleep(0.05)
+
+
 @contextlib.contextmanager
 def nginx(rig, port):
     folder = pathlib.Path(tempfile.mkdtemp(prefix="hg-bench-nginx-"))
     folder.chmod(0o777)
     (folder / "conf").write_text(NGINX.format(folder=folder, port=port))
     server = popen(rig, "nginx", "-p", folder, "-c", folder / "conf")
-    time.sleep(1)
+    wait_for_port(rig, port, server)
     master = children(server)[0]
     try:
         yield pids_of(master)
@@ -129,8 +141,8 @@ def bench_srt(rig, gateway, args, stream):
     ours, theirs = {}, {}
     for n in counts:
         receivers = [popen(rig, "srt-live-transmit", "-q", f"srt://127.0.0.1:{gateway.srt_port}?streamid=tv", "file://con") for _ in range(n)]
-        time.sleep(5)
-        gateway.wait_metric("headgate_sessions", n, channel="tv", output="srt")
+        gateway.wait_metric("headgate_sessions", n, limit=20, channel="tv", output="srt")
+        time.sleep(2)  # past what each begins with
         ours[n] = measure([gateway.pid("bridge")], args.window)
         end(*receivers)
     mine = tell("headgate, SRT receivers", counts, ours, "receiver")
@@ -249,7 +261,7 @@ def main():
         with gateway:
             rig.popen("src", str(args.bin / "headgate"), "send", str(stream), f"udp://{GROUP}:5000?interface=eth0",
                       stdout=subprocess.DEVNULL)
-            time.sleep(4)
+            gateway.wait_metric("headgate_input_ts_packets_total", 5000, channel="tv")  # 2 s of it
             for name in args.only.split(","):
                 {"rtmp": bench_rtmp, "srt": bench_srt, "push": bench_push, "rate": bench_rate}[name](rig, gateway, args, stream)
 

@@ -132,6 +132,15 @@ TEST_F(SrtArrivals, ARefusedCallerDoesNotEndTheOneThatIsIn) {
   EXPECT_EQ(port_.errors.back(), "");
 }
 
+TEST_F(SrtArrivals, APortThatOpensAtLastForgetsItsError) {
+  arrivals_->add_input(7, port_);
+  take(Failed{7, "can't bind: Address already in use"});
+  EXPECT_EQ(port_.status().error, "can't bind: Address already in use");
+  take(Listening{7});
+  EXPECT_EQ(port_.status().error, "");
+  EXPECT_EQ(port_.status().state, ingest::SourceState::waiting);
+}
+
 TEST_F(SrtArrivals, AddsUpWhatWasLostOverConnections) {
   take(Connected{1, 0, "pub", "a:1"});
   take(Measured{1, {{"rtt_ms", "20.0"}}, {{"srt_late", 3}}});

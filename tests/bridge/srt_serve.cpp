@@ -229,6 +229,7 @@ class Program {
                           {"stalled", stats.stalled},
                           {"revoked", stats.revoked},
                           {"lost_chunks", stats.lost_chunks},
+                          {"played", at_},
                           {"publishers", nlohmann::json::object()},
                           {"inputs", nlohmann::json::array()},
                           {"pushes", pushes()}};

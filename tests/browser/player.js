@@ -1,19 +1,19 @@
-// Opens pages in Debian's Chromium and watches every video element in them, frames included.
-//   node player.js SECONDS URL...
-// Watches for SECONDS from the first movement on, so that a browser that starts slowly is no fault; or, with UNTIL in the environment,
-// until the status line says that; at most START_LIMIT seconds more. PLAYING names a file that is made at the first movement; DURING is
-// a script that the page runs three seconds later.
+// Opens pages in Debian's Chromium, all at the same time, and watches every video element in them, frames included.
+//   node player.js '[{"url":…,"seconds":…,…},…]'
+// Watches each page for `seconds` from its first movement on, so that a browser that starts slowly is no fault; at most START_LIMIT
+// seconds more. Optional: `playing`, a file that is made at the first movement; `saying`, {text: file}, a file that is made when the
+// status line says that text; `during`, a script that the page runs three seconds after the first movement; `screenshot`, a PNG of
+// the page's end.
 // Prints one JSON line: {"pages":[{"url":…,"videos":[{"frame":…,"first_movement":…,"advanced":…,"stalled":…,…}],"errors":[…],
-// "console":[…],"texts":[…]}]}; texts are what the page's status line said, in order. SCREENSHOT names a PNG of the last page's end.
+// "console":[…],"texts":[…]}]}; texts are what the page's status line said, in order.
 "use strict";
 const fs = require("fs");
 const os = require("os");
 const path = require("path");
 const { chromium } = require("playwright-core");
 
-const seconds = Number(process.argv[2]);
 const START_LIMIT = 40;
-const urls = process.argv.slice(3);
+const jobs = JSON.parse(process.argv[2]);
 const executablePath = process.env.CHROMIUM || "/usr/bin/chromium";
 const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required", "--disable-dev-shm-usage"];
@@ -28,7 +28,7 @@ function look() {
   });
 }
 
-async function watch(page, url) {
+async function watch(page, { url, seconds, playing, saying, during, screenshot }) {
   const errors = [];
   const logged = [];
   const texts = [];
@@ -47,11 +47,10 @@ async function watch(page, url) {
   const videos = new Map();
   const began = Date.now();
   let moved = null;
-  let during = process.env.DURING;
   const finished = () => {
     const now = (Date.now() - began) / 1000;
     if (now >= seconds + START_LIMIT) return true;
-    return process.env.UNTIL ? texts.includes(process.env.UNTIL) : moved !== null && now >= moved + seconds;
+    return moved !== null && now >= moved + seconds;
   };
   while (!finished()) {
     for (const frame of page.frames()) {
@@ -76,7 +75,7 @@ async function watch(page, url) {
           if (old.first_movement === null) old.first_movement = now;
           if (moved === null) {
             moved = now;
-            if (process.env.PLAYING) fs.writeFileSync(process.env.PLAYING, String(now));
+            if (playing) fs.writeFileSync(playing, String(now));
           }
         } else if (old.first_movement !== null) {
           old.stalled += now - old.lastAt;
@@ -91,10 +90,13 @@ async function watch(page, url) {
       during = null;
     }
     const text = await page.evaluate(() => { const line = document.getElementById("state"); return line ? line.textContent : ""; });
-    if (text !== texts[texts.length - 1]) texts.push(text);
+    if (text !== texts[texts.length - 1]) {
+      texts.push(text);
+      if (saying && saying[text]) fs.writeFileSync(saying[text], "");
+    }
     await new Promise((done) => setTimeout(done, 250));
   }
-  if (process.env.SCREENSHOT) await page.screenshot({ path: process.env.SCREENSHOT });
+  if (screenshot) await page.screenshot({ path: screenshot });
   return { url, errors, console: logged, texts, title: await page.title(), videos: Array.from(videos.values()) };
 }
 
@@ -103,8 +105,12 @@ async function watch(page, url) {
   let context;
   try {
     context = await chromium.launchPersistentContext(profile, { executablePath, headless: true, args, viewport: { width: 1000, height: 700 } });
-    const pages = [];
-    for (const url of urls) pages.push(await watch(await context.newPage(), url));
+    const pages = await Promise.all(jobs.map(async (job) => {
+      const page = await context.newPage();
+      const seen = await watch(page, job);
+      await page.close();
+      return seen;
+    }));
     console.log(JSON.stringify({ pages }));
   } finally {
     if (context) await context.close();

@@ -13,16 +13,6 @@ from support.gateway import Gateway
 from support.rig import HERE, ethernet_udp
 
 
-def relayed(rig, gateway, group_in, group_out, path):
-    capture = rig.capture(group_out, 5000)
-    rig.wait_mdb(group_in, True)
-    rig.wait_mdb(group_out, True, port="p-snk")
-    assert rig.send(path, group_in, 5000, speed=4).wait(30) == 0
-    capture.wait_quiet()
-    capture.stop()
-    return capture.payload()
-
-
 def test_af_xdp_on_veth(rig):
     channels = {"a": {"inputs": ["udp://239.10.1.1:5000"], "push": ["udp://239.10.2.1:5000"]}}
     gateway = Gateway(rig, channels, device="af_xdp:cap0")
@@ -35,7 +25,7 @@ def test_af_xdp_on_veth(rig):
                 pytest.skip(f"this kernel gives no AF_XDP socket: {gateway.tail(3)}")
             raise
         path = media.stream("h264_aac", 20)
-        assert relayed(rig, gateway, "239.10.1.1", "239.10.2.1", path) == path.read_bytes()
+        assert rig.relayed("239.10.1.1", "239.10.2.1", path) == path.read_bytes()
     finally:
         gateway.close()
 
@@ -113,7 +103,7 @@ def test_memif_between_two_gateways(rig):
         for gateway in (first, second):
             gateway.wait_metric("headgate_interface_up", 1, interface="mem0")
         path = media.stream("h264_aac", 20)
-        assert relayed(rig, second, "239.10.1.3", "239.10.2.3", path) == path.read_bytes()
+        assert rig.relayed("239.10.1.3", "239.10.2.3", path) == path.read_bytes()
 
 
 def test_two_interfaces_of_one_gateway(rig):
@@ -123,7 +113,7 @@ def test_two_interfaces_of_one_gateway(rig):
                            "cap1": {"device": "af_packet:cap1", "address": "10.77.0.6/24"}}}
     with Gateway(rig, channels, node=node) as gateway:
         path = media.stream("h264_aac", 20)
-        assert relayed(rig, gateway, "239.10.1.4", "239.10.2.4", path) == path.read_bytes()
+        assert rig.relayed("239.10.1.4", "239.10.2.4", path) == path.read_bytes()
 
 
 def test_vlan_tagged_stream_comes_in_and_leaves(rig):
@@ -205,41 +195,4 @@ def test_driver_named_by_its_devargs(rig):
     channels = {"a": {"inputs": ["udp://239.10.1.9:5000"], "push": ["udp://239.10.2.9:5000"]}}
     with Gateway(rig, channels, device="dpdk:net_af_packet7,iface=cap0,framecnt=4096,framesz=2048,blocksz=262144") as gateway:
         path = media.stream("h264_aac", 20)
-        assert relayed(rig, gateway, "239.10.1.9", "239.10.2.9", path) == path.read_bytes()
-
-
-@contextlib.contextmanager
-def huge_pages(count):
-    """That many free pages of 2 MB, reserved here and given back where the machine has fewer."""
-    def free():
-        return int(next(line.split()[1] for line in open("/proc/meminfo") if line.startswith("HugePages_Free")))
-    knob = "/proc/sys/vm/nr_hugepages"
-    before = open(knob).read()
-    try:
-        if free() < count:
-            try:
-                with open(knob, "w") as file:
-                    file.write(str(int(before) + count - free()))
-            except OSError as error:
-                pytest.skip(f"{free()} free huge pages of the {count} wanted, and {knob} can't be written: {error}")
-            if free() < count:
-                pytest.skip(f"the kernel found {free()} of {count} huge pages: its memory is in pieces")
-        yield
-    finally:
-        if open(knob).read() != before:
-            with open(knob, "w") as file:
-                file.write(before)
-
-
-def test_huge_pages(rig):
-    channels = {"a": {"inputs": ["udp://239.10.1.6:5000"], "push": ["udp://239.10.2.6:5000"]}}
-    path = media.stream("h264_aac", 20)
-    with huge_pages(64):
-        with Gateway(rig, channels, node={"fastpath": {"hugepages": "required"}}) as gateway:
-            assert "of huge pages" in gateway.tail(200)
-            taken = sum(int(line.split()[1]) for line in open(f"/proc/{gateway.pid('fastpath')}/smaps_rollup") if "Hugetlb" in line)
-            assert taken > 20 * 1024, f"{taken} KiB of huge pages are in use"
-            assert relayed(rig, gateway, "239.10.1.6", "239.10.2.6", path) == path.read_bytes()
-        # Without asking for them: taken where they are.
-        with Gateway(rig, channels, node={"fastpath": {"hugepages": "auto"}}) as gateway:
-            assert "of huge pages" in gateway.tail(200)
+        assert rig.relayed("239.10.1.9", "239.10.2.9", path) == path.read_bytes()

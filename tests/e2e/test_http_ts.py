@@ -115,7 +115,7 @@ def test_the_answer_is_a_stream(live):
 def test_a_player_begins_at_once_with_tables_and_a_random_access_point(live, tmp_path):
     gateway, _, source = live
     video_pid = None
-    for _ in range(5):
+    for _ in range(4):
         began = time.monotonic()
         stream = Stream(gateway)
         first = stream.read(size=30_000)
@@ -138,9 +138,9 @@ def test_a_player_begins_at_once_with_tables_and_a_random_access_point(live, tmp
 def test_the_media_is_the_inputs(live, tmp_path):
     gateway, _, source = live
     stream = Stream(gateway)
-    data = stream.read(seconds=10)
+    data = stream.read(seconds=8)
     stream.close()
-    for selector, least in (("v:0", 240), ("a:0", 440)):
+    for selector, least in (("v:0", 190), ("a:0", 350)):
         at = ts.assert_same_media(ts.access_units(source, selector), units_of(tmp_path, data, selector)[:-2], least)
         print(f"{selector}: the source's units from {at} on")
 
@@ -159,11 +159,8 @@ def test_ffprobe_and_ffmpeg_play(live):
 
 def test_gstreamer_plays(live):
     gateway, rig, _ = live
-    result = rig.call("gw", "timeout", "-s", "KILL", "15", "gst-launch-1.0", "-v", "souphttpsrc", "is-live=true",
-                      f"location={gateway.url('/tv/stream.ts')}", "!", "tsdemux", "name=d", "d.", "!", "queue", "!", "h264parse",
-                      "!", "avdec_h264", "!", "fakesink", "silent=false", "num-buffers=50", timeout=20)
-    pictures = result.stdout.count("chain")
-    assert pictures >= 50, f"{pictures} pictures; {result.stderr[-500:]}"
+    rig.pictures("gw", "souphttpsrc", "is-live=true", f"location={gateway.url('/tv/stream.ts')}", "!", "tsdemux", "name=d", "d.", "!", "queue",
+                 "!", "h264parse", "!", "avdec_h264")
 
 
 @pytest.mark.skipif(shutil.which("cvlc") is None, reason="VLC is not installed")
@@ -205,6 +202,7 @@ def test_a_stalled_player_is_cut_and_disturbs_nobody(live, tmp_path):
     print(f"20 stalled players: {grown} kB more; skipped {drops['http_ts_skipped'] - drops_before['http_ts_skipped']} packets, "
           f"cut {drops['slow_client'] - drops_before['slow_client']}")
     assert grown < 40_000
+    assert drops["slow_client"] - drops_before["slow_client"] == len(stalled), "not cut"
     assert after["bytes"] > before["bytes"] + len(data) * 0.9
     for stream in stalled:
         stream.close()

@@ -147,7 +147,7 @@ def test_a_wrong_key_and_a_second_publisher_are_refused(live):
         while all(encoder.poll() is None for encoder in encoders):
             assert time.monotonic() < deadline, "both publish"
             time.sleep(0.05)
-        time.sleep(1)
+        time.sleep(1)  # and for that long at least
         assert sorted(encoder.poll() is None for encoder in encoders) == [False, True]
         assert all(encoder.poll() != 0 for encoder in encoders)
     finally:
@@ -162,7 +162,7 @@ def test_a_publisher_that_returns_within_its_grace_goes_on(live):
     encoder = publish(gateway, source, "cam", "very-s3cret")
     capture.wait(1000, limit=20)
     end(encoder)
-    time.sleep(1)
+    time.sleep(1)  # away, for a third of its grace
     encoder = publish(gateway, source, "cam", "very-s3cret")
     try:
         before = len(capture.datagrams)
@@ -200,7 +200,7 @@ def test_a_slate_stands_in_and_the_publisher_comes_back(live, tmp_path):
     wait_state(gateway, "studio", "ok", limit=20)
     end(encoder)
     wait_on_air(gateway, "studio", 2, limit=8)
-    time.sleep(3)
+    time.sleep(3)  # of the slate
     out = tmp_path / "out.ts"
     out.write_bytes(capture.stop().payload())
     judge(capture, "pause", dvb=False)
@@ -256,7 +256,7 @@ def test_pushes_reach_servers_of_others(live, tmp_path):
         gateway.wait_metric("headgate_output_bytes_total", 500_000, limit=30, channel="out", output=f"srt://127.0.0.1:{srt_port}")
         told = json.dumps(gateway.json("status", "out"))
         assert "refused" in told, told
-        time.sleep(8)
+        gateway.wait_metric("headgate_output_bytes_total", 1_000_000, limit=30, channel="out", output=f"rtmp://127.0.0.1:{rtmp_port}/app/name")
     finally:
         sender.kill()
         rtmp.terminate()

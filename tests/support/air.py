@@ -19,16 +19,20 @@ class Air:
         self.capture.wait(10)
         self.client = hls.Client(gateway, "tv")
 
+    def whole(self):
+        """Whether the multicast that has come is a whole piece of what was sent."""
+        assert self.capture.kernel_drops == 0
+        got = self.capture.payload()
+        return self.path.read_bytes()[:len(got)] == got
+
     def finish(self):
-        """Ends the senders; True when the multicast that came is a whole piece of what was sent."""
+        """Ends the senders; what `whole` says of all that came."""
         for sender in self.senders:
             sender.kill()
             sender.wait()
         self.capture.wait_quiet()
         self.capture.stop()
-        assert self.capture.kernel_drops == 0
-        got = self.capture.payload()
-        return self.path.read_bytes()[:len(got)] == got
+        return self.whole()
 
 
 def channels(number):

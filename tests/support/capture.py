@@ -77,15 +77,7 @@ class Capture:
 
     def wait_quiet(self, quiet=0.7, limit=30.0):
         """Waits until nothing has come for a while."""
-        deadline = time.monotonic() + limit
-        seen, since = len(self.datagrams), time.monotonic()
-        while time.monotonic() < deadline:
-            time.sleep(0.02)
-            if len(self.datagrams) != seen:
-                seen, since = len(self.datagrams), time.monotonic()
-            elif time.monotonic() - since > quiet:
-                return
-        raise AssertionError("the group never falls silent")
+        wait_all_quiet([self], quiet, limit)
 
     def stop(self):
         if not self._stop.is_set():
@@ -114,6 +106,23 @@ class Capture:
         """The longest time between two datagrams from index start on, in seconds."""
         times = [when for when, _ in self.datagrams[start:]]
         return max((b - a for a, b in zip(times, times[1:])), default=0.0)
+
+
+def wait_all_quiet(captures, quiet=0.7, limit=30.0):
+    """Waits until nothing has come to any of them for a while."""
+    captures, deadline = list(captures), time.monotonic() + limit
+
+    def count():
+        return sum(len(capture.datagrams) for capture in captures)
+
+    seen, since = count(), time.monotonic()
+    while time.monotonic() < deadline:
+        time.sleep(0.02)
+        if count() != seen:
+            seen, since = count(), time.monotonic()
+        elif time.monotonic() - since > quiet:
+            return
+    raise AssertionError("the group never falls silent")
 
 
 class Tap:

@@ -5,6 +5,7 @@ import struct
 
 PAT_PID, PMT_PID, VIDEO_PID = 0, 0x100, 0x101
 SIZE = 188
+BITRATE = 4_000_000
 
 
 def _crc(data):
@@ -35,7 +36,7 @@ def _pts(seconds):
     return bytes([0x21 | (t >> 29 & 0x0E), t >> 22 & 0xFF, (t >> 14 & 0xFE) | 1, t >> 7 & 0xFF, (t << 1 & 0xFE) | 1])
 
 
-def make(seconds, bitrate=4_000_000):
+def make(seconds, bitrate=BITRATE):
     """The bytes of a stream that lasts so long."""
     per_second = bitrate // (SIZE * 8)
     per_picture = per_second // 25

@@ -23,6 +23,12 @@ LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
 DAEMONS = ("fastpath", "bridge", "control")
 
 
+def waited(pid, main_thread=False):
+    """Seconds that the process's threads, or its first one, were ready to run and had no CPU (the kernel's sched-stats)."""
+    tasks = [pid] if main_thread else [task.name for task in Path(f"/proc/{pid}/task").iterdir()]
+    return sum(int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[1]) for task in tasks) / 1e9
+
+
 class Gateway:
     """channels: the map under `channels:`; node: keys that replace those of the node file made here."""
 
@@ -192,6 +198,16 @@ class Gateway:
                 return time.monotonic() - start
             time.sleep(0.005)
         raise AssertionError(f"{process} is not back after {limit} s:\n{self.tail()}")
+
+    def wait_answered(self, process, limit=15.0):
+        """Until control has had an answer of the process under the pid that it has now; the launcher, a word of control."""
+        end = time.monotonic() + limit
+        while True:
+            shown = [entry for entry in self.json("status")["processes"] if entry["name"] == process]
+            if shown and shown[0]["pid"] == self.pid(process) and (process == "control" or shown[0]["answers"]):
+                return
+            assert time.monotonic() < end, f"{process}: {shown}"
+            time.sleep(0.1)
 
     def stop(self):
         """Orderly; what does not obey within 10 s is killed. Returns the launcher's exit status."""

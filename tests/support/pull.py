@@ -1,4 +1,5 @@
-"""pull_run (one fetched input alone, in its sandbox) and web servers that answer as a test wants."""
+"""pull_run (one fetched input alone, in its sandbox), web servers that answer as a test wants, and those of others."""
+import contextlib
 import json
 import os
 import queue
@@ -9,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 
+from . import ts
 from .gateway import BIN
 
 SIZE = 188
@@ -160,3 +162,42 @@ def paced(pull, rate, seconds, tolerance=0.06):
     got = (last["bytes"] - first["bytes"]) * 8 / (last["at"] - first["at"])
     assert abs(got / rate - 1) < tolerance, f"{got:.0f} b/s, the stream has {rate}"
     return last
+
+
+def compare(source, received, tmp_path, least, selector="v:0"):
+    """Every access unit received is one of the source's, in its order; the place of the first one."""
+    path = tmp_path / "received.ts"
+    path.write_bytes(received)
+    # The ends are cut through.
+    return ts.assert_same_media(ts.access_units(source, selector), ts.access_units(path, selector)[1:-1], least)
+
+
+@contextlib.contextmanager
+def running(command, **more):
+    """A program, as long as it is needed."""
+    process = subprocess.Popen(["timeout", "-s", "KILL", "150", *command], stdin=subprocess.DEVNULL, **more)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextlib.contextmanager
+def nginx(folder, extra=""):
+    """nginx that serves a folder; its port. PORT in extra directives is that port."""
+    port = free_port()
+    (folder / "nginx.conf").write_text(f"""
+daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log; user root;
+events {{ worker_connections 256; }}
+http {{ access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
+  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+  types {{ video/mp2t ts; application/vnd.apple.mpegurl m3u8; }}
+  server {{ listen 127.0.0.1:{port}; root {folder}; {extra.replace("PORT", str(port))} }} }}
+""")
+    with running(["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")]):
+        deadline = time.monotonic() + 10
+        while not (folder / "pid").exists():
+            assert time.monotonic() < deadline, (folder / "error.log").read_text()
+            time.sleep(0.02)
+        yield port

@@ -136,6 +136,21 @@ class Rig:
         return subprocess.run(netns.command_in(self.names[role], "timeout", "-s", "KILL", str(timeout), *command),
                               stdin=subprocess.DEVNULL, capture_output=True, **kwargs)
 
+    def pictures(self, role, *pipeline, wanted=50, limit=20):
+        """How many pictures GStreamer's pipeline, to which a decoder's end is added, hands on, until there are enough."""
+        process = self.popen(role, "timeout", "-s", "KILL", str(limit), "gst-launch-1.0", "-v", *pipeline, "!", "fakesink", "silent=false",
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+        count, last = 0, []
+        for line in process.stdout:
+            count += "chain" in line
+            last = [*last[-8:], line]
+            if count >= wanted:
+                break
+        process.terminate()
+        process.wait()
+        assert count >= wanted, f"{count} pictures of {wanted}; {''.join(last)}"
+        return count
+
     def send(self, path, group, port, **options):
         """Starts the independent paced sender in the source namespace; see send_ts.py for the options."""
         command = [sys.executable, str(HERE / "send_ts.py"), str(path), group, str(port), "--interface", SOURCE]
@@ -163,6 +178,15 @@ class Rig:
             capture = Capture(group, port, SINK, source)
         self.captures.append(capture)
         return capture
+
+    def relayed(self, group_in, group_out, path, port=5000, speed=4):
+        """What comes out of one group while a file is sent to another."""
+        capture = self.capture(group_out, port)
+        self.wait_mdb(group_in, True)
+        self.wait_mdb(group_out, True, port="p-snk")
+        assert self.send(path, group_in, port, speed=speed).wait(30) == 0
+        capture.wait_quiet()
+        return capture.stop().payload()
 
     def tap(self, port="p-gw"):
         """Listens at the switch's end of a port, both ways."""

@@ -14,6 +14,9 @@ from support import counted_ts
 SERVE = os.path.join(os.environ.get("HEADGATE_BIN", "build/release/bin"), "srt_serve")
 SECRET = "a-right-passphrase"
 MESSAGE = 7 * 188
+# srt-live-transmit keeps a little of its standard input to itself until more comes.
+KEPT = 65_536
+NO_ANSWER = 16  # SRT_REJ_TIMEOUT
 
 
 class Listener:
@@ -34,7 +37,8 @@ class Listener:
     def __enter__(self):
         if self.go:
             self.tell("go")
-            time.sleep(1.5)  # of the stream: to its second random access point, the first that has tables before it
+            # Past its second random access point, the first that has tables before it.
+            self.wait(lambda stats: stats["played"] > 1.1 * counted_ts.BITRATE / 8)
         return self
 
     def __exit__(self, *_):
@@ -180,6 +184,28 @@ class Caller:
         reason = 0 if connected == 0 else self.lib.srt_getrejectreason(socket_)
         self.lib.srt_close(socket_)
         return reason
+
+
+    def wait_refusal(self, wanted, port, stream_id, passphrase=b"", seconds=10):
+        """Until the answer is that."""
+        end = time.monotonic() + seconds
+        while (code := self.refusal(port, stream_id, passphrase)) != wanted:
+            assert time.monotonic() < end, code
+            time.sleep(0.05)
+
+
+def wait_for_size(path, size, seconds=20):
+    end = time.monotonic() + seconds
+    while (not os.path.exists(path) or os.path.getsize(path) < size) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert os.path.getsize(path) >= size
+
+
+def assert_arrived(path, sent, late=300_000):
+    """All but the last few packets, and `late` bytes of what srt-live-transmit read before it had a connection."""
+    wait_for_size(path, len(sent) - KEPT - late)
+    got = path.read_bytes()
+    assert got in sent, f"{len(got)} bytes are no piece of what was sent"
 
 
 def whole(data):

@@ -1,6 +1,8 @@
 """A small transport-stream reader of the tests' own, independent of the product (ISO/IEC 13818-1)."""
+import functools
 import hashlib
 import json
+import os
 import subprocess
 from collections import Counter, defaultdict
 
@@ -249,10 +251,16 @@ def _shift_pes(packet, offset):
 
 def access_units(path, selector="v:0", program=None):
     """What FFmpeg takes for access units: [(hash, size, pts, dts)], in decoding order."""
+    about = os.stat(path)
+    return list(_access_units(str(path), selector, program, about.st_size, about.st_mtime_ns))
+
+
+@functools.lru_cache(maxsize=16)
+def _access_units(path, selector, program, _size, _changed):
     streams_selector = f"p:{program}:{selector}" if program is not None else selector
     result = subprocess.run(
         ["timeout", "-s", "KILL", "60", "ffprobe", "-v", "error", "-probesize", "5M", "-select_streams", streams_selector,
-         "-show_packets", "-show_data_hash", "md5", "-show_entries", "packet=pts,dts,size,data_hash", "-of", "json", str(path)],
+         "-show_packets", "-show_data_hash", "md5", "-show_entries", "packet=pts,dts,size,data_hash", "-of", "json", path],
         capture_output=True, text=True, stdin=subprocess.DEVNULL)
     found = json.loads(result.stdout or "{}").get("packets", [])
     return [(p["data_hash"], int(p["size"]), p.get("pts"), p.get("dts")) for p in found]

@@ -40,6 +40,9 @@ struct Ended {
 struct Trying {
   InputId input = 0;
 };
+struct Listening {  // its own port is open
+  InputId input = 0;
+};
 struct Failed {
   InputId input = 0;
   std::string error;
@@ -49,6 +52,6 @@ struct Measured {
   std::map<std::string, std::string> details;
   std::map<std::string, std::uint64_t> drops;  // since the last time
 };
-using Arrival = std::variant<Connected, Received, Ending, Ended, Trying, Failed, Measured>;
+using Arrival = std::variant<Connected, Received, Ending, Ended, Trying, Listening, Failed, Measured>;
 
 }  // namespace headgate::bridge::srt

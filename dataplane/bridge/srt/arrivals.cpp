@@ -111,6 +111,13 @@ void Arrivals::on(const Trying& arrival) {
     set_state(*entry, ingest::SourceState::connecting);
 }
 
+void Arrivals::on(const Listening& arrival) {
+  ingest::Entry* entry = entry_of(arrival.input);
+  if (entry == nullptr) return;
+  set_state(*entry, ingest::SourceState::waiting);
+  entry->status().error.clear();  // of a port that another program had
+}
+
 void Arrivals::on(const Failed& arrival) {
   ingest::Entry* entry = entry_of(arrival.input);
   // A port of its own refuses one caller while it serves another.

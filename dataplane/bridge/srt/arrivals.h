@@ -50,6 +50,7 @@ class Arrivals {
   void on(const Ending& arrival);
   void on(const Ended& arrival);
   void on(const Trying& arrival);
+  void on(const Listening& arrival);
   void on(const Failed& arrival);
   void on(const Measured& arrival);
   void make_way(const ingest::Entry& entry);

@@ -63,6 +63,7 @@ void Intake::step(Port& port, std::int64_t now_us) {
   const SRTSOCKET socket = port.listener->socket();
   srt_epoll_add_usock(epoll_, socket, &watched);
   say_(fmt::format("srt: an input listens on {}", port.target.address));
+  tell(Listening{port.input});
 }
 
 void Intake::accept_from(Port& port, std::int64_t now_us) {

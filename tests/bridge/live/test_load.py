@@ -10,7 +10,7 @@ from support import hls, media
 from support.gateway import Gateway
 
 HERE = Path(__file__).resolve().parent
-SECONDS = 12
+SECONDS = 8
 
 
 def cpu_and_memory(pid):
