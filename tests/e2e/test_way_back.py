@@ -36,7 +36,8 @@ def live(rig, tmp_path_factory):
         "caller": {"inputs": [{"publish": {}}], "remux": {"buffer": "200ms"}, "push": [f"udp://{CALLER}:5000"],
                    "serve": ["srt"]},
         "studio": {"inputs": [{"publish": {"grace": "1s"}}, f"file://{slate}"],
-                   "failover": {"after": "500ms", "hold": "2s"}, "push": [f"udp://{STUDIO}:5000"], "serve": ["hls"]},
+                   "failover": {"after": "500ms", "hold": "2s"}, "push": [f"udp://{STUDIO}:5000"],
+                   "serve": {"hls": {"segment": "2s"}, "rtmp": {}, "srt": {}}},
         "backed": {"inputs": [f"udp://{PRIMARY}:5000", f"udp://{BACKUP}:5000"],
                    "failover": {"after": "500ms", "hold": "3s"}, "push": [f"udp://{BACKED}:5000"],
                    "serve": {"hls": {"segment": "2s"}, "rtmp": {}, "srt": {}}},
@@ -218,26 +219,6 @@ def test_srt_publisher_arrives_bit_exact(live):
         end(sender)
 
 
-def test_a_slate_stands_in_and_the_publisher_comes_back(live, tmp_path):
-    gateway = live
-    capture = gateway.rig.capture(STUDIO, 5000)
-    wait_on_air(gateway, "studio", 2)
-    wait_state(gateway, "studio", "backup")
-    encoder = publish(gateway, media.stream("h264_aac", 30), "studio")
-    took = wait_on_air(gateway, "studio", 1, limit=12)
-    assert took > 2, "the preferred input must be good for `hold`"
-    wait_state(gateway, "studio", "ok", limit=20)
-    end(encoder)
-    wait_on_air(gateway, "studio", 2, limit=8)
-    time.sleep(3)
-    out = tmp_path / "out.ts"
-    out.write_bytes(capture.stop().payload())
-    judge(capture, "pause", dvb=False)
-    # Both were seen: as many pictures as the time had, but for those before the first random access point and between the inputs.
-    seconds = capture.datagrams[-1][0] - capture.datagrams[0][0]
-    assert len(frames(out, "v")) > (seconds - 4) * 25
-
-
 class Viewers:
     """Of a channel, by RTMP, SRT and HLS, each in one session that must see more than one input."""
 
@@ -298,6 +279,32 @@ class Viewers:
             if player.poll() is None:
                 end(player)
         self.out.close()
+
+
+def test_a_slate_stands_in_and_the_publisher_comes_back(live, tmp_path):
+    gateway = live
+    capture = gateway.rig.capture(STUDIO, 5000)
+    wait_on_air(gateway, "studio", 2)
+    wait_state(gateway, "studio", "backup")
+    viewers = Viewers(gateway, "studio", tmp_path)
+    try:
+        encoder = publish(gateway, media.stream("h264_aac", 30), "studio")
+        took = wait_on_air(gateway, "studio", 1, limit=12)
+        assert took > 2, "the preferred input must be good for `hold`"
+        viewers.expect_more()
+        wait_state(gateway, "studio", "ok", limit=20)
+        end(encoder)
+        wait_on_air(gateway, "studio", 2, limit=8)
+        viewers.expect_more()
+        viewers.finish(switches=2)
+    finally:
+        viewers.close()
+    out = tmp_path / "out.ts"
+    out.write_bytes(capture.stop().payload())
+    judge(capture, "pause", dvb=False)
+    # Both were seen: as many pictures as the time had, but for those before the first random access point and between the inputs.
+    seconds = capture.datagrams[-1][0] - capture.datagrams[0][0]
+    assert len(frames(out, "v")) > (seconds - 4) * 25
 
 
 def test_a_dead_primary_a_forced_input_and_control_killed(live, tmp_path):
