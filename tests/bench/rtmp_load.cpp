@@ -8,8 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
-#include <bit>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -18,61 +16,16 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/rtmp_play.h"
+
 namespace {
 
-constexpr std::size_t kHandshake = 1536;
-constexpr std::size_t kChunk = 128;
-
-std::string text(const std::string& value) {
-  return std::string{'\x02', static_cast<char>(value.size() >> 8), static_cast<char>(value.size())} + value;
-}
-std::string number(double value) {
-  const auto bits = std::bit_cast<std::uint64_t>(value);
-  std::string out(1, '\0');
-  for (int shift = 56; shift >= 0; shift -= 8) out += static_cast<char>(bits >> shift);
-  return out;
-}
-std::string property(const std::string& name, const std::string& value) {
-  return text(name).substr(1) + value;
-}
-
-// A command message (type 20) in chunks of 128 bytes.
-std::string command(const std::string& body, std::uint8_t stream) {
-  std::string out{'\x03', 0, 0, 0, 0, static_cast<char>(body.size() >> 8), static_cast<char>(body.size()),
-                  20};
-  out += std::string{static_cast<char>(stream), 0, 0, 0};
-  for (std::size_t at = 0; at < body.size(); at += kChunk) {
-    if (at > 0) out += '\xC3';
-    out += body.substr(at, kChunk);
-  }
-  return out;
-}
-
-std::string requests(const std::string& host, const std::string& app, const std::string& stream) {
-  const std::string object = std::string(1, '\x03') + property("app", text(app)) +
-                             property("tcUrl", text("rtmp://" + host + "/" + app)) + std::string{0, 0, 9};
-  return command(text("connect") + number(1) + object, 0) +
-         command(text("createStream") + number(2) + '\x05', 0) +
-         command(text("play") + number(0) + '\x05' + text(stream), 1);
-}
-
-bool receive_all(int fd, std::size_t size) {
-  std::array<char, 4096> buffer;
-  while (size > 0) {
-    const ssize_t n = ::recv(fd, buffer.data(), std::min(size, buffer.size()), 0);
-    if (n <= 0) return false;
-    size -= static_cast<std::size_t>(n);
-  }
-  return true;
-}
+namespace rtmp = headgate::test::rtmp;
 
 int join(const sockaddr_in& address, const std::string& asked) {
   const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
   if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return -1;
-  const std::string hello = '\x03' + std::string(kHandshake, '\0');
-  if (::send(fd, hello.data(), hello.size(), 0) < 0 || !receive_all(fd, 1 + 2 * kHandshake)) return -1;
-  const std::string rest = std::string(kHandshake, '\0') + asked;
-  if (::send(fd, rest.data(), rest.size(), 0) < 0) return -1;
+  if (!rtmp::begin(fd, asked)) return -1;
   return fd;
 }
 
@@ -87,7 +40,7 @@ int main(int argc, char** argv) {
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<std::uint16_t>(std::atoi(argv[2])));
   ::inet_pton(AF_INET, argv[1], &address.sin_addr);
-  const std::string asked = requests(argv[1], argv[3], argv[4]);
+  const std::string asked = rtmp::requests(argv[1], argv[3], argv[4]);
   const int epoll = ::epoll_create1(0);
   const auto players = static_cast<std::size_t>(std::atoi(argv[5]));
   for (std::size_t i = 0; i < players; ++i) {

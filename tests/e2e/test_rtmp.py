@@ -7,6 +7,7 @@ import time
 import pytest
 
 from support import media
+from support.frames import find_run, pictures, sound
 from support.gateway import Gateway
 
 SECONDS = 150
@@ -47,25 +48,6 @@ def run(gateway, *command, limit=30):
 def start(gateway, *command):
     with gateway.rig.inside("gw"):
         return subprocess.Popen(["timeout", "-s", "KILL", "60", *map(str, command)])
-
-
-def pictures(path):
-    """(hash of the decoded picture, PTS in ms) of each."""
-    text = subprocess.run(["ffmpeg", "-v", "quiet", "-i", str(path), "-map", "0:v", "-fps_mode", "passthrough", "-enc_time_base",
-                           "1:1000", "-f", "framemd5", "-"], capture_output=True, text=True, check=False).stdout
-    rows = [line.split(",") for line in text.splitlines() if not line.startswith("#")]
-    return [(row[5].strip(), int(row[2])) for row in rows]
-
-
-def sound(path):
-    lines = subprocess.run(["ffmpeg", "-v", "quiet", "-i", str(path), "-map", "0:a", "-c", "copy", "-bsf:a",
-                            "aac_adtstoasc", "-f", "framemd5", "-"], capture_output=True, text=True, check=False).stdout
-    rows = [line.split(",") for line in lines.splitlines() if not line.startswith("#")]
-    return [row[5].strip() for row in rows if len(row) > 5]
-
-
-def find_run(source, got):
-    return next((i for i in range(len(source)) if source[i:i + len(got)] == got), None)
 
 
 def test_ffmpeg_plays_the_sources_media_at_once(live, tmp_path):

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from support import media, ts
+from support import hls, media, ts
 from support.content import frames, same_media
 from support.gateway import Gateway
 from support.ts_check import check_datagrams
@@ -37,9 +37,11 @@ def live(rig, tmp_path_factory):
         "caller": {"inputs": [{"publish": {}}], "remux": {"buffer": "200ms"}, "push": [f"udp://{CALLER}:5000"],
                    "serve": ["srt"]},
         "studio": {"inputs": [{"publish": {"grace": "1s"}}, f"file://{slate}"],
-                   "failover": {"after": "500ms", "hold": "2s"}, "push": [f"udp://{STUDIO}:5000"], "serve": ["hls"]},
+                   "failover": {"after": "500ms", "hold": "2s"}, "push": [f"udp://{STUDIO}:5000"],
+                   "serve": {"hls": {"segment": "2s"}, "rtmp": {}, "srt": {}}},
         "backed": {"inputs": [f"udp://{PRIMARY}:5000", f"udp://{BACKUP}:5000"],
-                   "failover": {"after": "500ms", "hold": "3s"}, "push": [f"udp://{BACKED}:5000"], "serve": ["hls", "rtmp"]},
+                   "failover": {"after": "500ms", "hold": "3s"}, "push": [f"udp://{BACKED}:5000"],
+                   "serve": {"hls": {"segment": "2s"}, "rtmp": {}, "srt": {}}},
     }
     gateway.write(gateway.channels)
     with gateway:
@@ -189,18 +191,86 @@ def test_srt_publisher_arrives_bit_exact(live):
         end(sender)
 
 
+class Viewers:
+    """Of a channel, by RTMP, SRT and HLS, each in one session that must see more than one input."""
+
+    def __init__(self, gateway, channel, folder):
+        self.gateway, self.channel = gateway, channel
+        self.files = {"rtmp": folder / "viewer.flv", "srt": folder / "viewer.ts"}
+        self.out = open(self.files["srt"], "wb")
+        self.players = {
+            "rtmp": start(gateway, "ffmpeg", "-v", "quiet", "-y", "-i", f"rtmp://127.0.0.1:{gateway.rtmp_port}/live/{channel}", "-c", "copy",
+                          "-flush_packets", "1", self.files["rtmp"]),
+            # It does not call again where its session ends.
+            "srt": start(gateway, "srt-live-transmit", "-q", "-a:no", f"srt://127.0.0.1:{gateway.srt_port}?streamid={channel}", "file://con",
+                         out=self.out)}
+        for name in self.players:
+            gateway.wait_metric("headgate_sessions", 1, channel=channel, output=name)
+        self.hls = hls.Client(gateway, channel).follow(1, 15)
+
+    def size(self, name):
+        path = self.files[name]
+        return path.stat().st_size if path.exists() else 0
+
+    def expect_more(self, limit=8):
+        """Each goes on, in its session, as whatever is on air now does."""
+        wanted = {name: self.size(name) + 100_000 for name in self.players}
+        deadline = time.monotonic() + limit
+        while any(self.size(name) < size for name, size in wanted.items()):
+            assert time.monotonic() < deadline, {name: (self.size(name), size) for name, size in wanted.items()}
+            for name, player in self.players.items():
+                assert player.poll() is None, f"the {name} session must stay open"
+            self.hls.poll()
+            time.sleep(0.1)
+
+    def finish(self, switches):
+        """Two segments more, so that the last of at least so many switches is in one, and then the end. What they have is one
+        stream: SRT's goes on packet by packet, HLS marks at most one discontinuity a switch."""
+        newest, deadline = max(self.hls.segments), time.monotonic() + 15
+        while max(self.hls.segments) < newest + 2:
+            assert time.monotonic() < deadline, sorted(self.hls.segments)
+            self.hls.poll()
+            time.sleep(0.1)
+        for name, player in self.players.items():
+            assert player.poll() is None, f"the {name} session must stay open"
+        self.close()
+        numbers = sorted(self.hls.segments)
+        marks = [n for n in numbers if self.hls.segments[n][3]]
+        gaps = [n for n in numbers if self.hls.segments[n][2]]
+        scan = ts.Scan(self.files["srt"].read_bytes())
+        # Since the beginning: a starved machine may have switched before the viewers came.
+        done = self.gateway.metric("headgate_failovers_total", channel=self.channel)
+        print(f"{done:.0f} switches; HLS: segments {numbers[0]} to {numbers[-1]}, discontinuities at {marks}, gaps {gaps}; SRT: "
+              f"{scan.total_cc_errors} continuity errors")
+        assert numbers == list(range(numbers[0], numbers[-1] + 1)), numbers
+        assert done >= switches and 1 <= len(marks) <= done and not gaps
+        assert scan.total_cc_errors == 0 and scan.sync_errors == 0
+
+    def close(self):
+        for player in self.players.values():
+            if player.poll() is None:
+                end(player)
+        self.out.close()
+
+
 def test_a_slate_stands_in_and_the_publisher_comes_back(live, tmp_path):
     gateway = live
     capture = gateway.rig.capture(STUDIO, 5000)
     wait_on_air(gateway, "studio", 2)
     wait_state(gateway, "studio", "backup")
-    encoder = publish(gateway, media.stream("h264_aac", 30), "studio")
-    took = wait_on_air(gateway, "studio", 1, limit=12)
-    assert took > 2, "the preferred input must be good for `hold`"
-    wait_state(gateway, "studio", "ok", limit=20)
-    end(encoder)
-    wait_on_air(gateway, "studio", 2, limit=8)
-    time.sleep(3)  # of the slate
+    viewers = Viewers(gateway, "studio", tmp_path)
+    try:
+        encoder = publish(gateway, media.stream("h264_aac", 30), "studio")
+        took = wait_on_air(gateway, "studio", 1, limit=12)
+        assert took > 2, "the preferred input must be good for `hold`"
+        viewers.expect_more()
+        wait_state(gateway, "studio", "ok", limit=20)
+        end(encoder)
+        wait_on_air(gateway, "studio", 2, limit=8)
+        viewers.expect_more()
+        viewers.finish(switches=2)
+    finally:
+        viewers.close()
     out = tmp_path / "out.ts"
     out.write_bytes(capture.stop().payload())
     judge(capture, "pause", dvb=False)
@@ -209,7 +279,7 @@ def test_a_slate_stands_in_and_the_publisher_comes_back(live, tmp_path):
     assert len(frames(out, "v")) > (seconds - 4) * 25
 
 
-def test_a_dead_primary_a_forced_input_and_control_killed(live):
+def test_a_dead_primary_a_forced_input_and_control_killed(live, tmp_path):
     gateway = live
     rig = gateway.rig
     primary = rig.send(media.looped(media.stream("h264_aac", 18), 120), PRIMARY, 5000)
@@ -217,25 +287,29 @@ def test_a_dead_primary_a_forced_input_and_control_killed(live):
     capture = rig.capture(BACKED, 5000)
     capture.wait(100, limit=10)
     wait_on_air(gateway, "backed", 1)
-    player = start(gateway, "ffmpeg", "-v", "quiet", "-i", f"rtmp://127.0.0.1:{gateway.rtmp_port}/live/backed", "-f", "null", "-")
-    gateway.wait_metric("headgate_sessions", 1, channel="backed", output="rtmp")
-    said = gateway.cli("switch", "backed", "2")
-    assert said.returncode == 0, said.stdout + said.stderr
-    wait_on_air(gateway, "backed", 2)
-    assert gateway.cli("switch", "backed", "3").returncode == 1
-    assert gateway.cli("switch", "backed", "auto").returncode == 0
-    wait_on_air(gateway, "backed", 1, limit=10)
-    before = len(capture.datagrams)
-    dead = gateway.pid("control")
-    gateway.kill("control")
-    primary.kill()
-    gateway.wait_new("control", dead)
-    wait_on_air(gateway, "backed", 2, limit=10)
-    capture.wait(before + 300, limit=10)
-    judge(capture.stop(), "pause", dvb=False)
-    assert player.poll() is None, "the RTMP session must stay open"
-    end(player)
-    backup.kill()
+    viewers = Viewers(gateway, "backed", tmp_path)
+    try:
+        said = gateway.cli("switch", "backed", "2")
+        assert said.returncode == 0, said.stdout + said.stderr
+        wait_on_air(gateway, "backed", 2)
+        assert gateway.cli("switch", "backed", "3").returncode == 1
+        viewers.expect_more()
+        assert gateway.cli("switch", "backed", "auto").returncode == 0
+        wait_on_air(gateway, "backed", 1, limit=10)
+        viewers.expect_more()
+        before = len(capture.datagrams)
+        dead = gateway.pid("control")
+        gateway.kill("control")
+        primary.kill()
+        gateway.wait_new("control", dead)
+        wait_on_air(gateway, "backed", 2, limit=10)
+        viewers.expect_more()
+        capture.wait(before + 300, limit=10)
+        judge(capture.stop(), "pause", dvb=False)
+        viewers.finish(switches=3)
+    finally:
+        viewers.close()
+        backup.kill()
 
 
 def test_pushes_reach_servers_of_others(live, tmp_path):
