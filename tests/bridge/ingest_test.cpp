@@ -418,6 +418,18 @@ TEST_F(FramesTest, BecomeRadioWithoutPictures) {
   EXPECT_EQ(seen.pcrs().front().pid, kSound);
 }
 
+// Pictures of megabytes that all have one time, and a sound that never comes.
+TEST_F(FramesTest, WaitWithinABoundForTheFormatOfTheOtherTrack) {
+  entry = &only();
+  ASSERT_TRUE(entry->attach("encoder", {}));
+  format({pictures()});
+  Bytes large{0x00, 0x2F, 0xFF, 0xFC, 0x65, 0x88};
+  large.resize(0x300000, 0xA5);
+  for (int i = 0; i < 3; ++i) frame(0, i * kMs, large);
+  drain();
+  EXPECT_GT(seen.count(), 0U);
+}
+
 TEST_F(FramesTest, NameTheTracksThatHaveNoPlace) {
   entry = &only();
   ASSERT_TRUE(entry->attach("encoder", {}));

@@ -50,8 +50,15 @@ void Place::set_state(SourceState state) {
   status_.state = state;
 }
 
+// A source may come and go as often as it likes.
+void Place::say(bool warning, const std::string& what) {
+  if (!lines_.may(clock_())) return;
+  spdlog::log(warning ? spdlog::level::warn : spdlog::level::info, "{}: {}{}", in_words(channel_, input_), what,
+              lines_.left_out());
+}
+
 void Place::note(std::string_view error) {
-  if (!error.empty() && error != status_.error) spdlog::warn("{}: {}", in_words(channel_, input_), error);
+  if (!error.empty() && error != status_.error) say(true, std::string(error));
   status_.error = error;
 }
 
@@ -76,7 +83,7 @@ bool Place::attach(std::string_view peer, std::function<void()> displaced) {
   status_.left_out_by_source.clear();
   set_state(SourceState::receiving);
   status_.since_ns = now;
-  spdlog::info("{}: receiving from {}", in_words(channel_, input_), peer.empty() ? input_.url : peer);
+  say(false, "receiving from " + (peer.empty() ? input_.url : std::string(peer)));
   return true;
 }
 
@@ -93,7 +100,7 @@ void Place::detach(std::string_view error) {
   displaced_ = nullptr;
   if (frames_) frames_->end();
   ring_.flush();
-  if (error.empty()) spdlog::info("{}: {} ended", in_words(channel_, input_), status_.peer);
+  if (error.empty()) say(false, status_.peer + " ended");
   note(error);
   leave();
 }

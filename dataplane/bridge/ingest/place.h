@@ -12,6 +12,7 @@
 
 #include "dataplane/bridge/ingest/entry.h"
 #include "dataplane/bridge/ingest/frame_input.h"
+#include "dataplane/bridge/ingest/line_limit.h"
 #include "dataplane/bridge/ingest/ring_output.h"
 #include "mpegts/packet/packet_reader.h"
 
@@ -49,6 +50,7 @@ class Place final : public Entry, private hub::FrameSink {
   void hand_on(std::span<const std::uint8_t> packets);
   void set_state(SourceState state);
   void note(std::string_view error);
+  void say(bool warning, const std::string& what);
   void leave();
   void refresh() const;
 
@@ -67,6 +69,7 @@ class Place final : public Entry, private hub::FrameSink {
   mpegts::PacketReader::Counters reader_before_;  // of readers that are gone
   std::vector<std::uint8_t> batch_;
   std::unique_ptr<FrameInput> frames_;
+  LineLimit lines_;
   std::uint64_t ring_full_ = 0;
   std::uint64_t unattached_ = 0;
   mutable SourceStatus status_;
