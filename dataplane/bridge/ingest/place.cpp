@@ -145,13 +145,26 @@ void Place::on_ts(std::span<const std::uint8_t> bytes) {
   ring_.flush();
 }
 
+bool Place::has_room(std::size_t bytes) {
+  constexpr std::int64_t kNsABit = 1'000'000'000 / kMostBitsASecond;
+  const std::int64_t passed = std::clamp<std::int64_t>(arrival_ns_ - room_ns_, 0, kMostBytesAtOnce * 8 * kNsABit);
+  room_ = std::min(kMostBytesAtOnce, room_ + passed / kNsABit / 8);
+  room_ns_ = arrival_ns_;
+  const auto wanted = static_cast<std::int64_t>(bytes);
+  if (room_ < wanted) return false;
+  room_ -= wanted;
+  return true;
+}
+
 void Place::hand_on(std::span<const std::uint8_t> packets) {
   arrival_ns_ = std::max(arrival_ns_, clock_());
   while (!packets.empty()) {
     const auto slot = packets.first(std::min(packets.size(), kSlotBytes));
     packets = packets.subspan(slot.size());
     const std::uint64_t count = slot.size() / mpegts::kPacketSize;
-    if (ring_.push(handle_, input_.number, arrival_ns_, slot)) {
+    if (!has_room(slot.size())) {
+      too_fast_ += count;
+    } else if (ring_.push(handle_, input_.number, arrival_ns_, slot)) {
       status_.packets += count;
     } else {
       ring_full_ += count;
@@ -198,6 +211,7 @@ void Place::on_tick(std::int64_t now_ns) {
 void Place::refresh() const {
   auto& drops = status_.drops;
   drops["ring_full"] = ring_full_;
+  drops["too_fast"] = too_fast_;
   drops["out_of_sync"] = reader_before_.skipped_bytes + reader_.counters().skipped_bytes;
   drops["unattached"] = unattached_;
   const auto frames = frames_ ? frames_->counters() : FrameInput::Counters{};
