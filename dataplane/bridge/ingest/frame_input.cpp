@@ -136,7 +136,7 @@ void FrameInput::on_frame(std::shared_ptr<const hub::Frame> frame) {
   flushed_ = false;
   if (!holding_) return take_frame(*frame);
   if (held_.empty()) held_since_ns_ = last_frame_ns_;
-  held_bytes_ += frame->data.size();
+  held_bytes_ += frame->cost();
   held_.push_back(std::move(frame));
   const bool enough = latest_ != nullptr && is_complete(*latest_);
   const bool long_enough = has_sane_times(*held_.back()) && has_sane_times(*held_.front()) &&

@@ -421,7 +421,7 @@ bool FlvReader::complete() const {
 
 void FlvReader::push(bool video, std::shared_ptr<hub::Frame> frame) {
   if (!holding_) return emit(video, std::move(frame));
-  held_bytes_ += frame->data.size();
+  held_bytes_ += frame->cost();
   held_.push_back({video, std::move(frame)});
   const auto [first, last] = std::minmax_element(
       held_.begin(), held_.end(), [](const Held& a, const Held& b) { return a.frame->dts < b.frame->dts; });
