@@ -101,7 +101,7 @@ void Server::Impl::start() {
         spdlog::info("{}{}", text, limit->left_out());
     });
   };
-  gate = std::make_shared<Gate>(limits.sessions, say, [self] {
+  gate = std::make_shared<Gate>(limits.sessions, limits.sessions_per_address, say, [self] {
     if (const auto impl = self.lock()) impl->worker->wake();
   });
   const Intake::Deliver deliver = [self, to = post](std::vector<Arrival> batch) {
