@@ -1,4 +1,5 @@
 """A client of RTMP that says what a test wants it to, right or wrong: handshake, chunks, AMF0, FLV tags."""
+import contextlib
 import os
 import socket
 import struct
@@ -97,6 +98,8 @@ class Client:
         self.close()
 
     def close(self):
+        with contextlib.suppress(OSError):  # another thread may be reading
+            self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
 
     def raw(self, data):
@@ -164,8 +167,8 @@ class Client:
 
     def closed(self, limit=15.0):
         """Whether the server closes within that time."""
-        self.socket.settimeout(limit)
         try:
+            self.socket.settimeout(limit)
             while self.socket.recv(65536):
                 pass
             return True
