@@ -77,7 +77,8 @@ def slices_of_a_byte(client):
         client.media(rtmp.VIDEO, b"\x17\1\0\0\0" + b"\1\x41" * ((7 << 19)), 100 + 40 * k)
 
 
-ATTACKS = [tiny_frames_in_one_message, sixty_thousand_pictures_of_one_time, slices_of_a_byte]
+# And why what they send is left out.
+ATTACKS = {tiny_frames_in_one_message: "unreadable_frame", sixty_thousand_pictures_of_one_time: "mux_full", slices_of_a_byte: "unreadable_frame"}
 
 
 def used(pid):
@@ -90,13 +91,14 @@ def used(pid):
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
 def test_one_encoder_does_not_hold_up_the_others(live, attack):
     gateway = live
+    dropped = gateway.metric("headgate_drops_total", channel="open", reason=ATTACKS[attack])
     bridge = gateway.pid("bridge")
     before, _ = used(bridge)
     with publisher(gateway) as client, contextlib.suppress(OSError):
         attack(client)
     # Whatever was sent has been dealt with when the next one can publish.
     with publisher(gateway):
-        pass
+        gateway.wait_metric("headgate_drops_total", dropped + 1, channel="open", reason=ATTACKS[attack])
     assert gateway.pid("bridge") == bridge, gateway.tail()
     seconds, memory = used(bridge)
     print(f"{attack.__name__}: {seconds - before:.2f} s, at most {memory} MiB")
