@@ -153,7 +153,10 @@ TEST_F(EntriesTest, CountsWhatTheRingHasNoRoomFor) {
   consumer.reset();  // nobody takes anything
   ASSERT_TRUE(entry.attach("a", {}));
   const Bytes sent = packets(7 * 64);
-  for (int i = 0; i < 400; ++i) entry.on_ts(sent);
+  for (int i = 0; i < 400; ++i) {
+    entry.on_ts(sent);
+    pass(10);
+  }
   const auto& status = entry.status();
   EXPECT_GT(status.drops.at("ring_full"), 0U);
   EXPECT_EQ(status.packets + status.drops.at("ring_full"), 400U * 7 * 64);
