@@ -40,10 +40,12 @@ inline constexpr std::array kBridgeDrops{
                  "transport packet that a receiver of SRT lost because it did not keep up"},
 };
 
-// Of one input that enters through the bridge. Counted are packets for ring_full and srt_…, bytes for
+// Of one input that enters through the bridge. Counted are packets for ring_full, too_fast and srt_…, bytes for
 // out_of_sync, foreign_bytes and unattached, segments for segment_…, frames for the rest.
 inline constexpr std::array kIngestDrops{
     BridgeReason{"ring_full", "ring", "packet that the ring to the fast path had no room for"},
+    BridgeReason{"too_fast", "client",
+                 "packet beyond what one input may bring: 200 Mb/s, and 16 MiB at once"},
     BridgeReason{"out_of_sync", "parser", "byte of a transport stream that lies in no packet"},
     BridgeReason{"unusable_frame", "parser",
                  "frame that can't go into a transport stream: not whole, without configuration, or with "

@@ -34,6 +34,7 @@ class MuxLane {
   // `dts` rises from one to the next. Nothing leaves before `clock`.
   void push(std::vector<std::uint8_t> pes, std::int64_t dts, bool random_access, std::int64_t clock);
   bool empty() const { return queue_.empty(); }
+  std::size_t waiting() const { return queue_.size(); }
 
   // When the next packet is to leave; the lane isn't empty.
   std::int64_t next() const;

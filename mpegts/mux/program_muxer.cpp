@@ -296,6 +296,10 @@ void ProgramMuxer::Impl::push(const MuxUnit& unit) {
     return;
   }
   Track& track = tracks[unit.track];
+  if (track.lane.waiting() >= kMaxWaitingUnits) {
+    ++counters.dropped_units;
+    return;
+  }
   std::int64_t dts = std::min(unit.dts, unit.pts);
   if (const std::int64_t last = track.lane.last_dts(); last != MuxLane::kNever && dts <= last) {
     if (last - dts > kFallenBack) {

@@ -4,7 +4,8 @@
 // PCR and position (ISO/IEC 13818-1 2.4.2.2) finds when each is due. It is not of constant rate.
 // References: ISO/IEC 13818-1:2022 2.4.3 (packets, PES), 2.4.4 (PSI), 2.7 (repetition); EN 300 468 5.2.3
 // (SDT); TR 101 211 4.4 (repetition rates); TR 101 290 5.2 (PCR interval).
-// Threading: owned by one thread. Memory: units that wait to be interleaved, at most kMaxWaitingBytes.
+// Threading: owned by one thread. Memory: units that wait to be interleaved, at most kMaxWaitingBytes and
+// kMaxWaitingUnits.
 #pragma once
 
 #include <cstdint>
@@ -52,6 +53,8 @@ struct MuxUnit {
 class ProgramMuxer {
  public:
   static constexpr std::size_t kMaxWaitingBytes = 16 * 1024 * 1024;
+  // Of a track: seconds of what any encoder makes. What a packet costs grows with them.
+  static constexpr std::size_t kMaxWaitingUnits = 1'024;
   // Whole packets, at least one.
   using Sink = std::function<void(std::span<const std::uint8_t> packets)>;
 
@@ -73,7 +76,7 @@ class ProgramMuxer {
   struct Counters {
     std::uint64_t packets = 0;
     std::uint64_t units = 0;
-    std::uint64_t dropped_units = 0;  // beyond kMaxWaitingBytes, or without a known track
+    std::uint64_t dropped_units = 0;  // beyond what may wait, or without a known track
     std::uint64_t late_units = 0;     // came after their place in the stream had gone
   };
   const Counters& counters() const;

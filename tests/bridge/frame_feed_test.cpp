@@ -348,6 +348,16 @@ TEST_F(HandMadeFrames, CarryParameterSetsAndDelimitersOutOfBand) {
   EXPECT_EQ(Bytes(record.begin(), record.begin() + 6), (Bytes{1, 66, 0, 30, 0xFF, 0xE1}));
 }
 
+// Frames of four bytes, all at one time, while no picture comes: what they cost counts, not their bytes.
+TEST_F(HandMadeFrames, OfAFewBytesAreNotKeptByTheMillion) {
+  picture(true);
+  const std::uint64_t at = pts;
+  for (int i = 0; i < 900; ++i) sound(at, 100);
+  send();
+  EXPECT_GT(sink.frames.size(), 60'000U) << "too many wait";
+  EXPECT_LE(feed.group().size(), FrameFeed::kMaxCachedBytes / 256);
+}
+
 TEST_F(HandMadeFrames, ANewParameterSetMakesAFormatBeforeItsPicture) {
   picture(true, 3);
   picture(false, 3);

@@ -153,10 +153,41 @@ TEST_F(EntriesTest, CountsWhatTheRingHasNoRoomFor) {
   consumer.reset();  // nobody takes anything
   ASSERT_TRUE(entry.attach("a", {}));
   const Bytes sent = packets(7 * 64);
-  for (int i = 0; i < 400; ++i) entry.on_ts(sent);
+  for (int i = 0; i < 400; ++i) {
+    entry.on_ts(sent);
+    pass(10);
+  }
   const auto& status = entry.status();
   EXPECT_GT(status.drops.at("ring_full"), 0U);
   EXPECT_EQ(status.packets + status.drops.at("ring_full"), 400U * 7 * 64);
+}
+
+TEST_F(EntriesTest, TakesSoMuchOfAnInputAndNoMore) {
+  apply({channel("wild", 1), channel("other", 2)});
+  drain();
+  Entry* wild = entries->find("wild", SourceKind::publish);
+  Entry* other = entries->find("other", SourceKind::publish);
+  ASSERT_TRUE(wild->attach("a", {}));
+  ASSERT_TRUE(other->attach("b", {}));
+  const Bytes much = packets(7'000);
+  const auto pour = [&](Entry& entry, int times) {
+    const std::uint64_t before = entry.status().packets;
+    for (int i = 0; i < times; ++i) {
+      for (std::size_t at = 0; at < much.size(); at += 1316) {
+        entry.on_ts(std::span(much).subspan(at, 1316));
+        if (at % (1316 * 100) == 0) drain();
+      }
+      slots.clear();
+      seen = {};
+    }
+    return (entry.status().packets - before) * 188;
+  };
+  EXPECT_NEAR(static_cast<double>(pour(*wild, 20)), 16.0 * 1024 * 1024, 2'000);
+  EXPECT_EQ(wild->status().drops.at("ring_full"), 0U);
+  EXPECT_EQ(wild->status().drops.at("too_fast") + wild->status().packets, 140'000U);
+  EXPECT_EQ(pour(*other, 2), 2 * much.size());
+  pass(100);
+  EXPECT_NEAR(static_cast<double>(pour(*wild, 3)), 2'500'000, 2'000) << "200 Mb/s";
 }
 
 TEST_F(EntriesTest, RefusesASecondSourceUnlessTheFirstIsSilent) {
@@ -416,6 +447,18 @@ TEST_F(FramesTest, BecomeRadioWithoutPictures) {
   EXPECT_EQ(sounds.size(), 100U);
   EXPECT_TRUE(sounds[0].random_access);
   EXPECT_EQ(seen.pcrs().front().pid, kSound);
+}
+
+// Pictures of megabytes that all have one time, and a sound that never comes.
+TEST_F(FramesTest, WaitWithinABoundForTheFormatOfTheOtherTrack) {
+  entry = &only();
+  ASSERT_TRUE(entry->attach("encoder", {}));
+  format({pictures()});
+  Bytes large{0x00, 0x2F, 0xFF, 0xFC, 0x65, 0x88};
+  large.resize(0x300000, 0xA5);
+  for (int i = 0; i < 3; ++i) frame(0, i * kMs, large);
+  drain();
+  EXPECT_GT(seen.count(), 0U);
 }
 
 TEST_F(FramesTest, NameTheTracksThatHaveNoPlace) {

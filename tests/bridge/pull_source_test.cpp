@@ -311,6 +311,46 @@ TEST_F(PullHls, CountsSegmentsThatAreMissingOrMarkedSo) {
             4);
 }
 
+// The next one would be played tomorrow.
+TEST_F(PullHls, AMissingSegmentThatClaimsADayIsNotWaitedForSoLong) {
+  web.answer = [this](const Web::Request& request) -> Web::Answer {
+    if (request.target == "/live.m3u8") {
+      return {Web::ok("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.5,\n0.ts\n#EXT-X-GAP\n#EXTINF:86400,\n"
+                      "1.ts\n#EXTINF:0.5,\n2.ts\n#EXT-X-ENDLIST\n")};
+    }
+    return {Web::ok(segment(request.target == "/0.ts" ? 0 : 2))};
+  };
+  FakeEntry entry(web.url("/live.m3u8"));
+  const auto source = make_hls(context, entry);
+  ASSERT_TRUE(run([&] { return entry.status().details["segments"] == "2"; }));
+  EXPECT_LT(std::stoll(entry.status().details["behind_ms"]), 65'000);
+}
+
+TEST_F(PullHls, ShowsLittleAndOnlyWhatCanBePrintedOfAPlaylist) {
+  serve();
+  const auto inner = web.answer;
+  web.answer = [&, inner](const Web::Request& request) -> Web::Answer {
+    if (request.target != "/index.m3u8") return inner(request);
+    std::string text = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=9,AUDIO=\"a\",RESOLUTION=\"" +
+                       std::string(100'000, '\xFF') + "\"\nx.m3u8\n";
+    for (int i = 0; i < 50; ++i) {
+      text += "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"\x1B[31m" + std::string(10'000, 'n') +
+              "\",LANGUAGE=\"" + std::string(10'000, 'l') + "\",URI=\"y.m3u8\"\n";
+    }
+    return {Web::ok(text)};
+  };
+  FakeEntry entry(web.url("/index.m3u8"));
+  const auto source = make_hls(context, entry);
+  ASSERT_TRUE(run([&] { return !entry.media.empty(); }));
+  const auto& status = entry.status();
+  EXPECT_LT(status.details.at("variant").size(), 200U);
+  EXPECT_EQ(status.details.at("variant").find('\xFF'), std::string::npos);
+  EXPECT_EQ(status.left_out.size(), 16U);
+  EXPECT_LT(status.left_out[0].reason.size(), 200U);
+  EXPECT_EQ(status.left_out[0].reason.find('\x1B'), std::string::npos);
+  EXPECT_LE(status.left_out[0].track.language.size(), 100U);
+}
+
 TEST_F(PullHls, ASegmentThatBreaksOffIsFetchedAgainFromWhereItWas) {
   serve();
   const auto inner = web.answer;

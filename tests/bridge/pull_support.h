@@ -37,6 +37,7 @@ class FakeEntry : public ingest::Entry {
     status_.state = ingest::SourceState::receiving;
     status_.error.clear();
     status_.details.clear();
+    status_.left_out_by_source.clear();
     ++attached;
     on_change("attach", std::string(peer));
     return true;
@@ -52,7 +53,10 @@ class FakeEntry : public ingest::Entry {
     failures.emplace_back(error);
     on_change("failed", std::string(error));
   }
-  ingest::SourceStatus& status() override { return status_; }
+  ingest::SourceStatus& status() override {
+    status_.left_out = status_.left_out_by_source;
+    return status_;
+  }
   const ingest::SourceStatus& status() const override { return status_; }
   void on_ts(std::span<const std::uint8_t> bytes) override {
     status_.bytes += bytes.size();

@@ -88,6 +88,24 @@ TEST(PullTracker, CountsWhatLeftThePlaylistAndBeginsNearTheEdge) {
   EXPECT_FALSE(tracker.take()->break_before);
 }
 
+TEST(PullTracker, ALeapOfTheNumbersIsAnotherNumberingAndNothingWasLate) {
+  HlsTracker tracker;
+  tracker.on_playlist(list(100, 5), kT0);
+  take_all(tracker);
+  tracker.on_playlist(list(1'700'000'000, 5), kT0 + 4s);
+  EXPECT_EQ(tracker.counters().late, 0U);
+  EXPECT_EQ(tracker.counters().restarts, 1U);
+  EXPECT_EQ(tracker.take()->number, 1'700'000'002U);
+}
+
+TEST(PullTracker, ATargetDurationOfADayDoesNotPutOffTheNextLook) {
+  HlsTracker tracker;
+  MediaPlaylist playlist = list(100, 5);
+  playlist.target = 24h;
+  tracker.on_playlist(playlist, kT0);
+  EXPECT_LE(tracker.next_reload(), kT0 + 60s);
+}
+
 TEST(PullTracker, PassesOverAnOlderCopy) {
   HlsTracker tracker;
   tracker.on_playlist(list(100, 5), kT0);

@@ -19,7 +19,10 @@ using Clock = Client::Clock;
 class Listener : public ClientHost {
  public:
   void on_started() override { ++started; }
-  void on_media(const Message& message) override { media.push_back(message); }
+  std::size_t on_media(const Message& message) override {
+    media.push_back(message);
+    return 1;
+  }
   int started = 0;
   std::vector<Message> media;
 };
@@ -171,6 +174,22 @@ TEST_F(RtmpClient, GivesUpAStreamThatBringsNothing) {
   now += seconds(15);
   client->on_timer(now);
   EXPECT_THAT(client->error(), HasSubstr("nothing came"));
+}
+
+TEST_F(RtmpClient, LeavesAServerThatSendsWithoutEnd) {
+  host.stream.on_format(make_format());
+  feed(host.stream, 0, 2);
+  ClientLimits limits;
+  limits.messages = 500;
+  begin(Client::Purpose::play, "news", limits);
+  talk();
+  ASSERT_EQ(listener.started, 1) << client->error();
+  std::string out;
+  for (int i = 0; i < 600; ++i) append_message(out, {6, MessageType::video, 1, 40, 0}, Bytes{}, 128);
+  client->on_bytes(now, {reinterpret_cast<const std::uint8_t*>(out.data()), out.size()});
+  EXPECT_TRUE(client->over());
+  EXPECT_THAT(client->error(), HasSubstr("more messages than"));
+  EXPECT_LE(listener.media.size(), 500U);
 }
 
 TEST_F(RtmpClient, EndsWhereTheOtherEndIsNotRtmp) {

@@ -265,6 +265,69 @@ TEST_F(FlvReading, CountsWhatItCanNotUse) {
   EXPECT_LE(reader.left_out().size(), FlvReader::kMaxLeftOut);
 }
 
+// One message of what would cost more than any encoder's.
+TEST_F(FlvReading, TakesSoManyUnitsOfAMessageAndNoMore) {
+  headers();
+  const auto many = [](const Octets& piece) {
+    Octets out;
+    for (int i = 0; i < 3'000; ++i) out.insert(out.end(), piece.begin(), piece.end());
+    return out;
+  };
+  const Octets body = aac_frame(4);
+  const auto size = static_cast<std::uint8_t>(body.size());
+  const Octets tag = joined({{8, 0, 0, size, 0, 0, 0, 0, 0, 0, 0}, body, {0, 0, 0, 17}});
+  const Message aggregate{6, static_cast<std::uint8_t>(MessageType::aggregate), 1, 40, many(tag)};
+  EXPECT_GE(reader.on_message(aggregate), FlvReader::kMaxUnits);
+  reader.finish();
+  EXPECT_EQ(log.frames.size(), FlvReader::kMaxUnits);
+  EXPECT_EQ(reader.counters().unreadable, 1U);
+  Octets mp3(24, 0);  // MPEG-2 layer III, 8 kbit/s, 24 kHz
+  mp3[0] = 0xFF, mp3[1] = 0xF3, mp3[2] = 0x14;
+  audio(80, joined({{0x2F}, many(mp3)}));
+  EXPECT_EQ(log.frames.size(), 2 * FlvReader::kMaxUnits);
+  EXPECT_EQ(reader.counters().unreadable, 2U);
+  video(120, avc_frame(true, many(length_prefixed({0x65}))));
+  EXPECT_EQ(log.frames.size(), 2 * FlvReader::kMaxUnits + 1) << "slices as small as they like";
+  video(160, avc_frame(true, joined({many(length_prefixed({0x65})), many(length_prefixed({0x65})),
+                                     many(length_prefixed({0x65}))})));
+  EXPECT_EQ(log.frames.size(), 2 * FlvReader::kMaxUnits + 1);
+  EXPECT_EQ(reader.counters().unreadable, 3U);
+  EXPECT_EQ(reader.on_message({6, static_cast<std::uint8_t>(MessageType::audio), 1, 200, aac_frame()}), 1U);
+}
+
+// They are sent again before each key frame.
+TEST_F(FlvReading, TakesNoParametersOfMegabytes) {
+  Octets record = avcc(kSps, kPps);
+  Octets pps(60'000, 0x5A);
+  pps[0] = 0x68, pps[1] = 0x48;
+  record[record.size() - kPps.size() - 3] = 3;  // numOfPictureParameterSets
+  for (int i = 0; i < 2; ++i) record = joined({record, {0xEA, 0x60}, pps});
+  video(0, avc_header(record));
+  EXPECT_EQ(reader.counters().unreadable, 1U);
+  headers();
+  Octets nals;
+  for (std::uint8_t id = 0; id < 60; ++id) {
+    pps[1] = 0x04, pps[2] = static_cast<std::uint8_t>(id << 2);  // other numbers
+    pps.resize(3'000);
+    nals = joined({nals, length_prefixed(pps)});
+  }
+  video(0, avc_frame(true, joined({nals, length_prefixed(slice(true))})));
+  reader.finish();
+  ASSERT_FALSE(log.frames.empty());
+  EXPECT_LE(log.formats.back()->tracks[0].configuration.size(), hub::ParameterSets::kMaxBytes + 1'000);
+  EXPECT_GT(log.frames.back()->data.size(), 100'000U) << "what has no room stays in its frame";
+}
+
+TEST_F(FlvReading, KeepsTimesInTheirRangeHoweverFarTheyLeap) {
+  headers();
+  std::uint32_t time = 0;
+  for (int i = 0; i < 6'000; ++i) video(time += 0x7FFF'FFFF, picture(true));
+  reader.finish();
+  ASSERT_EQ(log.frames.size(), 6'000U);
+  for (const auto& frame : log.frames) ASSERT_LT(frame->dts, std::int64_t{1} << 56);
+  EXPECT_GE(reader.counters().discontinuities, 5'999U);
+}
+
 TEST_F(FlvReading, HoldsLittleBack) {
   audio(0, kAacHeader);
   for (int i = 0; i < 5'000; ++i) audio(0, aac_frame(1));

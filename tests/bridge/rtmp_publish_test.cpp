@@ -187,6 +187,28 @@ TEST(RtmpPublish, CountsMediaApartFromCommands) {
   EXPECT_THAT(host.refused, ElementsAre(Refusal::too_many_commands));
 }
 
+TEST(RtmpPublish, CountsEachTagOfAnAggregate) {
+  FakeHost host;
+  SessionLimits limits;
+  limits.media = 500;
+  TestPlayer encoder(host, limits);
+  encoder.connect();
+  encoder.publish("stage?key=secret");
+  encoder.media(MessageType::audio, 0, kAacHeader);
+  const Bytes body = aac_frame(1);
+  Bytes tags;
+  for (int i = 0; i < 300; ++i) {
+    tags = test::joined({tags, {8, 0, 0, static_cast<std::uint8_t>(body.size()), 0, 0, 0, 0, 0, 0, 0}, body,
+                         {0, 0, 0, 14}});
+  }
+  encoder.media(MessageType::aggregate, 0, tags);
+  EXPECT_TRUE(encoder.session.publishing());
+  encoder.media(MessageType::aggregate, 0, tags);
+  encoder.media(MessageType::audio, 0, aac_frame(1));
+  EXPECT_TRUE(encoder.session.over());
+  EXPECT_THAT(host.refused, ElementsAre(Refusal::too_many_commands));
+}
+
 TEST(RtmpPublish, TakesLongPicturesOnlyFromPublishers) {
   FakeHost host;
   TestPlayer encoder(host);

@@ -12,7 +12,10 @@ using namespace headgate::bridge::rtmp;
 class Host : public ClientHost {
  public:
   void on_started() override { started = true; }
-  void on_media(const Message& message) override { bytes += message.body.size(); }
+  std::size_t on_media(const Message& message) override {
+    bytes += message.body.size();
+    return 1;
+  }
   bool started = false;
   std::size_t bytes = 0;
 };

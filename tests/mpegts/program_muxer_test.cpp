@@ -428,6 +428,18 @@ TEST_F(ProgramMuxerTest, DropsAndCountsWhatItCantTake) {
   EXPECT_EQ(muxer.counters().units, 1U);
 }
 
+// What a packet costs grows with the units that wait.
+TEST_F(ProgramMuxerTest, LetsNoMoreThanSoManyUnitsWait) {
+  muxer.set_program(television());
+  for (int i = 0; i < 5'000; ++i) unit(0, kOrigin, 20);
+  EXPECT_GE(muxer.counters().dropped_units, 3'000U);
+  muxer.flush();
+  EXPECT_EQ(muxer.counters().units + muxer.counters().dropped_units, 5'000U);
+  const std::uint64_t before = muxer.counters().dropped_units;
+  unit(0, kOrigin + kPicture, 20);
+  EXPECT_EQ(muxer.counters().dropped_units, before) << "there is room again";
+}
+
 // An hour of a source whose sound and pictures keep their distance: so do those of the stream.
 TEST_F(ProgramMuxerTest, KeepsSoundAndPicturesTogetherForAnHour) {
   ProgramMuxer counted{[this](std::span<const std::uint8_t> packets) {

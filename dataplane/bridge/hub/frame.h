@@ -48,6 +48,8 @@ struct Frame {
   // filler (they are in the configuration). AAC: the raw_data_block without ADTS or LATM. Others: whole
   // frames with their own headers.
   std::vector<std::uint8_t> data;
+  // What it takes to keep it, for limits: millions of frames of a byte or two are not a few megabytes.
+  std::size_t cost() const { return data.size() + 256; }
 };
 
 class FrameSink {

@@ -90,7 +90,7 @@ void FrameFeed::Impl::take(Lane& lane, std::vector<MadeFrame>& frames) {
     }
     lane.last_dts = frame.dts;
     if (last_dts == kNever || frame.dts >= last_dts) lane.awaited = true;
-    queued_bytes += frame.data.size();
+    queued_bytes += frame.cost();
     lane.queue.push_back(std::move(each));
   }
   frames.clear();
@@ -143,7 +143,7 @@ void FrameFeed::Impl::publish(Lane& changed) {
       // Frames made under the old configuration are no use to a player that begins with the new one.
       std::erase_if(group, [&](const auto& frame) {
         if (frame->track != changed.index) return false;
-        group_bytes -= frame->data.size();
+        group_bytes -= frame->cost();
         return true;
       });
       fresh->tracks[changed.index] = *changed.queue.front().track;
@@ -173,7 +173,7 @@ void FrameFeed::Impl::emit(Lane& lane) {
   }
   const std::shared_ptr<Frame> frame = std::move(lane.queue.front().frame);
   lane.queue.pop_front();
-  queued_bytes -= frame->data.size();
+  queued_bytes -= frame->cost();
   frame->track = lane.index;
   last_dts = frame->dts;
   ++counters.frames;
@@ -193,12 +193,12 @@ void FrameFeed::Impl::keep(const std::shared_ptr<const Frame>& frame, bool video
     }
   } else {
     while (!group.empty() && frame->dts - group.front()->dts >= kAudioGroup) {
-      group_bytes -= group.front()->data.size();
+      group_bytes -= group.front()->cost();
       group.pop_front();
     }
   }
   group.push_back(frame);
-  group_bytes += frame->data.size();
+  group_bytes += frame->cost();
   if (group_bytes > kMaxCachedBytes || frame->dts - group.front()->dts > kMaxCachedTime) clear_group();
 }
 

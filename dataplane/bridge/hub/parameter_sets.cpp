@@ -27,7 +27,12 @@ bool ParameterSets::key_of(std::span<const std::uint8_t> nal, Key& key) const {
   return true;
 }
 
+// What has no room stays in its frame, and at the next random access point all is gathered anew.
 void ParameterSets::store(const Key& key, std::span<const std::uint8_t> nal) {
+  if (bytes_ + nal.size() > kMaxBytes) {
+    full_ = true;
+    return;
+  }
   es::NalUnit& place = latest_[key];
   bytes_ += nal.size() - place.size();
   place.assign(nal.begin(), nal.end());
@@ -35,7 +40,7 @@ void ParameterSets::store(const Key& key, std::span<const std::uint8_t> nal) {
 
 void ParameterSets::take(std::span<const std::span<const std::uint8_t>> nals, bool random_access) {
   Key key{};
-  bool fresh = bytes_ > kMaxBytes;
+  bool fresh = full_ && random_access;
   for (const auto nal : nals) {
     if (!random_access || !key_of(nal, key) || key.kind != kSps) continue;
     const auto old = latest_.find(key);
@@ -44,6 +49,7 @@ void ParameterSets::take(std::span<const std::span<const std::uint8_t>> nals, bo
   if (fresh) {
     latest_.clear();
     bytes_ = 0;
+    full_ = false;
   }
   for (const auto nal : nals) {
     if (!key_of(nal, key)) continue;

@@ -16,7 +16,8 @@ namespace headgate::bridge::hub {
 
 class ParameterSets {
  public:
-  static constexpr std::size_t kMaxBytes = 256 * 1024;
+  // They stand before each random access point again: a hundred times what encoders have.
+  static constexpr std::size_t kMaxBytes = 64 * 1024;
 
   explicit ParameterSets(mpegts::StreamKind kind) : kind_(kind) {}
 
@@ -45,6 +46,7 @@ class ParameterSets {
   Sets latest_;
   Sets in_force_;
   std::size_t bytes_ = 0;  // of latest_
+  bool full_ = false;      // something had no room
   std::vector<std::uint8_t> configuration_;
 };
 

@@ -136,17 +136,19 @@ void FrameInput::on_frame(std::shared_ptr<const hub::Frame> frame) {
   flushed_ = false;
   if (!holding_) return take_frame(*frame);
   if (held_.empty()) held_since_ns_ = last_frame_ns_;
+  held_bytes_ += frame->cost();
   held_.push_back(std::move(frame));
   const bool enough = latest_ != nullptr && is_complete(*latest_);
   const bool long_enough = has_sane_times(*held_.back()) && has_sane_times(*held_.front()) &&
                            std::abs(held_.back()->dts - held_.front()->dts) >= kPatience;
-  if (enough || long_enough || held_.size() >= kMaxHeld) release();
+  if (enough || long_enough || held_.size() >= kMaxHeld || held_bytes_ >= kMaxHeldBytes) release();
 }
 
 void FrameInput::release() {
   if (!holding_) return;
   if (latest_ == nullptr && held_.empty()) return;
   holding_ = false;
+  held_bytes_ = 0;
   if (latest_ != nullptr) take_format(*std::exchange(latest_, nullptr));
   for (const auto& frame : std::exchange(held_, {})) take_frame(*frame);
 }

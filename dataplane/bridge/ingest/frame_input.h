@@ -1,7 +1,7 @@
 // Makes a transport stream of the frames of a source: formats to tables, frames to PES, the source's times to
 // those of a stream that goes on over reconnections. References: ISO/IEC 13818-1:2022 2.14.1, 2.17.1 (AVC and
 // HEVC in PES), ISO/IEC 14496-3 1.A.2 (ADTS). Threading: owned by the bridge's media thread. Memory: what a
-// ProgramMuxer keeps, and at most kMaxHeld frames of the first half second.
+// ProgramMuxer keeps, and of the first half second at most kMaxHeld frames and kMaxHeldBytes.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +28,7 @@ class FrameInput final : public hub::FrameSink {
   // long for the rest, so that the stream does not begin with tables that change at once.
   static constexpr std::int64_t kPatience = mpegts::kTicksPerSecond / 2;
   static constexpr std::size_t kMaxHeld = 512;
+  static constexpr std::size_t kMaxHeldBytes = 8 * 1024 * 1024;
   static constexpr std::size_t kMaxTracks = 16;
   // A source silent for so long gets what waits sent without it: in time for the usual remux.buffer of a
   // second.
@@ -96,6 +97,7 @@ class FrameInput final : public hub::FrameSink {
 
   std::shared_ptr<const hub::FrameFormat> latest_;  // while the first frames are held
   std::deque<std::shared_ptr<const hub::Frame>> held_;
+  std::size_t held_bytes_ = 0;
   bool holding_ = true;
   std::int64_t held_since_ns_ = 0;
   std::int64_t last_frame_ns_ = 0;

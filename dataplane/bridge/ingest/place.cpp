@@ -50,8 +50,15 @@ void Place::set_state(SourceState state) {
   status_.state = state;
 }
 
+// A source may come and go as often as it likes.
+void Place::say(bool warning, const std::string& what) {
+  if (!lines_.may(clock_())) return;
+  spdlog::log(warning ? spdlog::level::warn : spdlog::level::info, "{}: {}{}", in_words(channel_, input_), what,
+              lines_.left_out());
+}
+
 void Place::note(std::string_view error) {
-  if (!error.empty() && error != status_.error) spdlog::warn("{}: {}", in_words(channel_, input_), error);
+  if (!error.empty() && error != status_.error) say(true, std::string(error));
   status_.error = error;
 }
 
@@ -76,7 +83,7 @@ bool Place::attach(std::string_view peer, std::function<void()> displaced) {
   status_.left_out_by_source.clear();
   set_state(SourceState::receiving);
   status_.since_ns = now;
-  spdlog::info("{}: receiving from {}", in_words(channel_, input_), peer.empty() ? input_.url : peer);
+  say(false, "receiving from " + (peer.empty() ? input_.url : std::string(peer)));
   return true;
 }
 
@@ -93,7 +100,7 @@ void Place::detach(std::string_view error) {
   displaced_ = nullptr;
   if (frames_) frames_->end();
   ring_.flush();
-  if (error.empty()) spdlog::info("{}: {} ended", in_words(channel_, input_), status_.peer);
+  if (error.empty()) say(false, status_.peer + " ended");
   note(error);
   leave();
 }
@@ -138,13 +145,26 @@ void Place::on_ts(std::span<const std::uint8_t> bytes) {
   ring_.flush();
 }
 
+bool Place::has_room(std::size_t bytes) {
+  constexpr std::int64_t kNsABit = 1'000'000'000 / kMostBitsASecond;
+  const std::int64_t passed = std::clamp<std::int64_t>(arrival_ns_ - room_ns_, 0, kMostBytesAtOnce * 8 * kNsABit);
+  room_ = std::min(kMostBytesAtOnce, room_ + passed / kNsABit / 8);
+  room_ns_ = arrival_ns_;
+  const auto wanted = static_cast<std::int64_t>(bytes);
+  if (room_ < wanted) return false;
+  room_ -= wanted;
+  return true;
+}
+
 void Place::hand_on(std::span<const std::uint8_t> packets) {
   arrival_ns_ = std::max(arrival_ns_, clock_());
   while (!packets.empty()) {
     const auto slot = packets.first(std::min(packets.size(), kSlotBytes));
     packets = packets.subspan(slot.size());
     const std::uint64_t count = slot.size() / mpegts::kPacketSize;
-    if (ring_.push(handle_, input_.number, arrival_ns_, slot)) {
+    if (!has_room(slot.size())) {
+      too_fast_ += count;
+    } else if (ring_.push(handle_, input_.number, arrival_ns_, slot)) {
       status_.packets += count;
     } else {
       ring_full_ += count;
@@ -191,6 +211,7 @@ void Place::on_tick(std::int64_t now_ns) {
 void Place::refresh() const {
   auto& drops = status_.drops;
   drops["ring_full"] = ring_full_;
+  drops["too_fast"] = too_fast_;
   drops["out_of_sync"] = reader_before_.skipped_bytes + reader_.counters().skipped_bytes;
   drops["unattached"] = unattached_;
   const auto frames = frames_ ? frames_->counters() : FrameInput::Counters{};

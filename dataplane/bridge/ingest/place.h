@@ -12,6 +12,7 @@
 
 #include "dataplane/bridge/ingest/entry.h"
 #include "dataplane/bridge/ingest/frame_input.h"
+#include "dataplane/bridge/ingest/line_limit.h"
 #include "dataplane/bridge/ingest/ring_output.h"
 #include "mpegts/packet/packet_reader.h"
 
@@ -40,6 +41,11 @@ class Place final : public Entry, private hub::FrameSink {
   hub::FrameSink& frames() override { return *this; }
   void on_tick(std::int64_t now_ns);
 
+  // What an input may bring: more than any service has, and less than what crowds the other channels out of
+  // the ring and the network.
+  static constexpr std::int64_t kMostBitsASecond = 200'000'000;
+  static constexpr std::int64_t kMostBytesAtOnce = 16 * 1024 * 1024;
+
  private:
   void on_format(std::shared_ptr<const hub::FrameFormat> format) override;
   void on_frame(std::shared_ptr<const hub::Frame> frame) override;
@@ -47,8 +53,10 @@ class Place final : public Entry, private hub::FrameSink {
 
   FrameInput& frame_input();
   void hand_on(std::span<const std::uint8_t> packets);
+  bool has_room(std::size_t bytes);
   void set_state(SourceState state);
   void note(std::string_view error);
+  void say(bool warning, const std::string& what);
   void leave();
   void refresh() const;
 
@@ -67,6 +75,10 @@ class Place final : public Entry, private hub::FrameSink {
   mpegts::PacketReader::Counters reader_before_;  // of readers that are gone
   std::vector<std::uint8_t> batch_;
   std::unique_ptr<FrameInput> frames_;
+  LineLimit lines_;
+  std::int64_t room_ = kMostBytesAtOnce;
+  std::int64_t room_ns_ = 0;  // as of then
+  std::uint64_t too_fast_ = 0;
   std::uint64_t ring_full_ = 0;
   std::uint64_t unattached_ = 0;
   mutable SourceStatus status_;

@@ -27,8 +27,20 @@ constexpr auto kPlaylistTime = 10s;
 constexpr auto kLeastSegmentTime = 20s;
 constexpr unsigned kTries = 4;          // of a segment
 constexpr unsigned kPlaylistTries = 3;  // of a media playlist, before the multivariant one is asked again
+constexpr std::size_t kMostLeftOut = 16;
 constexpr auto kTailWait = 2s;
 constexpr auto kEndedPoll = 10s;
+
+// A playlist may claim segments of a day: nobody waits so long for one that is missing.
+constexpr nanoseconds kLongestSkip = 60s;
+constexpr std::size_t kLongestText = 100;
+
+// What a playlist brings, for status.
+std::string shown(std::string_view text) {
+  std::string out;
+  for (const char c : text.substr(0, kLongestText)) out += c >= ' ' && c <= '~' ? c : '?';
+  return out;
+}
 
 nanoseconds scaled(nanoseconds time, double factor) {
   return nanoseconds(static_cast<std::int64_t>(static_cast<double>(time.count()) * factor));
@@ -116,18 +128,18 @@ class HlsSource final : public ingest::Source {
     auto url = resolve(loaded_from_, chosen.uri);
     if (!url) return load_failed("the variant's address: " + url.error());
     media_url_ = std::move(*url);
-    variant_ = fmt::format("{}{}{} b/s, of {}", chosen.resolution, chosen.resolution.empty() ? "" : ", ",
-                           chosen.bandwidth, playlist.variants.size());
-    auto& status = playing_.entry().status();
-    status.left_out.clear();
+    variant_ = fmt::format("{}{}{} b/s, of {}", shown(chosen.resolution),
+                           chosen.resolution.empty() ? "" : ", ", chosen.bandwidth, playlist.variants.size());
+    left_out_.clear();
     for (const Rendition& rendition : playlist.renditions) {
       if (rendition.uri.empty() || rendition.group != chosen.audio_group || rendition.type != "AUDIO")
         continue;
+      if (left_out_.size() >= kMostLeftOut) break;
       hub::LeftOutTrack left;
-      left.track.language = rendition.language;
+      left.track.language = shown(rendition.language);
       left.reason =
-          fmt::format("\"{}\" has a playlist of its own, which is not supported yet", rendition.name);
-      status.left_out.push_back(std::move(left));
+          fmt::format("\"{}\" has a playlist of its own, which is not supported yet", shown(rendition.name));
+      left_out_.push_back(std::move(left));
     }
     next_load_ = Clock::now();
   }
@@ -176,7 +188,7 @@ class HlsSource final : public ingest::Source {
 
   // So much of the stream is not there. A jump of the PCR by more than a second counts for nothing in the
   // pacing, so that it must be waited for here.
-  void skip(nanoseconds missing) { queue_.mark(missing > 1s ? missing : 0ns, true); }
+  void skip(nanoseconds missing) { queue_.mark(missing > 1s ? std::min(missing, kLongestSkip) : 0ns, true); }
 
   void fetch() {
     auto url = resolve(base_, current_->segment.uri);
@@ -238,6 +250,8 @@ class HlsSource final : public ingest::Source {
   }
 
   void tell() {
+    // The entry forgets them with each source.
+    playing_.entry().status().left_out_by_source = left_out_;
     auto& details = playing_.entry().status().details;
     details["segments"] = std::to_string(fetched_);
     details["behind_ms"] =
@@ -271,9 +285,11 @@ class HlsSource final : public ingest::Source {
       running_ = true;
       speed_.reset();
     }
+    const bool attached = playing_.attached();
     queue_.advance(scaled(elapsed, speed_.factor()), [this](std::span<const std::uint8_t> packets, bool gap) {
       playing_.give(packets, gap, segments_.peer());
     });
+    if (playing_.attached() && !attached) tell();
     speed_.on_level(waiting(), elapsed);
     if (!queue_.dry()) return;
     // The rest waits for the PCR of a segment that is late, or that never comes.
@@ -311,6 +327,7 @@ class HlsSource final : public ingest::Source {
   unsigned load_failures_ = 0;
   unsigned variant_turn_ = 0;
   std::string variant_;  // in words
+  std::vector<hub::LeftOutTrack> left_out_;
   Clock::time_point load_began_{};
   Clock::time_point next_load_{};
 

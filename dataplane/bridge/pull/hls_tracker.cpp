@@ -18,7 +18,7 @@ bool same_media(const MediaSegment& a, const MediaSegment& b) {
 }  // namespace
 
 std::chrono::nanoseconds HlsTracker::target() const {
-  return std::max<std::chrono::nanoseconds>(playlist_.target, 500ms);
+  return std::clamp<std::chrono::nanoseconds>(playlist_.target, 500ms, kLongestTarget);
 }
 
 // 6.3.3: not too near to the end of a live playlist, or it runs dry; a complete one from its beginning.
@@ -37,7 +37,8 @@ bool HlsTracker::numbered_anew(const MediaPlaylist& playlist) const {
   if (playlist_.segments.empty() || playlist.segments.empty()) return false;
   const std::uint64_t first = std::max(playlist.sequence, playlist_.sequence);
   const std::uint64_t last = std::min(playlist.sequence + playlist.segments.size(), end());
-  if (first >= last) return playlist.sequence < playlist_.sequence;
+  if (first >= last)
+    return playlist.sequence < playlist_.sequence || playlist.sequence - end() > kFarthestAhead;
   return !same_media(playlist_.segments[last - 1 - playlist_.sequence],
                      playlist.segments[last - 1 - playlist.sequence]);
 }

@@ -18,6 +18,10 @@ class HlsTracker {
   // Where a live playlist is begun: so many segments before its end, and so many target durations at least.
   static constexpr std::size_t kFromEdge = 3;
   static constexpr int kTargetsFromEdge = 2;
+  // A server that claims target durations of hours is asked again after this all the same.
+  static constexpr std::chrono::seconds kLongestTarget{60};
+  // Numbers that lie further ahead are not believed to be the same numbering.
+  static constexpr std::uint64_t kFarthestAhead = 100'000;
   // Older copies in a row that are believed to be that.
   static constexpr unsigned kMostStale = 5;
 

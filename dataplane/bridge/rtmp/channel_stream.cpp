@@ -73,7 +73,7 @@ void ChannelStream::on_frame(std::shared_ptr<const hub::Frame> frame) {
   message.time_ms = session_time(*frame, video);
   message.carriage = carriage_;
   message.frame = std::move(frame);
-  bytes_ += message.size();
+  bytes_ += message.frame->cost();
   if (message.random_access) {
     last_random_access_ = end();
     has_random_access_ = true;
@@ -88,7 +88,7 @@ void ChannelStream::on_frame(std::shared_ptr<const hub::Frame> frame) {
 }
 
 void ChannelStream::pop() {
-  bytes_ -= log_.front().size();
+  bytes_ -= log_.front().frame->cost();
   log_.pop_front();
   ++first_;
 }

@@ -11,6 +11,7 @@ namespace {
 constexpr double kConnect = 1, kReleaseStream = 2, kFcPublish = 3, kCreateStream = 4, kStart = 5;
 constexpr std::size_t kLongestText = 300;
 constexpr std::uint32_t kBufferMs = 3'000;
+constexpr std::chrono::minutes kMinute{1};
 
 // The information object of a status, a result or an error: the first argument that has a code.
 const Amf0Value* information(const Command& command) {
@@ -41,6 +42,7 @@ Client::Client(ClientHost& host, const Url& url, Purpose purpose, Clock::time_po
       player_(limits.player),
       deadline_(now + limits.answer_time),
       last_media_(now),
+      minute_(now),
       filling_(filling) {
   if (purpose == Purpose::publish) player_.set_publishing();
   c1_ = make_c1(filling);
@@ -75,10 +77,19 @@ void Client::on_bytes(Clock::time_point now, std::span<const std::uint8_t> bytes
     const auto message = reader_.next();
     if (!message) return end(std::string("the server breaks the protocol: ") + to_string(message.error()));
     if (!*message) break;
+    if (too_many_messages(now)) return end("the server sends more messages than anybody plays");
     on_message(now, **message);
     if (player_.too_much()) return end("the server does not take our answers");
   }
   acknowledge();
+}
+
+bool Client::too_many_messages(Clock::time_point now) {
+  if (now - minute_ >= kMinute) {
+    minute_ = now;
+    messages_ = 0;
+  }
+  return ++messages_ > limits_.messages;
 }
 
 // C2 answers S1; S2 is not checked: servers fill it as they like.
@@ -206,7 +217,8 @@ void Client::on_message(Clock::time_point now, const Message& message) {
         host_.on_started();
       }
       last_media_ = now;
-      return host_.on_media(message);
+      messages_ += host_.on_media(message) - 1;
+      return;
     default:
       return;
   }

@@ -22,6 +22,7 @@ struct ClientLimits {
   std::chrono::milliseconds answer_time{10'000};    // for handshake, connect, createStream and the start
   std::chrono::milliseconds progress_time{10'000};  // bytes wait, and none is taken
   std::chrono::milliseconds media_time{15'000};     // we play, and nothing comes
+  std::size_t messages = 60'000;                    // of the server, a minute
   std::uint32_t window = 2'500'000;
   ChunkLimits chunks{64, 8 * 1024 * 1024, 12 * 1024 * 1024};
   PlayerLimits player;
@@ -32,8 +33,8 @@ class ClientHost {
   virtual ~ClientHost() = default;
   // The server takes what we publish, or has begun to play.
   virtual void on_started() = 0;
-  // Of a stream that we play.
-  virtual void on_media(const Message& message) = 0;
+  // Of a stream that we play. How many units it was, one at least: FlvReader::on_message().
+  virtual std::size_t on_media(const Message& message) = 0;
 };
 
 class Client {
@@ -80,6 +81,7 @@ class Client {
   void start_stream(double id);
   void command(const Amf0Writer& writer, std::uint32_t stream = 0);
   void acknowledge();
+  bool too_many_messages(Clock::time_point now);
   void step(Clock::time_point now, Phase next);
   void end(std::string error);
 
@@ -93,6 +95,8 @@ class Client {
   Clock::time_point deadline_;
   std::optional<Clock::time_point> blocked_since_;
   Clock::time_point last_media_;
+  Clock::time_point minute_;
+  std::size_t messages_ = 0;  // in this minute
   std::vector<std::uint8_t> held_;  // of S0, S1 and S2
   HandshakePacket c1_{};
   std::uint64_t filling_;

@@ -19,6 +19,8 @@ constexpr std::int64_t kTicksPerMs = mpegts::kTicksPerSecond / 1000;
 constexpr std::size_t kLongestText = 100;
 // Further from decoding to presentation than any encoder reorders.
 constexpr std::int32_t kLargestComposition = 10'000;
+// A source whose times go on by leaps of three weeks would leave the range of its ticks: there it begins anew.
+constexpr std::int64_t kFarthestMs = std::int64_t{1} << 40;  // 34 years
 // The tracks have no PIDs of their own here; status shows these.
 constexpr mpegts::Pid kVideoPid{0x100}, kAudioPid{0x101};
 
@@ -86,7 +88,7 @@ std::optional<VideoHeader> read_hvcc(Bytes b) {
   return header;
 }
 
-// NAL units behind lengths. Nothing: a length leaves the frame.
+// NAL units behind lengths. Nothing: a length leaves the frame, or there are too many.
 std::optional<Nals> split_nals(Bytes data, std::size_t length_size) {
   Nals out;
   while (!data.empty()) {
@@ -95,6 +97,7 @@ std::optional<Nals> split_nals(Bytes data, std::size_t length_size) {
     for (std::size_t i = 0; i < length_size; ++i) size = size << 8 | data[i];
     data = data.subspan(length_size);
     if (data.size() < size) return std::nullopt;
+    if (size > 0 && out.size() >= FlvReader::kMaxNals) return std::nullopt;
     if (size > 0) out.push_back(data.first(size));
     data = data.subspan(size);
   }
@@ -157,10 +160,17 @@ std::shared_ptr<hub::Frame> make_frame(std::int64_t dts, Bytes data) {
 
 }  // namespace
 
-void FlvReader::on_message(const Message& message) {
-  if (static_cast<MessageType>(message.type) == MessageType::aggregate) return on_aggregate(message);
-  take(message.type, message.timestamp, message.body);
+std::size_t FlvReader::on_message(const Message& message) {
+  units_ = 0;
+  if (static_cast<MessageType>(message.type) == MessageType::aggregate) {
+    on_aggregate(message);
+  } else {
+    take(message.type, message.timestamp, message.body);
+  }
+  return std::max<std::size_t>(units_, 1);
 }
+
+bool FlvReader::one_more() { return ++units_ <= kMaxUnits; }
 
 void FlvReader::take(std::uint8_t type, std::uint32_t timestamp, Bytes body) {
   switch (static_cast<MessageType>(type)) {
@@ -185,7 +195,7 @@ void FlvReader::on_aggregate(const Message& message) {
   while (rest.size() >= kTagHead) {
     const std::size_t size = u24(rest.subspan(1));
     const std::uint32_t time = unsigned{rest[7]} << 24 | u24(rest.subspan(4));
-    if (rest.size() - kTagHead < size) break;
+    if (rest.size() - kTagHead < size || !one_more()) break;
     if (!first) first = time;
     take(rest[0] & 0x1F, message.timestamp + (time - *first), rest.subspan(kTagHead, size));
     rest = rest.subspan(std::min(rest.size(), kTagHead + size + kBackPointer));
@@ -198,6 +208,7 @@ std::int64_t FlvReader::unroll(std::uint32_t timestamp) {
     time_ms_ = timestamp;
   } else {
     *time_ms_ += static_cast<std::int32_t>(timestamp - static_cast<std::uint32_t>(*time_ms_));
+    if (*time_ms_ > kFarthestMs || *time_ms_ < -kFarthestMs) time_ms_ = timestamp;
   }
   return *time_ms_ * kTicksPerMs;
 }
@@ -271,7 +282,9 @@ void FlvReader::on_audio(std::uint32_t timestamp, Bytes body) {
 
 void FlvReader::on_video_header(const Tag& tag) {
   if (tag.codec == video_.codec && std::ranges::equal(tag.data, video_.header)) return;
-  const auto header = tag.codec == Codec::h264 ? read_avcc(tag.data) : read_hvcc(tag.data);
+  std::optional<VideoHeader> header;
+  if (tag.data.size() <= kMaxHeaderBytes)
+    header = tag.codec == Codec::h264 ? read_avcc(tag.data) : read_hvcc(tag.data);
   if (!header || header->sets.empty()) {
     ++counters_.unreadable;
     return;
@@ -378,7 +391,7 @@ void FlvReader::on_audio_frame(std::int64_t time, const Tag& tag) {
   Bytes rest = tag.data;
   while (!rest.empty()) {
     const auto header = mpegts::es::parse_audio_header(kind, rest);
-    if (!header || header->size > rest.size()) {
+    if (!header || header->size > rest.size() || !one_more()) {
       ++counters_.unreadable;
       return;
     }
@@ -408,7 +421,7 @@ bool FlvReader::complete() const {
 
 void FlvReader::push(bool video, std::shared_ptr<hub::Frame> frame) {
   if (!holding_) return emit(video, std::move(frame));
-  held_bytes_ += frame->data.size();
+  held_bytes_ += frame->cost();
   held_.push_back({video, std::move(frame)});
   const auto [first, last] = std::minmax_element(
       held_.begin(), held_.end(), [](const Held& a, const Held& b) { return a.frame->dts < b.frame->dts; });

@@ -41,11 +41,17 @@ class FlvReader {
   static constexpr std::size_t kMaxHeldBytes = 8 * 1024 * 1024;
   static constexpr std::size_t kMaxHeldFrames = 500;
   static constexpr std::size_t kMaxLeftOut = 16;
+  // Of one message, beyond what any encoder makes; more is unreadable. What can't be read costs little, but
+  // each unit of these costs as much as a message.
+  static constexpr std::size_t kMaxUnits = 1'000;  // tags of an aggregate, frames of sound
+  static constexpr std::size_t kMaxNals = 8'192;
+  static constexpr std::size_t kMaxHeaderBytes = 64 * 1024;
 
   explicit FlvReader(hub::FrameSink& sink) : sink_(sink) {}
 
-  // Audio, video, data (onMetaData) and aggregate messages; others are passed over.
-  void on_message(const Message& message);
+  // Audio, video, data (onMetaData) and aggregate messages; others are passed over. How many units (tags,
+  // frames) it was, one at least: for limits.
+  std::size_t on_message(const Message& message);
   // Nothing more comes: hands on what is held back.
   void finish() { release(); }
 
@@ -84,6 +90,7 @@ class FlvReader {
   bool complete() const;
   void leave_out(mpegts::StreamKind kind, std::string reason);
   std::int64_t unroll(std::uint32_t timestamp);
+  bool one_more();
 
   hub::FrameSink& sink_;
   Lane video_;
@@ -96,6 +103,7 @@ class FlvReader {
   std::deque<Held> held_;
   std::size_t held_bytes_ = 0;
   std::optional<std::int64_t> time_ms_;
+  std::size_t units_ = 0;  // of the message under way
   ReaderCounters counters_;
   std::vector<hub::LeftOutTrack> left_out_;
   std::string encoder_;

@@ -13,6 +13,7 @@ constexpr unsigned kVideoMultitrack = 6, kAudioMultitrack = 5, kModEx = 7;
 constexpr unsigned kNanosecondOffset = 0;                     // of ModEx
 constexpr unsigned kOneTrack = 0, kManyTracksManyCodecs = 2;  // AvMultitrackType
 constexpr unsigned kCommandFrame = 5;                         // E.4.3.1, table: FrameType
+constexpr std::size_t kMostTracks = 256;                      // as many as there are numbers for
 
 // Reads from the front; past the end it gives zeros and ok() turns false.
 class Reader {
@@ -108,7 +109,7 @@ bool read_tracks(Reader& r, Tag& tag, CodecOf codec_of, Read read_media) {
     if (type == kManyTracksManyCodecs) name = text_of(r.take(4));
     const unsigned id = r.u(1);
     const auto media = type == kOneTrack ? r.take(r.rest().size()) : r.take(r.u(3));
-    if (!r.ok()) return false;
+    if (!r.ok() || tag.other_tracks.size() >= kMostTracks) return false;
     if (id != 0) {
       tag.other_tracks.push_back(static_cast<std::uint8_t>(id));
     } else if (!found) {

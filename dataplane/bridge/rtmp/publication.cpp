@@ -4,9 +4,10 @@ namespace headgate::bridge::rtmp {
 
 Publication::Publication(ingest::Entry& entry) : entry_(entry), reader_(entry.frames()) {}
 
-void Publication::on_message(const Message& message) {
-  reader_.on_message(message);
+std::size_t Publication::on_message(const Message& message) {
+  const std::size_t units = reader_.on_message(message);
   report();
+  return units;
 }
 
 void Publication::finish() {

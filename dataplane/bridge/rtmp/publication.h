@@ -14,7 +14,8 @@ class Publication {
  public:
   explicit Publication(ingest::Entry& entry);
 
-  void on_message(const Message& message);
+  // How many units it was: FlvReader::on_message().
+  std::size_t on_message(const Message& message);
   void finish();
   ingest::Entry& entry() { return entry_; }
   const ReaderCounters& counters() const { return reader_.counters(); }

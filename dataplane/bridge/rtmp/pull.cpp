@@ -42,21 +42,21 @@ class Receiver : public std::enable_shared_from_this<Receiver>, public ClientHos
   }
 
   void on_started() override {}
-  void on_media(const Message& message) override {
+  std::size_t on_media(const Message& message) override {
     if (publication_ == std::nullopt) {
       const auto type = static_cast<MessageType>(message.type);
       const bool data = type == MessageType::data_amf0 || type == MessageType::data_amf3;
       if (data) {
         metadata_ = message;  // comes before the media
-        return;
+        return 1;
       }
-      if (!entry_.attach(connection_->peer(), [this] { publication_.reset(); })) return;
+      if (!entry_.attach(connection_->peer(), [this] { publication_.reset(); })) return 1;
       publication_.emplace(entry_);
       began_ = Clock::now();
       if (metadata_) publication_->on_message(*metadata_);
       metadata_.reset();
     }
-    publication_->on_message(message);
+    return publication_->on_message(message);
   }
 
  private:

@@ -114,7 +114,7 @@ class Sender : public std::enable_shared_from_this<Sender>, public hub::FrameSin
     connection_->client()->publish(*stream_);
     stream_->on_media = [this] { merge(); };
   }
-  void on_media(const Message&) override {}
+  std::size_t on_media(const Message&) override { return 1; }
 
  private:
   void enter(PushState state) {

@@ -120,7 +120,8 @@ void Session::on_message(Clock::time_point now, const Message& message) {
 void Session::on_media(Clock::time_point now, const Message& message) {
   if (!publication_ || message.stream != publish_stream_) return;  // of a client that does not publish
   last_media_ = now;
-  publication_->on_message(message);
+  // Each tag of an aggregate counts like a message of its own.
+  media_ += publication_->on_message(message) - 1;
 }
 
 void Session::on_user_control(const Message& message) {

@@ -54,8 +54,8 @@ struct SessionLimits {
   std::size_t media = 60'000;                       // messages of a publisher, a minute
   std::uint32_t streams = 16;
   std::uint32_t window = 2'500'000;
-  ChunkLimits chunks;
-  // Once somebody publishes: pictures are longer than commands.
+  // Of commands: thousands of connections may keep so much. Once somebody publishes: pictures are longer.
+  ChunkLimits chunks{64, 16 * 1024, 32 * 1024};
   ChunkLimits publisher_chunks{64, 8 * 1024 * 1024, 12 * 1024 * 1024};
   PlayerLimits player;
 };

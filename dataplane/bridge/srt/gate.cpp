@@ -42,8 +42,8 @@ bool set_option(SRTSOCKET socket, SRT_SOCKOPT name, int value) {
 
 }  // namespace
 
-Gate::Gate(std::size_t max_sessions, Say say, std::function<void()> wake)
-    : max_sessions_(max_sessions), say_(std::move(say)), wake_(std::move(wake)) {}
+Gate::Gate(std::size_t max_sessions, std::size_t per_address, Say say, std::function<void()> wake)
+    : max_sessions_(max_sessions), say_(std::move(say)), wake_(std::move(wake)), seats_(per_address) {}
 
 void Gate::set_table(std::shared_ptr<const AccessTable> table) {
   const std::lock_guard lock(table_mutex_);
@@ -111,6 +111,11 @@ bool Gate::set_up(SRTSOCKET socket, const Decision& decision) const {
 int Gate::admit(const std::string& listener, SRTSOCKET socket, const sockaddr* peer, const char* stream_id) {
   const std::lock_guard lock(mutex_);
   Decision decision = judge(listener, peer, stream_id);
+  Seat seat = decision.accepted ? seats_.take(GuessLimit::who(peer)) : nullptr;
+  if (decision.accepted && seat == nullptr) {
+    decision.accepted = false;
+    decision.refusal = Refusal::overload;
+  }
   if (!decision.accepted) {
     srt_setrejectreason(socket, reject_code(decision.refusal));
     refuse(decision.refusal, address_of(peer), stream_id);
@@ -122,7 +127,8 @@ int Gate::admit(const std::string& listener, SRTSOCKET socket, const sockaddr* p
     refuse(Refusal::secret, address_of(peer), stream_id);
     return -1;
   }
-  admissions_.push_back({socket, listener, stream_id, address_of(peer), std::move(decision), srt_time_now()});
+  admissions_.push_back({socket, listener, stream_id, address_of(peer), std::move(decision), srt_time_now(),
+                         std::move(seat)});
   wake_();
   return 0;
 }

@@ -15,6 +15,7 @@
 
 #include "dataplane/bridge/srt/access.h"
 #include "dataplane/bridge/srt/guess_limit.h"
+#include "dataplane/bridge/srt/seats.h"
 
 namespace headgate::bridge::srt {
 
@@ -26,6 +27,7 @@ struct Admission {
   std::string address;
   Decision decision;
   std::int64_t at_us = 0;
+  Seat seat;
 };
 
 class Gate {
@@ -35,7 +37,7 @@ class Gate {
 
   // A line for the log; from any thread.
   using Say = std::function<void(std::string)>;
-  Gate(std::size_t max_sessions, Say say, std::function<void()> wake);
+  Gate(std::size_t max_sessions, std::size_t per_address, Say say, std::function<void()> wake);
 
   void set_table(std::shared_ptr<const AccessTable> table);
   std::shared_ptr<const AccessTable> table() const;
@@ -70,6 +72,7 @@ class Gate {
   mutable std::mutex mutex_;  // held for a push, a swap or a look
   std::vector<Admission> admissions_;
   GuessLimit guesses_;
+  Seats seats_;
   std::map<std::string, std::int64_t, std::less<>> heard_;  // channels with a publisher: when it last sent
 };
 

@@ -216,6 +216,7 @@ void Intake::open_publisher(SRTSOCKET socket, Admission admission) {
   connection.stats.listener = admission.listener;
   connection.stats.stream_id = admission.stream_id.substr(0, admission.stream_id.find('?'));
   connection.decision = std::move(admission.decision);
+  connection.seat = std::move(admission.seat);
   gate_->heard(connection.stats.channel, srt_time_now());
   changed_ = true;
   accepted_.fetch_add(1, std::memory_order_relaxed);

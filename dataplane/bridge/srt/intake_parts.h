@@ -4,6 +4,7 @@
 
 #include "dataplane/bridge/srt/intake.h"
 #include "dataplane/bridge/srt/listener.h"
+#include "dataplane/bridge/srt/seats.h"
 
 namespace headgate::bridge::srt {
 
@@ -13,6 +14,7 @@ struct Intake::Connection {
   SRTSOCKET socket = SRT_INVALID_SOCK;
   bool owns_socket = true;  // else a call's
   Decision decision;        // of a publisher
+  Seat seat;                // likewise
   SessionStats stats;
   std::shared_ptr<Backlog> backlog = std::make_shared<Backlog>(0);
   std::vector<std::uint8_t> batch;

@@ -42,6 +42,7 @@ namespace headgate::bridge::srt {
 
 struct Limits {
   std::size_t sessions = 1000;
+  std::size_t sessions_per_address = 500;  // IPv6: of one network of 64 bits
   std::int64_t stall_us = 10'000'000;  // without an acknowledgement, while there is something to acknowledge
 };
 

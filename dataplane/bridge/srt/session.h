@@ -3,6 +3,7 @@
 #pragma once
 
 #include "dataplane/bridge/srt/cursor.h"
+#include "dataplane/bridge/srt/seats.h"
 #include "dataplane/bridge/srt/worker.h"
 
 namespace headgate::bridge::srt {
@@ -21,6 +22,7 @@ struct Worker::Session {
   std::uint32_t feed = 0;  // 0: not joined yet
   Cursor cursor;
   std::string passphrase;
+  Seat seat;  // of a player
   SessionStats stats;
   std::size_t limit = 0;  // of bytes that libsrt may keep
   std::int64_t max_bandwidth = -1;

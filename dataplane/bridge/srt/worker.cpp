@@ -257,6 +257,7 @@ void Worker::open_session(SRTSOCKET socket, const sockaddr* peer, Admission admi
   stats.encrypted = !admission.decision.passphrase.empty();
   stats.latency_ms = static_cast<std::uint32_t>(latency);
   session->passphrase = std::move(admission.decision.passphrase);
+  session->seat = std::move(admission.seat);
   session->limit = buffer_limit(latency, 0);
   session->progress_us = srt_time_now();
   ++accepted_;
