@@ -19,8 +19,9 @@ class Writer {
     text_ += fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
   }
   template <typename Value>
-  void sample(const Labels& labels, Value value) {
+  void sample(const Labels& labels, Value value, const char* suffix = "") {
     text_ += name_;
+    text_ += suffix;
     for (std::size_t i = 0; i < labels.size(); ++i)
       text_ += fmt::format("{}{}=\"{}\"", i == 0 ? "{" : ",", labels[i].first, escaped(labels[i].second));
     if (!labels.empty()) text_ += "}";
@@ -81,6 +82,27 @@ void about_gateway(Writer& out, const GatewayView& view) {
   }
 }
 
+// Of channels that pace, or did.
+void about_departures(Writer& out, const Snapshot& snapshot) {
+  out.family("headgate_departure_late_seconds", "histogram",
+             "How long after its time a paced datagram was with its port.");
+  for (const ChannelSnapshot& channel : snapshot.channels) {
+    std::uint64_t count = 0;
+    for (const std::uint64_t departures : channel.departures) count += departures;
+    if (count == 0) continue;
+    std::uint64_t within = 0;
+    for (std::size_t i = 0; i < protocol::kDepartureBounds.size(); ++i) {
+      within += channel.departures[i];
+      out.sample(
+          {{"channel", channel.channel}, {"le", fmt::format("{}", seconds(protocol::kDepartureBounds[i]))}},
+          within, "_bucket");
+    }
+    out.sample({{"channel", channel.channel}, {"le", "+Inf"}}, count, "_bucket");
+    out.sample({{"channel", channel.channel}}, seconds(channel.departure_late_ns), "_sum");
+    out.sample({{"channel", channel.channel}}, count, "_count");
+  }
+}
+
 void about_channels(Writer& out, const GatewayView& view) {
   out.family("headgate_channel_state", "gauge", "1 for the state that the channel is in, 0 for the others.");
   for (const config::Channel& channel : view.model->channels) {
@@ -111,6 +133,7 @@ void about_channels(Writer& out, const GatewayView& view) {
              "Longest delay of a paced packet behind its time, over the last second.");
   for (const ChannelSnapshot& channel : view.snapshot.channels)
     out.sample({{"channel", channel.channel}}, seconds(channel.departure_late_max_ns));
+  about_departures(out, view.snapshot);
   out.family("headgate_sessions", "gauge", "Players, and encoders that publish, by channel and protocol.");
   for (const config::Channel& channel : view.model->channels) {
     for (const auto& [protocol, sessions] : sessions_by_output(view, channel.id))

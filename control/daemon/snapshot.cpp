@@ -94,6 +94,8 @@ ChannelSnapshot copy(const protocol::ChannelStats& from) {
   to.null_packets = get(from.null_packets);
   to.rate_dropped = get(from.rate_dropped);
   to.departure_late_max_ns = get(from.departure_late_max_ns);
+  to.departure_late_ns = get(from.departure_late_ns);
+  for (std::size_t i = 0; i < to.departures.size(); ++i) to.departures[i] = get(from.departures[i]);
   return to;
 }
 

@@ -45,7 +45,8 @@ struct ChannelSnapshot {
   std::string channel;
   std::uint64_t on_air = 0, wanted = 0, forced = 0;  // numbers of inputs; 0: none
   std::uint64_t switched_unix_ns = 0, switches = 0, hard_switches = 0, filler_packets = 0, left_out = 0;
-  std::uint64_t null_packets = 0, rate_dropped = 0, departure_late_max_ns = 0;
+  std::uint64_t null_packets = 0, rate_dropped = 0, departure_late_max_ns = 0, departure_late_ns = 0;
+  std::array<std::uint64_t, protocol::kDepartureClasses> departures{};  // by lateness
 };
 
 struct OutputSnapshot {

@@ -163,6 +163,20 @@ json inputs_json(const GatewayView& view, const config::Channel& channel, const 
   return inputs;
 }
 
+// How many paced departures were at most so late, null for the bound that is none; null for a channel that
+// does not pace.
+json departures_json(const ChannelSnapshot& air) {
+  json classes = json::array();
+  std::uint64_t within = 0;
+  for (std::size_t i = 0; i < air.departures.size(); ++i) {
+    within += air.departures[i];
+    const bool bound = i < protocol::kDepartureBounds.size();
+    classes.push_back(
+        {{"late_ns", bound ? json(protocol::kDepartureBounds[i]) : json()}, {"within", within}});
+  }
+  return within == 0 ? json() : classes;
+}
+
 // Null for a channel whose packets pass neither switch nor buffer nor rate.
 json switch_json(const GatewayView& view, const std::string& id) {
   const ChannelSnapshot* air = find_channel(view.snapshot, id);
@@ -177,7 +191,8 @@ json switch_json(const GatewayView& view, const std::string& id) {
           {"left_out", air->left_out},
           {"null_packets", air->null_packets},
           {"rate_dropped", air->rate_dropped},
-          {"departure_late_max_ns", air->departure_late_max_ns}};
+          {"departure_late_max_ns", air->departure_late_max_ns},
+          {"departures", departures_json(*air)}};
 }
 
 json output_json(const OutputSnapshot& output) {

@@ -19,13 +19,19 @@
 namespace headgate::protocol {
 
 inline constexpr std::uint64_t kStatsMagic = 0x3174617453676448;  // "HdgStat1"
-inline constexpr std::uint32_t kStatsVersion = 2;
+inline constexpr std::uint32_t kStatsVersion = 3;
 inline constexpr std::size_t kMaxPidStats = 128;
 inline constexpr std::size_t kMaxInputs = 2048;
 inline constexpr std::size_t kMaxOutputs = 4096;
 inline constexpr std::size_t kMaxChannels = 2048;  // with several inputs, a buffer or a constant rate
 inline constexpr std::size_t kMaxInterfaces = 16;
 inline constexpr std::size_t kMaxNetworks = 64;  // interface x VLAN
+
+// Upper bounds of the classes by which departures are counted, in ns after their time; one more class holds
+// what is beyond.
+inline constexpr std::array<std::uint64_t, 9> kDepartureBounds{
+    10'000, 20'000, 50'000, 100'000, 200'000, 500'000, 1'000'000, 5'000'000, 50'000'000};
+inline constexpr std::size_t kDepartureClasses = kDepartureBounds.size() + 1;
 
 using Counter = std::atomic<std::uint64_t>;
 using Drops = std::array<Counter, kDropReasonCount>;
@@ -96,6 +102,10 @@ struct alignas(64) ChannelStats {
   Counter null_packets;           // put in for the constant rate
   Counter rate_dropped;           // packets beyond the constant rate
   Counter departure_late_max_ns;  // of the paced output, over about the last second
+  // Of every datagram that the constant rate, and every batch that the buffer, let go: how many were so late
+  // when their port had them (each class without the ones before), and the sum of it.
+  std::array<Counter, kDepartureClasses> departures;
+  Counter departure_late_ns;
 };
 
 struct alignas(64) OutputStats {

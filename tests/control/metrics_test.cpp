@@ -11,10 +11,13 @@ namespace {
 
 TEST(Metrics, AreThoseOfTheGoldenFile) { expect_golden("metrics.txt", metrics_text(sample_view())); }
 
+GatewayView view_of_the_way_back();
+
 TEST(Metrics, HoldTogetherAsTheTextFormatDemands) {
-  std::istringstream lines(metrics_text(sample_view()));
+  std::istringstream lines(metrics_text(view_of_the_way_back()));
   std::set<std::string> families, samples;
   std::string family;
+  bool histogram = false;
   for (std::string line; std::getline(lines, line);) {
     if (line.starts_with("# HELP ")) {
       family = line.substr(7, line.find(' ', 7) - 7);
@@ -23,8 +26,13 @@ TEST(Metrics, HoldTogetherAsTheTextFormatDemands) {
     } else if (line.starts_with("# TYPE ")) {
       EXPECT_EQ(line.substr(7, family.size()), family);
       EXPECT_EQ(line.ends_with(" counter"), family.ends_with("_total")) << line;
+      histogram = line.ends_with(" histogram");
     } else {
-      EXPECT_EQ(line.substr(0, line.find_first_of("{ ")), family) << line;
+      std::string name = line.substr(0, line.find_first_of("{ "));
+      for (const std::string part : {"_bucket", "_sum", "_count"}) {
+        if (histogram && name == family + part) name = family;
+      }
+      EXPECT_EQ(name, family) << line;
       EXPECT_TRUE(samples.insert(line.substr(0, line.rfind(' '))).second) << "twice: " << line;
     }
   }
@@ -89,6 +97,8 @@ GatewayView view_of_the_way_back() {
   air.channel = "news";
   air.on_air = air.forced = 2;
   air.switches = 3;
+  air.departures = {900, 50, 30, 10, 5, 2, 1, 1, 0, 1};
+  air.departure_late_ns = 77'500'000;
   view.snapshot.channels = {air};
   view.bridge_status["channels"]["news"]["sources"] = nlohmann::json::parse(R"([
     {"number": 2, "url": "publish", "kind": "publish", "state": "receiving", "peer": "203.0.113.7:5000",
@@ -106,7 +116,14 @@ TEST(Metrics, TellOfInputsThroughTheBridgeTheirBuffersAndPushes) {
        {"headgate_channel_state{channel=\"news\",state=\"backup\"} 1\n",
         "headgate_failovers_total{channel=\"news\"} 3\n",
         "headgate_input_active{channel=\"news\",input=\"2\"} 1\n",
-        "headgate_input_forced{channel=\"news\"} 2\n", "headgate_input_up{channel=\"news\",input=\"2\"} 0\n",
+        "headgate_input_forced{channel=\"news\"} 2\n",
+        "headgate_departure_late_seconds_bucket{channel=\"news\",le=\"1e-05\"} 900\n",
+        "headgate_departure_late_seconds_bucket{channel=\"news\",le=\"5e-05\"} 980\n",
+        "headgate_departure_late_seconds_bucket{channel=\"news\",le=\"0.05\"} 999\n",
+        "headgate_departure_late_seconds_bucket{channel=\"news\",le=\"+Inf\"} 1000\n",
+        "headgate_departure_late_seconds_sum{channel=\"news\"} 0.0775\n",
+        "headgate_departure_late_seconds_count{channel=\"news\"} 1000\n",
+        "headgate_input_up{channel=\"news\",input=\"2\"} 0\n",
         "headgate_input_source_state{channel=\"news\",input=\"2\",state=\"receiving\"} 1\n",
         "headgate_input_source_state{channel=\"news\",input=\"2\",state=\"waiting\"} 0\n",
         "headgate_input_connections_total{channel=\"news\",input=\"2\"} 4\n",

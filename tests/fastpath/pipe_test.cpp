@@ -233,6 +233,97 @@ TEST_F(PipeTest, DeparturesThatComeLateAreShown) {
   EXPECT_LT(late, 36 * kMs);
 }
 
+TEST_F(PipeTest, EveryDepartureIsCountedByItsLateness) {
+  open_ring();
+  auto wanted = state();
+  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
+  wanted.channels[0].inputs = {bridge_input()};
+  wanted.channels[0].inputs[0].buffer_ms = 200;
+  wanted.channels[0].bitrate_bps = 1'000'000;  // a datagram every 10.5 ms
+  apply(wanted);
+  Sender sender{MadeService(1, 5 * kTick), 0, 'a'};
+  const auto beyond = [&](std::uint64_t bound_ns) {
+    std::uint64_t late = 0;
+    for (std::size_t i = 0; i < protocol::kDepartureClasses; ++i) {
+      if (i > 0 && protocol::kDepartureBounds[i - 1] >= bound_ns) late += pipe("a")->departures[i].load();
+    }
+    return late;
+  };
+  const auto all = [&] { return beyond(0) + pipe("a")->departures[0].load(); };
+  run(3000, {&sender});
+  EXPECT_EQ(all() * 7, seen.packets);
+  EXPECT_NEAR(static_cast<double>(all()), 2.8 * 1e6 / (7 * 1504), 12);
+  EXPECT_EQ(beyond(1'000'000), 0U) << "a turn a millisecond";
+  EXPECT_GT(beyond(500'000), all() / 3);
+  EXPECT_LT(beyond(500'000), all() * 2 / 3);
+  const double mean = static_cast<double>(pipe("a")->departure_late_ns.load()) / static_cast<double>(all());
+  EXPECT_NEAR(mean, 500'000, 60'000);
+  wait(85 * kMs);  // the worker was kept from its core: eight departures, each later than the next
+  collect();
+  EXPECT_GE(beyond(5'000'000), 7U);
+  EXPECT_GE(beyond(50'000'000), 3U);
+  EXPECT_LE(beyond(50'000'000), 4U);
+  EXPECT_EQ(all() * 7, seen.packets);
+}
+
+// A turn that takes something out of the buffer alone would cost a waking before its time.
+TEST_F(PipeTest, WhatAConstantRateTakesFromTheBufferComesWithItsDatagrams) {
+  open_ring();
+  auto wanted = state();
+  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
+  wanted.channels[0].inputs = {bridge_input()};
+  wanted.channels[0].inputs[0].buffer_ms = 200;
+  wanted.channels[0].bitrate_bps = 4'000'000;  // a datagram every 2.6 ms
+  apply(wanted);
+  Sender sender{MadeService(1, 5 * kTick), 0, 'a'};
+  run(1000, {&sender});
+  std::uint64_t turns = 0;
+  const auto packets = seen.packets;
+  for (int i = 0; i < 20'000; ++i) {
+    if (i % 20 == 0) {
+      step(sender);
+      worker->poll(now_ns);
+    }
+    now_ns += kMs / 20;
+    turns += worker->poll(now_ns) > 0 ? 1U : 0U;
+    collect();
+  }
+  EXPECT_EQ(turns, (seen.packets - packets) / 7);
+  EXPECT_EQ(seen.cc_errors, 0);
+  EXPECT_EQ(seen.pcr_jumps, 0);
+}
+
+// The bridge has its packets soon, but nobody is woken at the time of each.
+TEST_F(PipeTest, WhatLeavesByNoPortIsFetchedInLargerParts) {
+  open_ring();
+  auto wanted = state();
+  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
+  wanted.channels[0].inputs = {bridge_input()};
+  wanted.channels[0].inputs[0].buffer_ms = 200;
+  wanted.channels[0].outputs.clear();
+  wanted.channels[0].to_bridge = true;
+  apply(wanted);
+  auto bridged = *ring::Consumer::open(folder + "/ring");
+  Sender sender{MadeService(1, 5 * kTick), 0, 'a'};
+  run(1000, {&sender});
+  std::uint64_t turns = 0, packets = 0;
+  bridged->poll(10'000, [](const ring::Slot&) {});
+  for (int i = 0; i < 20'000; ++i) {
+    if (i % 20 == 0) {
+      step(sender);
+      worker->poll(now_ns);
+    }
+    now_ns += kMs / 20;
+    turns += worker->poll(now_ns) > 0 ? 1U : 0U;
+    bridged->poll(100, [&](const ring::Slot& slot) { packets += slot.packet_count; });
+  }
+  EXPECT_NEAR(static_cast<double>(packets), 250, 15);
+  EXPECT_LE(turns, 200U);
+  std::uint64_t departures = 0;
+  for (const auto& counter : pipe("a")->departures) departures += counter.load();
+  EXPECT_EQ(departures, 0U) << "what leaves by no port departs at no time";
+}
+
 TEST_F(PipeTest, AServiceIsCutOutBeforeTheBufferAndTheSwitch) {
   auto made = two_inputs();
   for (auto& input : made.inputs) {

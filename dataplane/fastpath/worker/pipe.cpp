@@ -15,7 +15,6 @@ using protocol::DropReason;
 
 constexpr std::int64_t kPcrPidSilenceNs = 2'000'000'000;
 constexpr std::int64_t kLiveNs = 1'000'000'000;
-constexpr std::size_t kMostAtOnce = 64;  // batches or datagrams of a pipe in a turn
 
 mpegts::TsPacket packet_at(std::span<const std::uint8_t> packets, std::size_t at) noexcept {
   return mpegts::TsPacket(packets.subspan(at).first<kPacketSize>());
@@ -238,7 +237,7 @@ void Pipe::finish() noexcept {
 }
 
 std::size_t Pipe::on_due(std::int64_t now_ns) noexcept {
-  departed_ns_ = kNever;
+  departed_ = 0;
   std::size_t left = 0;
   while (left < kMostAtOnce) {
     Feed* next = nullptr;
@@ -252,7 +251,7 @@ std::size_t Pipe::on_due(std::int64_t now_ns) noexcept {
     const mpegts::Playout::Batch batch = next->playout->pop(now_ns);
     ++left;
     if (batch.packets.empty()) continue;
-    if (rate_ == nullptr) departed_ns_ = std::min(departed_ns_, batch.due_ns);
+    if (rate_ == nullptr && plan_->output_count > 0) departed_ns_[departed_++] = batch.due_ns;
     deliver(*next, batch.packets, batch.due_ns);
   }
   if (rate_ == nullptr) return left;
@@ -269,23 +268,34 @@ std::size_t Pipe::pop_rate(std::int64_t now_ns) noexcept {
   std::size_t left = 0;
   while (left < kMostAtOnce && rate_->pop(now_ns, datagram)) {
     ++left;
-    departed_ns_ = std::min(departed_ns_, datagram.departure_ns);
+    departed_ns_[departed_++] = datagram.departure_ns;
     sink_->to_outputs(*plan_, datagram.bytes);
   }
   return left;
 }
 
 std::int64_t Pipe::next_due_ns() const noexcept {
-  std::int64_t next = rate_ == nullptr ? kNever : rate_->next_departure_ns();
+  std::int64_t held = kNever;
   for (const Feed* feed : plan_->feeds) {
-    if (feed->playout != nullptr) next = std::min(next, feed->playout->next_due_ns());
+    if (feed->playout != nullptr) held = std::min(held, feed->playout->next_due_ns());
   }
-  return next;
+  const std::int64_t departure = rate_ == nullptr ? kNever : rate_->next_departure_ns();
+  // What nothing leaves for at its very time is fetched later, with more: packets carry the time at which
+  // they were due into the constant rate and the switch.
+  if (held != kNever && (departure != kNever || plan_->output_count == 0)) held += kFetchNs;
+  return std::min(held, departure);
 }
 
-void Pipe::note_departure(std::int64_t now_ns) noexcept {
-  if (now_ns > departed_ns_)
-    late_max_ns_ = std::max(late_max_ns_, static_cast<std::uint64_t>(now_ns - departed_ns_));
+void Pipe::note_departures(std::int64_t now_ns) noexcept {
+  for (std::size_t i = 0; i < departed_; ++i) {
+    const auto late = static_cast<std::uint64_t>(std::max<std::int64_t>(now_ns - departed_ns_[i], 0));
+    std::size_t place = 0;
+    while (place < protocol::kDepartureBounds.size() && late > protocol::kDepartureBounds[place]) ++place;
+    ++lateness_.departures[place];
+    lateness_.sum_ns += late;
+    late_max_ns_ = std::max(late_max_ns_, late);
+  }
+  departed_ = 0;
 }
 
 std::uint64_t Pipe::take_late_max() noexcept {

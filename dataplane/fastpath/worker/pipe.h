@@ -15,6 +15,7 @@
 #include <span>
 #include <string>
 
+#include "control/protocol/stats_page.h"
 #include "dataplane/fastpath/worker/runtime.h"
 #include "dataplane/fastpath/worker/table_watch.h"
 #include "mpegts/clock/playout.h"
@@ -64,10 +65,13 @@ class PipeSink {
 
 class Pipe {
  public:
-  static constexpr std::int64_t kWaitNs = 20'000'000;     // a part-filled datagram leaves at this age
+  static constexpr std::int64_t kWaitNs = 20'000'000;  // a part-filled datagram leaves at this age
+  // The most that packets stay in the buffer beyond their time where they need not leave at it.
+  static constexpr std::int64_t kFetchNs = 5'000'000;
   static constexpr std::int64_t kObserveNs = 20'000'000;  // between two looks at the inputs
   static constexpr std::int64_t kFillNs = 10'000'000;     // between two calls of Splicer::on_time
   static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+  static constexpr std::size_t kMostAtOnce = 64;  // batches, or datagrams, of a pipe in a turn
 
   Pipe(std::string id, std::size_t stats, std::size_t timeline)
       : channel(std::move(id)), stats_index(stats), timeline_index(timeline) {}
@@ -79,14 +83,15 @@ class Pipe {
             std::int64_t now_ns) noexcept;
   // What is due by now leaves. Returns how many datagrams and batches.
   std::size_t on_due(std::int64_t now_ns) noexcept;
+  // When to call it next.
   std::int64_t next_due_ns() const noexcept;
   // Once a millisecond or less often: old datagrams, fillers, the look at the inputs.
   void on_tick(std::int64_t now_ns) noexcept;
   std::int64_t next_tick_ns() const noexcept;
   // What is gathered leaves, full or not.
   void finish() noexcept;
-  // The paced datagrams of the last on_due() are with their ports. The latest call counts.
-  void note_departure(std::int64_t now_ns) noexcept;
+  // The paced datagrams of the on_due() before are with their ports.
+  void note_departures(std::int64_t now_ns) noexcept;
 
   void set_timeline(const mpegts::Timeline::State& state) noexcept { timeline_ = mpegts::Timeline(state); }
   const mpegts::Timeline& timeline() const noexcept { return timeline_; }
@@ -105,8 +110,14 @@ class Pipe {
     std::uint64_t rate_dropped = 0;
   };
   Figures figures() const noexcept;
+  // Of paced departures, as in protocol::ChannelStats.
+  struct Lateness {
+    std::array<std::uint64_t, protocol::kDepartureClasses> departures{};
+    std::uint64_t sum_ns = 0;
+  };
   // The latest of the paced datagrams since the last call, in ns after they were due.
   std::uint64_t take_late_max() noexcept;
+  const Lateness& lateness() const noexcept { return lateness_; }
 
   const std::string channel;
   const std::size_t stats_index;        // in StatsPage::channels
@@ -158,7 +169,10 @@ class Pipe {
   std::int64_t first_ns_ = 0;
   std::array<std::uint8_t, ring::kMaxPacketsPerSlot * mpegts::kPacketSize> buffer_{};
 
-  std::int64_t departed_ns_ = kNever;  // the earliest that was due of what the last on_due() sent
+  // When what the last on_due() sent was due.
+  std::array<std::int64_t, kMostAtOnce> departed_ns_;
+  std::size_t departed_ = 0;
+  Lateness lateness_;
   std::uint64_t late_max_ns_ = 0;
   // Of constant rates that this pipe had before.
   std::uint64_t former_nulls_ = 0;

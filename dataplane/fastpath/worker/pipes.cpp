@@ -121,9 +121,9 @@ std::size_t Worker::serve_pipes() noexcept {
   return left;
 }
 
-// Twice a turn, with the time before and after the ports took the datagrams: the later one counts.
 void Worker::note_departures(std::int64_t now_ns) noexcept {
-  for (Pipe* pipe : departed_) pipe->note_departure(now_ns);
+  for (Pipe* pipe : departed_) pipe->note_departures(now_ns);
+  departed_.clear();
 }
 
 void Worker::to_bridge(const PipePlan& plan, InputRuntime& on_air, std::span<const std::uint8_t> packets,

@@ -193,6 +193,10 @@ void Publisher::publish(Pipe& pipe, std::int64_t now) noexcept {
   set(stats.left_out, figures.left_out);
   set(stats.null_packets, figures.null_packets);
   set(stats.rate_dropped, figures.rate_dropped);
+  const Pipe::Lateness& lateness = pipe.lateness();
+  for (std::size_t i = 0; i < lateness.departures.size(); ++i)
+    set(stats.departures[i], lateness.departures[i]);
+  set(stats.departure_late_ns, lateness.sum_ns);
   if (window > 0) set(stats.departure_late_max_ns, pipe.take_late_max());
 }
 

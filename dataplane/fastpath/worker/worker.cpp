@@ -82,9 +82,9 @@ void Worker::adopt(const Snapshot* snapshot) noexcept {
 }
 
 std::size_t Worker::poll(std::int64_t now_unix_ns, std::int64_t steps_ns) noexcept {
+  if (!departed_.empty()) note_departures(even_ns());
   now_ns_ = now_unix_ns;
   steps_ns_ = steps_ns;
-  departed_.clear();
   if (const Snapshot* next = next_.load(std::memory_order_acquire); next != current_) adopt(next);
   std::size_t work = 0;
   // Before the first snapshot nobody knows what to take: frames wait in their ports. A pcap file would lose
@@ -99,7 +99,6 @@ std::size_t Worker::poll(std::int64_t now_unix_ns, std::int64_t steps_ns) noexce
   for (PortRuntime* port : parts_.ports) {
     if (port->pending_count > 0) flush(*port);
   }
-  if (!departed_.empty()) note_departures(even_ns());
   if (ring_used_) {
     parts_.bridge->flush();
     ring_used_ = false;

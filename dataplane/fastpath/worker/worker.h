@@ -50,7 +50,10 @@ class Worker final : private PipeSink {
   // One turn. Returns how many frames and slots came or went. `steps_ns`: see WorkerClock.
   std::size_t poll(std::int64_t now_unix_ns, std::int64_t steps_ns = 0) noexcept;
   // Brings the whole counter page up to date: at the end, and in tests.
-  void publish_all() noexcept { publisher_.all(now_ns_, steps_ns_); }
+  void publish_all() noexcept {
+    note_departures(even_ns());
+    publisher_.all(now_ns_, steps_ns_);
+  }
   // Turns until `stop`; sleeps between them when quiet unless `never_sleep`.
   void run(const std::atomic<bool>& stop, const std::atomic<bool>& never_sleep) noexcept;
 
@@ -113,7 +116,7 @@ class Worker final : private PipeSink {
   std::vector<std::int64_t> pipe_tick_ns_;
   std::int64_t next_due_ns_ = Pipe::kNever;
   std::int64_t next_pipe_check_ns_ = 0;
-  std::vector<Pipe*> departed_;  // those whose paced datagrams left in this turn
+  std::vector<Pipe*> departed_;  // those whose paced datagrams left in this turn and were not noted yet
   bool ring_used_ = false;
   bool taps_used_ = false;
   bool wake_host_ = false;
