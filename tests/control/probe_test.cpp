@@ -7,7 +7,7 @@
 namespace headgate::control {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
+constexpr std::int64_t kSecondNs = 1'000'000'000;
 
 ProbeWish wish(const std::string& group) {
   ProbeWish made;
@@ -31,8 +31,8 @@ Snapshot later(const Snapshot& from) {
 
 nlohmann::json probe(const GatewayView& view, const Snapshot& first, const Snapshot& last) {
   ProbeReading reading(*find_probe_target(*view.model, wish("239.10.1.1")));
-  reading.add(first, 10 * kSecond);
-  reading.add(last, 12 * kSecond);
+  reading.add(first, 10 * kSecondNs);
+  reading.add(last, 12 * kSecondNs);
   return reading.report(view);
 }
 

@@ -258,7 +258,7 @@ TEST_F(WayBack, SwitchesLeaveOneStream) {
     const auto& [source, pictures] = runs[i];
     EXPECT_EQ(source, i % 2 == 0 ? i / 2 + 1 : kSlate);
     // `hold` of 10 s before it comes back, `after` of 2 s before it is left, and up to two groups.
-    EXPECT_GT(pictures, (i == 0 ? 197 : i % 2 == 0 ? 186 : 105) * 29.97) << "run " << i;
+    EXPECT_GT(pictures, (i == 0 ? 197 : i % 2 == 0 ? 186 : 95) * 29.97) << "run " << i;
   }
 }
 
