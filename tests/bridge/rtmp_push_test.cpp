@@ -117,8 +117,8 @@ class RtmpPushing : public testing::Test {
     return make_push(context, air.feed, target, limits);
   }
   template <typename Done>
-  bool run_until(Done done, int seconds = 10) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+  bool run_until(Done done, int limit_s = 10) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(limit_s);
     while (!done()) {
       if (std::chrono::steady_clock::now() > end) return false;
       context.run_for(milliseconds(5));
