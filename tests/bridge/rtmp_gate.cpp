@@ -127,6 +127,10 @@ class Air {
     if (!slots_.empty()) step();
   }
   hub::FrameFeed feed;
+  // Of this round.
+  double seconds_played() const {
+    return at_ == 0 ? 0 : static_cast<double>(slots_[at_ - 1].arrival_ns - slots_[0].arrival_ns) / 1e9;
+  }
 
  private:
   void step() {
@@ -239,8 +243,11 @@ class Gate {
                         {"skipped", s.skipped},
                         {"left_out", left_out}});
     }
-    return {
-        {"connections", server_.connections()}, {"refused", refused}, {"inputs", inputs}, {"pushes", pushes}};
+    return {{"connections", server_.connections()},
+            {"refused", refused},
+            {"inputs", inputs},
+            {"pushes", pushes},
+            {"played", air_ ? air_->seconds_played() : 0}};
   }
 
   boost::asio::io_context context_{1};

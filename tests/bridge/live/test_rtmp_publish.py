@@ -176,7 +176,7 @@ def test_what_gstreamer_publishes_comes_out_picture_by_picture(tmp_path):
              "num-buffers=200", "!", "avenc_aac", "!", "aacparse", "!", "m.", "flvmux", "name=m", "streamable=true", "!", "tee", "name=t", "!", "queue",
              "!", "rtmp2sink", f"location={gate.url}/{KEY}", "t.", "!", "queue", "!", "filesink", f"location={sent}", "buffer-mode=2"])
         try:
-            status = gate.wait(lambda s: s["inputs"][0]["frames"] > 230, 30)
+            status = gate.wait(lambda s: s["inputs"][0]["frames"] > 300, 30)  # of 150 pictures and 200 of sound
         finally:
             process.kill()
             process.wait()
@@ -257,6 +257,7 @@ def test_rtmps_with_old_and_new_clients_and_a_new_certificate(broadcast, movie, 
     with Gate("--ts", broadcast, "--serve", "--publish", "stage", "secret", out, "--certificate", certificate / "one.pem", "--key",
               certificate / "one.key") as gate:
         url = f"rtmps://127.0.0.1:{gate.ports[1]}/live"
+        gate.wait(lambda s: s["played"] > 1.5)  # past a group of pictures
         old = None
         if shutil.which("rtmpdump") is not None:
             old = subprocess.Popen(["timeout", "-s", "KILL", "6", "rtmpdump", "-q", "-r", f"{url}/air", "--live", "-o", tmp_path / "old.flv"])
