@@ -40,8 +40,8 @@ inline constexpr std::array kBridgeDrops{
                  "transport packet that a receiver of SRT lost because it did not keep up"},
 };
 
-// Of one input that enters through the bridge. Counted are packets for ring_full, too_fast and srt_…, bytes for
-// out_of_sync, foreign_bytes and unattached, segments for segment_…, frames for the rest.
+// Of one input that enters through the bridge. Counted are packets for ring_full, too_fast and srt_…, bytes
+// for out_of_sync, foreign_bytes and unattached, segments for segment_…, frames for the rest.
 inline constexpr std::array kIngestDrops{
     BridgeReason{"ring_full", "ring", "packet that the ring to the fast path had no room for"},
     BridgeReason{"too_fast", "client",

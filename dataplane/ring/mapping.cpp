@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "dataplane/ring/layout.h"
+#include "dataplane/ring/truncation.h"
 
 namespace headgate::ring {
 namespace {
@@ -79,6 +80,7 @@ tl::expected<void, std::string> Mapping::map(const std::string& path, Role role)
   if (memory == MAP_FAILED) return failure("can't map", path);
   memory_ = static_cast<std::uint8_t*>(memory);
   size_ = size;
+  cover(memory_, size_);
   const std::uint64_t count = header().slot_count;
   if (header().magic != kMagic) return bad(path, "not a ring file");
   if (header().version != kVersion || header().slot_size != sizeof(Slot)) {
@@ -150,7 +152,10 @@ Mapping& Mapping::operator=(Mapping&& other) noexcept {
 }
 
 Mapping::~Mapping() {
-  if (memory_ != nullptr) ::munmap(memory_, size_);
+  if (memory_ != nullptr) {
+    uncover(memory_);
+    ::munmap(memory_, size_);
+  }
   if (fd_ >= 0) ::close(fd_);
   if (wake_fd_ >= 0) ::close(wake_fd_);
 }
@@ -166,7 +171,8 @@ bool Mapping::held(Role role) const noexcept {
 
 bool Mapping::stale() const noexcept {
   struct stat status {};
-  return ::stat(path_.c_str(), &status) != 0 || status.st_ino != inode_ || status.st_dev != device_;
+  return ::stat(path_.c_str(), &status) != 0 || status.st_ino != inode_ || status.st_dev != device_ ||
+         static_cast<std::uint64_t>(status.st_size) != size_;
 }
 
 }  // namespace headgate::ring

@@ -315,8 +315,9 @@ TEST_F(PullHls, CountsSegmentsThatAreMissingOrMarkedSo) {
 TEST_F(PullHls, AMissingSegmentThatClaimsADayIsNotWaitedForSoLong) {
   web.answer = [this](const Web::Request& request) -> Web::Answer {
     if (request.target == "/live.m3u8") {
-      return {Web::ok("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.5,\n0.ts\n#EXT-X-GAP\n#EXTINF:86400,\n"
-                      "1.ts\n#EXTINF:0.5,\n2.ts\n#EXT-X-ENDLIST\n")};
+      return {
+          Web::ok("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.5,\n0.ts\n#EXT-X-GAP\n#EXTINF:86400,\n"
+                  "1.ts\n#EXTINF:0.5,\n2.ts\n#EXT-X-ENDLIST\n")};
     }
     return {Web::ok(segment(request.target == "/0.ts" ? 0 : 2))};
   };

@@ -198,8 +198,8 @@ TEST(RtmpPublish, CountsEachTagOfAnAggregate) {
   const Bytes body = aac_frame(1);
   Bytes tags;
   for (int i = 0; i < 300; ++i) {
-    tags = test::joined({tags, {8, 0, 0, static_cast<std::uint8_t>(body.size()), 0, 0, 0, 0, 0, 0, 0}, body,
-                         {0, 0, 0, 14}});
+    tags = test::joined(
+        {tags, {8, 0, 0, static_cast<std::uint8_t>(body.size()), 0, 0, 0, 0, 0, 0, 0}, body, {0, 0, 0, 14}});
   }
   encoder.media(MessageType::aggregate, 0, tags);
   EXPECT_TRUE(encoder.session.publishing());

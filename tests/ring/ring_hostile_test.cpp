@@ -48,6 +48,30 @@ TEST_F(HostileRing, HeadersThatCannotBeAreRefused) {
   EXPECT_THAT(open_error(), HasSubstr("shorter"));
 }
 
+// By the other end: an access beyond its end would be SIGBUS.
+TEST_F(HostileRing, AFileThatIsCutOffEndsNeitherEnd) {
+  auto consumer = std::move(*Consumer::open(path_));
+  for (const std::size_t left : {std::size_t{0}, kHeaderSize + 10 * sizeof(Slot)}) {
+    for (int i = 0; i < 40; ++i) ASSERT_TRUE(push(*producer_, 1));
+    producer_->flush();
+    EXPECT_EQ(drain(*consumer, 5).size(), 5U);
+    std::filesystem::resize_file(path_, left);
+    drain(*consumer);
+    for (int i = 0; i < 100; ++i) push(*producer_, 1);
+    producer_->flush();
+    drain(*consumer);
+    EXPECT_TRUE(producer_->stale());
+    EXPECT_TRUE(consumer->stale());
+    producer_.reset();
+    consumer.reset();
+    producer_ = std::move(*Producer::open(path_, 64));
+    consumer = std::move(*Consumer::open(path_));
+    ASSERT_TRUE(push(*producer_, 1));
+    producer_->flush();
+    EXPECT_EQ(drain(*consumer).size(), 1U);
+  }
+}
+
 TEST_F(HostileRing, ProducerReplacesACorruptFile) {
   producer_.reset();
   poke<std::uint64_t>(0, 0);

@@ -53,8 +53,8 @@ void Place::set_state(SourceState state) {
 // A source may come and go as often as it likes.
 void Place::say(bool warning, const std::string& what) {
   if (!lines_.may(clock_())) return;
-  spdlog::log(warning ? spdlog::level::warn : spdlog::level::info, "{}: {}{}", in_words(channel_, input_), what,
-              lines_.left_out());
+  spdlog::log(warning ? spdlog::level::warn : spdlog::level::info, "{}: {}{}", in_words(channel_, input_),
+              what, lines_.left_out());
 }
 
 void Place::note(std::string_view error) {
@@ -147,7 +147,8 @@ void Place::on_ts(std::span<const std::uint8_t> bytes) {
 
 bool Place::has_room(std::size_t bytes) {
   constexpr std::int64_t kNsABit = 1'000'000'000 / kMostBitsASecond;
-  const std::int64_t passed = std::clamp<std::int64_t>(arrival_ns_ - room_ns_, 0, kMostBytesAtOnce * 8 * kNsABit);
+  const std::int64_t passed =
+      std::clamp<std::int64_t>(arrival_ns_ - room_ns_, 0, kMostBytesAtOnce * 8 * kNsABit);
   room_ = std::min(kMostBytesAtOnce, room_ + passed / kNsABit / 8);
   room_ns_ = arrival_ns_;
   const auto wanted = static_cast<std::int64_t>(bytes);

@@ -96,7 +96,7 @@ class Client {
   std::optional<Clock::time_point> blocked_since_;
   Clock::time_point last_media_;
   Clock::time_point minute_;
-  std::size_t messages_ = 0;  // in this minute
+  std::size_t messages_ = 0;        // in this minute
   std::vector<std::uint8_t> held_;  // of S0, S1 and S2
   HandshakePacket c1_{};
   std::uint64_t filling_;

@@ -29,35 +29,32 @@ constexpr int kUnsentBytes = 128 * 1024;
 
 }  // namespace
 
-ClientConnection::ClientConnection(asio::io_context& context, const Url& url, Client::Purpose purpose,
-                                   ClientHost& host, std::uint64_t filling, const ClientLimits& limits,
-                                   OnOver on_over)
+ClientConnection::ClientConnection(asio::io_context& context, net::Resolver& resolver, const Url& url,
+                                   Client::Purpose purpose, ClientHost& host, std::uint64_t filling,
+                                   const ClientLimits& limits, OnOver on_over)
     : url_(url),
       purpose_(purpose),
       host_(host),
       filling_(filling),
       limits_(limits),
       on_over_(std::move(on_over)),
-      resolver_(context),
+      resolver_(resolver),
       socket_(context),
       timer_(context) {}
 
 void ClientConnection::start() {
   connect_deadline_ = Clock::now() + kConnectTime;
   tick();
-  error_code error;
-  const auto address = asio::ip::make_address(url_.host, error);
-  if (!error) return connect({{address, url_.port}});
-  resolver_.async_resolve(
-      url_.host, std::to_string(url_.port),
-      [self = shared_from_this()](error_code failed, const tcp::resolver::results_type& found) {
-        if (self->closed_) return;
-        if (failed) return self->end("can't find " + self->url_.host + ": " + failed.message());
-        self->connect({found.begin(), found.end()});
-      });
+  resolver_.resolve(url_.host, url_.port,
+                    [self = shared_from_this()](const Endpoints& found, const std::string& error) {
+                      if (self->closed_) return;
+                      if (!error.empty()) return self->end("can't find " + self->url_.host + ": " + error);
+                      self->connect(found);
+                    });
 }
 
 void ClientConnection::connect(const Endpoints& endpoints) {
+  found_ = true;
   asio::async_connect(socket_, endpoints,
                       [self = shared_from_this()](error_code failed, const tcp::endpoint&) {
                         if (self->closed_) return;
@@ -193,6 +190,8 @@ void ClientConnection::tick() {
     const auto now = Clock::now();
     if (!self->client_) {
       if (now >= self->connect_deadline_) {
+        if (!self->found_)
+          return self->end("no answer to the look-up of " + self->url_.host + " within 10 s");
         return self->end("can't connect to " + self->url_.host + ":" + std::to_string(self->url_.port) +
                          " within 10 s");
       }

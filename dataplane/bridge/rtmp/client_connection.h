@@ -1,7 +1,7 @@
 // A client's socket: finds the server, connects, agrees on TLS where the address asks for it, then moves
 // bytes between socket and client. Ends once, with the reason. Threading: owned by the thread that runs the
-// io_context; names are resolved in a thread of Asio's. Ownership: shared with its handlers; after close()
-// nothing of its owner is called.
+// io_context. Ownership: shared with its handlers; after close() nothing of its owner is called, the resolver
+// included.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/bridge/net/resolver.h"
 #include "dataplane/bridge/net/transport.h"
 #include "dataplane/bridge/rtmp/client.h"
 
@@ -23,8 +24,10 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   // `error`: without secrets; "": the server ended the stream as it should.
   using OnOver = std::function<void(const std::string& error)>;
 
-  ClientConnection(boost::asio::io_context& context, const Url& url, Client::Purpose purpose,
-                   ClientHost& host, std::uint64_t filling, const ClientLimits& limits, OnOver on_over);
+  // `resolver`: of this owner alone, so that a name that is not found keeps nobody else waiting.
+  ClientConnection(boost::asio::io_context& context, net::Resolver& resolver, const Url& url,
+                   Client::Purpose purpose, ClientHost& host, std::uint64_t filling,
+                   const ClientLimits& limits, OnOver on_over);
 
   void start();
   void flush();
@@ -54,13 +57,14 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   std::uint64_t filling_;
   ClientLimits limits_;
   OnOver on_over_;
-  boost::asio::ip::tcp::resolver resolver_;
+  net::Resolver& resolver_;
   boost::asio::ip::tcp::socket socket_;
   boost::asio::steady_timer timer_;
   Client::Clock::time_point connect_deadline_;
   std::optional<net::Transport> transport_;
   std::optional<Client> client_;
   std::uint64_t bytes_ = 0;
+  bool found_ = false;  // the server's addresses
   bool writable_awaited_ = false;
   bool closed_ = false;
 };

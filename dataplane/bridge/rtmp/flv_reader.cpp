@@ -19,7 +19,8 @@ constexpr std::int64_t kTicksPerMs = mpegts::kTicksPerSecond / 1000;
 constexpr std::size_t kLongestText = 100;
 // Further from decoding to presentation than any encoder reorders.
 constexpr std::int32_t kLargestComposition = 10'000;
-// A source whose times go on by leaps of three weeks would leave the range of its ticks: there it begins anew.
+// A source whose times go on by leaps of three weeks would leave the range of its ticks: there it begins
+// anew.
 constexpr std::int64_t kFarthestMs = std::int64_t{1} << 40;  // 34 years
 // The tracks have no PIDs of their own here; status shows these.
 constexpr mpegts::Pid kVideoPid{0x100}, kAudioPid{0x101};

@@ -23,7 +23,8 @@ class Receiver : public std::enable_shared_from_this<Receiver>, public ClientHos
         entry_(entry),
         limits_(limits),
         pauses_(limits.first_pause, limits.longest_pause),
-        retry_(context) {}
+        retry_(context),
+        resolver_(context) {}
 
   void start() {
     auto url = parse_pull_url(entry_.input().address);
@@ -62,8 +63,8 @@ class Receiver : public std::enable_shared_from_this<Receiver>, public ClientHos
  private:
   void attempt() {
     if (stopped_) return;
-    connection_ = std::make_shared<ClientConnection>(context_, *url_, Client::Purpose::play, *this, random_(),
-                                                     limits_.client,
+    connection_ = std::make_shared<ClientConnection>(context_, resolver_, *url_, Client::Purpose::play, *this,
+                                                     random_(), limits_.client,
                                                      [this](const std::string& error) { on_over(error); });
     connection_->start();
   }
@@ -97,6 +98,7 @@ class Receiver : public std::enable_shared_from_this<Receiver>, public ClientHos
   std::optional<Url> url_;
   BackOff pauses_;
   asio::steady_timer retry_;
+  net::Resolver resolver_;
   std::shared_ptr<ClientConnection> connection_;
   std::optional<Publication> publication_;  // while media come
   std::optional<Message> metadata_;

@@ -28,7 +28,8 @@ class Sender : public std::enable_shared_from_this<Sender>, public hub::FrameSin
         limits_(limits),
         pauses_(limits.first_pause, limits.longest_pause),
         merge_(context),
-        retry_(context) {}
+        retry_(context),
+        resolver_(context) {}
 
   void start() {
     feed_->add(this);
@@ -140,8 +141,8 @@ class Sender : public std::enable_shared_from_this<Sender>, public hub::FrameSin
       return;
     }
     enter(PushState::connecting);
-    connection_ = std::make_shared<ClientConnection>(context_, *url_, Client::Purpose::publish, *this,
-                                                     random_(), limits_.client,
+    connection_ = std::make_shared<ClientConnection>(context_, resolver_, *url_, Client::Purpose::publish,
+                                                     *this, random_(), limits_.client,
                                                      [this](const std::string& error) { on_over(error); });
     connection_->start();
   }
@@ -200,6 +201,7 @@ class Sender : public std::enable_shared_from_this<Sender>, public hub::FrameSin
   BackOff pauses_;
   asio::steady_timer merge_;
   asio::steady_timer retry_;
+  net::Resolver resolver_;
   std::shared_ptr<ClientConnection> connection_;
   std::unique_ptr<ChannelStream> stream_;  // while the target takes it
   std::optional<Clock::time_point> last_frame_;

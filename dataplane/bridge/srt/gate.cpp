@@ -127,8 +127,8 @@ int Gate::admit(const std::string& listener, SRTSOCKET socket, const sockaddr* p
     refuse(Refusal::secret, address_of(peer), stream_id);
     return -1;
   }
-  admissions_.push_back({socket, listener, stream_id, address_of(peer), std::move(decision), srt_time_now(),
-                         std::move(seat)});
+  admissions_.push_back(
+      {socket, listener, stream_id, address_of(peer), std::move(decision), srt_time_now(), std::move(seat)});
   wake_();
   return 0;
 }

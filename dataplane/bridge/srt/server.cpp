@@ -95,7 +95,8 @@ void Server::Impl::start() {
   srt_setloglevel(LOG_CRIT);
   const std::weak_ptr<Impl> self = weak_from_this();
   // Callers come and go as often as they like.
-  const Gate::Say say = [to = post, limit = std::make_shared<ingest::LineLimit>(kLogLines)](std::string line) {
+  const Gate::Say say = [to = post,
+                         limit = std::make_shared<ingest::LineLimit>(kLogLines)](std::string line) {
     to([text = std::move(line), limit] {
       if (limit->may(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1)))
         spdlog::info("{}{}", text, limit->left_out());
