@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "mpegts/clock/clock_map.h"
+#include "mpegts/packet/clock_fields.h"
 #include "mpegts/packet/ts_packet.h"
 
 namespace headgate::mpegts {
@@ -47,18 +48,6 @@ std::int64_t modulo(std::int64_t ticks) noexcept { return (ticks % kModulus + kM
 std::int64_t nearest(std::int64_t difference) noexcept {
   const std::int64_t rest = modulo(difference);
   return rest > kModulus / 2 ? rest - kModulus : rest;
-}
-
-void write_pcr(std::uint8_t* packet, std::int64_t ticks) noexcept {
-  const auto pcr = static_cast<std::uint64_t>(modulo(ticks));
-  const std::uint64_t base = pcr / 300;
-  const std::uint64_t extension = pcr % 300;
-  packet[6] = static_cast<std::uint8_t>(base >> 25);
-  packet[7] = static_cast<std::uint8_t>(base >> 17);
-  packet[8] = static_cast<std::uint8_t>(base >> 9);
-  packet[9] = static_cast<std::uint8_t>(base >> 1);
-  packet[10] = static_cast<std::uint8_t>((base & 1) << 7 | 0x7E | extension >> 8);
-  packet[11] = static_cast<std::uint8_t>(extension);
 }
 
 enum class Rank : std::uint8_t { data, media, tables };  // data: also what no packet has told yet
@@ -328,7 +317,8 @@ void ConstantRate::Impl::fill(std::uint8_t* to) noexcept {
   }
   const Waiting& entry = queue[first];
   std::memcpy(to, entry.bytes.data(), kPacketSize);
-  if (entry.restamp) write_pcr(to, tick + entry.offset);
+  if (entry.restamp)
+    put_pcr(std::span<std::uint8_t, 6>(to + 6, 6), static_cast<std::uint64_t>(modulo(tick + entry.offset)));
   ++counters.packets;
   first = --count == 0 ? 0 : (first + 1) % max;
 }
