@@ -257,11 +257,7 @@ std::size_t Pipe::on_due(std::int64_t now_ns) noexcept {
   }
   if (rate_ == nullptr) return left;
   // What is due and did not get its turn yet has its place before the null packets of later times.
-  std::int64_t waits = kNever;
-  for (const Feed* feed : plan_->feeds) {
-    if (feed->playout != nullptr) waits = std::min(waits, feed->playout->next_due_ns());
-  }
-  return left + pop_rate(std::min(now_ns, waits - 1));
+  return left + pop_rate(std::min(now_ns, buffers_due_ns() - 1));
 }
 
 std::size_t Pipe::pop_rate(std::int64_t now_ns) noexcept {
@@ -275,12 +271,16 @@ std::size_t Pipe::pop_rate(std::int64_t now_ns) noexcept {
   return left;
 }
 
-std::int64_t Pipe::next_due_ns() const noexcept {
-  std::int64_t next = rate_ == nullptr ? kNever : rate_->next_departure_ns();
+std::int64_t Pipe::buffers_due_ns() const noexcept {
+  std::int64_t next = kNever;
   for (const Feed* feed : plan_->feeds) {
     if (feed->playout != nullptr) next = std::min(next, feed->playout->next_due_ns());
   }
   return next;
+}
+
+std::int64_t Pipe::next_due_ns() const noexcept {
+  return rate_ == nullptr ? buffers_due_ns() : std::min(buffers_due_ns(), rate_->next_departure_ns());
 }
 
 void Pipe::note_departure(std::int64_t now_ns) noexcept {
@@ -296,12 +296,14 @@ std::uint64_t Pipe::take_late_max() noexcept {
 
 void Pipe::on_tick(std::int64_t now_ns) noexcept {
   if (now_ns >= next_observe_ns_) observe(now_ns);
-  if (splicer_ != nullptr && now_ns >= next_fill_ns_) {
+  // What is due goes before what fills its absence.
+  if (splicer_ != nullptr && now_ns >= next_fill_ns_ && buffers_due_ns() > now_ns) {
     next_fill_ns_ = now_ns + kFillNs;
     const std::int64_t now = rise(now_ns);
     if (const auto out = splicer_->on_time(now); !out.empty()) {
       if (splicer_->take_splice()) on_splice(now);
       emit(out, now);
+      finish();  // a PCR that waited would be late
     }
   }
   if (gathered_ > 0 && now_ns - first_ns_ >= kWaitNs) finish();
@@ -333,7 +335,9 @@ void Pipe::observe(std::int64_t now_ns) noexcept {
 
 void Pipe::choose(std::int64_t now_ns) noexcept {
   wanted_ = failover_->choose(now_ns);
-  if (splicer_ != nullptr) splicer_->want(plan_->feeds[wanted_]->place, rise(now_ns));
+  if (splicer_ == nullptr) return;
+  splicer_->want(plan_->feeds[wanted_]->place, rise(now_ns));
+  splicer_->expect_change(failover_->change_ahead());
 }
 
 Pipe::Figures Pipe::figures() const noexcept {

@@ -132,6 +132,7 @@ class Pipe {
   void observe(std::int64_t now_ns) noexcept;
   void choose(std::int64_t now_ns) noexcept;
   void set_rate(mpegts::ConstantRate* rate) noexcept;
+  std::int64_t buffers_due_ns() const noexcept;  // of the inputs' packets that wait; kNever: none
   std::size_t pop_rate(std::int64_t now_ns) noexcept;
 
   const PipePlan* plan_ = nullptr;
