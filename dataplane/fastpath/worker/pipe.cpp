@@ -63,7 +63,8 @@ InputView view_of(Feed& feed, std::int64_t now_ns) noexcept {
   view.synchronous = look_at_sync(feed);
   view.scrambled = feed.watch.scrambled();
   view.cc_errors = feed.input->inspector.totals().cc_errors;
-  view.bitrate_bps = feed.input->bitrate_bps;
+  feed.rate.close(feed.packets, now_ns, feed.bitrate_bps);
+  view.bitrate_bps = feed.bitrate_bps;
   view.pid_missing = feed.watch.pid_missing(now_ns);
   return view;
 }
@@ -160,7 +161,9 @@ void Pipe::deliver(Feed& feed, std::span<const std::uint8_t> packets, std::int64
     return emit(packets, due);
   }
   for (std::size_t at = 0; at < packets.size(); at += kPacketSize) {
-    const auto out = splicer_->on_packet(feed.place, packet_at(packets, at), due);
+    const mpegts::TsPacket packet = packet_at(packets, at);
+    feed.packets += packet.pid() == mpegts::kNullPid ? 0 : 1;
+    const auto out = splicer_->on_packet(feed.place, packet, due);
     if (out.empty()) continue;
     if (splicer_->take_splice()) [[unlikely]]
       on_splice(due);

@@ -31,6 +31,10 @@ struct Feed {
   std::unique_ptr<mpegts::Playout> playout;  // nullptr: without a buffer
 
   TableWatch watch;
+  // Of what the switch got, but null packets: evenly, where a buffer paces it.
+  std::uint64_t packets = 0;
+  RateWindow rate;
+  std::uint64_t bitrate_bps = 0;
   std::int64_t last_packet_ns = 0;  // of the service's packets; 0: none yet
   std::int64_t last_arrival_ns = 0;
   // As of the last look.
