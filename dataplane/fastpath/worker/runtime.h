@@ -110,9 +110,18 @@ struct OutputRuntime {
   OutputHeader header;
 
   std::uint16_t ip_id = 0;
-  std::uint16_t rtp_sequence = 0;  // of the next datagram
-  std::uint16_t rtp_delta = 0;  // RTP to RTP: ours minus the input's, so that a loss before us stays visible
-  std::uint32_t rtp_restarts = 0;  // RtpTracker::restarts() that rtp_delta belongs to
+  // RTP. What is added to the numbers and times of the source belongs to it and to its restarts: from one to
+  // the next, and from an input's to our own, they go on.
+  struct Rtp {
+    const InputRuntime* source = nullptr;  // nullptr: ourselves
+    std::uint32_t restarts = 0;            // RtpTracker::restarts()
+    std::uint16_t sequence_delta = 0;
+    std::uint32_t stamp_delta = 0;
+    bool started = false;
+    std::uint16_t sequence = 0;  // of the next datagram
+    std::uint32_t stamp = 0;     // of the last, which left at
+    std::int64_t stamp_ns = 0;
+  } rtp;
   std::uint64_t datagrams = 0;
   std::uint64_t ts_packets = 0;
   std::int64_t last_packet_ns = 0;
