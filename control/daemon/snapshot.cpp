@@ -157,6 +157,14 @@ const ChannelSnapshot* find_channel(const Snapshot& snapshot, const std::string&
   return found == snapshot.channels.end() ? nullptr : &*found;
 }
 
+config::OnAir on_air(const Snapshot& snapshot) {
+  config::OnAir numbers;
+  for (const ChannelSnapshot& channel : snapshot.channels) {
+    if (channel.on_air != 0) numbers[channel.channel] = static_cast<std::uint32_t>(channel.on_air);
+  }
+  return numbers;
+}
+
 std::string troubles_of(std::uint64_t troubles) {
   std::string text;
   for (std::size_t i = 0; i < config::kTroubleNames.size(); ++i) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "config/model/diff.h"
 #include "control/protocol/drop_reason.h"
 #include "control/protocol/stats_page.h"
 
@@ -90,6 +91,8 @@ struct Snapshot {
 
 Snapshot take(const protocol::StatsPage& page);
 
+// Of channels that have a switch, a buffer or a rate, and something on air.
+config::OnAir on_air(const Snapshot& snapshot);
 // Null where the channel has no switch, buffer or rate, or the fast path does not run.
 const ChannelSnapshot* find_channel(const Snapshot& snapshot, const std::string& channel);
 // "no_data, pcr"; "" where the input is good.

@@ -291,6 +291,36 @@ TEST_F(SwitchTest, AChannelThatKeepsOneInputKeepsItsTimeline) {
   EXPECT_NEAR(static_cast<double>(timeline - before) / kTick, 0.5, 0.1);
 }
 
+TEST_F(SwitchTest, TheLastBackupMayGoAfterASwitchToo) {
+  auto both = two_inputs();
+  both.to_bridge = true;
+  start(both);
+  auto bridged = *ring::Consumer::open(folder + "/ring");
+  run(500, {&first, &second});
+  for (const std::uint32_t forced : {2U, 1U}) {
+    wanted.channels[0].forced_input = forced;
+    apply(wanted);
+    run(1500, {&first, &second});
+    ASSERT_EQ(pipe("a")->on_air.load(), forced);
+  }
+  discontinuities(*bridged);
+  const std::uint64_t taken = taken_in("a", 1);
+  const std::uint64_t before = seen.packets;
+  wanted.channels[0].forced_input = 0;
+  wanted.channels[0].inputs.pop_back();
+  apply(wanted);
+  run(1000, {&first});
+  EXPECT_GE(seen.packets - before, taken_in("a", 1) - taken) << "not a packet lost";
+  EXPECT_EQ(seen.cc_errors, 0);
+  EXPECT_EQ(seen.pcr_jumps, 0);
+  EXPECT_EQ(discontinuities(*bridged), 0U);
+  EXPECT_NE(pipe("a"), nullptr) << "its counters and clock are no more those of the input";
+  // Another input altogether is another stream.
+  wanted.channels[0].inputs[0].group = "239.1.1.7";
+  apply(wanted);
+  EXPECT_EQ(pipe("a"), nullptr);
+}
+
 TEST_F(SwitchTest, WhatIsGatheredLeavesWithThePipe) {
   auto made = two_inputs();
   for (auto& input : made.inputs) input.program = std::uint16_t{1};

@@ -23,6 +23,15 @@ LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
 DAEMONS = ("fastpath", "bridge", "control")
 
 
+def wait_for(condition, limit=10.0):
+    """What the condition gives, once that is true."""
+    end = time.monotonic() + limit
+    while not (value := condition()):
+        assert time.monotonic() < end, f"not within {limit} s"
+        time.sleep(0.1)
+    return value
+
+
 class Gateway:
     """channels: the map under `channels:`; node: keys that replace those of the node file made here."""
 

@@ -329,6 +329,7 @@ void Pipe::observe(std::int64_t now_ns) noexcept {
   choose(now_ns);
   for (std::size_t i = 0; i < plan_->feeds.size(); ++i)
     plan_->feeds[i]->input->troubles = failover_->troubles(i);
+  if (splicer_ != nullptr && !splicer_->exact()) rewrites_.store(true, std::memory_order_relaxed);
   if (rate_ != nullptr) {
     const std::uint64_t dropped = rate_->counters().dropped;
     if (dropped != rate_dropped_mark_) sink_->on_rate_exceeded(*plan_, dropped - rate_dropped_mark_);

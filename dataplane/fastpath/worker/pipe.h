@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -95,6 +96,8 @@ class Pipe {
   void set_timeline(const mpegts::Timeline::State& state) noexcept { timeline_ = mpegts::Timeline(state); }
   const mpegts::Timeline& timeline() const noexcept { return timeline_; }
   bool started() const noexcept { return started_; }
+  // Main thread: what leaves is not what its input brings, but for another's PIDs, counters and clock.
+  bool rewrites() const noexcept { return rewrites_.load(std::memory_order_relaxed); }
 
   struct Figures {
     std::uint32_t on_air = 0;  // numbers of inputs, 0: none
@@ -152,6 +155,7 @@ class Pipe {
   std::int64_t next_observe_ns_ = 0;
   std::int64_t next_fill_ns_ = 0;
   bool started_ = false;
+  std::atomic<bool> rewrites_{false};
 
   mpegts::Timeline timeline_;
   std::optional<mpegts::Pid> pcr_pid_;
