@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "control/daemon/foreign.h"
 #include "control/daemon/view.h"
 #include "control/protocol/bridge_drops.h"
 
@@ -297,35 +298,19 @@ void add_way_drops(Writer& out, const GatewayView& view) {
   }
 }
 
-// A counter in the bridge's status, which is another process's: anything else counts as absent.
-std::optional<std::uint64_t> counter_of(const nlohmann::json& object, std::string_view name) {
-  if (!object.is_object()) return std::nullopt;
-  const auto found = object.find(std::string(name));
-  if (found == object.end() || !found->is_number_unsigned()) return std::nullopt;
-  return found->get<std::uint64_t>();
-}
-
-const nlohmann::json& member(const nlohmann::json& object, const char* name) {
-  static const nlohmann::json kNone;
-  if (!object.is_object()) return kNone;
-  const auto found = object.find(name);
-  return found == object.end() ? kNone : *found;
-}
-
 // As for inputs: of a channel only what has happened.
 void add_bridge_drops(Writer& out, const GatewayView& view) {
-  const nlohmann::json& channels = member(view.bridge_status, "channels");
   for (const config::Channel& channel : view.model->channels) {
-    const nlohmann::json& drops = member(member(channels, channel.id.c_str()), "drops");
+    const nlohmann::json& drops = foreign::member(foreign::channel(view.bridge_status, channel.id), "drops");
     for (const protocol::BridgeReason& about : protocol::kBridgeDrops) {
-      if (const auto count = counter_of(drops, about.name); count && *count != 0)
+      if (const auto count = foreign::count(drops, about.name); count && *count != 0)
         out.sample({{"channel", channel.id},
                     {"where", std::string(about.where)},
                     {"reason", std::string(about.name)}},
                    *count);
     }
   }
-  if (const auto count = counter_of(member(view.bridge_status, "ring"), "unknown_channel_slots"))
+  if (const auto count = foreign::count(foreign::member(view.bridge_status, "ring"), "unknown_channel_slots"))
     out.sample({{"where", "ring"}, {"reason", "unknown_channel"}}, *count);
 }
 
@@ -358,26 +343,25 @@ constexpr HlsCounter kHlsCounters[] = {
 };
 
 void about_hls(Writer& out, const GatewayView& view) {
-  const nlohmann::json& channels = member(view.bridge_status, "channels");
   for (const HlsCounter& counter : kHlsCounters) {
     out.family(counter.name, "counter", counter.help);
     for (const config::Channel& channel : view.model->channels) {
-      const nlohmann::json& hls = member(member(channels, channel.id.c_str()), "hls");
-      if (const auto count = counter_of(hls, counter.key)) out.sample({{"channel", channel.id}}, *count);
+      const nlohmann::json& hls = foreign::member(foreign::channel(view.bridge_status, channel.id), "hls");
+      if (const auto count = foreign::count(hls, counter.key)) out.sample({{"channel", channel.id}}, *count);
     }
   }
   out.family("headgate_bridge_ring_gaps_total", "counter", "Times that the bridge missed slots of the ring.");
   for (const config::Channel& channel : view.model->channels) {
-    if (const auto count = counter_of(member(channels, channel.id.c_str()), "ring_gaps"))
+    if (const auto count = foreign::count(foreign::channel(view.bridge_status, channel.id), "ring_gaps"))
       out.sample({{"channel", channel.id}}, *count);
   }
 }
 
 void about_http(Writer& out, const GatewayView& view) {
-  const nlohmann::json& http = member(view.bridge_status, "http");
+  const nlohmann::json& http = foreign::member(view.bridge_status, "http");
   const auto plain = [&](const char* name, const char* type, const char* help, const char* key) {
     out.family(name, type, help);
-    if (const auto count = counter_of(http, key)) out.sample({}, *count);
+    if (const auto count = foreign::count(http, key)) out.sample({}, *count);
   };
   plain("headgate_http_connections", "gauge", "Connections that are open.", "connections");
   plain("headgate_http_accepted_total", "counter", "Connections that came, refused ones included.",
@@ -386,26 +370,26 @@ void about_http(Writer& out, const GatewayView& view) {
   plain("headgate_http_bytes_total", "counter", "Bytes sent, headers included.", "bytes_total");
   out.family("headgate_http_responses_total", "counter", "Answers by class of status.");
   for (const char* status : {"2xx", "3xx", "4xx", "5xx"}) {
-    if (const auto count = counter_of(member(http, "responses"), status))
+    if (const auto count = foreign::count(foreign::member(http, "responses"), status))
       out.sample({{"class", status}}, *count);
   }
   // Zeros too: a handful of lines for the whole server.
   out.family("headgate_http_refused_total", "counter",
              "Connections and requests refused or cut off, by reason.");
   for (const protocol::BridgeReason& about : protocol::kHttpRefusals) {
-    if (const auto count = counter_of(member(http, "refused"), about.name))
+    if (const auto count = foreign::count(foreign::member(http, "refused"), about.name))
       out.sample({{"reason", std::string(about.name)}}, *count);
   }
-  const nlohmann::json& rtmp = member(member(view.bridge_status, "rtmp"), "refused");
+  const nlohmann::json& rtmp = foreign::member(foreign::member(view.bridge_status, "rtmp"), "refused");
   out.family("headgate_rtmp_refused_total", "counter", "RTMP connections refused or cut off, by reason.");
   for (const protocol::BridgeReason& about : protocol::kRtmpRefusals) {
-    if (const auto count = counter_of(rtmp, about.name))
+    if (const auto count = foreign::count(rtmp, about.name))
       out.sample({{"reason", std::string(about.name)}}, *count);
   }
-  const nlohmann::json& srt = member(member(view.bridge_status, "srt"), "refused");
+  const nlohmann::json& srt = foreign::member(foreign::member(view.bridge_status, "srt"), "refused");
   out.family("headgate_srt_refused_total", "counter", "SRT callers refused or cut off, by reason.");
   for (const protocol::BridgeReason& about : protocol::kSrtRefusals) {
-    if (const auto count = counter_of(srt, about.name))
+    if (const auto count = foreign::count(srt, about.name))
       out.sample({{"reason", std::string(about.name)}}, *count);
   }
 }
