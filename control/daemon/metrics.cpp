@@ -270,6 +270,31 @@ void add_drops(Writer& out, const DropCounts& drops, const Labels& labels, bool 
   }
 }
 
+// Of the hosts that speak IGMP and ARP, of slots that the bridge sent to nobody, and of tracks that the
+// switch has no place for.
+void add_host_drops(Writer& out, const Snapshot& snapshot) {
+  for (const NetworkSnapshot& network : snapshot.networks) {
+    const auto add = [&](const char* where, const char* reason, std::uint64_t count) {
+      if (count != 0)
+        out.sample({{"interface", network.interface},
+                    {"vlan", std::to_string(network.vlan)},
+                    {"where", where},
+                    {"reason", reason}},
+                   count);
+    };
+    add("parser", "host_ignored", network.ignored);
+    add("output", "host_unsent", network.unsent);
+  }
+  std::uint64_t unknown = 0;
+  for (const WorkerSnapshot& worker : snapshot.workers) unknown += worker.unknown_slots;
+  if (unknown != 0) out.sample({{"where", "parser"}, {"reason", "unknown_input"}}, unknown);
+  for (const ChannelSnapshot& channel : snapshot.channels) {
+    if (channel.left_out != 0)
+      out.sample({{"channel", channel.channel}, {"where", "parser"}, {"reason", "track_left_out"}},
+                 channel.left_out);
+  }
+}
+
 // What the bridge left out of an input or a push, by the reasons that it gives.
 void add_way_drops(Writer& out, const GatewayView& view) {
   for (const config::Channel& channel : view.model->channels) {
@@ -322,6 +347,7 @@ void about_drops(Writer& out, const GatewayView& view) {
   for (const InputSnapshot& input : snapshot.inputs) add_drops(out, input.drops, labels_of(input), false);
   for (const OutputSnapshot& output : snapshot.outputs)
     add_drops(out, output.drops, {{"channel", output.channel}, {"output", output.url}}, false);
+  add_host_drops(out, snapshot);
   add_way_drops(out, view);
   add_bridge_drops(out, view);
 }

@@ -120,12 +120,13 @@ NetworkSnapshot copy(const protocol::NetworkStats& from) {
   return {text(from.interface),   from.vlan,
           get(from.igmp_version), get(from.last_query_unix_ns),
           get(from.queries),      get(from.last_report_unix_ns),
-          get(from.reports),      get(from.groups)};
+          get(from.reports),      get(from.groups),
+          get(from.ignored),      get(from.unsent)};
 }
 
 WorkerSnapshot copy(const protocol::WorkerStats& from) {
   return {get(from.polls),        get(from.packets), get(from.busy_cycles),
-          get(from.total_cycles), get(from.tsc_hz),  get(from.bridge_ring_dropped)};
+          get(from.total_cycles), get(from.tsc_hz),  get(from.unknown_slots)};
 }
 
 template <typename From, typename To>

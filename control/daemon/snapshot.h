@@ -69,12 +69,11 @@ struct NetworkSnapshot {
   std::string interface;
   std::uint32_t vlan = 0;
   std::uint64_t igmp_version = 0, last_query_unix_ns = 0, queries = 0, last_report_unix_ns = 0, reports = 0,
-                groups = 0;
+                groups = 0, ignored = 0, unsent = 0;
 };
 
 struct WorkerSnapshot {
-  std::uint64_t polls = 0, packets = 0, busy_cycles = 0, total_cycles = 0, tsc_hz = 0,
-                bridge_ring_dropped = 0;
+  std::uint64_t polls = 0, packets = 0, busy_cycles = 0, total_cycles = 0, tsc_hz = 0, unknown_slots = 0;
 };
 
 struct Snapshot {

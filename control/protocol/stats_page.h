@@ -19,7 +19,7 @@
 namespace headgate::protocol {
 
 inline constexpr std::uint64_t kStatsMagic = 0x3174617453676448;  // "HdgStat1"
-inline constexpr std::uint32_t kStatsVersion = 2;
+inline constexpr std::uint32_t kStatsVersion = 3;
 inline constexpr std::size_t kMaxPidStats = 128;
 inline constexpr std::size_t kMaxInputs = 2048;
 inline constexpr std::size_t kMaxOutputs = 4096;
@@ -137,6 +137,8 @@ struct alignas(64) NetworkStats {
   Counter groups;
   Counter arp_replies;
   Counter icmp_replies;
+  Counter ignored;  // frames for the host that nothing there takes
+  Counter unsent;   // frames of the host for which there was no buffer or no room on the way to the worker
 };
 
 struct alignas(64) WorkerStats {
@@ -147,7 +149,6 @@ struct alignas(64) WorkerStats {
   Counter busy_cycles;  // spent in polls that had packets
   Counter total_cycles;
   Counter tsc_hz;
-  Counter bridge_ring_dropped;
   Counter unknown_slots;  // of the bridge, for a channel or an input that isn't there
 };
 
