@@ -43,7 +43,7 @@ const Table<SrtServeDraft>& srt_table() {
   static const Table<D> kTable{
       "srt",
       {text<D>(
-          "passphrase_file", [](D& d) -> Located<std::string>& { return d.passphrase.file; }, check_title, "",
+          "passphrase_file", [](D& d) -> Located<std::string>& { return d.passphrase.file; }, check_file, "",
           "file that holds this channel's AES passphrase, 10 to 79 characters, relative to this file; "
           "default: the server's")}};
   return kTable;
