@@ -147,6 +147,19 @@ class Gateway:
             raise AssertionError(f"apply: exit {result.returncode}\n{result.stdout}{result.stderr}\n{self.tail()}")
         return result
 
+    def everything_told(self, channel):
+        """Each file that the gateway wrote, by path, and what its commands print."""
+        found = {}
+        for folder in (self.run_dir, self.folder / "data"):
+            for path in folder.rglob("*"):
+                if path.is_file() and "ring" not in path.name:
+                    found[str(path)] = path.read_bytes()
+        found["the log"] = self.log.read_bytes()
+        for command in (["status"], ["status", channel], ["plan"], ["history"], ["events"]):
+            for extra in ([], ["--json"]):
+                found[" ".join(command + extra)] = self.cli(*command, *extra).stdout.encode()
+        return found
+
     def samples(self):
         """The metrics: [(name, {label: value}, number)]."""
         found = []
