@@ -43,7 +43,7 @@ const Table<SrtServeDraft>& srt_table() {
   static const Table<D> kTable{
       "srt",
       {text<D>(
-          "passphrase_file", [](D& d) -> Located<std::string>& { return d.passphrase.file; }, check_title, "",
+          "passphrase_file", [](D& d) -> Located<std::string>& { return d.passphrase.file; }, check_file, "",
           "file that holds this channel's AES passphrase, 10 to 79 characters, relative to this file; "
           "default: the server's")}};
   return kTable;
@@ -112,7 +112,7 @@ void read_inputs(Report& report, const Value& value, ChannelDraft& out) {
   }
 }
 
-// Words that `failover.when` may hold, and those for which there is no detector yet.
+// Words that `failover.when` may hold; frozen, black and silence have no detector yet.
 void read_when(Report& report, const Value& value, FailoverDraft& out) {
   if (!value.is_list()) {
     report.error(value.place,
@@ -132,11 +132,7 @@ void read_when(Report& report, const Value& value, FailoverDraft& out) {
     } else if (index >= kTroubleNames.size()) {
       report.error(item->place, fmt::format("when: {} is not supported yet", *known));
     } else if (const auto trouble = static_cast<Trouble>(index);
-               trouble == Trouble::cc || trouble == Trouble::bitrate) {
-      report.error(
-          item->place,
-          fmt::format("when: {} is not supported yet: its threshold would stand under 'alarms'", *known));
-    } else if (std::find(when.begin(), when.end(), trouble) != when.end()) {
+               std::find(when.begin(), when.end(), trouble) != when.end()) {
       report.error(item->place, fmt::format("'{}' stands in when twice", *known));
     } else {
       when.push_back(trouble);
@@ -160,7 +156,7 @@ const Table<FailoverDraft>& failover_table() {
            milliseconds(86'400'000), "10s", "a preferred input must be good for so long before the return"),
        custom<D>(
            "when",
-           R"({"type":"array","items":{"enum":["no_data","sync","pat","pmt","pcr","pid","scrambled"]},"uniqueItems":true})",
+           R"({"type":"array","items":{"enum":["no_data","sync","cc","pat","pmt","pcr","pid","scrambled","bitrate"]},"uniqueItems":true})",
            "", "what makes an input bad; default: no_data, sync, pat, pmt, pcr, scrambled", read_when)}};
   return kTable;
 }

@@ -76,7 +76,7 @@ std::vector<Field<EndDraft>> srt_fields(bool input) {
                   "of srt: time to repair losses, at least four times the round trip; the other end may "
                   "ask for more"),
       text<D>(
-          "passphrase_file", [](D& d) -> Located<std::string>& { return d.passphrase.file; }, check_title, "",
+          "passphrase_file", [](D& d) -> Located<std::string>& { return d.passphrase.file; }, check_file, "",
           "of srt: file that holds the AES passphrase, 10 to 79 characters, relative to this file"),
       text<D>("streamid", &D::stream_id, check_stream_id, "", "of srt://HOST:PORT: what is asked for there"),
       choice<D>("mode", &D::mode,
@@ -93,7 +93,7 @@ const Table<PublishDraft>& publish_table() {
   static const Table<D> kTable{
       "publish",
       {text<D>(
-           "key_file", [](D& d) -> Located<std::string>& { return d.key.file; }, check_title, "",
+           "key_file", [](D& d) -> Located<std::string>& { return d.key.file; }, check_file, "",
            "file that holds the key that an encoder must give, 8 to 128 characters, relative to this file; "
            "without it anybody may publish"),
        duration<D>("grace", &D::grace, milliseconds(0), milliseconds(600'000), "5s",
@@ -274,7 +274,7 @@ const Table<EndDraft>& push_table() {
             boolean<D>("enabled", &D::enabled, "true", "false keeps it in the map but sends nothing"));
         for (auto& field : srt_fields(false)) fields.push_back(std::move(field));
         fields.push_back(text<D>(
-            "key_file", [](D& d) -> Located<std::string>& { return d.key.file; }, check_title, "",
+            "key_file", [](D& d) -> Located<std::string>& { return d.key.file; }, check_file, "",
             "of rtmp and rtmps: file that holds the stream name (stream key), relative to this file; without "
             "it the URL's last path segment is the stream name"));
         for (const char* name : {"record", "fec"}) fields.push_back(refused<D>(name));

@@ -247,12 +247,12 @@ const Table<RtmpsDraft>& rtmps_server_table() {
       {required(text<D>("listen", &D::listen, check_listen, "",
                         "address and port; \"[::]:1936\" takes IPv6 and IPv4")),
        required(text<D>(
-           "certificate", [](D& d) -> Located<std::string>& { return d.certificate.file; }, check_title, "",
+           "certificate", [](D& d) -> Located<std::string>& { return d.certificate.file; }, check_file, "",
            "PEM file of the certificate and those between it and the root, relative to this file; read again "
            "at "
            "each apply")),
        required(text<D>(
-           "key", [](D& d) -> Located<std::string>& { return d.key.file; }, check_title, "",
+           "key", [](D& d) -> Located<std::string>& { return d.key.file; }, check_file, "",
            "PEM file of its private key, without a passphrase, relative to this file"))}};
   return kTable;
 }
@@ -267,8 +267,7 @@ const Table<SrtDraft>& srt_server_table() {
        duration<D>("latency", &D::latency, milliseconds(20), milliseconds(8000), "120ms",
                    "time to repair losses, at least four times the round trip; a player may ask for more"),
        text<D>(
-           "passphrase_file", [](D& d) -> Located<std::string>& { return d.passphrase.file; }, check_title,
-           "",
+           "passphrase_file", [](D& d) -> Located<std::string>& { return d.passphrase.file; }, check_file, "",
            "file that holds the AES passphrase, 10 to 79 characters, of channels that have none of their "
            "own; relative to this file")}};
   return kTable;
@@ -280,7 +279,7 @@ const Table<AdminDraft>& admin_server_table() {
       "servers.admin",
       {required(text<D>("listen", &D::listen, check_listen, "",
                         "address and port of /metrics, /healthz and /readyz")),
-       text<D>("tokens_file", &D::tokens_file, check_title, "",
+       text<D>("tokens_file", &D::tokens_file, check_file, "",
                "file of ROLE TOKEN lines (viewer, operator, admin), relative to this file")}};
   return kTable;
 }

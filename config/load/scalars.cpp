@@ -296,13 +296,21 @@ Parsed<std::string> check_node_name(std::string_view text) {
       fmt::format("must be 1 to 64 of a-z A-Z 0-9 _ - ., a letter or digit first, not '{}'", shown(text)));
 }
 
-Parsed<std::string> check_title(std::string_view text) {
+namespace {
+
+Parsed<std::string> check_line(std::string_view text, std::size_t longest, const char* what) {
   const bool printable = std::none_of(
       text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-  if (text.empty() || text.size() > 128 || !printable)
-    return wrong("must be 1 to 128 bytes of text on one line");
+  if (text.empty() || text.size() > longest || !printable)
+    return wrong(fmt::format("must be 1 to {} bytes of {} on one line", longest, what));
   return std::string(text);
 }
+
+}  // namespace
+
+Parsed<std::string> check_title(std::string_view text) { return check_line(text, 128, "text"); }
+// PATH_MAX with the terminating zero.
+Parsed<std::string> check_file(std::string_view text) { return check_line(text, 4095, "a file's path"); }
 
 // What SRTO_STREAMID holds.
 Parsed<std::string> check_stream_id(std::string_view text) {

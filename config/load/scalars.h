@@ -45,6 +45,7 @@ Parsed<std::string> check_listen(std::string_view text);  // [::]:8080, 127.0.0.
 Parsed<std::string> check_absolute_path(std::string_view text);
 Parsed<std::string> check_node_name(std::string_view text);
 Parsed<std::string> check_title(std::string_view text);      // a channel's name, a tag
+Parsed<std::string> check_file(std::string_view text);       // a path that may be relative
 Parsed<std::string> check_stream_id(std::string_view text);  // of SRT
 bool is_host(std::string_view text);                         // a name, an IPv4 address or [an IPv6 address]
 

@@ -20,10 +20,25 @@ std::vector<Input> without_program(std::vector<Input> inputs) {
   return inputs;
 }
 
-// Inputs that come behind those of a channel that has a switch already disturb nothing.
-bool only_more_backups(const Channel& running, const Channel& wanted) {
-  return running.inputs.size() > 1 && wanted.inputs.size() > running.inputs.size() &&
-         std::equal(running.inputs.begin(), running.inputs.end(), wanted.inputs.begin());
+// `on_air`: 0 where nobody knows.
+bool goes_on(const Channel& running, const Channel& wanted, std::uint32_t on_air) {
+  return std::all_of(running.inputs.begin(), running.inputs.end(), [&](const Input& input) {
+    if (on_air != 0 && input.number != on_air) return true;
+    // It is the same with the same buffer alone; what that may hold depends on the rate.
+    const auto paced = [&](const Channel& channel) {
+      const auto buffer = buffer_of(channel, input);
+      return std::pair(buffer, buffer.count() == 0 ? 0 : channel.remux.bitrate);
+    };
+    return std::find(wanted.inputs.begin(), wanted.inputs.end(), input) != wanted.inputs.end() &&
+           paced(running) == paced(wanted);
+  });
+}
+
+// The program_number of what is made here out of RTMP; 1 where the map gives none.
+bool another_service(const Channel& running, const Channel& wanted) {
+  return running.remux.service_id.value_or(1) != wanted.remux.service_id.value_or(1) &&
+         std::any_of(running.inputs.begin(), running.inputs.end(),
+                     [](const Input& input) { return by_bridge(input); });
 }
 
 bool sends(const Channel& channel) {
@@ -64,7 +79,7 @@ std::vector<std::string> interrupted_viewers(const Channel& running, const Chann
   return out;
 }
 
-ChannelChange compare(const Channel& running, const Channel& wanted) {
+ChannelChange compare(const Channel& running, const Channel& wanted, std::uint32_t on_air) {
   ChannelChange out;
   out.id = running.id;
   const auto note = [&out](bool changed, const char* key) {
@@ -86,9 +101,9 @@ ChannelChange compare(const Channel& running, const Channel& wanted) {
   note(running.srt != wanted.srt, "serve.srt");
   out.values = channel_values(running, wanted);
   if (running.enabled && wanted.enabled) out.interrupts_pushes = interrupted_pushes(running, wanted);
-  const bool media = (running.inputs != wanted.inputs && !only_more_backups(running, wanted)) ||
-                     running.remux != wanted.remux || !wanted.enabled;
-  out.interrupts_media = sends(running) && media;
+  const bool media = !wanted.enabled || !goes_on(running, wanted, on_air) || another_service(running, wanted);
+  // The grid of another rate begins anew, whatever comes into it.
+  out.interrupts_media = sends(running) && (media || running.remux.bitrate != wanted.remux.bitrate);
   if (running.enabled && media) add_bridge_pushes(running, out.interrupts_pushes);
   out.interrupts_viewers = interrupted_viewers(running, wanted, media);
   out.interrupts_hls = std::count(out.interrupts_viewers.begin(), out.interrupts_viewers.end(), "hls") != 0;
@@ -215,7 +230,7 @@ class NodeDiff {
 
 }  // namespace
 
-Plan diff(const Model& running, const Model& wanted) {
+Plan diff(const Model& running, const Model& wanted, const OnAir& on_air) {
   Plan plan;
   const auto id = [](const Channel& channel) { return channel.id; };
   const auto before = by_name(running.channels, id);
@@ -227,7 +242,8 @@ Plan diff(const Model& running, const Model& wanted) {
     } else if (*known->second == channel) {
       plan.untouched.push_back(channel.id);
     } else {
-      plan.changed.push_back(compare(*known->second, channel));
+      const auto air = on_air.find(channel.id);
+      plan.changed.push_back(compare(*known->second, channel, air == on_air.end() ? 0 : air->second));
     }
   }
   for (const Channel& channel : running.channels) {

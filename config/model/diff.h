@@ -1,6 +1,8 @@
 // What changes between two models: the plan that `headgate plan` prints and `apply` carries out. Pure.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -20,7 +22,7 @@ struct ValueChange {
 struct ChannelChange {
   std::string id;
   std::vector<std::string> keys;  // "name", "inputs", "push", "serve.hls", "enabled", ...
-  bool interrupts_media = false;  // multicast out of this channel pauses (its input changed)
+  bool interrupts_media = false;  // multicast out of this channel pauses or breaks
   bool interrupts_hls = false;    // HLS viewers of this channel see a break
   // The protocols, as `serve` names them, whose players of this channel see a break or are sent away. One
   // that comes, goes or changes leaves those of the others alone.
@@ -56,6 +58,11 @@ struct Plan {
   bool operator==(const Plan&) const = default;
 };
 
-Plan diff(const Model& running, const Model& wanted);
+// The number of the input that is on air, by channel, as far as it is known.
+using OnAir = std::map<std::string, std::uint32_t>;
+
+// What comes from an input that stays as it is, under its number, goes on whatever becomes of the others.
+// Where nobody knows which of several inputs is on air, it may be any.
+Plan diff(const Model& running, const Model& wanted, const OnAir& on_air = {});
 
 }  // namespace headgate::config

@@ -112,7 +112,7 @@ nlohmann::json Daemon::plan() const {
   result["files"] = files_json(files.sources);
   result["number"] = nullptr;
   if (const auto applied = history_->applied()) result["number"] = applied->number;
-  const auto difference = config::diff(*model_, *files.model);
+  const auto difference = config::diff(*model_, *files.model, on_air(snapshot_));
   result["plan"] = plan_json(difference);
   result["warnings"] = nlohmann::json::array();
   for (const std::string& missing : missing_devices(model_->node, files.model->node))
@@ -233,7 +233,7 @@ void Daemon::start_apply(ApplyJob job) {
   prepared->job = std::move(job);
   nlohmann::json result;
   if (!wanted_map(prepared->job, *prepared, result)) return end_apply(prepared->job, result);
-  prepared->plan = config::diff(*model_, *prepared->model);
+  prepared->plan = config::diff(*model_, *prepared->model, on_air(snapshot_));
   if (!prepared->plan.refused.empty()) {
     result = failure(
         fmt::format("{} can't change while the gateway runs; put it back, or stop and start the gateway",

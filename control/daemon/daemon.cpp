@@ -329,6 +329,44 @@ GatewayView Daemon::view() const {
   return now;
 }
 
+// The control socket, without which there is no control; the admin server may fail.
+bool Daemon::open_servers() {
+  auto server =
+      ControlServer::listen(io_, options_.socket.empty() ? run_dir_.control_socket() : options_.socket,
+                            [this](const protocol::Request& request, const std::string& who, Reply reply) {
+                              handle(request, who, std::move(reply));
+                            });
+  if (!server) {
+    log(LogLevel::error, server.error());
+    return false;
+  }
+  server_ = std::move(*server);
+  events_->on_event(
+      [this](const Event& event) { server_->publish(nlohmann::json::parse(event_to_json(event))); });
+  const auto& admin = model_->node.admin;
+  if (!admin) return true;
+  if (auto opened = open_admin(admin->listen)) {
+    admin_ = std::move(*opened);
+    admin_address_ = admin->listen;
+  } else {
+    set_alarm(true, "admin_server", "critical", "", opened.error());
+  }
+  return true;
+}
+
+// SIGHUP applies the files, the others end this process.
+void Daemon::await_signal() {
+  signals_.async_wait([this](boost::system::error_code error, int signal) {
+    if (error) return;
+    if (signal != SIGHUP) return io_.stop();
+    ApplyJob job;
+    job.who = "SIGHUP";
+    job.by_signal = true;
+    request_apply(std::move(job));
+    await_signal();
+  });
+}
+
 int Daemon::run() {
   const auto files = config::load(options_.config);
   const auto [level, format] = log_of(files.model.get());
@@ -354,38 +392,9 @@ int Daemon::run() {
   }
   if (!prepare_states()) return 1;
   plane_ = std::make_unique<LiveDataPlane>(run_dir_);
-  auto server =
-      ControlServer::listen(io_, options_.socket.empty() ? run_dir_.control_socket() : options_.socket,
-                            [this](const protocol::Request& request, const std::string& who, Reply reply) {
-                              handle(request, who, std::move(reply));
-                            });
-  if (!server) {
-    log(LogLevel::error, server.error());
-    return 1;
-  }
-  server_ = std::move(*server);
-  events_->on_event(
-      [this](const Event& event) { server_->publish(nlohmann::json::parse(event_to_json(event))); });
-  if (const auto& admin = model_->node.admin) {
-    auto opened = open_admin(admin->listen);
-    if (opened)
-      admin_ = std::move(*opened), admin_address_ = admin->listen;
-    else
-      set_alarm(true, "admin_server", "critical", "", opened.error());
-  }
+  if (!open_servers()) return 1;
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
-  std::function<void()> wait = [&] {
-    signals_.async_wait([&](boost::system::error_code error, int signal) {
-      if (error) return;
-      if (signal != SIGHUP) return io_.stop();
-      ApplyJob job;
-      job.who = "SIGHUP";
-      job.by_signal = true;
-      request_apply(std::move(job));
-      wait();
-    });
-  };
-  wait();
+  await_signal();
   check_files();
   start_media();
   sample();

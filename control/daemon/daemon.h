@@ -95,6 +95,8 @@ class Daemon {
   void tell_unforced(const std::vector<std::string>& channels);
   void tell_switches(const Snapshot& before);
   // daemon.cpp
+  bool open_servers();
+  void await_signal();
   void handle(const protocol::Request& request, const std::string& who, Reply reply);
   void sample();
   void observe_later();

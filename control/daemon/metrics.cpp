@@ -2,7 +2,7 @@
 
 #include <set>
 
-#include "control/daemon/read_json.h"
+#include "control/daemon/foreign.h"
 #include "control/daemon/view.h"
 #include "control/protocol/bridge_drops.h"
 
@@ -293,6 +293,31 @@ void add_drops(Writer& out, const DropCounts& drops, const Labels& labels, bool 
   }
 }
 
+// Of the hosts that speak IGMP and ARP, of slots that the bridge sent to nobody, and of tracks that the
+// switch has no place for.
+void add_host_drops(Writer& out, const Snapshot& snapshot) {
+  for (const NetworkSnapshot& network : snapshot.networks) {
+    const auto add = [&](const char* where, const char* reason, std::uint64_t count) {
+      if (count != 0)
+        out.sample({{"interface", network.interface},
+                    {"vlan", std::to_string(network.vlan)},
+                    {"where", where},
+                    {"reason", reason}},
+                   count);
+    };
+    add("parser", "host_ignored", network.ignored);
+    add("output", "host_unsent", network.unsent);
+  }
+  std::uint64_t unknown = 0;
+  for (const WorkerSnapshot& worker : snapshot.workers) unknown += worker.unknown_slots;
+  if (unknown != 0) out.sample({{"where", "parser"}, {"reason", "unknown_input"}}, unknown);
+  for (const ChannelSnapshot& channel : snapshot.channels) {
+    if (channel.left_out != 0)
+      out.sample({{"channel", channel.channel}, {"where", "parser"}, {"reason", "track_left_out"}},
+                 channel.left_out);
+  }
+}
+
 // What the bridge left out of an input or a push, by the reasons that it gives.
 void add_way_drops(Writer& out, const GatewayView& view) {
   for (const config::Channel& channel : view.model->channels) {
@@ -323,18 +348,17 @@ void add_way_drops(Writer& out, const GatewayView& view) {
 
 // As for inputs: of a channel only what has happened.
 void add_bridge_drops(Writer& out, const GatewayView& view) {
-  const nlohmann::json& channels = member(view.bridge_status, "channels");
   for (const config::Channel& channel : view.model->channels) {
-    const nlohmann::json& drops = member(member(channels, channel.id), "drops");
+    const nlohmann::json& drops = foreign::member(foreign::channel(view.bridge_status, channel.id), "drops");
     for (const protocol::BridgeReason& about : protocol::kBridgeDrops) {
-      if (const auto count = counter_of(drops, about.name); count && *count != 0)
+      if (const auto count = foreign::count(drops, about.name); count && *count != 0)
         out.sample({{"channel", channel.id},
                     {"where", std::string(about.where)},
                     {"reason", std::string(about.name)}},
                    *count);
     }
   }
-  if (const auto count = counter_of(member(view.bridge_status, "ring"), "unknown_channel_slots"))
+  if (const auto count = foreign::count(foreign::member(view.bridge_status, "ring"), "unknown_channel_slots"))
     out.sample({{"where", "ring"}, {"reason", "unknown_channel"}}, *count);
 }
 
@@ -346,6 +370,7 @@ void about_drops(Writer& out, const GatewayView& view) {
   for (const InputSnapshot& input : snapshot.inputs) add_drops(out, input.drops, labels_of(input), false);
   for (const OutputSnapshot& output : snapshot.outputs)
     add_drops(out, output.drops, {{"channel", output.channel}, {"output", output.url}}, false);
+  add_host_drops(out, snapshot);
   add_way_drops(out, view);
   add_bridge_drops(out, view);
 }
@@ -367,26 +392,25 @@ constexpr HlsCounter kHlsCounters[] = {
 };
 
 void about_hls(Writer& out, const GatewayView& view) {
-  const nlohmann::json& channels = member(view.bridge_status, "channels");
   for (const HlsCounter& counter : kHlsCounters) {
     out.family(counter.name, "counter", counter.help);
     for (const config::Channel& channel : view.model->channels) {
-      const nlohmann::json& hls = member(member(channels, channel.id), "hls");
-      if (const auto count = counter_of(hls, counter.key)) out.sample({{"channel", channel.id}}, *count);
+      const nlohmann::json& hls = foreign::member(foreign::channel(view.bridge_status, channel.id), "hls");
+      if (const auto count = foreign::count(hls, counter.key)) out.sample({{"channel", channel.id}}, *count);
     }
   }
   out.family("headgate_bridge_ring_gaps_total", "counter", "Times that the bridge missed slots of the ring.");
   for (const config::Channel& channel : view.model->channels) {
-    if (const auto count = counter_of(member(channels, channel.id), "ring_gaps"))
+    if (const auto count = foreign::count(foreign::channel(view.bridge_status, channel.id), "ring_gaps"))
       out.sample({{"channel", channel.id}}, *count);
   }
 }
 
 void about_http(Writer& out, const GatewayView& view) {
-  const nlohmann::json& http = member(view.bridge_status, "http");
+  const nlohmann::json& http = foreign::member(view.bridge_status, "http");
   const auto plain = [&](const char* name, const char* type, const char* help, const char* key) {
     out.family(name, type, help);
-    if (const auto count = counter_of(http, key)) out.sample({}, *count);
+    if (const auto count = foreign::count(http, key)) out.sample({}, *count);
   };
   plain("headgate_http_connections", "gauge", "Connections that are open.", "connections");
   plain("headgate_http_accepted_total", "counter", "Connections that came, refused ones included.",
@@ -395,26 +419,26 @@ void about_http(Writer& out, const GatewayView& view) {
   plain("headgate_http_bytes_total", "counter", "Bytes sent, headers included.", "bytes_total");
   out.family("headgate_http_responses_total", "counter", "Answers by class of status.");
   for (const char* status : {"2xx", "3xx", "4xx", "5xx"}) {
-    if (const auto count = counter_of(member(http, "responses"), status))
+    if (const auto count = foreign::count(foreign::member(http, "responses"), status))
       out.sample({{"class", status}}, *count);
   }
   // Zeros too: a handful of lines for the whole server.
   out.family("headgate_http_refused_total", "counter",
              "Connections and requests refused or cut off, by reason.");
   for (const protocol::BridgeReason& about : protocol::kHttpRefusals) {
-    if (const auto count = counter_of(member(http, "refused"), about.name))
+    if (const auto count = foreign::count(foreign::member(http, "refused"), about.name))
       out.sample({{"reason", std::string(about.name)}}, *count);
   }
-  const nlohmann::json& rtmp = member(member(view.bridge_status, "rtmp"), "refused");
+  const nlohmann::json& rtmp = foreign::member(foreign::member(view.bridge_status, "rtmp"), "refused");
   out.family("headgate_rtmp_refused_total", "counter", "RTMP connections refused or cut off, by reason.");
   for (const protocol::BridgeReason& about : protocol::kRtmpRefusals) {
-    if (const auto count = counter_of(rtmp, about.name))
+    if (const auto count = foreign::count(rtmp, about.name))
       out.sample({{"reason", std::string(about.name)}}, *count);
   }
-  const nlohmann::json& srt = member(member(view.bridge_status, "srt"), "refused");
+  const nlohmann::json& srt = foreign::member(foreign::member(view.bridge_status, "srt"), "refused");
   out.family("headgate_srt_refused_total", "counter", "SRT callers refused or cut off, by reason.");
   for (const protocol::BridgeReason& about : protocol::kSrtRefusals) {
-    if (const auto count = counter_of(srt, about.name))
+    if (const auto count = foreign::count(srt, about.name))
       out.sample({{"reason", std::string(about.name)}}, *count);
   }
 }

@@ -4,19 +4,12 @@
 
 #include <algorithm>
 
-#include "control/daemon/read_json.h"
+#include "control/daemon/foreign.h"
 
 namespace headgate::control {
 namespace {
 
 using nlohmann::json;
-
-void read_left_out(const json& entries, ServedOutput& out) {
-  if (!entries.is_array()) return;
-  for (const json& entry : entries)
-    out.left_out.push_back(
-        {count_of(entry, "pid"), text_of(entry, "kind"), text_of(entry, "reason")});
-}
 
 // "HOST:1935" where the server takes any address of this machine, else the one it takes.
 std::string authority(const std::string& listen) {
@@ -33,27 +26,31 @@ void add_addresses(const std::vector<Server>& servers, const char* form, const s
     out.addresses.push_back(fmt::format(fmt::runtime(form), authority(server.listen), channel));
 }
 
-bool unreadable(const std::string& file, const std::string& passphrase) {
-  return !file.empty() && passphrase.empty();
-}
-
 void about_srt(const config::Node& node, const config::SrtOptions& srt, const std::string& channel,
                ServedOutput& out) {
   add_addresses(node.srt, "srt://{}?streamid={}", channel, out);
   const bool of_server = std::any_of(node.srt.begin(), node.srt.end(),
                                      [](const auto& server) { return !server.passphrase_file.empty(); });
   const bool none_open = std::all_of(node.srt.begin(), node.srt.end(), [](const auto& server) {
-    return unreadable(server.passphrase_file, server.passphrase);
+    return config::locked_out(server.passphrase_file, server.passphrase);
   });
   if (!srt.passphrase_file.empty())
     out.passphrase = "channel";
   else if (of_server)
     out.passphrase = "server";
-  if (unreadable(srt.passphrase_file, srt.passphrase) || none_open)
+  if (config::locked_out(srt.passphrase_file, srt.passphrase) || none_open)
     out.closed = "its passphrase file can't be read";
 }
 
 }  // namespace
+
+std::vector<LeftOut> left_out_of(const json& object) {
+  std::vector<LeftOut> tracks;
+  for (const json& track : foreign::list(object, "left_out"))
+    tracks.push_back({foreign::count(track, "pid").value_or(0), foreign::text(track, "kind"),
+                      foreign::text(track, "reason")});
+  return tracks;
+}
 
 std::vector<ServedOutput> served_outputs(const config::Node& node, const config::Channel& channel,
                                          const json& bridge_channel) {
@@ -63,7 +60,7 @@ std::vector<ServedOutput> served_outputs(const config::Node& node, const config:
     out.protocol = protocol;
     if (protocol == "hls") {
       add_addresses(node.http, "http://{}/{}/index.m3u8", channel.id, out);
-      out.sessions = counter_of(member(bridge_channel, "hls"), "viewers");
+      out.sessions = foreign::count(foreign::member(bridge_channel, "hls"), "viewers");
     } else if (protocol == "http-ts") {
       add_addresses(node.http, "http://{}/{}/stream.ts", channel.id, out);
     } else if (protocol == "rtmp") {
@@ -72,11 +69,11 @@ std::vector<ServedOutput> served_outputs(const config::Node& node, const config:
     } else {
       about_srt(node, *channel.srt, channel.id, out);
     }
-    for (const json& entry : list(bridge_channel, "outputs")) {
-      if (text_of(entry, "protocol") != protocol) continue;
-      if (const auto sessions = counter_of(entry, "sessions")) out.sessions = sessions;
-      out.bytes = counter_of(entry, "bytes");
-      read_left_out(member(entry, "left_out"), out);
+    for (const json& entry : foreign::list(bridge_channel, "outputs")) {
+      if (foreign::text(entry, "protocol") != protocol) continue;
+      if (const auto sessions = foreign::count(entry, "sessions")) out.sessions = sessions;
+      out.bytes = foreign::count(entry, "bytes");
+      out.left_out = left_out_of(entry);
     }
     result.push_back(std::move(out));
   }
@@ -86,7 +83,7 @@ std::vector<ServedOutput> served_outputs(const config::Node& node, const config:
 std::map<std::string, std::string> unreadable_passphrases(const config::Model& model) {
   std::map<std::string, std::string> found;
   const auto look = [&](const std::string& subject, const auto& srt) {
-    if (unreadable(srt.passphrase_file, srt.passphrase))
+    if (config::locked_out(srt.passphrase_file, srt.passphrase))
       found[subject] = fmt::format("SRT is closed: can't read a passphrase from {}", srt.passphrase_file);
   };
   for (const config::SrtServer& server : model.node.srt) look(server.listen, server);
@@ -146,16 +143,16 @@ void OutputRates::add(const Key& key, std::uint64_t bytes, std::int64_t now_ns, 
 void OutputRates::update(const json& bridge_status, std::int64_t now_ns) {
   std::map<Key, Base> bases;
   std::map<Key, std::uint64_t> rates;
-  for (const auto& [id, channel] : member(bridge_status, "channels").items()) {
-    for (const json& output : list(channel, "outputs")) {
-      if (const auto bytes = counter_of(output, "bytes"))
-        add({id, text_of(output, "protocol")}, *bytes, now_ns, bases, rates);
-    }
-    for (const json& push : list(channel, "pushes")) {
-      if (const auto bytes = counter_of(push, "bytes"))
-        add({id, text_of(push, "url")}, *bytes, now_ns, bases, rates);
-    }
-  }
+  foreign::each_channel(bridge_status, [&](const std::string& id, const json& channel) {
+    const auto add_all = [&](const char* entries, const char* label) {
+      for (const json& entry : foreign::list(channel, entries)) {
+        if (const auto bytes = foreign::count(entry, "bytes"))
+          add({id, foreign::text(entry, label)}, *bytes, now_ns, bases, rates);
+      }
+    };
+    add_all("outputs", "protocol");
+    add_all("pushes", "url");
+  });
   bases_ = std::move(bases);
   rates_ = std::move(rates);
 }

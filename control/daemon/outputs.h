@@ -21,6 +21,9 @@ struct LeftOut {
   std::string reason;
 };
 
+// Out of the bridge's status of an output, an input or a push.
+std::vector<LeftOut> left_out_of(const nlohmann::json& object);
+
 struct ServedOutput {
   std::string protocol;                   // as `serve` names it
   std::vector<std::string> addresses;     // "rtmp://HOST:1935/live/news"; HOST stands for any of this machine

@@ -122,12 +122,13 @@ NetworkSnapshot copy(const protocol::NetworkStats& from) {
   return {text(from.interface),   from.vlan,
           get(from.igmp_version), get(from.last_query_unix_ns),
           get(from.queries),      get(from.last_report_unix_ns),
-          get(from.reports),      get(from.groups)};
+          get(from.reports),      get(from.groups),
+          get(from.ignored),      get(from.unsent)};
 }
 
 WorkerSnapshot copy(const protocol::WorkerStats& from) {
   return {get(from.polls),        get(from.packets), get(from.busy_cycles),
-          get(from.total_cycles), get(from.tsc_hz),  get(from.bridge_ring_dropped)};
+          get(from.total_cycles), get(from.tsc_hz),  get(from.unknown_slots)};
 }
 
 template <typename From, typename To>
@@ -157,6 +158,14 @@ const ChannelSnapshot* find_channel(const Snapshot& snapshot, const std::string&
   const auto found = std::find_if(snapshot.channels.begin(), snapshot.channels.end(),
                                   [&](const auto& entry) { return entry.channel == channel; });
   return found == snapshot.channels.end() ? nullptr : &*found;
+}
+
+config::OnAir on_air(const Snapshot& snapshot) {
+  config::OnAir numbers;
+  for (const ChannelSnapshot& channel : snapshot.channels) {
+    if (channel.on_air != 0) numbers[channel.channel] = static_cast<std::uint32_t>(channel.on_air);
+  }
+  return numbers;
 }
 
 std::string troubles_of(std::uint64_t troubles) {

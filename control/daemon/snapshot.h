@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "config/model/diff.h"
 #include "control/protocol/drop_reason.h"
 #include "control/protocol/stats_page.h"
 
@@ -69,12 +70,11 @@ struct NetworkSnapshot {
   std::string interface;
   std::uint32_t vlan = 0;
   std::uint64_t igmp_version = 0, last_query_unix_ns = 0, queries = 0, last_report_unix_ns = 0, reports = 0,
-                groups = 0;
+                groups = 0, ignored = 0, unsent = 0;
 };
 
 struct WorkerSnapshot {
-  std::uint64_t polls = 0, packets = 0, busy_cycles = 0, total_cycles = 0, tsc_hz = 0,
-                bridge_ring_dropped = 0;
+  std::uint64_t polls = 0, packets = 0, busy_cycles = 0, total_cycles = 0, tsc_hz = 0, unknown_slots = 0;
 };
 
 struct Snapshot {
@@ -91,6 +91,8 @@ struct Snapshot {
 
 Snapshot take(const protocol::StatsPage& page);
 
+// Of channels that have a switch, a buffer or a rate, and something on air.
+config::OnAir on_air(const Snapshot& snapshot);
 // Null where the channel has no switch, buffer or rate, or the fast path does not run.
 const ChannelSnapshot* find_channel(const Snapshot& snapshot, const std::string& channel);
 // "no_data, pcr"; "" where the input is good.

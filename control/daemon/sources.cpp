@@ -5,22 +5,20 @@
 #include <algorithm>
 
 #include "control/daemon/channel_monitor.h"
-#include "control/daemon/read_json.h"
+#include "control/daemon/foreign.h"
 
 namespace headgate::control {
 namespace {
 
 using nlohmann::json;
 
-std::vector<LeftOut> left_out_of(const json& object) {
-  std::vector<LeftOut> tracks;
-  for (const json& track : list(object, "left_out"))
-    tracks.push_back({count_of(track, "pid"), text_of(track, "kind"), text_of(track, "reason")});
-  return tracks;
+std::uint64_t number(const json& object, const char* name) {
+  return foreign::count(object, name).value_or(0);
 }
 
-const json& channel_of(const json& bridge_status, const std::string& id) {
-  return member(member(bridge_status, "channels"), id);
+WayView way_of(const json& from) {
+  return {foreign::text(from, "state"), foreign::text(from, "error"), foreign::time(from, "since_unix_ns"),
+          number(from, "connections"),  number(from, "bytes"),        left_out_of(from)};
 }
 
 const std::vector<SourceView>& sources_of(const Sources& sources, const std::string& channel) {
@@ -70,27 +68,23 @@ std::vector<Rising::Counter> of_inputs(const config::Model& model, const Snapsho
 
 std::vector<SourceView> sources_of(const json& bridge_channel) {
   std::vector<SourceView> sources;
-  for (const json& from : list(bridge_channel, "sources")) {
+  for (const json& from : foreign::list(bridge_channel, "sources")) {
     SourceView source;
-    source.number = static_cast<std::uint32_t>(std::min<std::uint64_t>(count_of(from, "number"), 0xFFFF));
-    source.kind = text_of(from, "kind");
-    source.state = text_of(from, "state");
-    source.peer = text_of(from, "peer");
-    source.error = text_of(from, "error");
-    source.since_unix_ns = time_of(from, "since_unix_ns");
-    source.connections = count_of(from, "connections");
-    source.bytes = count_of(from, "bytes");
-    source.packets = count_of(from, "packets");
-    if (const json& drops = member(from, "drops"); drops.is_object()) {
+    static_cast<WayView&>(source) = way_of(from);
+    source.number = static_cast<std::uint32_t>(std::min<std::uint64_t>(number(from, "number"), 0xFFFF));
+    source.kind = foreign::text(from, "kind");
+    source.peer = foreign::text(from, "peer");
+    source.packets = number(from, "packets");
+    if (const json& drops = foreign::member(from, "drops"); drops.is_object()) {
       for (const auto& [reason, value] : drops.items()) {
-        if (value.is_number_unsigned()) source.drops[line(reason)] = value.get<std::uint64_t>();
+        if (value.is_number_unsigned()) source.drops[foreign::line(reason)] = value.get<std::uint64_t>();
       }
     }
-    if (const json& details = member(from, "details"); details.is_object()) {
+    if (const json& details = foreign::member(from, "details"); details.is_object()) {
       for (const auto& [name, value] : details.items())
-        source.details[line(name)] = line(value.is_string() ? value.get<std::string>() : value.dump());
+        source.details[foreign::line(name)] =
+            foreign::line(value.is_string() ? value.get<std::string>() : value.dump());
     }
-    source.left_out = left_out_of(from);
     sources.push_back(std::move(source));
   }
   return sources;
@@ -98,17 +92,12 @@ std::vector<SourceView> sources_of(const json& bridge_channel) {
 
 std::vector<PushView> pushes_of(const json& bridge_channel) {
   std::vector<PushView> pushes;
-  for (const json& from : list(bridge_channel, "pushes")) {
+  for (const json& from : foreign::list(bridge_channel, "pushes")) {
     PushView push;
-    push.url = text_of(from, "url");
-    push.state = text_of(from, "state");
-    push.error = text_of(from, "error");
-    push.since_unix_ns = time_of(from, "since_unix_ns");
-    push.connections = count_of(from, "connections");
-    push.failures = count_of(from, "failures");
-    push.bytes = count_of(from, "bytes");
-    push.skipped = count_of(from, "skipped");
-    push.left_out = left_out_of(from);
+    static_cast<WayView&>(push) = way_of(from);
+    push.url = foreign::text(from, "url");
+    push.failures = number(from, "failures");
+    push.skipped = number(from, "skipped");
     pushes.push_back(std::move(push));
   }
   return pushes;
@@ -122,11 +111,9 @@ const SourceView* find_source(const std::vector<SourceView>& sources, std::uint3
 
 Sources all_sources(const json& bridge_status) {
   Sources result;
-  const json& channels = member(bridge_status, "channels");
-  if (!channels.is_object()) return result;
-  for (const auto& [id, channel] : channels.items()) {
+  foreign::each_channel(bridge_status, [&](const std::string& id, const json& channel) {
     if (auto sources = sources_of(channel); !sources.empty()) result[id] = std::move(sources);
-  }
+  });
   return result;
 }
 
@@ -183,7 +170,7 @@ std::map<std::string, std::string> pushes_failing(const config::Model& model, co
   std::map<std::string, std::string> found;
   for (const config::Channel& channel : model.channels) {
     if (!channel.enabled) continue;
-    const auto pushes = pushes_of(channel_of(bridge_status, channel.id));
+    const auto pushes = pushes_of(foreign::channel(bridge_status, channel.id));
     for (const config::Push& wanted : channel.push) {
       if (!wanted.enabled || !config::by_bridge(wanted)) continue;
       for (const PushView& push : pushes) {

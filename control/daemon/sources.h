@@ -1,6 +1,5 @@
 // What the bridge says of a channel's inputs that enter there and of its pushes, and the alarms made of that
-// and of the fast path's counters. The status is another process's: what is not as it should be counts as
-// absent. Threading: pure but for Rising, which is owned by one thread.
+// and of the fast path's counters. Threading: pure but for Rising, which is owned by one thread.
 #pragma once
 
 #include <chrono>
@@ -18,26 +17,27 @@
 
 namespace headgate::control {
 
-struct SourceView {
-  std::uint32_t number = 0;
-  std::string kind;
-  std::string state;  // waiting | connecting | receiving
-  std::string peer;
+// What the bridge says of either.
+struct WayView {
+  std::string state;  // waiting | connecting | receiving, of a push sending
   std::string error;
   std::int64_t since_unix_ns = 0;
-  std::uint64_t connections = 0, bytes = 0, packets = 0;
-  std::map<std::string, std::uint64_t> drops;
-  std::map<std::string, std::string> details;
+  std::uint64_t connections = 0, bytes = 0;
   std::vector<LeftOut> left_out;
 };
 
-struct PushView {
+struct SourceView : WayView {
+  std::uint32_t number = 0;
+  std::string kind;
+  std::string peer;
+  std::uint64_t packets = 0;
+  std::map<std::string, std::uint64_t> drops;
+  std::map<std::string, std::string> details;
+};
+
+struct PushView : WayView {
   std::string url;
-  std::string state;  // connecting | sending | waiting
-  std::string error;
-  std::int64_t since_unix_ns = 0;
-  std::uint64_t connections = 0, failures = 0, bytes = 0, skipped = 0;
-  std::vector<LeftOut> left_out;
+  std::uint64_t failures = 0, skipped = 0;
 };
 
 // `bridge_channel` is the bridge's status of the channel, or null. Texts are one line each, bounded.

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "control/daemon/foreign.h"
 #include "control/daemon/pid_label.h"
 #include "control/daemon/view.h"
 
@@ -106,17 +107,22 @@ const char* kind_of(const config::Input& input) {
   return input.protocol == config::DatagramProtocol::rtp ? "rtp" : "udp";
 }
 
+json way_json(const WayView& way) {
+  return {{"state", way.state},
+          {"error", way.error},
+          {"since_unix_ns", way.since_unix_ns},
+          {"connections", way.connections},
+          {"bytes", way.bytes},
+          {"left_out", left_out_json(way.left_out)}};
+}
+
 json source_json(const SourceView& source) {
-  return {{"state", source.state},
-          {"peer", source.peer},
-          {"error", source.error},
-          {"since_unix_ns", source.since_unix_ns},
-          {"connections", source.connections},
-          {"bytes", source.bytes},
-          {"packets", source.packets},
-          {"drops", source.drops},
-          {"details", source.details},
-          {"left_out", left_out_json(source.left_out)}};
+  json out = way_json(source);
+  out.update({{"peer", source.peer},
+              {"packets", source.packets},
+              {"drops", source.drops},
+              {"details", source.details}});
+  return out;
 }
 
 // What stands beside the counters of an input: its place in the channel, its buffer, and where it enters
@@ -221,17 +227,12 @@ void add_bridge_pushes(const GatewayView& view, const config::Channel& channel, 
       push.state = "closed";
       push.error = "its key or passphrase file can't be read";
     }
-    json entry = {{"url", wanted.url},
+    json entry = way_json(push);
+    entry.update({{"url", wanted.url},
                   {"kind", wanted.kind == config::PushKind::srt ? "srt" : "rtmp"},
-                  {"state", push.state},
-                  {"error", push.error},
-                  {"since_unix_ns", push.since_unix_ns},
-                  {"connections", push.connections},
                   {"failures", push.failures},
-                  {"bytes", push.bytes},
                   {"bitrate_bps", nullptr},
-                  {"skipped", push.skipped},
-                  {"left_out", left_out_json(push.left_out)}};
+                  {"skipped", push.skipped}});
     const auto rate = view.output_bitrates.find({channel.id, wanted.url});
     if (rate != view.output_bitrates.end()) entry["bitrate_bps"] = rate->second;
     out.push_back(std::move(entry));
@@ -413,11 +414,7 @@ int badness(const json& line) {
 }  // namespace
 
 json bridge_channel(const GatewayView& view, const std::string& channel) {
-  if (!view.bridge_status.is_object()) return nullptr;
-  const auto channels = view.bridge_status.find("channels");
-  if (channels == view.bridge_status.end() || !channels->is_object()) return nullptr;
-  const auto entry = channels->find(channel);
-  return entry != channels->end() && entry->is_object() ? *entry : json(nullptr);
+  return foreign::channel(view.bridge_status, channel);
 }
 
 std::map<std::string, std::uint64_t> sessions_by_output(const GatewayView& view, const std::string& id) {

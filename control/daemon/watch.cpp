@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "control/daemon/foreign.h"
 #include "control/launcher/process_lock.h"
 #include "control/protocol/counted.h"
 #include "control/protocol/message.h"
@@ -25,16 +26,6 @@ void ask(const std::string& socket, ProcessView& process, nlohmann::json& status
     process.process.pid = (*hello)["pid"].get<int>();
   auto answer = protocol::call(socket, "status", nlohmann::json::object(), kBound);
   if (answer && answer->is_object()) status = std::move(*answer);
-}
-
-template <typename F>
-void for_each_channel(const nlohmann::json& bridge_status, F&& f) {
-  if (!bridge_status.is_object()) return;
-  const auto channels = bridge_status.find("channels");
-  if (channels == bridge_status.end() || !channels->is_object()) return;
-  for (const auto& [id, channel] : channels->items()) {
-    if (channel.is_object()) f(id, channel);
-  }
 }
 
 const ProcessView* find(const Observation& observation, const std::string& name) {
@@ -102,28 +93,22 @@ Observation observe(const protocol::RunDir& run_dir) {
 }
 
 std::map<std::string, std::string> bridge_problems(const nlohmann::json& bridge_status) {
-  constexpr std::size_t kLongest = 400;
   std::map<std::string, std::string> problems;
-  for_each_channel(bridge_status, [&](const std::string& id, const nlohmann::json& channel) {
-    const auto problem = channel.find("problem");
-    if (problem == channel.end() || !problem->is_string()) return;
-    std::string text = problem->get<std::string>().substr(0, kLongest);
-    std::erase_if(text, [](char c) { return c >= 0 && c < ' '; });
-    if (!text.empty()) problems[id] = std::move(text);
+  foreign::each_channel(bridge_status, [&](const std::string& id, const nlohmann::json& channel) {
+    if (auto text = foreign::text(channel, "problem"); !text.empty()) problems[id] = std::move(text);
   });
   return problems;
 }
 
 std::map<std::string, std::string> unset_programs(const nlohmann::json& bridge_status) {
   std::map<std::string, std::string> found;
-  for_each_channel(bridge_status, [&](const std::string& id, const nlohmann::json& channel) {
-    const auto unset = channel.find("program_unset");
-    if (unset == channel.end() || !unset->is_boolean() || !unset->get<bool>()) return;
-    const auto service = channel.find("service");
-    const bool known = service != channel.end() && service->is_number_unsigned();
-    found[id] = fmt::format("several services come in and the map names none; HLS and RTMP take {}",
-                            known ? fmt::format("service {}", service->get<std::uint64_t>())
-                                  : std::string("the first with clear media"));
+  foreign::each_channel(bridge_status, [&](const std::string& id, const nlohmann::json& channel) {
+    const nlohmann::json& unset = foreign::member(channel, "program_unset");
+    if (!unset.is_boolean() || !unset.get<bool>()) return;
+    const auto service = foreign::count(channel, "service");
+    found[id] = fmt::format(
+        "several services come in and the map names none; HLS and RTMP take {}",
+        service ? fmt::format("service {}", *service) : std::string("the first with clear media"));
   });
   return found;
 }

@@ -147,6 +147,8 @@ struct alignas(64) NetworkStats {
   Counter groups;
   Counter arp_replies;
   Counter icmp_replies;
+  Counter ignored;  // frames for the host that nothing there takes
+  Counter unsent;   // frames of the host for which there was no buffer or no room on the way to the worker
 };
 
 struct alignas(64) WorkerStats {
@@ -157,7 +159,6 @@ struct alignas(64) WorkerStats {
   Counter busy_cycles;  // spent in polls that had packets
   Counter total_cycles;
   Counter tsc_hz;
-  Counter bridge_ring_dropped;
   Counter unknown_slots;  // of the bridge, for a channel or an input that isn't there
 };
 

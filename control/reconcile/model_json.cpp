@@ -46,39 +46,51 @@ static std::chrono::milliseconds milliseconds_of(const json& from, const char* n
   return std::chrono::milliseconds(from.at(name).get<std::int64_t>());
 }
 
-// Maps kept from before there was anything but datagrams have no kind.
-static void to_json(json& to, const Push& from) {
-  to = {{"url", from.url},   {"protocol", from.protocol}, {"interface", from.interface},
-        {"vlan", from.vlan}, {"group", from.group},       {"port", from.port},
-        {"ttl", from.ttl},   {"dscp", from.dscp},         {"enabled", from.enabled},
-        {"kind", from.kind}};
-  if (!by_bridge(from)) return;
-  to["address"] = from.address;
-  to["stream"] = from.key_file.empty() ? from.stream : "";
-  to["key_file"] = from.key_file;
-  to["stream_id"] = from.stream_id;
-  to["latency_ms"] = from.latency.count();
-  to["passphrase_file"] = from.passphrase_file;
+// What inputs and pushes have in common.
+template <class End>
+static json end_to_json(const End& from) {
+  json to = {{"url", from.url},   {"protocol", from.protocol}, {"interface", from.interface},
+             {"vlan", from.vlan}, {"group", from.group},       {"port", from.port},
+             {"kind", from.kind}};
+  if (by_bridge(from))
+    to.update({{"address", from.address},
+               {"stream_id", from.stream_id},
+               {"latency_ms", from.latency.count()},
+               {"passphrase_file", from.passphrase_file},
+               {"key_file", from.key_file}});
+  return to;
 }
 
-static void from_json(const json& from, Push& to) {
+// Maps kept from before there was anything but datagrams have no kind.
+template <class End>
+static void end_from_json(const json& from, End& to) {
   from.at("url").get_to(to.url);
   from.at("protocol").get_to(to.protocol);
   from.at("interface").get_to(to.interface);
   from.at("vlan").get_to(to.vlan);
   from.at("group").get_to(to.group);
   from.at("port").get_to(to.port);
-  from.at("ttl").get_to(to.ttl);
-  from.at("dscp").get_to(to.dscp);
-  from.at("enabled").get_to(to.enabled);
-  to.kind = from.value("kind", PushKind::datagrams);
+  to.kind = from.value("kind", decltype(to.kind)::datagrams);
   if (!by_bridge(to)) return;
   from.at("address").get_to(to.address);
-  from.at("stream").get_to(to.stream);
-  from.at("key_file").get_to(to.key_file);
   from.at("stream_id").get_to(to.stream_id);
   to.latency = milliseconds_of(from, "latency_ms");
   from.at("passphrase_file").get_to(to.passphrase_file);
+  from.at("key_file").get_to(to.key_file);
+}
+
+static void to_json(json& to, const Push& from) {
+  to = end_to_json(from);
+  to.update({{"ttl", from.ttl}, {"dscp", from.dscp}, {"enabled", from.enabled}});
+  if (by_bridge(from)) to["stream"] = from.key_file.empty() ? from.stream : "";
+}
+
+static void from_json(const json& from, Push& to) {
+  end_from_json(from, to);
+  from.at("ttl").get_to(to.ttl);
+  from.at("dscp").get_to(to.dscp);
+  from.at("enabled").get_to(to.enabled);
+  if (by_bridge(to)) from.at("stream").get_to(to.stream);
 }
 
 static void to_json(json& to, const RtmpsServer& from) {
@@ -99,7 +111,7 @@ static void to_json(json& to, const SrtServer& from) {
 
 static void from_json(const json& from, SrtServer& to) {
   from.at("listen").get_to(to.listen);
-  to.latency = std::chrono::milliseconds(from.at("latency_ms").get<std::int64_t>());
+  to.latency = milliseconds_of(from, "latency_ms");
   from.at("passphrase_file").get_to(to.passphrase_file);
 }
 
@@ -115,43 +127,17 @@ static std::optional<Program> program_from_json(const json& value) {
 }
 
 static void to_json(json& to, const Input& from) {
-  to = {{"number", from.number},
-        {"url", from.url},
-        {"protocol", from.protocol},
-        {"interface", from.interface},
-        {"vlan", from.vlan},
-        {"group", from.group},
-        {"source", from.source},
-        {"port", from.port},
-        {"program", program_to_json(from.program)},
-        {"kind", from.kind}};
-  if (!by_bridge(from)) return;
-  to["address"] = from.address;
-  to["stream_id"] = from.stream_id;
-  to["latency_ms"] = from.latency.count();
-  to["passphrase_file"] = from.passphrase_file;
-  to["key_file"] = from.key_file;
-  to["grace_ms"] = from.grace.count();
+  to = end_to_json(from);
+  to.update({{"number", from.number}, {"source", from.source}, {"program", program_to_json(from.program)}});
+  if (by_bridge(from)) to["grace_ms"] = from.grace.count();
 }
 
 static void from_json(const json& from, Input& to) {
+  end_from_json(from, to);
   from.at("number").get_to(to.number);
-  from.at("url").get_to(to.url);
-  from.at("protocol").get_to(to.protocol);
-  from.at("interface").get_to(to.interface);
-  from.at("vlan").get_to(to.vlan);
-  from.at("group").get_to(to.group);
   from.at("source").get_to(to.source);
-  from.at("port").get_to(to.port);
   to.program = program_from_json(from.at("program"));
-  to.kind = from.value("kind", InputKind::datagrams);
-  if (!by_bridge(to)) return;
-  from.at("address").get_to(to.address);
-  from.at("stream_id").get_to(to.stream_id);
-  to.latency = milliseconds_of(from, "latency_ms");
-  from.at("passphrase_file").get_to(to.passphrase_file);
-  from.at("key_file").get_to(to.key_file);
-  to.grace = milliseconds_of(from, "grace_ms");
+  if (by_bridge(to)) to.grace = milliseconds_of(from, "grace_ms");
 }
 
 static void to_json(json& to, const Failover& from) {
@@ -208,8 +194,7 @@ static void from_json(const json& from, Channel& to) {
   from.at("push").get_to(to.push);
   if (const json& number = from.at("number"); !number.is_null()) to.number = number.get<std::uint32_t>();
   if (const json& hls = from.at("hls"); !hls.is_null())
-    to.hls = HlsOptions{std::chrono::milliseconds(hls.at("segment_ms").get<std::int64_t>()),
-                        hls.at("window").get<std::uint32_t>()};
+    to.hls = HlsOptions{milliseconds_of(hls, "segment_ms"), hls.at("window").get<std::uint32_t>()};
   // Maps kept from before these were served have none of the three.
   to.http_ts = from.value("http_ts", false);
   to.rtmp = from.value("rtmp", false);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "mpegts/clock/clock_map.h"
+
 namespace headgate::mpegts {
 namespace {
 
@@ -9,8 +11,6 @@ constexpr auto kModulus = static_cast<std::int64_t>(kPcrModulus);
 // Both clocks may be off by 30 ppm or so (2.4.2.1: 27 MHz +- 810 Hz): over an outage of a day that is more
 // than the second that separates jitter from a jump.
 constexpr std::int64_t kDriftPartsPerMillion = 100;
-
-std::int64_t nanoseconds_to_ticks(std::int64_t ns) noexcept { return ns / 1000 * 27 + ns % 1000 * 27 / 1000; }
 
 // The value congruent to `value` modulo the PCR's wrap that lies nearest `reference`.
 std::int64_t nearest_congruent(std::int64_t value, std::int64_t reference) noexcept {
@@ -33,13 +33,12 @@ Timeline::Step Timeline::on_pcr(Pcr27MHz pcr, bool signalled, std::int64_t arriv
   static_cast<void>(signalled);
   const auto stream = static_cast<std::int64_t>(pcr.ticks % kPcrModulus);
   if (!state_.valid) {
-    const std::int64_t now = nearest_congruent(stream, nanoseconds_to_ticks(arrival_unix_ns));
+    const std::int64_t now = nearest_congruent(stream, ns_to_ticks(arrival_unix_ns));
     state_ = {now, 0, pcr.ticks, arrival_unix_ns, true};
     return {{now}, false};
   }
   // A clock that was set back must not take the timeline back with it.
-  const std::int64_t elapsed =
-      std::max<std::int64_t>(0, nanoseconds_to_ticks(arrival_unix_ns - state_.arrival_ns));
+  const std::int64_t elapsed = std::max<std::int64_t>(0, ns_to_ticks(arrival_unix_ns - state_.arrival_ns));
   const std::int64_t predicted = state_.timeline + elapsed;
   const std::int64_t candidate = nearest_congruent(stream + state_.offset, predicted);
   const std::int64_t tolerance = kTicksPerSecond + elapsed / 1'000'000 * kDriftPartsPerMillion;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "mpegts/clock/clock_map.h"
+#include "mpegts/packet/clock_fields.h"
 #include "mpegts/packet/ts_packet.h"
 
 namespace headgate::mpegts {
@@ -54,15 +55,7 @@ std::int64_t nearest(std::int64_t difference) noexcept {
 }
 
 void write_pcr(std::uint8_t* packet, std::int64_t ticks) noexcept {
-  const auto pcr = static_cast<std::uint64_t>(modulo(ticks));
-  const std::uint64_t base = pcr / 300;
-  const std::uint64_t extension = pcr % 300;
-  packet[6] = static_cast<std::uint8_t>(base >> 25);
-  packet[7] = static_cast<std::uint8_t>(base >> 17);
-  packet[8] = static_cast<std::uint8_t>(base >> 9);
-  packet[9] = static_cast<std::uint8_t>(base >> 1);
-  packet[10] = static_cast<std::uint8_t>((base & 1) << 7 | 0x7E | extension >> 8);
-  packet[11] = static_cast<std::uint8_t>(extension);
+  put_pcr(std::span<std::uint8_t, 6>(packet + 6, 6), static_cast<std::uint64_t>(modulo(ticks)));
 }
 
 // A packet that carries a PCR and nothing else; PID, counter and value are filled in.

@@ -8,14 +8,15 @@
 
 #include "mpegts/mux/mux_lane.h"
 #include "mpegts/mux/mux_tables.h"
+#include "mpegts/packet/clock_fields.h"
 #include "mpegts/psi/section.h"
 
 namespace headgate::mpegts {
 namespace {
 
 constexpr std::int64_t kMs = kTicksPerSecond / 1000;
-// A PCR at the first packet of its PID after kPcrSoon, alone after kPcrLate: DVB asks for 40 ms (TR 101 154
-// 4.1.4.1), this product for 35.
+// A PCR at the first packet of its PID after kPcrSoon, alone after kPcrLate: DVB asks for 40 ms (TS 101 154),
+// this product for 35.
 constexpr std::int64_t kPcrSoon = 20 * kMs;
 constexpr std::int64_t kPcrLate = 28 * kMs;
 constexpr std::int64_t kTables = 90 * kMs;      // TR 101 211 4.4: PAT and PMT every 100 ms
@@ -28,7 +29,7 @@ constexpr std::int64_t kStep = 300;               // a tick of 90 kHz
 constexpr std::size_t kPesHeader = 9, kStamp = 5;
 constexpr std::size_t kMaxPesLength = 0xFFFF;
 
-// Pictures: the decoder's buffer holds what comes in kVideoLead, which is far less than the 1 s of ISO/IEC
+// Pictures: the decoder's buffer holds what comes in their lead, which is far less than the 1 s of ISO/IEC
 // 13818-1 2.14.3.1. Sound: buffers of 2.4.2.7 (BSn of stereo) and of TS 101 154 6.1 (AC-3).
 constexpr MuxLane::Shape kVideoShape{360 * kMs, 280 * kMs, 0};
 constexpr MuxLane::Shape kSoundShape{150 * kMs, 20 * kMs, 3584};
@@ -46,12 +47,10 @@ std::uint64_t stamp_of(std::int64_t ticks) {
   return static_cast<std::uint64_t>(wrapped) / kStep % kPtsModulus;
 }
 
-void append_stamp(std::vector<std::uint8_t>& out, unsigned prefix, std::uint64_t t) {
-  out.push_back(static_cast<std::uint8_t>(prefix << 4 | (t >> 29 & 0x0E) | 1));
-  out.push_back(static_cast<std::uint8_t>(t >> 22));
-  out.push_back(static_cast<std::uint8_t>((t >> 14 & 0xFE) | 1));
-  out.push_back(static_cast<std::uint8_t>(t >> 7));
-  out.push_back(static_cast<std::uint8_t>((t << 1 & 0xFE) | 1));
+void append_stamp(std::vector<std::uint8_t>& out, unsigned prefix, std::uint64_t ticks) {
+  std::array<std::uint8_t, kStamp> stamp{static_cast<std::uint8_t>(prefix << 4)};
+  put_stamp(stamp, {ticks});
+  out.insert(out.end(), stamp.begin(), stamp.end());
 }
 
 // PES packet of one unit (2.4.3.6). Empty: only video may leave its length open.
@@ -171,13 +170,7 @@ void ProgramMuxer::Impl::put_services() {
 void ProgramMuxer::Impl::write_pcr(std::uint8_t* to) {
   constexpr auto kModulus = static_cast<std::int64_t>(kPcrModulus);
   const auto ticks = static_cast<std::uint64_t>((clock % kModulus + kModulus) % kModulus);
-  const std::uint64_t base = ticks / 300, extension = ticks % 300;
-  to[0] = static_cast<std::uint8_t>(base >> 25);
-  to[1] = static_cast<std::uint8_t>(base >> 17);
-  to[2] = static_cast<std::uint8_t>(base >> 9);
-  to[3] = static_cast<std::uint8_t>(base >> 1);
-  to[4] = static_cast<std::uint8_t>((base & 1) << 7 | 0x7E | extension >> 8);
-  to[5] = static_cast<std::uint8_t>(extension);
+  put_pcr(std::span<std::uint8_t, 6>(to, 6), ticks);
   last_pcr = clock;
 }
 

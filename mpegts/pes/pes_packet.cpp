@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "mpegts/packet/clock_fields.h"
+#include "mpegts/pes/stream_id.h"
+
 namespace headgate::mpegts {
 namespace {
 
@@ -9,28 +12,10 @@ constexpr std::size_t kFixedHeader = 6;     // start code, stream_id, PES_packet
 constexpr std::size_t kOptionalHeader = 9;  // and the flags and PES_header_data_length
 constexpr std::size_t kTimestampSize = 5;
 
-// Those of 2.4.3.6 whose packets have no flags: payload follows PES_packet_length.
-bool is_bare(std::uint8_t stream_id) noexcept {
-  switch (stream_id) {
-    case 0xBC:  // program_stream_map
-    case 0xBE:  // padding_stream
-    case 0xBF:  // private_stream_2
-    case 0xF0:  // ECM_stream
-    case 0xF1:  // EMM_stream
-    case 0xF2:  // DSMCC_stream
-    case 0xF8:  // ITU-T H.222.1 type E
-    case 0xFF:  // program_stream_directory
-      return true;
-    default:
-      return false;
-  }
-}
-
 // Nothing where a marker_bit is 0: such a value is damaged.
-std::optional<Pts90kHz> read_timestamp(std::span<const std::uint8_t> b) noexcept {
+std::optional<Pts90kHz> read_timestamp(std::span<const std::uint8_t, kTimestampSize> b) noexcept {
   if ((b[0] & b[2] & b[4] & 1) == 0) return std::nullopt;
-  return Pts90kHz{std::uint64_t{b[0] & 0x0EU} << 29 | std::uint64_t{b[1]} << 22 |
-                  std::uint64_t{b[2] & 0xFEU} << 14 | std::uint64_t{b[3]} << 7 | std::uint64_t{b[4]} >> 1};
+  return stamp_at(b);
 }
 
 }  // namespace
@@ -42,7 +27,7 @@ std::optional<PesHeader> PesHeader::parse(std::span<const std::uint8_t> bytes) n
   header.packet_length = static_cast<std::size_t>(bytes[4]) << 8 | bytes[5];
   header.payload_offset = kFixedHeader;
   if (header.stream_id < 0xBC) return std::nullopt;  // a video start code or a system header, no PES
-  if (is_bare(header.stream_id)) return header;
+  if (!has_optional_header(header.stream_id)) return header;
   if (bytes.size() < kOptionalHeader || (bytes[6] & 0xC0) != 0x80) return std::nullopt;
   header.scrambled = (bytes[6] & 0x30) != 0;
   header.data_alignment = (bytes[6] & 0x04) != 0;
@@ -51,12 +36,12 @@ std::optional<PesHeader> PesHeader::parse(std::span<const std::uint8_t> bytes) n
   const unsigned flags = bytes[7] >> 6;
   if ((flags & 2) == 0 || data_length < kTimestampSize) return header;
   if (bytes.size() < kOptionalHeader + kTimestampSize) return std::nullopt;
-  header.pts = read_timestamp(bytes.subspan(kOptionalHeader, kTimestampSize));
+  header.pts = read_timestamp(bytes.subspan(kOptionalHeader).first<kTimestampSize>());
   header.dts = header.pts;
   if (flags != 3 || data_length < 2 * kTimestampSize) return header;
   if (bytes.size() < kOptionalHeader + 2 * kTimestampSize) return std::nullopt;
   if (header.pts)
-    header.dts = read_timestamp(bytes.subspan(kOptionalHeader + kTimestampSize, kTimestampSize));
+    header.dts = read_timestamp(bytes.subspan(kOptionalHeader + kTimestampSize).first<kTimestampSize>());
   return header;
 }
 

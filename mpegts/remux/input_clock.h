@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "mpegts/clock/clock_map.h"
 #include "mpegts/packet/types.h"
 #include "mpegts/remux/packet_edit.h"
 
@@ -65,8 +66,7 @@ class InputClock {
   static constexpr std::int64_t kModulus = static_cast<std::int64_t>(kPcrModulus);
 
   static std::uint64_t ticks(std::int64_t now_ns) noexcept {
-    const std::int64_t t = now_ns / 1000 * 27 + now_ns % 1000 * 27 / 1000;
-    return static_cast<std::uint64_t>((t % kModulus + kModulus) % kModulus);
+    return static_cast<std::uint64_t>((ns_to_ticks(now_ns) % kModulus + kModulus) % kModulus);
   }
   void begin(std::uint64_t difference, std::int64_t now_ns) noexcept {
     valid_ = true;

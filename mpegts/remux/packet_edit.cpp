@@ -5,6 +5,7 @@
 #include <cstring>
 #include <iterator>
 
+#include "mpegts/packet/clock_fields.h"
 #include "mpegts/pes/pes_packet.h"
 
 namespace headgate::mpegts::remux {
@@ -30,13 +31,7 @@ void set_counter(PacketBytes packet, std::uint8_t continuity_counter) noexcept {
 
 void write_pcr(PacketBytes packet, std::uint64_t ticks) noexcept {
   if (!view(packet).has_pcr()) return;
-  const std::uint64_t base = ticks / 300, extension = ticks % 300;
-  packet[6] = static_cast<std::uint8_t>(base >> 25);
-  packet[7] = static_cast<std::uint8_t>(base >> 17);
-  packet[8] = static_cast<std::uint8_t>(base >> 9);
-  packet[9] = static_cast<std::uint8_t>(base >> 1);
-  packet[10] = static_cast<std::uint8_t>((base & 1) << 7 | (packet[10] & 0x7E) | extension >> 8);
-  packet[11] = static_cast<std::uint8_t>(extension);
+  put_pcr(packet.subspan<kPcrAt, kPcrSize>(), ticks);
 }
 
 void mark_discontinuity(PacketBytes packet) noexcept {
@@ -89,12 +84,7 @@ std::optional<PesTimes> pes_times(const TsPacket& packet) noexcept {
 
 void write_time(PacketBytes packet, std::size_t at, Pts90kHz time) noexcept {
   if (at == 0 || at + kTimeSize > kPacketSize) return;
-  const std::uint64_t t = time.ticks % kPtsModulus;
-  packet[at] = static_cast<std::uint8_t>((packet[at] & 0xF0) | (t >> 29 & 0x0E) | 1);
-  packet[at + 1] = static_cast<std::uint8_t>(t >> 22);
-  packet[at + 2] = static_cast<std::uint8_t>(t >> 14 | 1);
-  packet[at + 3] = static_cast<std::uint8_t>(t >> 7);
-  packet[at + 4] = static_cast<std::uint8_t>(t << 1 | 1);
+  put_stamp(packet.subspan(at).first<kTimeSize>(), time);
 }
 
 }  // namespace headgate::mpegts::remux

@@ -7,9 +7,10 @@
 namespace headgate::mpegts::remux {
 namespace {
 
-constexpr std::int64_t kFar = 10 * 90'000;    // farther apart, time stamps tell nothing of one another
-constexpr std::int64_t kTolerance = 900;      // 10 ms, less than any frame of sound
-constexpr std::int64_t kLateStep = 90;        // 1 ms
+constexpr std::int64_t kFar = 10 * 90'000;  // farther apart, time stamps tell nothing of one another
+constexpr std::int64_t kLongestPause = 10 * kTicksPerSecond;  // that a source makes and then goes on
+constexpr std::int64_t kTolerance = 900;                      // 10 ms, less than any frame of sound
+constexpr std::int64_t kLateStep = 90;                        // 1 ms
 constexpr std::int64_t kLateShare = 64;       // pictures that come too late follow so much faster
 constexpr std::int64_t kMaxSpacing = 90'000;  // of PES packets of one track
 constexpr std::uint8_t kSpliceInfo = 0xFC;    // ANSI/SCTE 35 9.6
@@ -30,20 +31,27 @@ struct ProgramWriter::Times {
   std::uint64_t dts = 0;
 };
 
-void ProgramWriter::observe(const TsPacket& packet) noexcept {
-  if (!ready_) return;
+bool ProgramWriter::observe(const TsPacket& packet, std::int64_t now_ns) noexcept {
+  if (!ready_) return true;
   const Pid pid = packet.pid();
+  bool as_it_is = true;
   if (pid == source_.pcr_pid && packet.has_pcr()) {
-    pcr_known_ = true;
-    pcr_ = clock_ = packet.pcr()->ticks;
+    const std::uint64_t pcr = packet.pcr()->ticks;
+    as_it_is = !filled_ || packet.discontinuity() || !steps_back(pcr);
+    if (as_it_is) {
+      pcr_known_ = true;
+      pcr_ = clock_ = pcr;
+      pcr_ns_ = now_ns;
+      filled_ = false;
+    }
   }
   const std::uint8_t route = source_.route[pid.value];
-  if (route >= slots_.size() || !packet.has_payload()) return;
+  if (route >= slots_.size() || !packet.has_payload()) return as_it_is;
   Slot& slot = slots_[route];
   const auto times = pes_times(packet);
   account(slot, packet, times ? times->packet_length : 0);
-  if (!times || !times->pts || !times->dts) return;
-  note_times(slot, times->pts->ticks, times->dts->ticks);
+  if (times && times->pts && times->dts) note_times(slot, times->pts->ticks, times->dts->ticks);
+  return as_it_is;
 }
 
 void ProgramWriter::note_times(Slot& slot, std::uint64_t pts, std::uint64_t dts) noexcept {
@@ -77,12 +85,16 @@ Pid ProgramWriter::destination(std::uint8_t route, Pid from) const noexcept {
   return key != source_.keys.end() ? key->to : kNullPid;
 }
 
+// Little enough to come of a pause or of jitter. A clock that can't be shifted jumps as it is.
+bool ProgramWriter::steps_back(std::uint64_t ticks) const noexcept {
+  if (!pcr_known_) return false;
+  const std::int64_t step = wrap_distance(ticks, pcr_, kPcrModulus);
+  return step <= 0 && step > (source_.shiftable ? -kLongestPause : -kTicksPerSecond);
+}
+
 // A PCR that would step back is left out: one that was held back, or came later than that before it.
 std::optional<std::uint64_t> ProgramWriter::next_pcr(std::uint64_t ticks) noexcept {
-  if (pcr_known_) {
-    const std::int64_t step = wrap_distance(ticks, pcr_, kPcrModulus);
-    if (step <= 0 && step > -kTicksPerSecond) return std::nullopt;
-  }
+  if (steps_back(ticks)) return std::nullopt;
   pcr_known_ = true;
   pcr_ = clock_ = ticks;
   return ticks;
@@ -204,7 +216,10 @@ void ProgramWriter::send(const TsPacket& packet, std::int64_t now_ns) noexcept {
       slot->cues->on_packet(packet, *this);
     }
   }
-  if (pcr) pcr_ns_ = now_ns;
+  if (pcr) {
+    pcr_ns_ = now_ns;
+    filled_ = false;
+  }
   const bool carries = keep && to == pmt_sent_.pcr_pid;
   if (pcr && !carries && pmt_sent_.pcr_pid != kNullPid) {
     out_.add_pcr(pmt_sent_.pcr_pid, *pcr, mark_);

@@ -9,7 +9,9 @@ namespace {
 constexpr std::int64_t kMillisecond = 1'000'000;
 constexpr std::int64_t kTablesEvery = 100 * kMillisecond;  // TR 101 290 5.2.1 allows 500 ms
 constexpr std::int64_t kSdtEvery = 1000 * kMillisecond;    // TR 101 211 4.4: 2 s
-constexpr std::int64_t kPcrEvery = 18 * kMillisecond;      // asked every 20 ms; 2.7.2 allows 100 ms
+// Of a pause. Asked every 10 to 20 ms; 2.7.2 allows 100 ms, which the source itself may nearly take.
+constexpr std::int64_t kPcrFirst = 75 * kMillisecond;
+constexpr std::int64_t kPcrEvery = 18 * kMillisecond;
 constexpr std::int64_t kEndWithin = 500 * kMillisecond;
 constexpr std::int64_t kGroupWithin = 1000 * kMillisecond;
 constexpr std::int64_t kBeforeWithin = 3000 * kMillisecond;
@@ -24,7 +26,7 @@ void ProgramWriter::forget() noexcept {
   former_ = Source{};
   source_.route.fill(kDrop);
   former_.route.fill(kDrop);
-  pcr_known_ = false;
+  pcr_known_ = filled_ = false;
 }
 
 // Slots of PIDs that stay keep their state.
@@ -168,11 +170,11 @@ void ProgramWriter::tables_if_due(std::int64_t now_ns) noexcept {
 }
 
 void ProgramWriter::fill(std::optional<std::uint64_t> pcr, std::int64_t now_ns) noexcept {
-  tables_if_due(now_ns);
-  if (!pcr || pmt_sent_.pcr_pid == kNullPid || now_ns - pcr_ns_ < kPcrEvery) return;
+  if (!pcr || pmt_sent_.pcr_pid == kNullPid || now_ns - pcr_ns_ < (filled_ ? kPcrEvery : kPcrFirst)) return;
   if (const auto next = next_pcr(*pcr)) {
     out_.add_pcr(pmt_sent_.pcr_pid, *next, false);
     pcr_ns_ = now_ns;
+    filled_ = true;
   }
 }
 

@@ -27,8 +27,9 @@ class ProgramWriter final : private SectionSink {
   void forget() noexcept;
   // Takes its PIDs from these tables, whose stream is on air as it is.
   void follow(const InputTables& tables);
-  // A packet of that stream which left by itself.
-  void observe(const TsPacket& packet) noexcept;
+  // A packet of that stream which leaves by itself. False: but without its PCR, which would step back behind
+  // those that filled a pause.
+  bool observe(const TsPacket& packet, std::int64_t now_ns) noexcept;
   // From here on the writer writes what is on air, PAT and PMT with it.
   void begin_writing() noexcept;
 
@@ -54,7 +55,7 @@ class ProgramWriter final : private SectionSink {
   // A packet of the former input: what it had begun ends.
   void send_ending(const TsPacket& packet, std::int64_t now_ns) noexcept;
   void tables_if_due(std::int64_t now_ns) noexcept;
-  // Nothing is on air: tables, and the PCR as it would be.
+  // Nothing is on air: the PCR as it would be, where one is due.
   void fill(std::optional<std::uint64_t> pcr, std::int64_t now_ns) noexcept;
 
   // An access unit of the key track has begun and did not end.
@@ -115,6 +116,7 @@ class ProgramWriter final : private SectionSink {
   void send_tables(std::int64_t now_ns) noexcept;
   Pid destination(std::uint8_t route, Pid from) const noexcept;
   std::optional<std::uint64_t> next_pcr(std::uint64_t ticks) noexcept;
+  bool steps_back(std::uint64_t ticks) const noexcept;
   bool admit(Slot& slot, const TsPacket& packet, const Times& times, std::int64_t now_ns) noexcept;
   bool wanted(Slot& slot, const Times& times, std::int64_t now_ns) noexcept;
   void write_times(Slot& slot, PacketBytes packet, const Times& times, bool shiftable) noexcept;
@@ -143,6 +145,7 @@ class ProgramWriter final : private SectionSink {
   bool pcr_known_ = false;
   std::uint64_t pcr_ = 0;  // the last that left
   std::int64_t pcr_ns_ = 0;
+  bool filled_ = false;      // it was none of the source's
   std::uint64_t clock_ = 0;  // what it shows about now
   bool mark_ = false;
   std::int64_t tables_ns_ = 0;

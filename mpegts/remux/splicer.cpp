@@ -20,6 +20,10 @@ using namespace remux;
 constexpr std::int64_t kMillisecond = 1'000'000;
 constexpr std::int64_t kSilent = 100 * kMillisecond;   // an input without packets for so long
 constexpr std::int64_t kStopped = 500 * kMillisecond;  // and one that begins anew after it
+// A pause on air of so long is filled: with PCRs, and later with tables, which end bit-exactness. TR 101 290
+// 5.2.1 allows 500 ms between two PATs, of which an interval of the source's own may have passed before.
+constexpr std::int64_t kPause = 40 * kMillisecond;
+constexpr std::int64_t kLongPause = 300 * kMillisecond;
 constexpr std::int64_t kUnitEnd = 200 * kMillisecond;  // so long the old input may end its access unit
 // What waits at a switch, a PCR packet for each of it at worst, tables and cues.
 constexpr std::size_t kOutPackets = 2 * NextInput::kHold + 128;
@@ -62,6 +66,7 @@ struct Splicer::Impl {
   void switch_if_ready(std::int64_t now_ns) noexcept;
   void switch_now(std::int64_t now_ns) noexcept;
   void switch_whole() noexcept;
+  bool change_comes(std::int64_t now_ns) noexcept;
   void begin_writing() noexcept;
   std::uint64_t air_clock(std::int64_t now_ns) noexcept {
     return (air().clock.at(now_ns) + writer.offset()) % kPcrModulus;
@@ -77,6 +82,7 @@ struct Splicer::Impl {
   std::size_t first = 0;              // the input whose PIDs the output has
   std::optional<std::size_t> former;  // what it had begun may end
   bool plan_due = false;
+  bool change_expected = false;
   std::bitset<kPidCount> marked;  // whole: PCR PIDs whose discontinuity is marked
   bool splice = false;
   Counters counters;
@@ -146,12 +152,13 @@ std::span<const std::uint8_t> Splicer::Impl::from_air(const TsPacket& packet, bo
     return out.bytes();
   }
   if (mode == Mode::exact) {
-    writer.observe(packet);
+    const bool as_it_is = writer.observe(packet, now_ns);
     out.note(packet);
-    if (!pending.ready()) return packet.bytes();
-    out.add(packet);
+    if (as_it_is && !pending.ready()) return packet.bytes();
+    const auto copy = out.add(packet);
+    if (copy && !as_it_is) strip_pcr(*copy);
   } else if (mode == Mode::whole) {
-    writer.observe(packet);
+    writer.observe(packet, now_ns);
     send_whole(packet);
   } else {
     writer.send(packet, now_ns);
@@ -260,18 +267,26 @@ void Splicer::Impl::begin_writing() noexcept {
   mode = Mode::written;
 }
 
+// Whether what the input on air leaves out is worth filling: the next one is on its way.
+bool Splicer::Impl::change_comes(std::int64_t now_ns) noexcept {
+  if (wanted == *on_air) return change_expected && mode != Mode::whole;
+  return now_ns - std::max(next().last_ns, pending.since_ns()) < kPatience;
+}
+
 std::span<const std::uint8_t> Splicer::Impl::on_time(std::int64_t now_ns) noexcept {
   out.clear();
-  if (!on_air || wanted == *on_air) return {};
+  if (!on_air) return {};
   if (pending.ready()) {
     switch_if_ready(now_ns);
     if (!pending.active()) return out.bytes();
   }
-  const std::int64_t last_sign = std::max(next().last_ns, pending.since_ns());
-  if (!air().silent(now_ns) || !writer.ready() || now_ns - last_sign >= kPatience) return {};
-  begin_writing();
+  const std::int64_t pause = now_ns - air().last_ns;
+  if (pause < kPause || !writer.ready() || !change_comes(now_ns)) return {};
+  if (pause >= (mode == Mode::whole ? kSilent : kLongPause)) begin_writing();
+  if (mode == Mode::whole) return {};
   std::optional<std::uint64_t> pcr;
   if (air().clock.valid()) pcr = air_clock(now_ns);
+  if (mode == Mode::written) writer.tables_if_due(now_ns);
   writer.fill(pcr, now_ns);
   counters.filler_packets += out.packets();
   return out.bytes();
@@ -282,7 +297,9 @@ Splicer::Splicer(std::size_t inputs)
 Splicer::~Splicer() = default;
 
 void Splicer::want(std::size_t input, std::int64_t now_ns) noexcept { impl_->want(input, now_ns); }
+void Splicer::expect_change(bool expected) noexcept { impl_->change_expected = expected; }
 std::size_t Splicer::wanted() const noexcept { return impl_->wanted; }
+bool Splicer::exact() const noexcept { return impl_->mode == Impl::Mode::exact; }
 std::optional<std::size_t> Splicer::on_air() const noexcept { return impl_->on_air; }
 
 std::span<const std::uint8_t> Splicer::on_packet(std::size_t input, const TsPacket& packet,

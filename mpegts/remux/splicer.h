@@ -2,11 +2,11 @@
 // point of the next one and leaves a valid stream behind: the outgoing side ends at an access unit's end;
 // PIDs, program_number and PMT stay those of the first input on air, the others' tracks are mapped by role
 // (video; sound by language, then order); continuity counters, PCR, PTS and DTS go on. Tracks that are not
-// alike raise the PMT's version. Between two inputs, PAT, PMT and PCR go on. A multi-program input without a
-// cut is switched at once and whole, with discontinuity_indicator on each PCR PID. References: ISO/IEC
-// 13818-1:2022 2.4.3.3 (continuity_counter), 2.4.3.5 (PCR, discontinuity_indicator), 2.4.4 (PAT, PMT),
-// 2.4.3.7 (PTS, DTS). Threading: owned by one thread; on_packet() and on_time() don't allocate except when a
-// table changed.
+// alike raise the PMT's version. From when the input on air falls silent until another takes over, PCR, PAT
+// and PMT go on. A multi-program input without a cut is switched at once and whole, with
+// discontinuity_indicator on each PCR PID. References: ISO/IEC 13818-1:2022 2.4.3.3
+// (continuity_counter), 2.4.3.5 (PCR, discontinuity_indicator), 2.4.4 (PAT, PMT), 2.4.3.7 (PTS, DTS).
+// Threading: owned by one thread; on_packet() and on_time() don't allocate except when a table changed.
 #pragma once
 
 #include <cstddef>
@@ -32,6 +32,10 @@ class Splicer {
   // The input that is wanted on air. The first one wanted goes on air with its first packet, whatever it is.
   void want(std::size_t input, std::int64_t now_ns) noexcept;
   std::size_t wanted() const noexcept;
+  // Another input will be wanted soon if the one on air stays as it is: a silence of its is filled already.
+  void expect_change(bool expected) noexcept;
+  // All that left so far left as it came in.
+  bool exact() const noexcept;
   // On air now; nothing before the first packet.
   std::optional<std::size_t> on_air() const noexcept;
 
@@ -39,8 +43,9 @@ class Splicer {
   // valid until the next call. Packets of the first input on air leave as they are.
   std::span<const std::uint8_t> on_packet(std::size_t input, const TsPacket& packet,
                                           std::int64_t now_ns) noexcept;
-  // The input on air is silent and another is waited for: PAT, PMT and PCR when they are due. Call at least
-  // every 20 ms.
+  // The input on air is silent and another is waited for or expected: PCR, PAT and PMT when they are due. As
+  // long as only PCRs were sent the first input goes on bit-exact when it comes back. Call at least every
+  // 20 ms.
   std::span<const std::uint8_t> on_time(std::int64_t now_ns) noexcept;
   // The packets that the last call gave begin another input: what decodes them must start anew.
   bool take_splice() noexcept;

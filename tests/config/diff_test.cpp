@@ -316,6 +316,63 @@ TEST(Diff, AnotherBackupBehindTheOthersInterruptsNobody) {
   EXPECT_THAT(made.values, ElementsAre(ValueChange{"inputs.3", "", "srt://far:9001"}));
 }
 
+TEST(Diff, TheFirstBackupInterruptsNobody) {
+  Model running = with_backup();
+  running.channels[0].inputs.pop_back();
+  const ChannelChange made = diff(running, with_backup()).changed.at(0);
+  EXPECT_THAT(made.keys, ElementsAre("inputs"));
+  EXPECT_FALSE(made.interrupts_media || made.interrupts_hls);
+  EXPECT_THAT(made.interrupts_pushes, IsEmpty());
+}
+
+TEST(Diff, WhatIsOnAirGoesOnWhateverBecomesOfTheOtherInputs) {
+  const auto interrupts = [](void (*edit)(std::vector<Input>&), const OnAir& on_air) {
+    Model wanted = with_backup();
+    edit(wanted.channels[0].inputs);
+    const ChannelChange made = diff(with_backup(), wanted, on_air).changed.at(0);
+    EXPECT_EQ(made.interrupts_media, made.interrupts_hls);
+    EXPECT_EQ(made.interrupts_media, !made.interrupts_pushes.empty());
+    return made.interrupts_media;
+  };
+  const auto last_goes = [](std::vector<Input>& inputs) { inputs.pop_back(); };
+  EXPECT_FALSE(interrupts(last_goes, {{"news", 1}}));
+  EXPECT_TRUE(interrupts(last_goes, {{"news", 2}}));
+  EXPECT_TRUE(interrupts(last_goes, {{"sport", 1}})) << "nobody knows";
+  const auto other_secret = [](std::vector<Input>& inputs) { inputs[1].passphrase = "hush another hush"; };
+  EXPECT_FALSE(interrupts(other_secret, {{"news", 1}}));
+  EXPECT_TRUE(interrupts(other_secret, {{"news", 2}}));
+  const auto first_goes = [](std::vector<Input>& inputs) {
+    inputs.erase(inputs.begin());
+    inputs[0].number = 1;
+  };
+  EXPECT_TRUE(interrupts(first_goes, {{"news", 1}}));
+  EXPECT_TRUE(interrupts(first_goes, {{"news", 2}})) << "it begins anew under its new number";
+}
+
+TEST(Diff, RemuxInterruptsWhoeverGetsAnotherBufferOrService) {
+  using std::chrono::milliseconds;
+  Model running = with_backup();
+  running.channels[0].inputs.pop_back();
+  running.channels[0].remux.buffer = milliseconds(0);
+  const auto made = [&](void (*edit)(Remux&)) {
+    Model wanted = running;
+    edit(wanted.channels[0].remux);
+    return diff(running, wanted).changed.at(0);
+  };
+  const auto named = made([](Remux& remux) { remux.provider = "Example"; });
+  EXPECT_FALSE(named.interrupts_media || named.interrupts_hls);
+  const auto same = made([](Remux& remux) { remux.buffer.reset(); });
+  EXPECT_FALSE(same.interrupts_media || same.interrupts_hls) << "0 is what udp has without a word";
+  const auto rate = made([](Remux& remux) { remux.bitrate = 6'000'000; });
+  EXPECT_TRUE(rate.interrupts_media) << "null packets on another grid";
+  EXPECT_FALSE(rate.interrupts_hls) << "which players never see";
+  const auto later = made([](Remux& remux) { remux.buffer = milliseconds(500); });
+  EXPECT_TRUE(later.interrupts_media && later.interrupts_hls);
+  running.channels[0].inputs[0].kind = InputKind::publish;
+  const auto service = made([](Remux& remux) { remux.service_id = 7; });
+  EXPECT_TRUE(service.interrupts_media && service.interrupts_hls);
+}
+
 TEST(Diff, FailoverInterruptsNobodyAndRemuxTheChannel) {
   Model wanted = with_backup();
   wanted.channels[0].failover.after = std::chrono::milliseconds(500);

@@ -421,6 +421,19 @@ TEST_F(PassphraseFile, IsReadRelativeToTheFileThatNamesIt) {
   EXPECT_EQ(result.sources.size(), 2U) << "secrets are not among the sources";
 }
 
+TEST_F(PassphraseFile, MayHaveALongPath) {
+  const std::string deep(140, 'd');
+  std::filesystem::create_directories(folder_ / "maps" / deep);
+  write("maps/" + deep + "/own", "deep down in here");
+  mode(("maps/" + deep + "/own").c_str(), 0640);
+  write("maps/c.yaml",
+        "channels: { a: { inputs: [ 'udp://239.1.1.1:5000' ], serve: { srt: { passphrase_file: " + deep +
+            "/own } } } }\n");
+  const LoadResult result = loaded();
+  ASSERT_TRUE(result.ok()) << to_string(result.diagnostics.at(0));
+  EXPECT_EQ(result.model->channels.at(0).srt->passphrase, "deep down in here");
+}
+
 TEST_F(PassphraseFile, OfWiderPermissionsIsWarnedOfAndNeverShown) {
   for (const char* name : {"server", "maps/keys/own", "maps/keys/default"}) mode(name, 0644);
   const LoadResult result = loaded();

@@ -34,8 +34,9 @@ inline GatewayView sample_view() {
   output.url = "udp://239.20.1.1:5000";
   output.bytes = 999;
   view.snapshot.outputs = {output};
-  view.snapshot.networks = {{"cap0", 120, 3, 1'000'000'001'000'000'000, 4, 1'000'000'002'000'000'000, 5, 2}};
-  view.snapshot.workers = {{10, 100, 5000, 20000, 1, 0}};
+  view.snapshot.networks = {
+      {"cap0", 120, 3, 1'000'000'001'000'000'000, 4, 1'000'000'002'000'000'000, 5, 2, 6, 3}};
+  view.snapshot.workers = {{10, 100, 5000, 20000, 1, 8}};
   Snapshot first = view.snapshot;
   first.inputs[1].cc_errors = 0;
   view.monitor.update(*view.model, first, 999'999'999'500'000'000, {});

@@ -2,40 +2,17 @@
 import http.client
 import json
 import os
-import time
 
 import pytest
 
 from support import media
-from support.gateway import Gateway
+from support.gateway import Gateway, wait_for
 
 SECRETS = ("of-the-server-0", "of-one-channel-0")
 
 
 def channel(number, serve):
     return {"inputs": [f"udp://239.21.1.{number}:5000"], "serve": serve}
-
-
-def everything(gateway):
-    """Each file that the gateway wrote, by path, and what its commands print."""
-    found = {}
-    for folder in (gateway.run_dir, gateway.folder / "data"):
-        for path in folder.rglob("*"):
-            if path.is_file() and "ring" not in path.name:
-                found[str(path)] = path.read_bytes()
-    found["the log"] = gateway.log.read_bytes()
-    for command in (["status"], ["status", "a"], ["plan"], ["history"], ["events"]):
-        for extra in ([], ["--json"]):
-            found[" ".join(command + extra)] = gateway.cli(*command, *extra).stdout.encode()
-    return found
-
-
-def wait_for(condition, limit=10.0):
-    end = time.monotonic() + limit
-    while not (value := condition()):
-        assert time.monotonic() < end, "not in time"
-        time.sleep(0.1)
-    return value
 
 
 @pytest.fixture
@@ -60,7 +37,7 @@ def desired(gateway):
 def test_a_passphrase_stands_in_the_bridges_state_and_nowhere_else(gateway):
     state = gateway.run_dir / "state" / "bridge.json"
     for secret in SECRETS:
-        holders = [place for place, content in everything(gateway).items() if secret.encode() in content]
+        holders = [place for place, content in gateway.everything_told("a").items() if secret.encode() in content]
         assert holders == [str(state)], holders
     about = state.stat()
     assert about.st_mode & 0o777 == (0o600 if about.st_gid == os.getegid() else 0o640), oct(about.st_mode)

@@ -1,11 +1,10 @@
 """Inputs that the operator forces, over all that control goes through, and the secrets of inputs and pushes in the map."""
 import os
 import re
-import time
 
 import pytest
 
-from support.gateway import Gateway
+from support.gateway import Gateway, wait_for
 
 SECRETS = {"srt": "of-the-far-end-0", "encoder": "key-of-the-encoder", "far": "key-of-the-far-server"}
 IN_URL = "pass-in-the-url"
@@ -22,14 +21,6 @@ PRIMARY, BACKUP, LAST = "udp://239.22.1.1:5000", "udp://239.22.1.2:5000", "udp:/
 def gateway(rig):
     with Gateway(rig, news(PRIMARY, BACKUP)) as made:
         yield made
-
-
-def wait_for(condition, limit=10.0):
-    end = time.monotonic() + limit
-    while not (value := condition()):
-        assert time.monotonic() < end, "not in time"
-        time.sleep(0.1)
-    return value
 
 
 def forced(gateway):
@@ -88,20 +79,6 @@ def test_one_input_alone_and_a_disabled_channel_have_nothing_to_switch(gateway):
         assert refused.returncode == 1 and why in refused.stderr, refused.stderr
 
 
-def everything(gateway):
-    """Each file that the gateway wrote, by path, and what its commands print."""
-    found = {}
-    for folder in (gateway.run_dir, gateway.folder / "data"):
-        for path in folder.rglob("*"):
-            if path.is_file() and "ring" not in path.name:
-                found[str(path)] = path.read_bytes()
-    found["the log"] = gateway.log.read_bytes()
-    for command in (["status"], ["status", "a"], ["plan"], ["history"], ["events"]):
-        for extra in ([], ["--json"]):
-            found[" ".join(command + extra)] = gateway.cli(*command, *extra).stdout.encode()
-    return found
-
-
 @pytest.fixture
 def secretive(rig):
     made = Gateway(rig, {"a": {
@@ -122,7 +99,7 @@ def test_secrets_of_inputs_and_pushes_stand_in_the_bridges_state_and_nowhere_els
     gateway = secretive
     wait_for(lambda: gateway.json("status", "a")["state"] == "waiting")
     state = gateway.run_dir / "state" / "bridge.json"
-    places = everything(gateway)
+    places = gateway.everything_told("a")
     for secret in SECRETS.values():
         holders = [place for place, content in places.items() if secret.encode() in content]
         assert holders == [str(state)], holders

@@ -215,6 +215,28 @@ TEST(Failover, TakesTheMostPreferredOfSeveral) {
   expect(rig.changes, {{5500, 2}, {14000, 1}}, "four inputs");
 }
 
+TEST(Failover, TellsThatAChangeIsAhead) {
+  FailoverState p = policy(500, 2000);
+  const auto ahead = [&](std::vector<Rig::Fault> faults, std::int64_t at_ms,
+                         std::function<void(Rig&)> do_first = {}) {
+    Rig rig(p);
+    if (do_first) do_first(rig);
+    rig.faults = std::move(faults);
+    rig.run(at_ms);
+    return rig.failover.change_ahead();
+  };
+  const auto pid = [](InputView& v, std::int64_t) { v.pid_missing = true; };
+  EXPECT_FALSE(ahead({{0, 1000, 9000, pid}}, 1300)) << "not asked for";
+  EXPECT_TRUE(ahead({{0, 1000, 9000, no_data}}, 1300));
+  EXPECT_FALSE(ahead({{0, 1000, 9000, no_data}}, 1300, [](Rig& rig) { rig.failover.force(0); }));
+  EXPECT_TRUE(ahead({{0, 1000, 9000, no_data}, {1, 1000, 9000, no_data}}, 1300)) << "one may come back first";
+  EXPECT_FALSE(ahead({{0, 1000, 9000, no_data}, {1, 1000, 9000, no_data}}, 1800))
+      << "there is nothing to change to";
+  p.when = {Trouble::pid};
+  EXPECT_FALSE(ahead({}, 1300));
+  EXPECT_TRUE(ahead({{0, 1000, 9000, pid}}, 1300));
+}
+
 TEST(Failover, TellsTroublesThatLast) {
   Rig rig(policy(500, 2000));
   rig.faults = {{0, 1000, 9000, [](InputView& v, std::int64_t) { v.scrambled = true; }}};

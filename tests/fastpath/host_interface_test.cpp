@@ -85,6 +85,12 @@ TEST_F(InterfaceHostTest, EchoToOthersOrToGroupsIsNotAnswered) {
   EXPECT_EQ(host_.counters(0)->ignored, 3U);
 }
 
+TEST_F(InterfaceHostTest, FramesOfAVlanThatIsNotThereAreIgnoredAndCounted) {
+  host_.on_frame(now_, arp_request(kOwn, 22));
+  EXPECT_THAT(sink_.frames, IsEmpty());
+  EXPECT_EQ(host_.counters(0)->ignored, 1U);
+}
+
 TEST_F(InterfaceHostTest, AnnouncesEachAddressOnItsVlan) {
   host_.announce();
   ASSERT_THAT(sink_.frames, SizeIs(2));

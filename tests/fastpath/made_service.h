@@ -26,13 +26,14 @@ class MadeService {
     if (tables && picture_ % 2 == 0) packets.push_back(pat());
     if (tables && picture_ % 2 == 0) packets.push_back(pmt());
     packets.push_back(start(picture_ % 12 == 0));
-    while (packets.size() < kPackets) packets.push_back(ts_packet(video_, video_cc_++, fill_));
+    while (packets.size() < per_picture) packets.push_back(ts_packet(video_, video_cc_++, fill_));
     ++picture_;
     return packets;
   }
   // Its clock jumps.
   void jump(std::uint64_t ticks) { clock_ += ticks; }
   bool tables = true;
+  std::size_t per_picture = kPackets;
 
  private:
   FrameBytes pat() {
@@ -87,6 +88,9 @@ struct SeenStream {
   std::uint64_t packets = 0;
   std::uint64_t nulls = 0;
   int cc_errors = 0;
+  std::int64_t pcr_pause_ns = 0;  // the longest between two
+  std::int64_t pat_pause_ns = 0;
+  std::int64_t last_pat_ns = 0;
   int pcr_jumps = 0;  // PCRs farther than 50 ms from where the time since the one before puts them
   std::optional<std::uint64_t> last_pcr;
   std::int64_t last_pcr_ns = 0;
@@ -109,8 +113,13 @@ struct SeenStream {
     if (last != last_cc.end() && packet.continuity_counter() != ((last->second + step) & 15)) ++cc_errors;
     last_cc[pid] = packet.continuity_counter();
     ++filled[packet.bytes()[187]];
+    if (pid == 0) {
+      if (last_pat_ns != 0) pat_pause_ns = std::max(pat_pause_ns, now_ns - last_pat_ns);
+      last_pat_ns = now_ns;
+    }
     if (const auto pcr = packet.pcr()) {
       if (last_pcr) {
+        pcr_pause_ns = std::max(pcr_pause_ns, now_ns - last_pcr_ns);
         const std::uint64_t ticks = (pcr->ticks + mpegts::kPcrModulus - *last_pcr) % mpegts::kPcrModulus;
         const std::int64_t off = static_cast<std::int64_t>(ticks * 1000 / 27) - (now_ns - last_pcr_ns);
         if (off > 50'000'000 || off < -50'000'000) ++pcr_jumps;

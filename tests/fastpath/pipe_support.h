@@ -47,6 +47,18 @@ class PipeTest : public WorkerTest {
     input.way = protocol::InputWay::bridge;
     return input;
   }
+  // Channel "a" with one input, which comes through the ring.
+  protocol::FastpathState fed_by_bridge(std::uint32_t buffer_ms = 0, std::uint64_t bitrate_bps = 0,
+                                        bool to_bridge = false) {
+    if (to_fastpath == nullptr) open_ring();
+    auto wanted = state();
+    wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
+    wanted.channels[0].inputs = {bridge_input()};
+    wanted.channels[0].inputs[0].buffer_ms = buffer_ms;
+    wanted.channels[0].bitrate_bps = bitrate_bps;
+    wanted.channels[0].to_bridge = to_bridge;
+    return wanted;
+  }
   void push_slot(std::uint32_t handle, std::uint32_t number, const FrameBytes& packets) {
     ring::Slot slot{};
     slot.channel = handle;

@@ -80,6 +80,71 @@ TEST_F(SwitchTest, ADeadPrimaryAtTheStartIsNotWaitedForLong) {
   EXPECT_EQ(seen.cc_errors, 0);
 }
 
+TEST_F(SwitchTest, HalfOfTheUsualBitrateSwitchesWhereItIsNamed) {
+  auto made = two_inputs();
+  made.failover.when = {protocol::Trouble::bitrate};
+  start(made);
+  run(8000, {&first, &second});
+  first.service.per_picture = 4;
+  run(3000, {&first, &second});
+  EXPECT_EQ(pipe("a")->on_air.load(), 2U);
+  EXPECT_NE(input("a", 1)->troubles.load() >> static_cast<unsigned>(protocol::Trouble::bitrate) & 1, 0U);
+  EXPECT_EQ(seen.cc_errors, 0);
+}
+
+// What a segment brings at once is paced before its rate is looked at.
+TEST_F(SwitchTest, BurstsIntoABufferAreNoLossOfBitrate) {
+  open_ring();
+  auto made = two_inputs();
+  made.failover.when = {protocol::Trouble::bitrate};
+  made.inputs[0] = bridge_input(1);
+  made.inputs[0].buffer_ms = 3000;
+  start(made);
+  Sender bursts{MadeService(1, 5 * kTick), 0, 'a'};
+  for (int segment = 0; segment < 6; ++segment) {
+    for (int picture = 0; picture < 75; ++picture) {
+      for (const FrameBytes& packet : bursts.service.next()) push_slot('a', 1, packet);
+      wait(0);
+    }
+    run(3000, {&second});
+  }
+  EXPECT_EQ(pipe("a")->on_air.load(), 1U);
+  EXPECT_EQ(pipe("a")->switches.load(), 0U);
+  EXPECT_EQ(input("a", 1)->troubles.load(), 0U);
+}
+
+TEST_F(SwitchTest, PcrAndTablesGoOnFromTheLastPacketOfAnInputToTheFirstOfTheNext) {
+  for (const std::uint64_t bitrate : {0U, 1'000'000U}) {
+    auto made = two_inputs();
+    made.failover.after_ms = 1500;
+    made.bitrate_bps = bitrate;
+    if (bitrate != 0) {
+      for (auto& input : made.inputs) input.buffer_ms = 200;
+    }
+    start(made);
+    run(2000, {&first, &second});
+    first.on = false;
+    forget();
+    seen.pcr_pause_ns = 0;
+    run(3000, {&first, &second});
+    EXPECT_EQ(pipe("a")->on_air.load(), 2U);
+    EXPECT_LE(seen.pcr_pause_ns, 100 * kMs) << bitrate;
+    EXPECT_LE(seen.pat_pause_ns, 500 * kMs) << bitrate;
+    EXPECT_EQ(seen.cc_errors, 0) << bitrate;
+    EXPECT_EQ(seen.pcr_jumps, 0) << bitrate;
+    if (bitrate != 0) EXPECT_LE(largest_pause_ns, 15 * kMs);
+    // Nobody is good: silence, so that what follows can react.
+    second.on = false;
+    run(6000, {&first, &second});
+    EXPECT_GT(now_ns - last_ns, 2000 * kMs) << bitrate;
+    apply(state());
+    first = Sender{MadeService(1, 5 * kTick), kFirst};
+    second = Sender{MadeService(2, mpegts::kPcrModulus - 3 * kTick), kSecond};
+    seen = {};
+    last_ns = 0;
+  }
+}
+
 TEST_F(SwitchTest, TheOperatorsWordCountsAndDisturbsNothing) {
   start(two_inputs());
   run(500, {&first, &second});
@@ -224,6 +289,36 @@ TEST_F(SwitchTest, AChannelThatKeepsOneInputKeepsItsTimeline) {
   run(500, {&second});
   EXPECT_EQ(discontinuities(*bridged), 1U) << "another clock, and said so";
   EXPECT_NEAR(static_cast<double>(timeline - before) / kTick, 0.5, 0.1);
+}
+
+TEST_F(SwitchTest, TheLastBackupMayGoAfterASwitchToo) {
+  auto both = two_inputs();
+  both.to_bridge = true;
+  start(both);
+  auto bridged = *ring::Consumer::open(folder + "/ring");
+  run(500, {&first, &second});
+  for (const std::uint32_t forced : {2U, 1U}) {
+    wanted.channels[0].forced_input = forced;
+    apply(wanted);
+    run(1500, {&first, &second});
+    ASSERT_EQ(pipe("a")->on_air.load(), forced);
+  }
+  discontinuities(*bridged);
+  const std::uint64_t taken = taken_in("a", 1);
+  const std::uint64_t before = seen.packets;
+  wanted.channels[0].forced_input = 0;
+  wanted.channels[0].inputs.pop_back();
+  apply(wanted);
+  run(1000, {&first});
+  EXPECT_GE(seen.packets - before, taken_in("a", 1) - taken) << "not a packet lost";
+  EXPECT_EQ(seen.cc_errors, 0);
+  EXPECT_EQ(seen.pcr_jumps, 0);
+  EXPECT_EQ(discontinuities(*bridged), 0U);
+  EXPECT_NE(pipe("a"), nullptr) << "its counters and clock are no more those of the input";
+  // Another input altogether is another stream.
+  wanted.channels[0].inputs[0].group = "239.1.1.7";
+  apply(wanted);
+  EXPECT_EQ(pipe("a"), nullptr);
 }
 
 TEST_F(SwitchTest, WhatIsGatheredLeavesWithThePipe) {

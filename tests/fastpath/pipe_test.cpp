@@ -15,12 +15,7 @@ constexpr std::uint32_t kFirst = 0xEF010101;
 constexpr std::uint64_t kTick = 27'000'000;
 
 TEST_F(PipeTest, WhatTheBridgeSendsLeavesWholeAtOnce) {
-  open_ring();
-  auto wanted = state();
-  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
-  wanted.channels[0].inputs = {bridge_input()};
-  wanted.channels[0].to_bridge = true;
-  apply(wanted);
+  apply(fed_by_bridge(0, 0, true));
   auto bridged = *ring::Consumer::open(folder + "/ring");
   MadeService service(1, 5 * kTick);
   const auto picture = service.next();
@@ -66,10 +61,7 @@ TEST_F(PipeTest, SlotsOfNobodyAreCounted) {
 TEST_F(PipeTest, SlotsThatTheRingLostAreCountedAtTheirInput) {
   to_fastpath = *ring::Producer::open(folder + "/back", 64);
   from_bridge = *ring::Consumer::open(folder + "/back");
-  auto wanted = state();
-  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
-  wanted.channels[0].inputs = {bridge_input()};
-  apply(wanted);
+  apply(fed_by_bridge());
   push_slot('a', 1, ts_packet(0x100, 0, 1));
   wait(kMs);
   for (std::uint8_t i = 1; i < 70; ++i) push_slot('a', 1, ts_packet(0x100, i, 1));  // five more than fit
@@ -82,10 +74,7 @@ TEST_F(PipeTest, SlotsThatTheRingLostAreCountedAtTheirInput) {
 }
 
 TEST_F(PipeTest, ABridgeThatIsStartedAgainGoesOnInItsRing) {
-  open_ring();
-  auto wanted = state();
-  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
-  wanted.channels[0].inputs = {bridge_input()};
+  auto wanted = fed_by_bridge();
   apply(wanted);
   for (std::uint8_t i = 0; i < 10; ++i) push_slot('a', 1, ts_packet(0x100, i, 1));
   wait(kMs);
@@ -117,12 +106,7 @@ TEST_F(PipeTest, ABridgeThatIsStartedAgainGoesOnInItsRing) {
 }
 
 TEST_F(PipeTest, ABufferTakesBurstsAndLetsThemLeaveEvenly) {
-  open_ring();
-  auto wanted = state();
-  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
-  wanted.channels[0].inputs = {bridge_input()};
-  wanted.channels[0].inputs[0].buffer_ms = 1000;
-  apply(wanted);
+  apply(fed_by_bridge(1000));
   MadeService service(1, 5 * kTick);
   // Half a second at once, each half second.
   for (int burst = 0; burst < 12; ++burst) {
@@ -150,13 +134,7 @@ TEST_F(PipeTest, ABufferTakesBurstsAndLetsThemLeaveEvenly) {
 }
 
 TEST_F(PipeTest, WhatABufferHoldsAndWhatItCantIsShown) {
-  open_ring();
-  auto wanted = state();
-  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
-  wanted.channels[0].inputs = {bridge_input()};
-  wanted.channels[0].inputs[0].buffer_ms = 500;
-  wanted.channels[0].bitrate_bps = 400'000;
-  apply(wanted);
+  apply(fed_by_bridge(500, 400'000));
   Sender sender{MadeService(1, 5 * kTick), 0, 'a'};
   run(1000, {&sender});
   EXPECT_GT(input("a")->buffer_packets.load(), 80U);
@@ -173,14 +151,7 @@ TEST_F(PipeTest, WhatABufferHoldsAndWhatItCantIsShown) {
 }
 
 TEST_F(PipeTest, ConstantRateIsStuffedOnMulticastAndNotForTheBridge) {
-  open_ring();
-  auto wanted = state();
-  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
-  wanted.channels[0].inputs = {bridge_input()};
-  wanted.channels[0].inputs[0].buffer_ms = 200;
-  wanted.channels[0].bitrate_bps = 1'000'000;
-  wanted.channels[0].to_bridge = true;
-  apply(wanted);
+  apply(fed_by_bridge(200, 1'000'000, true));
   auto bridged = *ring::Consumer::open(folder + "/ring");
   Sender sender{MadeService(1, 5 * kTick), 0, 'a'};
   run(2000, {&sender});
@@ -217,12 +188,7 @@ TEST_F(PipeTest, WhatIsBeyondTheConstantRateIsCountedAtTheOutput) {
 }
 
 TEST_F(PipeTest, DeparturesThatComeLateAreShown) {
-  open_ring();
-  auto wanted = state();
-  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
-  wanted.channels[0].inputs = {bridge_input()};
-  wanted.channels[0].inputs[0].buffer_ms = 200;
-  apply(wanted);
+  apply(fed_by_bridge(200));
   Sender sender{MadeService(1, 5 * kTick), 0, 'a'};
   run(3000, {&sender});
   stats();
@@ -344,13 +310,7 @@ TEST_F(PipeTest, AServiceIsCutOutBeforeTheBufferAndTheSwitch) {
 }
 
 TEST_F(PipeTest, AStepOfTheClockStopsNothing) {
-  open_ring();
-  auto wanted = state();
-  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
-  wanted.channels[0].inputs = {bridge_input()};
-  wanted.channels[0].inputs[0].buffer_ms = 300;
-  wanted.channels[0].bitrate_bps = 600'000;
-  apply(wanted);
+  apply(fed_by_bridge(300, 600'000));
   Sender sender{MadeService(1, 5 * kTick), 0, 'a'};
   for (const std::int64_t step : {std::int64_t{0}, std::int64_t{3600}, std::int64_t{-7200}}) {
     now_ns += step * 1'000'000'000;
@@ -367,11 +327,7 @@ TEST_F(PipeTest, AStepOfTheClockStopsNothing) {
 }
 
 TEST_F(PipeTest, TheTimelineGoesOnAfterARestart) {
-  open_ring();
-  auto wanted = state();
-  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
-  wanted.channels[0].inputs = {bridge_input()};
-  wanted.channels[0].to_bridge = true;
+  auto wanted = fed_by_bridge(0, 0, true);
   apply(wanted);
   auto bridged = *ring::Consumer::open(folder + "/ring");
   Sender sender{MadeService(1, 5 * kTick), 0, 'a'};

@@ -140,6 +140,35 @@ TEST_F(WorkerTest, KeepsLossesVisibleFromRtpToRtp) {
   EXPECT_EQ(parse_payload(payload_of(frames[0]), true).timestamp, 7777U);
 }
 
+// One SSRC has one row of numbers and one clock, whatever feeds it.
+TEST_F(WorkerTest, RtpNumbersAndTimesGoOnWhenTheirSourceIsAnother) {
+  auto wanted = state();
+  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
+  wanted.channels[0].inputs[0].protocol = protocol::DatagramProtocol::rtp;
+  wanted.channels[0].outputs[0].protocol = protocol::DatagramProtocol::rtp;
+  apply(wanted);
+  receive(udp_frame(rtp_payload(500, 7777, seven(0))));
+  auto both = wanted;  // a switch numbers and times by itself
+  both.channels[0].inputs.push_back(both.channels[0].inputs[0]);
+  both.channels[0].inputs[1].number = 2;
+  both.channels[0].inputs[1].group = "239.1.1.2";
+  apply(both);
+  receive(udp_frame(rtp_payload(501, 7867, seven(1))));
+  apply(wanted);
+  receive(udp_frame(rtp_payload(502, 7957, seven(2))));
+  wanted.channels[0].inputs[0].group = "239.1.1.3";
+  apply(wanted);
+  receive(udp_frame(rtp_payload(9000, 123'456'789, seven(3)), {.destination = 0xEF010103}));
+  std::vector<Payload> seen;
+  for (const auto& frame : sent()) seen.push_back(parse_payload(payload_of(frame), true));
+  ASSERT_EQ(seen.size(), 4U);
+  EXPECT_EQ(seen[0].timestamp, 7777U);
+  for (std::size_t i = 1; i < seen.size(); ++i) {
+    EXPECT_EQ(seen[i].sequence, seen[0].sequence + i) << i;
+    EXPECT_NEAR(static_cast<double>(seen[i].timestamp - seen[i - 1].timestamp), 90, 90) << i;
+  }
+}
+
 TEST_F(WorkerTest, CountsEveryBadDatagramWithItsReason) {
   auto wanted = state();
   wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1"), channel("r", "239.1.1.3", "239.2.1.3"),

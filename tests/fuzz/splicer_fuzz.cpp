@@ -1,7 +1,8 @@
 // links: headgate::mpegts
 // Packets of four inputs as anyone may send them, and changes of what is wanted between them. A record is a
 // byte that says the input (bits 0, 1), whether it is wanted from here on (bit 2) and how much later it comes
-// (bits 3 to 7, in 4 ms), and a packet of 188 bytes, whose section gets its right CRC.
+// (bits 3 to 7, in 4 ms; from 64 ms on a change is expected after it), and a packet of 188 bytes, whose section
+// gets its right CRC.
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -36,6 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     now += later;
     if ((rest[0] & 4U) != 0) splicer.want(input, now);
+    splicer.expect_change((rest[0] & 0x80U) != 0);
     std::array<std::uint8_t, kPacketSize> packet;
     std::copy_n(rest.data() + 1, kPacketSize, packet.data());
     headgate::fuzz::set_right_crc(packet);

@@ -164,6 +164,83 @@ TEST(Splicer, TablesAndPcrGoOnBetweenTwoInputs) {
   EXPECT_TRUE(is_key(first_of(video, 2)));
 }
 
+// What it is filled with, and what of the input itself comes out.
+struct Pause {
+  explicit Pause(std::int64_t to_ms, std::int64_t late_ms = 0) {
+    Source a = first_source();
+    packets = without(a.run(0, 6000), 2000, to_ms);
+    std::int64_t last = 0;
+    for (Timed& t : packets) {
+      if (t.ns >= kStart + 2000 * kMs && t.ns < kStart + 3000 * kMs) t.ns += late_ms * kMs;
+      last = t.ns = std::max(t.ns, last);  // none overtakes another
+    }
+    rig.at(1500, [this] { rig.splicer.expect_change(true); });
+    rig.at(to_ms + 500, [this] { rig.splicer.expect_change(false); });
+    rig.run({packets, second_source().run(1, 6000)}, 6000);
+  }
+  std::vector<Timed> packets;
+  Rig rig{2};
+};
+
+TEST(Splicer, PcrGoesOnThroughAShortPauseAndAllElseStaysBitExact) {
+  Pause pause(2250);
+  const auto clock = pause.rig.clock(0x100);
+  EXPECT_LE(clock.gap_ns, 100 * kMs);
+  EXPECT_FALSE(clock.backwards);
+  EXPECT_LT(clock.worst_ns, 1 * kMs);
+  std::vector<Packet> left, sent;
+  for (const Timed& t : pause.packets) sent.push_back(t.packet);
+  for (const Timed& t : pause.rig.out) {
+    const TsPacket p = view(t.packet);
+    const bool filler = !p.has_payload() && p.has_pcr();
+    if (!filler) left.push_back(t.packet);
+  }
+  EXPECT_TRUE(left == sent);
+  EXPECT_GE(pause.rig.splicer.counters().filler_packets, 6U);
+  EXPECT_EQ(pause.rig.out.size(), sent.size() + pause.rig.splicer.counters().filler_packets);
+}
+
+TEST(Splicer, APcrThatComesBehindThoseOfAPauseIsLeftOut) {
+  Pause pause(2000, 200);  // for a second all comes so late
+  const auto clock = pause.rig.clock(0x100);
+  EXPECT_FALSE(clock.backwards);
+  EXPECT_LE(clock.gap_ns, 250 * kMs);
+  for (std::size_t i = 1; i < pause.rig.out.size(); ++i) {
+    const TsPacket p = view(pause.rig.out[i].packet);
+    if (p.payload_unit_start()) EXPECT_TRUE(p.has_payload());
+  }
+  const auto video = pause.rig.pes(0x100);
+  EXPECT_EQ(video.size(), 150U);
+  for (const Pes& p : video) EXPECT_TRUE(p.whole);
+  EXPECT_TRUE(rises(video));
+}
+
+TEST(Splicer, TablesGoOnTooThroughALongerPause) {
+  Pause pause(3800);
+  const auto clock = pause.rig.clock(0x100);
+  EXPECT_LE(clock.gap_ns, 100 * kMs);
+  EXPECT_FALSE(clock.backwards);
+  EXPECT_LT(clock.worst_ns, 1 * kMs);
+  EXPECT_LE(pause.rig.longest_gap(0, 1500, 5900), 400);
+  EXPECT_LE(pause.rig.longest_gap(0x1000, 1500, 5900), 400);
+  for (const std::uint16_t pid : pause.rig.counter_breaks()) EXPECT_TRUE(pid == 0x100 || pid == 0x101) << pid;
+  EXPECT_EQ(pause.rig.splicer.counters().switches, 0U);
+}
+
+TEST(Splicer, AnInputThatStoodStillAndGoesOnWhereItWasLeavesNoPcrBehindThoseOfThePause) {
+  Pause pause(2000, 1500);
+  const auto clock = pause.rig.clock(0x100);
+  EXPECT_FALSE(clock.backwards);
+  EXPECT_TRUE(rises(pause.rig.pes(0x100)));
+}
+
+TEST(Splicer, APauseThatNothingWillEndIsNotFilled) {
+  const auto packets = without(first_source().run(0, 4000), 2000, 3000);
+  Rig rig(2);
+  rig.run({packets, second_source().run(1, 4000)}, 4000);
+  EXPECT_EQ(rig.out.size(), packets.size());
+}
+
 TEST(Splicer, FallsSilentWhenTheWantedInputDoesNotComeEither) {
   Rig rig(2);
   rig.want_at(2000, 1);

@@ -29,6 +29,15 @@ def waited(pid, main_thread=False):
     return sum(int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[1]) for task in tasks) / 1e9
 
 
+def wait_for(condition, limit=10.0):
+    """What the condition gives, once that is true."""
+    end = time.monotonic() + limit
+    while not (value := condition()):
+        assert time.monotonic() < end, f"not within {limit} s"
+        time.sleep(0.1)
+    return value
+
+
 class Gateway:
     """channels: the map under `channels:`; node: keys that replace those of the node file made here."""
 
@@ -143,6 +152,19 @@ class Gateway:
         if ok and result.returncode != 0:
             raise AssertionError(f"apply: exit {result.returncode}\n{result.stdout}{result.stderr}\n{self.tail()}")
         return result
+
+    def everything_told(self, channel):
+        """Each file that the gateway wrote, by path, and what its commands print."""
+        found = {}
+        for folder in (self.run_dir, self.folder / "data"):
+            for path in folder.rglob("*"):
+                if path.is_file() and "ring" not in path.name:
+                    found[str(path)] = path.read_bytes()
+        found["the log"] = self.log.read_bytes()
+        for command in (["status"], ["status", channel], ["plan"], ["history"], ["events"]):
+            for extra in ([], ["--json"]):
+                found[" ".join(command + extra)] = self.cli(*command, *extra).stdout.encode()
+        return found
 
     def samples(self):
         """The metrics: [(name, {label: value}, number)]."""

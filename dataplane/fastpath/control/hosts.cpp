@@ -44,31 +44,39 @@ std::optional<Ipv4> source_of(const Membership& membership) {
 
 }  // namespace
 
-// Puts a frame into the worker's queue. A full queue loses it: reports are repeated, requests asked again.
+// Puts a frame into the worker's queue. A full queue loses it, which counts: reports are repeated, requests
+// asked again.
 class Hosts::Sink : public FrameSink {
  public:
   Sink(std::uint16_t index, PortRuntime& port, rte_ring* queue) : index_(index), port_(port), queue_(queue) {}
 
   void send(Bytes frame) override {
-    rte_mbuf* copy = rte_pktmbuf_alloc(port_.port->pool());
-    if (copy == nullptr) return;
-    char* room =
-        rte_pktmbuf_append(copy, static_cast<std::uint16_t>(std::max<std::size_t>(frame.size(), 60)));
-    if (room == nullptr || frame.size() > kBufferBytes) {
-      rte_pktmbuf_free(copy);
-      return;
-    }
-    std::memcpy(room, frame.data(), frame.size());
-    // IEEE 802.3: at least 60 bytes before the FCS.
-    if (frame.size() < 60) std::memset(room + frame.size(), 0, 60 - frame.size());
-    copy->port = index_;
-    if (rte_ring_sp_enqueue(queue_, copy) != 0) rte_pktmbuf_free(copy);
+    if (!enqueue(frame)) ++unsent_;
   }
+  std::uint64_t unsent() const { return unsent_; }
 
  private:
+  bool enqueue(Bytes frame) {
+    if (frame.size() > kBufferBytes) return false;
+    rte_mbuf* copy = rte_pktmbuf_alloc(port_.port->pool());
+    if (copy == nullptr) return false;
+    copy->port = index_;
+    char* room =
+        rte_pktmbuf_append(copy, static_cast<std::uint16_t>(std::max<std::size_t>(frame.size(), 60)));
+    if (room != nullptr) {
+      std::memcpy(room, frame.data(), frame.size());
+      // IEEE 802.3: at least 60 bytes before the FCS.
+      if (frame.size() < 60) std::memset(room + frame.size(), 0, 60 - frame.size());
+      if (rte_ring_sp_enqueue(queue_, copy) == 0) return true;
+    }
+    rte_pktmbuf_free(copy);
+    return false;
+  }
+
   std::uint16_t index_;
   PortRuntime& port_;
   rte_ring* queue_;
+  std::uint64_t unsent_ = 0;
 };
 
 Time Hosts::now() {
@@ -200,6 +208,8 @@ void Hosts::publish_network(const Interface& interface, std::uint16_t vlan, prot
   set(stats.groups, igmp.groups);
   set(stats.arp_replies, others.arp_replies);
   set(stats.icmp_replies, others.icmp_replies);
+  set(stats.ignored, others.ignored);
+  if (vlan == 0) set(stats.unsent, interface.sink->unsent());  // of all its VLANs
   if (stats.in_use.load(std::memory_order_relaxed) != 0) return;
   stats.vlan = vlan;
   interface.name.copy(stats.interface.data(), stats.interface.size() - 1);

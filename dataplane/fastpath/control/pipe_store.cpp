@@ -26,12 +26,24 @@ std::size_t free_place(const std::set<std::size_t>& had, const std::set<std::siz
   return 0;  // more inputs than places: refused before
 }
 
+// A feed is the same as long as its input, cut and buffer are.
+std::string feed_key(const protocol::FastpathChannel& channel, const protocol::InputState& input,
+                     const std::string& key) {
+  return fmt::format("{}\n{}\n{}", key, input.buffer_ms,
+                     input.buffer_ms > 0 ? PipeStore::buffer_packets(channel, input) : 0);
+}
+
 }  // namespace
 
-bool PipeStore::wants_pipe(const protocol::FastpathChannel& channel) {
+bool PipeStore::needs_pipe(const protocol::FastpathChannel& channel, const std::string& key) const {
   if (channel.inputs.empty()) return false;
-  return channel.inputs.size() > 1 || channel.bitrate_bps > 0 || channel.inputs[0].buffer_ms > 0 ||
-         channel.inputs[0].way == protocol::InputWay::bridge;
+  const protocol::InputState& first = channel.inputs.front();
+  if (channel.inputs.size() > 1 || channel.bitrate_bps > 0 || first.buffer_ms > 0 ||
+      first.way == protocol::InputWay::bridge)
+    return true;
+  const auto known = holders_.find(channel.id);
+  return known != holders_.end() && known->second.pipe->rewrites() &&
+         known->second.feeds.contains(feed_key(channel, first, key));
 }
 
 std::size_t PipeStore::buffer_packets(const protocol::FastpathChannel& channel,
@@ -59,10 +71,7 @@ PipeStore::Holder& PipeStore::holder_for(const protocol::FastpathChannel& channe
 
 std::vector<Feed*> PipeStore::feeds_for(const protocol::FastpathChannel& channel,
                                         const std::vector<Source>& sources, Holder& holder) {
-  const auto key_of = [&](const Source& source) {
-    return fmt::format("{}\n{}\n{}", source.key, source.state->buffer_ms,
-                       source.state->buffer_ms > 0 ? buffer_packets(channel, *source.state) : 0);
-  };
+  const auto key_of = [&](const Source& source) { return feed_key(channel, *source.state, source.key); };
   std::set<std::size_t> had;
   std::set<std::size_t> kept;
   for (const auto& [key, feed] : holder.feeds) had.insert(feed->place);

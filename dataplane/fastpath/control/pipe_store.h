@@ -24,8 +24,9 @@ class PipeStore {
  public:
   PipeStore(protocol::StatsPage* stats, TimelineStore* timelines) : stats_(stats), timelines_(timelines) {}
 
-  // Whether the channel is more than a relay.
-  static bool wants_pipe(const protocol::FastpathChannel& channel);
+  // Whether the channel is more than a relay. One that has a single input left stays in its pipe as long as
+  // that input goes on under what the switch made of it. `key`: of the only input, as below.
+  bool needs_pipe(const protocol::FastpathChannel& channel, const std::string& key) const;
   // What an input's buffer holds at most: its time and a second more, at one and a half times the channel's
   // rate, or at 40 Mb/s where that is open.
   static std::size_t buffer_packets(const protocol::FastpathChannel& channel,

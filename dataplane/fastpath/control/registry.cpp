@@ -32,6 +32,11 @@ std::string program_text(const protocol::Program& program) {
   return std::get<std::string>(program);
 }
 
+// Of an input with the service that is cut out of it.
+std::string cut_key(const std::string& input_key, const protocol::InputState& input) {
+  return input.program ? input_key + "\n" + program_text(*input.program) : input_key;
+}
+
 // FNV-1a: the SSRC follows from the map alone, so that two nodes send alike.
 std::uint32_t hash_of(const std::string& text) {
   std::uint32_t hash = 2166136261U;
@@ -125,9 +130,16 @@ std::string refusal(const protocol::FastpathChannel& channel) {
 
 }  // namespace
 
+bool Registry::needs_pipe(const protocol::FastpathChannel& channel) const {
+  if (channel.inputs.empty()) return false;
+  const protocol::InputState& first = channel.inputs.front();
+  return pipes_.needs_pipe(channel, cut_key(input_key(channel, first), first));
+}
+
 tl::expected<void, std::string> Registry::validate(const protocol::FastpathState& state) const {
-  const auto pipes = static_cast<std::size_t>(
-      std::count_if(state.channels.begin(), state.channels.end(), PipeStore::wants_pipe));
+  const auto pipes =
+      static_cast<std::size_t>(std::count_if(state.channels.begin(), state.channels.end(),
+                                             [this](const auto& channel) { return needs_pipe(channel); }));
   if (pipes > protocol::kMaxChannels) {
     return tl::unexpected<std::string>(fmt::format(
         "{} channels with several inputs, a buffer, a constant rate or an input of the bridge; at "
@@ -238,7 +250,7 @@ OutputRuntime* Registry::output_for(const protocol::FastpathChannel& channel,
 
 Cut* Registry::cut_for(const protocol::InputState& input, const InputKey& key) {
   if (!input.program) return nullptr;
-  const auto [at, fresh] = cuts_.try_emplace(key + "\n" + program_text(*input.program));
+  const auto [at, fresh] = cuts_.try_emplace(cut_key(key, input));
   if (!fresh) return at->second.get();
   made_.cuts.push_back(at->first);
   at->second = std::make_unique<Cut>(mpegts::ServiceSelector{*input.program});
@@ -256,7 +268,7 @@ void Registry::add_channel(const protocol::FastpathChannel& channel, FlowMap& fl
     snapshot.route_outputs.push_back(output_for(channel, output));
     snapshot.outputs.push_back(snapshot.route_outputs.back());
   }
-  if (PipeStore::wants_pipe(channel)) {
+  if (needs_pipe(channel)) {
     add_pipe(channel, route, flows, built);
   } else if (!channel.inputs.empty()) {
     add_relay(channel, route, flows, built);
@@ -287,8 +299,7 @@ void Registry::add_pipe(const protocol::FastpathChannel& channel, Route route, F
     const std::string key = input_key(channel, *input);
     InputHolder& holder = input_for(channel, *input);
     Cut* cut = cut_for(*input, key);
-    sources.push_back({input, holder.runtime.get(), cut,
-                       cut != nullptr ? key + "\n" + program_text(*input->program) : key});
+    sources.push_back({input, holder.runtime.get(), cut, cut_key(key, *input)});
     add_input(holder, cut, kNoIndex, built);
     route.input = holder.runtime.get();
     if (holder.membership) {

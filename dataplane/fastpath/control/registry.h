@@ -76,6 +76,7 @@ class Registry {
 
   tl::expected<std::size_t, std::string> find_interface(const std::string& name, std::uint16_t vlan) const;
   std::uint32_t source_address(std::size_t interface, std::uint16_t vlan) const;
+  bool needs_pipe(const protocol::FastpathChannel& channel) const;
   tl::expected<void, std::string> validate(const protocol::FastpathState& state) const;
   InputHolder& input_for(const protocol::FastpathChannel& channel, const protocol::InputState& input);
   void drive_timeline(const protocol::FastpathChannel& channel, InputHolder& holder, bool fresh);

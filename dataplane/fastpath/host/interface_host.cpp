@@ -26,7 +26,11 @@ void InterfaceHost::on_frame(Time now, Bytes bytes, std::uint16_t vlan) {
   if (!frame) return;
   const std::uint16_t id = frame->vlan != 0 ? frame->vlan : vlan;
   const auto found = parts_.find(id);
-  if (found == parts_.end() || frame->source == mac_) return;
+  if (frame->source == mac_) return;
+  if (found == parts_.end()) {
+    if (const auto untagged = parts_.find(0); untagged != parts_.end()) ++untagged->second.counters.ignored;
+    return;
+  }
   if (!dispatch(found->second, id, *frame, now)) ++found->second.counters.ignored;
 }
 

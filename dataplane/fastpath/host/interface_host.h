@@ -26,7 +26,8 @@ class InterfaceHost {
   struct Counters {
     std::uint64_t arp_replies = 0;
     std::uint64_t icmp_replies = 0;
-    std::uint64_t ignored = 0;  // frames that nothing here takes
+    // Frames that nothing here takes; those of VLANs that the interface hasn't got count as untagged.
+    std::uint64_t ignored = 0;
   };
 
   InterfaceHost(const Config& config, const Random& random, FrameSink& sink);

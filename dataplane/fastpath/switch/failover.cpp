@@ -107,10 +107,12 @@ void Failover::observe(std::size_t number, const InputView& view, std::int64_t n
 
   input.has_data = view.last_packet_ns != 0 && lasts(input, index(Trouble::no_data), now_ns) <= after_ns_;
   input.lasting = 0;
+  input.troubled = false;
   bool lapsed = !input.has_data;
   for (std::size_t trouble = 0; trouble < protocol::kTroubles; ++trouble) {
     if ((when_ & bit(trouble)) == 0) continue;
     const std::int64_t time = lasts(input, trouble, now_ns);
+    input.troubled = input.troubled || time > 0;
     if (time > after_ns_) input.lasting |= bit(trouble);
     lapsed = lapsed || time > std::min(after_ns_, kLapse);
   }
@@ -167,6 +169,14 @@ std::size_t Failover::choose(std::int64_t now_ns) noexcept {
     break;
   }
   return chosen_;
+}
+
+bool Failover::change_ahead() const noexcept {
+  if (forced_ < count_ || !inputs_[chosen_].troubled) return false;
+  for (std::size_t i = 0; i < count_; ++i) {
+    if (i != chosen_ && inputs_[i].has_data && inputs_[i].lasting == 0) return true;
+  }
+  return false;
 }
 
 std::uint32_t Failover::troubles(std::size_t input) const noexcept {

@@ -40,6 +40,9 @@ class Failover {
   void observe(std::size_t input, const InputView& view, std::int64_t now_ns) noexcept;
   // After all inputs were observed at this moment: the one to have on air.
   std::size_t choose(std::int64_t now_ns) noexcept;
+  // Something is wrong with the chosen one and another stands by: a change comes unless it ends before
+  // `after`.
+  bool change_ahead() const noexcept;
 
   // The troubles of an input that last longer than failover.after now, by protocol::Trouble.
   std::uint32_t troubles(std::size_t input) const noexcept;
@@ -56,6 +59,7 @@ class Failover {
     double usual_bps = 0;         // a mean over about a minute
     std::int64_t usual_ns = 0;
     std::uint32_t lasting = 0;
+    bool troubled = false;  // now, however young it is
     bool has_data = false;
     bool seen = false;
   };

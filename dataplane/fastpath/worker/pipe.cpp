@@ -62,7 +62,8 @@ InputView view_of(Feed& feed, std::int64_t now_ns) noexcept {
   view.synchronous = look_at_sync(feed);
   view.scrambled = feed.watch.scrambled();
   view.cc_errors = feed.input->inspector.totals().cc_errors;
-  view.bitrate_bps = feed.input->bitrate_bps;
+  feed.rate.close(feed.packets, now_ns, feed.bitrate_bps);
+  view.bitrate_bps = feed.bitrate_bps;
   view.pid_missing = feed.watch.pid_missing(now_ns);
   return view;
 }
@@ -159,7 +160,9 @@ void Pipe::deliver(Feed& feed, std::span<const std::uint8_t> packets, std::int64
     return emit(packets, due);
   }
   for (std::size_t at = 0; at < packets.size(); at += kPacketSize) {
-    const auto out = splicer_->on_packet(feed.place, packet_at(packets, at), due);
+    const mpegts::TsPacket packet = packet_at(packets, at);
+    feed.packets += packet.pid() == mpegts::kNullPid ? 0 : 1;
+    const auto out = splicer_->on_packet(feed.place, packet, due);
     if (out.empty()) continue;
     if (splicer_->take_splice()) [[unlikely]]
       on_splice(due);
@@ -256,11 +259,7 @@ std::size_t Pipe::on_due(std::int64_t now_ns) noexcept {
   }
   if (rate_ == nullptr) return left;
   // What is due and did not get its turn yet has its place before the null packets of later times.
-  std::int64_t waits = kNever;
-  for (const Feed* feed : plan_->feeds) {
-    if (feed->playout != nullptr) waits = std::min(waits, feed->playout->next_due_ns());
-  }
-  return left + pop_rate(std::min(now_ns, waits - 1));
+  return left + pop_rate(std::min(now_ns, buffers_due_ns() - 1));
 }
 
 std::size_t Pipe::pop_rate(std::int64_t now_ns) noexcept {
@@ -274,11 +273,16 @@ std::size_t Pipe::pop_rate(std::int64_t now_ns) noexcept {
   return left;
 }
 
-std::int64_t Pipe::next_due_ns() const noexcept {
+std::int64_t Pipe::buffers_due_ns() const noexcept {
   std::int64_t held = kNever;
   for (const Feed* feed : plan_->feeds) {
     if (feed->playout != nullptr) held = std::min(held, feed->playout->next_due_ns());
   }
+  return held;
+}
+
+std::int64_t Pipe::next_due_ns() const noexcept {
+  std::int64_t held = buffers_due_ns();
   const std::int64_t departure = rate_ == nullptr ? kNever : rate_->next_departure_ns();
   // What nothing leaves for at its very time is fetched later, with more: packets carry the time at which
   // they were due into the constant rate and the switch.
@@ -306,12 +310,14 @@ std::uint64_t Pipe::take_late_max() noexcept {
 
 void Pipe::on_tick(std::int64_t now_ns) noexcept {
   if (now_ns >= next_observe_ns_) observe(now_ns);
-  if (splicer_ != nullptr && now_ns >= next_fill_ns_) {
+  // What is due goes before what fills its absence.
+  if (splicer_ != nullptr && now_ns >= next_fill_ns_ && buffers_due_ns() > now_ns) {
     next_fill_ns_ = now_ns + kFillNs;
     const std::int64_t now = rise(now_ns);
     if (const auto out = splicer_->on_time(now); !out.empty()) {
       if (splicer_->take_splice()) on_splice(now);
       emit(out, now);
+      finish();  // a PCR that waited would be late
     }
   }
   if (gathered_ > 0 && now_ns - first_ns_ >= kWaitNs) finish();
@@ -334,6 +340,7 @@ void Pipe::observe(std::int64_t now_ns) noexcept {
   choose(now_ns);
   for (std::size_t i = 0; i < plan_->feeds.size(); ++i)
     plan_->feeds[i]->input->troubles = failover_->troubles(i);
+  if (splicer_ != nullptr && !splicer_->exact()) rewrites_.store(true, std::memory_order_relaxed);
   if (rate_ != nullptr) {
     const std::uint64_t dropped = rate_->counters().dropped;
     if (dropped != rate_dropped_mark_) sink_->on_rate_exceeded(*plan_, dropped - rate_dropped_mark_);
@@ -343,7 +350,9 @@ void Pipe::observe(std::int64_t now_ns) noexcept {
 
 void Pipe::choose(std::int64_t now_ns) noexcept {
   wanted_ = failover_->choose(now_ns);
-  if (splicer_ != nullptr) splicer_->want(plan_->feeds[wanted_]->place, rise(now_ns));
+  if (splicer_ == nullptr) return;
+  splicer_->want(plan_->feeds[wanted_]->place, rise(now_ns));
+  splicer_->expect_change(failover_->change_ahead());
 }
 
 Pipe::Figures Pipe::figures() const noexcept {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -32,6 +33,10 @@ struct Feed {
   std::unique_ptr<mpegts::Playout> playout;  // nullptr: without a buffer
 
   TableWatch watch;
+  // Of what the switch got, but null packets: evenly, where a buffer paces it.
+  std::uint64_t packets = 0;
+  RateWindow rate;
+  std::uint64_t bitrate_bps = 0;
   std::int64_t last_packet_ns = 0;  // of the service's packets; 0: none yet
   std::int64_t last_arrival_ns = 0;
   // As of the last look.
@@ -96,6 +101,8 @@ class Pipe {
   void set_timeline(const mpegts::Timeline::State& state) noexcept { timeline_ = mpegts::Timeline(state); }
   const mpegts::Timeline& timeline() const noexcept { return timeline_; }
   bool started() const noexcept { return started_; }
+  // Main thread: what leaves is not what its input brings, but for another's PIDs, counters and clock.
+  bool rewrites() const noexcept { return rewrites_.load(std::memory_order_relaxed); }
 
   struct Figures {
     std::uint32_t on_air = 0;  // numbers of inputs, 0: none
@@ -143,6 +150,7 @@ class Pipe {
   void observe(std::int64_t now_ns) noexcept;
   void choose(std::int64_t now_ns) noexcept;
   void set_rate(mpegts::ConstantRate* rate) noexcept;
+  std::int64_t buffers_due_ns() const noexcept;  // of the inputs' packets that wait; kNever: none
   std::size_t pop_rate(std::int64_t now_ns) noexcept;
 
   const PipePlan* plan_ = nullptr;
@@ -158,6 +166,7 @@ class Pipe {
   std::int64_t next_observe_ns_ = 0;
   std::int64_t next_fill_ns_ = 0;
   bool started_ = false;
+  std::atomic<bool> rewrites_{false};
 
   mpegts::Timeline timeline_;
   std::optional<mpegts::Pid> pcr_pid_;

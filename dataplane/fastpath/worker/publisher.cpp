@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::int64_t kRoundNs = 200'000'000;  // every entry once in this time
 constexpr std::int64_t kMinStepNs = 1'000'000;
-constexpr std::int64_t kRateNs = 1'000'000'000;
 
 void set(protocol::Counter& counter, std::uint64_t value) noexcept {
   counter.store(value, std::memory_order_relaxed);
@@ -24,25 +23,6 @@ void set_drops(protocol::Drops& drops, const PlainDrops& values) noexcept {
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (values[i] != 0) set(drops[i], values[i]);
   }
-}
-
-// Bits a second of 188-byte packets over `ns`.
-std::uint64_t rate_of(std::uint64_t packets, std::int64_t ns) noexcept {
-  return static_cast<std::uint64_t>(static_cast<double>(packets) * 188 * 8 * 1e9 / static_cast<double>(ns));
-}
-
-// When a window has passed: its length, and it begins anew. 0 otherwise.
-std::int64_t close_window(RateWindow& window, std::uint64_t total, std::int64_t now,
-                          std::uint64_t& bps) noexcept {
-  if (window.mark_ns == 0 || now < window.mark_ns) {
-    window = {total, now};
-    return 0;
-  }
-  const std::int64_t length = now - window.mark_ns;
-  if (length < kRateNs) return 0;
-  bps = rate_of(total - window.mark, length);
-  window = {total, now};
-  return length;
 }
 
 }  // namespace
@@ -98,7 +78,7 @@ void Publisher::count_turn(std::size_t packets, std::uint64_t busy_cycles, std::
 void Publisher::publish(InputRuntime& input, const Cut* cut, std::size_t timeline_place,
                         std::int64_t now) noexcept {
   const Inspector::Totals& totals = input.inspector.totals();
-  const std::int64_t window = close_window(input.rate, totals.ts_packets, now, input.bitrate_bps);
+  const std::int64_t window = input.rate.close(totals.ts_packets, now, input.bitrate_bps);
   if (window > 0 && timelines_ != nullptr && timeline_place != kNoIndex)
     timelines_->save(timeline_place, input.inspector.timeline().state());
   if (page_ == nullptr || input.stats_index == kNoIndex) return;
@@ -143,8 +123,8 @@ void Publisher::publish_pids(InputRuntime& input, protocol::InputStats& stats,
     if (window_ns > 0) {
       const std::uint32_t came = view.hot->packets - view.cold->packets_at_mark;
       view.cold->packets_at_mark = view.hot->packets;
-      view.cold->bitrate_bps =
-          static_cast<std::uint32_t>(std::min<std::uint64_t>(rate_of(came, window_ns), 0xFFFFFFFF));
+      view.cold->bitrate_bps = static_cast<std::uint32_t>(
+          std::min<std::uint64_t>(RateWindow::rate_of(came, window_ns), 0xFFFFFFFF));
     }
     if (i >= shown) continue;
     protocol::PidStats& pid = stats.pids[i];
@@ -161,7 +141,7 @@ void Publisher::publish_pids(InputRuntime& input, protocol::InputStats& stats,
 }
 
 void Publisher::publish(OutputRuntime& output, std::int64_t now) noexcept {
-  close_window(output.rate, output.ts_packets, now, output.bitrate_bps);
+  output.rate.close(output.ts_packets, now, output.bitrate_bps);
   if (page_ == nullptr || output.stats_index == kNoIndex) return;
   protocol::OutputStats& stats = page_->outputs[output.stats_index];
   set(stats.datagrams, output.datagrams);
@@ -174,7 +154,7 @@ void Publisher::publish(OutputRuntime& output, std::int64_t now) noexcept {
 
 void Publisher::publish(Pipe& pipe, std::int64_t now) noexcept {
   std::uint64_t unused = 0;
-  const std::int64_t window = close_window(pipe.window, 0, now, unused);
+  const std::int64_t window = pipe.window.close(0, now, unused);
   if (window > 0 && timelines_ != nullptr && pipe.timeline_index != kNoIndex) {
     mpegts::Timeline::State state = pipe.timeline().state();
     state.arrival_ns += steps_ns_;

@@ -26,20 +26,28 @@ struct RtpFields {
   std::uint32_t timestamp = 0;
 };
 
-// RTP to RTP keeps the input's distances between sequence numbers, so that what was lost before us is seen
-// after us.
-RtpFields next_rtp(OutputRuntime& output, const InputRuntime* input, const Payload* payload,
+// RTP to RTP keeps the input's distances between sequence numbers and its times, so that what was lost before
+// us is seen after us.
+RtpFields next_rtp(OutputRuntime::Rtp& rtp, const InputRuntime* input, const Payload* payload,
                    std::int64_t now) noexcept {
-  RtpFields fields{output.rtp_sequence, rtp_stamp(now)};
-  if (payload != nullptr && payload->rtp) {
-    if (output.rtp_restarts != input->rtp_tracker.restarts()) {
-      output.rtp_restarts = input->rtp_tracker.restarts();
-      output.rtp_delta = static_cast<std::uint16_t>(output.rtp_sequence - payload->sequence);
-    }
-    fields.sequence = static_cast<std::uint16_t>(payload->sequence + output.rtp_delta);
-    fields.timestamp = payload->timestamp;
+  const bool relayed = payload != nullptr && payload->rtp;
+  const InputRuntime* source = relayed ? input : nullptr;
+  const std::uint32_t restarts = relayed ? input->rtp_tracker.restarts() : 0;
+  const RtpFields raw =
+      relayed ? RtpFields{payload->sequence, payload->timestamp} : RtpFields{rtp.sequence, rtp_stamp(now)};
+  if (!rtp.started || source != rtp.source || restarts != rtp.restarts) [[unlikely]] {
+    const std::uint32_t due = rtp.stamp + rtp_stamp(now) - rtp_stamp(rtp.stamp_ns);
+    rtp.sequence_delta = static_cast<std::uint16_t>(rtp.sequence - raw.sequence);
+    rtp.stamp_delta = rtp.started ? due - raw.timestamp : 0;
+    rtp.source = source;
+    rtp.restarts = restarts;
+    rtp.started = true;
   }
-  output.rtp_sequence = static_cast<std::uint16_t>(fields.sequence + 1);
+  const RtpFields fields{static_cast<std::uint16_t>(raw.sequence + rtp.sequence_delta),
+                         raw.timestamp + rtp.stamp_delta};
+  rtp.sequence = static_cast<std::uint16_t>(fields.sequence + 1);
+  rtp.stamp = fields.timestamp;
+  rtp.stamp_ns = now;
   return fields;
 }
 
@@ -91,7 +99,7 @@ void Worker::relay(const RouteRange& range, const Payload& payload, std::span<co
 
 void Worker::send(OutputRuntime& output, rte_mbuf* frame, std::uint8_t packets, const InputRuntime* input,
                   const Payload* payload) noexcept {
-  const RtpFields rtp = output.header.rtp() ? next_rtp(output, input, payload, now_ns_) : RtpFields{};
+  const RtpFields rtp = output.header.rtp() ? next_rtp(output.rtp, input, payload, now_ns_) : RtpFields{};
   auto* header = reinterpret_cast<std::uint8_t*>(
       rte_pktmbuf_prepend(frame, static_cast<std::uint16_t>(output.header.size())));
   if (header == nullptr) [[unlikely]] {

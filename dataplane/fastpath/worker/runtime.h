@@ -44,10 +44,29 @@ inline constexpr std::size_t kMaxTaps = 8;
 
 inline constexpr std::size_t kNoIndex = ~std::size_t{0};
 
-// Turns a rising total into a rate over about a second.
-struct RateWindow {
-  std::uint64_t mark = 0;
-  std::int64_t mark_ns = 0;
+// Turns a rising total of packets into a rate over about a second.
+class RateWindow {
+ public:
+  // When a second has passed: how long it was, with its rate in `bps`; the next one begins. 0 otherwise.
+  std::int64_t close(std::uint64_t total, std::int64_t now_ns, std::uint64_t& bps) noexcept {
+    const std::int64_t length = now_ns - mark_ns_;
+    if (mark_ns_ != 0 && length >= 0 && length < kLengthNs) return 0;
+    const bool closed = mark_ns_ != 0 && length > 0;
+    if (closed) bps = rate_of(total - mark_, length);
+    mark_ = total;
+    mark_ns_ = now_ns;
+    return closed ? length : 0;
+  }
+  // Bits a second of 188-byte packets over `ns`.
+  static std::uint64_t rate_of(std::uint64_t packets, std::int64_t ns) noexcept {
+    return static_cast<std::uint64_t>(static_cast<double>(packets * mpegts::kPacketSize * 8) * 1e9 /
+                                      static_cast<double>(ns));
+  }
+
+ private:
+  static constexpr std::int64_t kLengthNs = 1'000'000'000;
+  std::uint64_t mark_ = 0;
+  std::int64_t mark_ns_ = 0;
 };
 
 struct InputRuntime {
@@ -91,9 +110,18 @@ struct OutputRuntime {
   OutputHeader header;
 
   std::uint16_t ip_id = 0;
-  std::uint16_t rtp_sequence = 0;  // of the next datagram
-  std::uint16_t rtp_delta = 0;  // RTP to RTP: ours minus the input's, so that a loss before us stays visible
-  std::uint32_t rtp_restarts = 0;  // RtpTracker::restarts() that rtp_delta belongs to
+  // RTP. What is added to the numbers and times of the source belongs to it and to its restarts: from one to
+  // the next, and from an input's to our own, they go on.
+  struct Rtp {
+    const InputRuntime* source = nullptr;  // nullptr: ourselves
+    std::uint32_t restarts = 0;            // RtpTracker::restarts()
+    std::uint16_t sequence_delta = 0;
+    std::uint32_t stamp_delta = 0;
+    bool started = false;
+    std::uint16_t sequence = 0;  // of the next datagram
+    std::uint32_t stamp = 0;     // of the last, which left at
+    std::int64_t stamp_ns = 0;
+  } rtp;
   std::uint64_t datagrams = 0;
   std::uint64_t ts_packets = 0;
   std::int64_t last_packet_ns = 0;

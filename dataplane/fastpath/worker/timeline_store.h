@@ -1,6 +1,6 @@
 // The channels' timelines in run_dir: a mapped file with a place per channel name, so that a restarted fast
 // path goes on where the killed one was. Each place holds two copies written in turn: a process killed in the
-// middle of one leaves the other whole. Threading: find_or_add() and forget() from the main thread; save()
+// middle of one leaves the other whole. Threading: find_or_add() from the main thread; save()
 // from the worker, for places already found.
 #pragma once
 
