@@ -170,46 +170,49 @@ TEST(Rest, NeverSleepsPastADeparture) {
   EXPECT_EQ(rest.next(now, now - 5'000), 0) << "due already";
 }
 
-TEST(Rest, WakesAsMuchEarlierAsWakingTakes) {
-  Rest rest;
+// How long before a departure a nap ends.
+std::int64_t lead_of(Rest rest) {
   const std::int64_t now = 1'000'000'000'000;
-  rest.slept(100'000, 220'000);
-  const long slow = rest.next(now, now + 700'000);
-  EXPECT_LE(slow, 700'000 - 120'000);
-  for (int i = 0; i < 1000; ++i) rest.slept(100'000, 105'000);
-  const long quick = rest.next(now, now + 700'000);
-  EXPECT_GT(quick, slow);
-  EXPECT_LT(quick, 700'000);
-  rest.slept(100'000, 900'000'000);
-  EXPECT_GT(rest.next(now, now + 700'000), 500'000) << "one that took a second tells nothing of the next";
+  return 700'000 - rest.next(now, now + 700'000);
 }
 
-TEST(Rest, SpinsNoMoreThanAQuarterOfTheTime) {
+// Naps that end late by `usual`, one in `rare` of them by `worst`.
+Rest rested(std::int64_t usual, int rare, std::int64_t worst) {
   Rest rest;
-  std::int64_t now = 1'000'000'000'000;
-  std::int64_t spun = 0;
-  std::int64_t slept = 0;
-  // A departure every 40 us, for a second: no nap fits between two.
-  for (const std::int64_t end = now + 1'000'000'000; now < end;) {
-    const long nap = rest.next(now, now / 40'000 * 40'000 + 40'000);
-    (nap == 0 ? spun : slept) += nap == 0 ? 1'000 : nap;
-    now += nap == 0 ? 1'000 : nap;
-  }
-  EXPECT_LT(spun, 300'000'000);
-  EXPECT_GT(spun, 200'000'000);
+  for (int i = 1; i < 20'000; ++i) rest.slept(100'000, 100'000 + (i % rare == 0 ? worst : usual));
+  return rest;
 }
 
-TEST(Rest, SilenceIsSleptThroughButNeverLongerThanAMillisecond) {
-  Rest rest;
-  std::int64_t now = 1'000'000'000;
-  rest.worked(1);
-  EXPECT_LE(rest.next(now), Rest::kLongest);
-  for (int i = 0; i < 1200; ++i) {
-    const long nap = rest.next(now);
-    EXPECT_LE(nap, Rest::kSilent);
-    now += nap;
+TEST(Rest, WakesAsMuchEarlierAsWakingTakesButForOneTimeInAHundred) {
+  EXPECT_NEAR(static_cast<double>(lead_of(rested(100'000, 1'000, 110'000))), 80'000, 8'000);
+  EXPECT_NEAR(static_cast<double>(lead_of(rested(30'000, 20, 110'000))), 90'000, 16'000) << "one in twenty";
+  EXPECT_LT(lead_of(rested(30'000, 500, 110'000)), 30'000) << "not for one in five hundred";
+  EXPECT_GE(lead_of(rested(1'000, 500, 2'000)), 5'000);
+  EXPECT_LE(lead_of(rested(900'000'000, 1'000, 0)), 150'000)
+      << "what takes a second tells nothing of the next";
+}
+
+TEST(Rest, SpinsForDeparturesThatLieFarApartOnly) {
+  for (const std::int64_t apart : {2'000'000, 100'000, 40'000, 10'000}) {
+    Rest rest = rested(5'000, 20, 40'000);
+    std::int64_t now = 1'000'000'000'000, due = now, spun = 0, latest = 0;
+    int naps = 0;
+    for (const std::int64_t end = now + 1'000'000'000; now < end;) {
+      for (; due <= now; due += apart) latest = std::max(latest, now - due);
+      const long nap = rest.next(now, due);
+      spun += nap == 0 ? 1'000 : 0;
+      now += nap == 0 ? 1'000 : nap + (++naps % 20 == 0 ? 40'000 : 5'000);
+    }
+    if (apart >= 100'000) {
+      EXPECT_GT(spun, 4'000'000) << apart;
+      EXPECT_LT(spun, 250'000'000) << apart;
+      EXPECT_LE(latest, 25'000) << apart;
+    } else {
+      EXPECT_GT(spun, 1'000'000) << apart;
+      EXPECT_LT(spun, 35'000'000) << apart << ": they gather, but for a trial now and then";
+      EXPECT_LE(latest, Rest::kGather + 40'000) << apart;
+    }
   }
-  EXPECT_EQ(rest.next(now), Rest::kSilent);
 }
 
 }  // namespace

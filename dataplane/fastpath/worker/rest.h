@@ -1,8 +1,9 @@
 // How long the worker sleeps when a turn brought nothing. Waking costs more than a packet does, so a nap is
 // as long as lets a good handful of frames gather, within 50 to 500 us; a millisecond once nothing has come
 // for a while. Where even the shortest nap gathers many, it spins and doesn't sleep. It never sleeps past the
-// next paced departure: the nap ends as long before it as waking takes here, and the rest is spun, as long as
-// spinning takes no more than a quarter of the time. Threading: owned by one thread; pure.
+// next paced departure: the nap ends as long before it as waking takes here but for one time in a hundred,
+// less what a departure may be late, and the rest is spun. Where departures lie so close together that this
+// takes a quarter of the time, they gather for a moment each instead. Threading: owned by one thread; pure.
 #pragma once
 
 #include <algorithm>
@@ -17,6 +18,7 @@ class Rest {
   static constexpr long kShortest = 50'000;
   static constexpr long kLongest = 500'000;
   static constexpr long kSilent = 1'000'000;
+  static constexpr long kGather = 20'000;  // between departures that lie close together
   static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
   void worked(std::size_t frames) noexcept {
@@ -28,7 +30,7 @@ class Rest {
   // After an empty turn: nanoseconds to sleep, 0 to turn again at once. `due_ns`: the next paced departure.
   long next(std::int64_t now_ns, std::int64_t due_ns = kNever) noexcept {
     const long nap = unpaced(now_ns);
-    if (nap == 0 || due_ns - now_ns > nap + waking_) {
+    if (nap == 0 || due_ns - now_ns > nap + lead()) {
       spun_since_ns_ = 0;
       return nap;
     }
@@ -38,8 +40,12 @@ class Rest {
   // How long a nap really took.
   void slept(long wanted, std::int64_t took_ns) noexcept {
     const std::int64_t late = std::clamp<std::int64_t>(took_ns - wanted, 0, kLongestWaking);
-    // Quickly up, slowly down: what a nap may cost is its bad cases.
-    waking_ = late > waking_ ? late : waking_ - (waking_ - late) / 64;
+    // Comes to rest where one nap in kRare is later: a rise for it, and as much down for all others together.
+    if (late > waking_) {
+      waking_ += std::min(late - waking_, kRise);
+    } else {
+      waking_ -= std::min(waking_ - late, kRise / kRare);
+    }
   }
 
  private:
@@ -48,8 +54,15 @@ class Rest {
   static constexpr unsigned kSpins = 32;
   static constexpr std::int64_t kSilenceNs = 100'000'000;
   static constexpr std::int64_t kLongestWaking = 150'000;
+  static constexpr std::int64_t kRise = 16'000;
+  static constexpr std::int64_t kRare = 128;
+  static constexpr std::int64_t kTolerated = 20'000;  // of a late departure, for a late waking
+  static constexpr std::int64_t kLeast = 5'000;
   static constexpr std::int64_t kWindowNs = 10'000'000;  // of the share that spinning may take
-  static constexpr std::int64_t kWorthANap = 10'000;
+  static constexpr std::int64_t kDenseNs = 100'000'000;  // until it is tried again
+  static constexpr std::int64_t kWorthANap = 15'000;     // what going to sleep costs the processor
+
+  std::int64_t lead() const noexcept { return std::max(waking_ - kTolerated, kLeast); }
 
   long unpaced(std::int64_t now_ns) noexcept {
     if (gathered_ > 0) {
@@ -72,9 +85,9 @@ class Rest {
 
   // A departure is `left` away, too near for a whole nap.
   long before(std::int64_t now_ns, std::int64_t left) noexcept {
-    if (left > waking_ + kWorthANap) {
+    if (left > lead() + kWorthANap) {
       spun_since_ns_ = 0;
-      return static_cast<long>(left - waking_);
+      return static_cast<long>(left - lead());
     }
     if (now_ns - window_ns_ > kWindowNs || now_ns < window_ns_) {
       window_ns_ = now_ns;
@@ -82,10 +95,13 @@ class Rest {
     }
     if (spun_since_ns_ != 0 && now_ns > spun_since_ns_) spun_ns_ += now_ns - spun_since_ns_;
     spun_since_ns_ = now_ns;
-    if (spun_ns_ < kWindowNs / 4) return 0;
-    // Departures lie so close together that each nap would be spun: they gather for a while instead.
+    if (spun_ns_ >= kWindowNs / 4) {
+      dense_until_ns_ = now_ns + kDenseNs;
+      spun_ns_ = 0;
+    }
+    if (now_ns >= dense_until_ns_ || dense_until_ns_ - now_ns > kDenseNs) return 0;
     spun_since_ns_ = 0;
-    return kShortest;
+    return kGather;
   }
 
   long nap_ = kShortest;
@@ -97,6 +113,7 @@ class Rest {
   std::int64_t window_ns_ = 0;
   std::int64_t spun_ns_ = 0;
   std::int64_t spun_since_ns_ = 0;
+  std::int64_t dense_until_ns_ = 0;  // departures gather
 };
 
 }  // namespace headgate::fastpath

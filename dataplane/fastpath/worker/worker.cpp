@@ -4,9 +4,12 @@
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 #include <rte_ring.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <thread>
 
@@ -30,6 +33,31 @@ void prefetch(const rte_mbuf* frame) noexcept {
 
 std::span<const std::uint8_t> bytes_of(const rte_mbuf* frame) noexcept {
   return {rte_pktmbuf_mtod(frame, const std::uint8_t*), frame->data_len};
+}
+
+// As sched_setattr(2) describes it; neither glibc 2.36 nor a header that bears <sched.h> beside it has it.
+struct SchedulerAttributes {
+  std::uint32_t size;
+  std::uint32_t policy;
+  std::uint64_t flags;
+  std::int32_t nice;
+  std::uint32_t priority;
+  std::uint64_t runtime;
+  std::uint64_t deadline;
+  std::uint64_t period;
+};
+static_assert(sizeof(SchedulerAttributes) == 48);
+
+// From Linux 6.12 on the scheduler gives a thread that asks for short turns its core sooner, where others
+// want it, too; its share stays. It needs no privilege, and older kernels take no notice.
+void ask_for_short_turns() noexcept {
+  constexpr std::uint64_t kTurnNs = 100'000;  // the shortest there is
+  SchedulerAttributes attributes{};
+  if (::syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) != 0) return;
+  if (attributes.policy != SCHED_OTHER) return;  // whoever set a real-time policy knows why
+  attributes.size = sizeof attributes;
+  attributes.runtime = kTurnNs;
+  ::syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
 }  // namespace
@@ -114,6 +142,7 @@ std::size_t Worker::poll(std::int64_t now_unix_ns, std::int64_t steps_ns) noexce
 
 void Worker::run(const std::atomic<bool>& stop, const std::atomic<bool>& never_sleep) noexcept {
   ::prctl(PR_SET_TIMERSLACK, 1000);  // the default of 50 us would double the shortest nap
+  ask_for_short_turns();
   Rest rest;
   WorkerClock clock;
   std::uint64_t before = rte_rdtsc();
