@@ -170,7 +170,7 @@ void ProgramMuxer::Impl::put_services() {
 void ProgramMuxer::Impl::write_pcr(std::uint8_t* to) {
   constexpr auto kModulus = static_cast<std::int64_t>(kPcrModulus);
   const auto ticks = static_cast<std::uint64_t>((clock % kModulus + kModulus) % kModulus);
-  put_pcr(std::span<std::uint8_t, 6>(to, 6), ticks);
+  mpegts::put_pcr(std::span<std::uint8_t, 6>(to, 6), ticks);
   last_pcr = clock;
 }
 

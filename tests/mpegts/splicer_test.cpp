@@ -207,7 +207,9 @@ TEST(Splicer, APcrThatComesBehindThoseOfAPauseIsLeftOut) {
   EXPECT_LE(clock.gap_ns, 250 * kMs);
   for (std::size_t i = 1; i < pause.rig.out.size(); ++i) {
     const TsPacket p = view(pause.rig.out[i].packet);
-    if (p.payload_unit_start()) EXPECT_TRUE(p.has_payload());
+    if (p.payload_unit_start()) {
+      EXPECT_TRUE(p.has_payload());
+    }
   }
   const auto video = pause.rig.pes(0x100);
   EXPECT_EQ(video.size(), 150U);
