@@ -4,7 +4,8 @@
     sessions_bench.py --bin DIR [--only rtmp,srt,push,rate,rates] [--window 5] [--counts 1,20,100] [--idle adaptive,poll]
 
   rtmp  players of one 3.5 Mb/s channel, slope between 100 and 500, beside nginx-rtmp
-  srt   receivers of one 4 Mb/s channel, slope between 1 and 50, beside one srt-live-transmit a receiver
+  srt   receivers of one 4 Mb/s channel, slope between 1 and 50, beside one srt-live-transmit a receiver, and what the
+        kernel alone takes for the same datagrams (udp_floor)
   push  targets of one channel by RTMP, slope between 1 and 11, beside `ffmpeg -c copy -f flv`
   rate  when the datagrams of a constant-rate channel leave, against a straight line, beside ffmpeg with -muxrate
   rates the same of many constant-rate channels at once, and how late they depart by the worker's own clock, and what that costs
@@ -161,6 +162,17 @@ def bench_srt(rig, gateway, args, stream):
         end(feeder, *servers, *[r for _, r in receivers])
     other = tell("srt-live-transmit each", counts, theirs, "receiver")
     print(f"{'':28} ratio {mine / other:.2f}", flush=True)
+    for way, beat in (("sendmsg", 5), ("sendmsg", 20), ("sendmmsg", 20), ("gso", 20)):
+        floor = {n: measure_floor(rig, args, way, n, beat) for n in counts}
+        tell(f"kernel alone, {way}, {beat} ms", counts, floor, "receiver")
+
+
+def measure_floor(rig, args, way, receivers, beat):
+    windows = []
+    for _ in range(3):
+        process = popen(rig, args.bin / "udp_floor", way, receivers, args.window, beat, stdout=subprocess.PIPE, text=True)
+        windows.append(float(process.communicate()[0].split()[0]))
+    return statistics.median(windows), windows
 
 
 FEED = """
