@@ -10,6 +10,16 @@ namespace {
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kStart = 1'000 * kSecond;
 
+SourceView source(std::uint32_t number, const std::string& kind, const std::string& state,
+                  const std::string& error) {
+  SourceView view;
+  view.number = number;
+  view.kind = kind;
+  view.state = state;
+  view.error = error;
+  return view;
+}
+
 class ChannelMonitorTest : public ::testing::Test {
  protected:
   ChannelMonitorTest() {
@@ -119,7 +129,7 @@ TEST_F(SwitchedChannelTest, CountsErrorsOfTheInputOnAirOnly) {
 
 TEST_F(SwitchedChannelTest, IsDownWhereNothingIsOnAirWhateverABackupWasOnce) {
   second_of_both();
-  sources["news"] = {{2, "srt_caller", "connecting", "", "connection refused", 0, 0, 0, 0, {}, {}, {}}};
+  sources["news"] = {source(2, "srt_caller", "connecting", "connection refused")};
   now += 3 * kSecond;
   look();
   EXPECT_EQ(health().state, ChannelState::down);
@@ -149,7 +159,7 @@ class PublishedChannelTest : public ChannelMonitorTest {
     snapshot.inputs[0].url = "publish";
   }
   void source(const char* state, const char* error = "") {
-    sources["news"] = {{1, "publish", state, "", error, 0, 0, 0, 0, {}, {}, {}}};
+    sources["news"] = {source(1, "publish", state, error)};
   }
 };
 

@@ -132,7 +132,9 @@ TEST_F(SwitchTest, PcrAndTablesGoOnFromTheLastPacketOfAnInputToTheFirstOfTheNext
     EXPECT_LE(seen.pat_pause_ns, 500 * kMs) << bitrate;
     EXPECT_EQ(seen.cc_errors, 0) << bitrate;
     EXPECT_EQ(seen.pcr_jumps, 0) << bitrate;
-    if (bitrate != 0) EXPECT_LE(largest_pause_ns, 15 * kMs);
+    if (bitrate != 0) {
+      EXPECT_LE(largest_pause_ns, 15 * kMs);
+    }
     // Nobody is good: silence, so that what follows can react.
     second.on = false;
     run(6000, {&first, &second});
