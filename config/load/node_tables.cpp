@@ -288,7 +288,8 @@ const Table<ServersDraft>& servers_table() {
   using D = ServersDraft;
   static const Table<D> kTable{
       "servers",
-      {tables<D>("http", Key::Shape::one_or_list, http_server_table(), "HTTP for players; a map or a list of maps",
+      {tables<D>("http", Key::Shape::one_or_list, http_server_table(),
+                 "HTTP for players; a map or a list of maps",
                  [](Report& report, const Value& value, D& out) {
                    for (const Value* item : one_or_list(value)) {
                      read_table(report, *item, http_server_table(), out.http.emplace_back());

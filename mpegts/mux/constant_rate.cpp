@@ -24,8 +24,8 @@ constexpr auto kModulus = static_cast<std::int64_t>(kPcrModulus);
 // A PCR farther than this from where the stream's clock is expected has jumped.
 constexpr std::int64_t kJump = kTicksPerSecond / 10;
 constexpr std::size_t kPcrPids = 16;
-// Between two PCRs of the stream's own, those of a source that sends fewer are put where a null packet would be, and
-// before another packet so late that the next position could be beyond 35 ms.
+// Between two PCRs of the stream's own, those of a source that sends fewer are put where a null packet would
+// be, and before another packet so late that the next position could be beyond 35 ms.
 constexpr std::int64_t kPcrDue = 25 * kTicksPerSecond / 1000;
 constexpr std::int64_t kPcrLate = 33 * kTicksPerSecond / 1000;
 // The grid's clock follows the stream's as a loop of second order, critically damped, of this many seconds.
@@ -342,7 +342,8 @@ bool ConstantRate::Impl::wants_pcr(std::int64_t tick, bool free) const noexcept 
   return free ? since >= kPcrDue : since >= kPcrLate && count < max / 2;
 }
 
-void ConstantRate::Impl::note_sent(const std::uint8_t* packet, const Waiting& entry, std::int64_t tick) noexcept {
+void ConstantRate::Impl::note_sent(const std::uint8_t* packet, const Waiting& entry,
+                                   std::int64_t tick) noexcept {
   const Pid pid = TsPacket(std::span<const std::uint8_t, kPacketSize>(packet, kPacketSize)).pid();
   if (entry.restamp && leader == pid) sent = {pid, 0, entry.offset, tick, tick};
   if (sent.pid == pid) sent.counter = packet[3] & 0x0F;

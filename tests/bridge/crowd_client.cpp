@@ -38,7 +38,9 @@ struct Options {
 
 std::uint32_t now_us() {
   static const auto began = std::chrono::steady_clock::now();
-  return static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began).count());
+  return static_cast<std::uint32_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began)
+          .count());
 }
 
 bool told_to_stop() {
@@ -67,7 +69,8 @@ class TcpConnections final : public Connections {
     const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
     const int small = 4096;
     if (options_.small) ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
-    if (::connect(fd, reinterpret_cast<const sockaddr*>(&options_.address), sizeof options_.address) != 0) return false;
+    if (::connect(fd, reinterpret_cast<const sockaddr*>(&options_.address), sizeof options_.address) != 0)
+      return false;
     if (options_.mode == "rtmp") {
       if (!rtmp::begin(fd, rtmp::requests("127.0.0.1", "live", options_.channel))) return false;
     } else {
@@ -95,7 +98,9 @@ class TcpConnections final : public Connections {
     ::epoll_ctl(epoll_, EPOLL_CTL_DEL, fds_[player], nullptr);
     return 0;
   }
-  void send(std::size_t player, const std::string& bytes) override { (void)::send(fds_[player], bytes.data(), bytes.size(), MSG_NOSIGNAL); }
+  void send(std::size_t player, const std::string& bytes) override {
+    (void)::send(fds_[player], bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  }
   bool alive(std::size_t) override { return true; }
 
  private:
@@ -117,11 +122,14 @@ class SrtConnections final : public Connections {
   }
   bool join() override {
     const SRTSOCKET socket = ::srt_create_socket();
-    ::srt_setsockflag(socket, SRTO_STREAMID, options_.channel.data(), static_cast<int>(options_.channel.size()));
+    ::srt_setsockflag(socket, SRTO_STREAMID, options_.channel.data(),
+                      static_cast<int>(options_.channel.size()));
     const int packets = 64, bytes = packets * 1456, no = 0;
     if (options_.small) ::srt_setsockflag(socket, SRTO_FC, &packets, sizeof packets);
     if (options_.small) ::srt_setsockflag(socket, SRTO_RCVBUF, &bytes, sizeof bytes);
-    if (::srt_connect(socket, reinterpret_cast<const sockaddr*>(&options_.address), sizeof options_.address) == SRT_ERROR) return false;
+    if (::srt_connect(socket, reinterpret_cast<const sockaddr*>(&options_.address),
+                      sizeof options_.address) == SRT_ERROR)
+      return false;
     ::srt_setsockflag(socket, SRTO_RCVSYN, &no, sizeof no);
     const int events = SRT_EPOLL_IN | SRT_EPOLL_ERR;
     ::srt_epoll_add_usock(epoll_, socket, &events);
@@ -130,7 +138,8 @@ class SrtConnections final : public Connections {
   }
   std::vector<std::size_t> ready() override {
     std::vector<SRT_EPOLL_EVENT> events(sockets_.size() + 1);
-    const int n = std::min(::srt_epoll_uwait(epoll_, events.data(), static_cast<int>(events.size()), 20), static_cast<int>(events.size()));
+    const int n = std::min(::srt_epoll_uwait(epoll_, events.data(), static_cast<int>(events.size()), 20),
+                           static_cast<int>(events.size()));
     std::vector<std::size_t> players;
     for (int i = 0; i < n; ++i) {
       const auto found = std::find(sockets_.begin(), sockets_.end(), events[static_cast<std::size_t>(i)].fd);
@@ -180,13 +189,16 @@ class Crowd {
     return true;
   }
   bool all_play() const {
-    return options_.slow >= 0 || std::ranges::none_of(readers_, [](const auto& reader) { return reader->units.empty() && reader->problem.empty(); });
+    return options_.slow >= 0 || std::ranges::none_of(readers_, [](const auto& reader) {
+             return reader->units.empty() && reader->problem.empty();
+           });
   }
   // What is there is taken, or what the slow ones take in a twentieth of a second.
   void step() {
     if (options_.slow >= 0) {
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
-      for (std::size_t i = 0; i < over_.size() && options_.slow > 0; ++i) take(i, static_cast<std::size_t>(options_.slow / 20), true);
+      for (std::size_t i = 0; i < over_.size() && options_.slow > 0; ++i)
+        take(i, static_cast<std::size_t>(options_.slow / 20), true);
       return;
     }
     for (const std::size_t player : connections_.ready()) take(player, buffer_.size(), false);
@@ -199,7 +211,8 @@ class Crowd {
     if (options_.slow < 0) report = compare(readers_, joined_us_ + 3'000'000);
     for (std::size_t i = 0; i < over_.size(); ++i) report.alive += !over_[i] && connections_.alive(i) ? 1 : 0;
     if (!options_.out.empty())
-      std::ofstream(options_.out, std::ios::binary).write(reinterpret_cast<const char*>(media_.data()), static_cast<std::streamsize>(media_.size()));
+      std::ofstream(options_.out, std::ios::binary)
+          .write(reinterpret_cast<const char*>(media_.data()), static_cast<std::streamsize>(media_.size()));
     report.print();
   }
   void joined() { joined_us_ = now_us(); }
@@ -212,7 +225,8 @@ class Crowd {
       if (n <= 0) return;
       if (options_.slow < 0) {
         Reader& reader = *readers_[player];
-        reader.take({reinterpret_cast<const std::uint8_t*>(buffer_.data()), static_cast<std::size_t>(n)}, now_us());
+        reader.take({reinterpret_cast<const std::uint8_t*>(buffer_.data()), static_cast<std::size_t>(n)},
+                    now_us());
         if (!reader.answer.empty()) connections_.send(player, std::exchange(reader.answer, ""));
       }
       if (once) return;
@@ -252,7 +266,9 @@ int run(const Options& options) {
 int main(int argc, char** argv) {
   headgate::test::Options options;
   if (argc < 5) {
-    std::fprintf(stderr, "usage: crowd_client rtmp|http-ts|srt PORT CHANNEL PLAYERS [--slow BYTES] [--small] [--out FILE]\n");
+    std::fprintf(
+        stderr,
+        "usage: crowd_client rtmp|http-ts|srt PORT CHANNEL PLAYERS [--slow BYTES] [--small] [--out FILE]\n");
     return 2;
   }
   options.mode = argv[1];

@@ -1,7 +1,7 @@
 // What players of crowd_client make of the bytes they get: a list of units, each with a hash of its content
-// and the time at which it was there. RTMP: messages of sound and picture. Transport streams: packets that are
-// neither tables nor stuffing. References: Adobe RTMP 1.0, 5.3, 5.4, 7.1; FLV 10.1 E.4; ISO/IEC 13818-1:2022
-// 2.4.3. Threading: each reader is owned by one thread.
+// and the time at which it was there. RTMP: messages of sound and picture. Transport streams: packets that
+// are neither tables nor stuffing. References: Adobe RTMP 1.0, 5.3, 5.4, 7.1; FLV 10.1 E.4; ISO/IEC
+// 13818-1:2022 2.4.3. Threading: each reader is owned by one thread.
 #pragma once
 
 #include <algorithm>
@@ -117,7 +117,8 @@ class RtmpReader final : public Reader {
 
   void message(const Stream& m, std::uint32_t now_us) {
     const auto value = [&](std::size_t at) {
-      return std::uint32_t{m.body[at]} << 24 | std::uint32_t{m.body[at + 1]} << 16 | std::uint32_t{m.body[at + 2]} << 8 | m.body[at + 3];
+      return std::uint32_t{m.body[at]} << 24 | std::uint32_t{m.body[at + 1]} << 16 |
+             std::uint32_t{m.body[at + 2]} << 8 | m.body[at + 3];
     };
     if (m.type == 1 && m.body.size() == 4) chunk_size_ = value(0);
     if (m.type == 4 && m.body.size() == 6 && m.body[1] == 6) {  // a ping
@@ -127,7 +128,8 @@ class RtmpReader final : public Reader {
     if ((m.type != 8 && m.type != 9) || m.body.size() < 2) return;
     if (file != nullptr) write_tag(m);
     const bool picture = m.type == 9;
-    const bool header = picture ? (m.body[0] & 15) == 7 && m.body[1] == 0 : m.body[0] >> 4 == 10 && m.body[1] == 0;
+    const bool header =
+        picture ? (m.body[0] & 15) == 7 && m.body[1] == 0 : m.body[0] >> 4 == 10 && m.body[1] == 0;
     if (header) return;
     units.push_back({hash_of(m.body, m.type), m.timestamp, now_us});
     if (!picture) marks.push_back({std::int64_t{m.timestamp} * 1000, now_us});
@@ -157,7 +159,8 @@ class TsReader : public Reader {
   void take(std::span<const std::uint8_t> bytes, std::uint32_t now_us) override {
     in_.insert(in_.end(), bytes.begin(), bytes.end());
     std::size_t at = 0;
-    for (; at + 188 <= in_.size() && problem.empty(); at += 188) packet(std::span(in_).subspan(at, 188), now_us);
+    for (; at + 188 <= in_.size() && problem.empty(); at += 188)
+      packet(std::span(in_).subspan(at, 188), now_us);
     in_.erase(in_.begin(), in_.begin() + static_cast<std::ptrdiff_t>(at));
   }
 

@@ -14,21 +14,23 @@ namespace headgate::test {
 
 struct CrowdReport {
   std::size_t players = 0;
-  std::size_t alive = 0;             // the server holds the connection still
-  std::size_t units = 0;             // of the first player
-  std::size_t equal = 0;             // players that have what the first one has
-  std::vector<std::string> wrong;    // the others: what is not right
-  double end_lag_ms = 0;             // how much earlier than the first one's last unit a player's last one is
-  double spread_p50_ms = 0;          // from the first to the last player that has a unit
+  std::size_t alive = 0;           // the server holds the connection still
+  std::size_t units = 0;           // of the first player
+  std::size_t equal = 0;           // players that have what the first one has
+  std::vector<std::string> wrong;  // the others: what is not right
+  double end_lag_ms = 0;           // how much earlier than the first one's last unit a player's last one is
+  double spread_p50_ms = 0;        // from the first to the last player that has a unit
   double spread_p99_ms = 0;
   double spread_max_ms = 0;
-  double wander_ms = 0;              // of the arrivals against the stream's clock, of whichever player is worst
+  double wander_ms = 0;  // of the arrivals against the stream's clock, of whichever player is worst
 
   void print() const {
-    std::printf(R"({"players": %zu, "alive": %zu, "units": %zu, "equal": %zu, "end_lag_ms": %.1f, "spread_p50_ms": %.2f, )"
-                R"("spread_p99_ms": %.2f, "spread_max_ms": %.2f, "wander_ms": %.1f, "wrong": [)",
-                players, alive, units, equal, end_lag_ms, spread_p50_ms, spread_p99_ms, spread_max_ms, wander_ms);
-    for (std::size_t i = 0; i < std::min<std::size_t>(wrong.size(), 5); ++i) std::printf("%s\"%s\"", i == 0 ? "" : ", ", wrong[i].c_str());
+    std::printf(
+        R"({"players": %zu, "alive": %zu, "units": %zu, "equal": %zu, "end_lag_ms": %.1f, "spread_p50_ms": %.2f, )"
+        R"("spread_p99_ms": %.2f, "spread_max_ms": %.2f, "wander_ms": %.1f, "wrong": [)",
+        players, alive, units, equal, end_lag_ms, spread_p50_ms, spread_p99_ms, spread_max_ms, wander_ms);
+    for (std::size_t i = 0; i < std::min<std::size_t>(wrong.size(), 5); ++i)
+      std::printf("%s\"%s\"", i == 0 ? "" : ", ", wrong[i].c_str());
     std::printf("]}\n");
     std::fflush(stdout);
   }
@@ -40,7 +42,8 @@ inline CrowdReport compare(const std::vector<std::unique_ptr<Reader>>& readers, 
   report.players = readers.size();
   const std::vector<Unit>& first = readers.front()->units;
   report.units = first.size();
-  std::unordered_map<std::uint64_t, std::pair<std::size_t, std::size_t>> places;  // by hash: where, and how many
+  std::unordered_map<std::uint64_t, std::pair<std::size_t, std::size_t>>
+      places;  // by hash: where, and how many
   for (std::size_t i = 0; i < first.size(); ++i) {
     auto& place = places.try_emplace(first[i].hash, i, 0).first->second;
     ++place.second;
@@ -48,7 +51,9 @@ inline CrowdReport compare(const std::vector<std::unique_ptr<Reader>>& readers, 
   std::vector<std::uint32_t> earliest(first.size(), 0xFFFFFFFF), latest(first.size(), 0);
   for (std::size_t n = 0; n < readers.size(); ++n) {
     const Reader& reader = *readers[n];
-    const auto is_wrong = [&](const std::string& why) { report.wrong.push_back("player " + std::to_string(n) + ": " + why); };
+    const auto is_wrong = [&](const std::string& why) {
+      report.wrong.push_back("player " + std::to_string(n) + ": " + why);
+    };
     if (!reader.problem.empty()) {
       is_wrong(reader.problem);
       continue;
@@ -58,7 +63,8 @@ inline CrowdReport compare(const std::vector<std::unique_ptr<Reader>>& readers, 
     std::size_t shift = first.size();
     for (std::size_t i = 0; i < units.size() && shift == first.size(); ++i) {
       const auto place = places.find(units[i].hash);
-      if (place != places.end() && place->second.second == 1 && place->second.first >= i) shift = place->second.first - i;
+      if (place != places.end() && place->second.second == 1 && place->second.first >= i)
+        shift = place->second.first - i;
     }
     if (shift == first.size()) {
       is_wrong("has nothing of what the first one has, in " + std::to_string(units.size()) + " units");
@@ -93,7 +99,8 @@ inline CrowdReport compare(const std::vector<std::unique_ptr<Reader>>& readers, 
   }
   std::vector<double> spreads;
   for (std::size_t i = 0; i < first.size(); ++i) {
-    if (earliest[i] >= settled_us && latest[i] >= earliest[i]) spreads.push_back((latest[i] - earliest[i]) / 1e3);
+    if (earliest[i] >= settled_us && latest[i] >= earliest[i])
+      spreads.push_back((latest[i] - earliest[i]) / 1e3);
   }
   std::sort(spreads.begin(), spreads.end());
   if (!spreads.empty()) {

@@ -22,7 +22,6 @@ using mpegts::StreamKind;
 using test::kMs;
 using Bytes = std::vector<std::uint8_t>;
 
-
 Bytes read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};

@@ -18,7 +18,6 @@ using protocol::SourceKind;
 using test::kMs;
 using Bytes = std::vector<std::uint8_t>;
 
-
 class EntriesTest : public test::IngestTest {
  protected:
   static Bytes packets(std::size_t count, std::uint8_t first = 0) {

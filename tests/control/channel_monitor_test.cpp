@@ -10,8 +10,8 @@ namespace {
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kStart = 1'000 * kSecond;
 
-SourceView source(std::uint32_t number, const std::string& kind, const std::string& state,
-                  const std::string& error) {
+SourceView source_view(std::uint32_t number, const std::string& kind, const std::string& state,
+                       const std::string& error) {
   SourceView view;
   view.number = number;
   view.kind = kind;
@@ -129,7 +129,7 @@ TEST_F(SwitchedChannelTest, CountsErrorsOfTheInputOnAirOnly) {
 
 TEST_F(SwitchedChannelTest, IsDownWhereNothingIsOnAirWhateverABackupWasOnce) {
   second_of_both();
-  sources["news"] = {source(2, "srt_caller", "connecting", "connection refused")};
+  sources["news"] = {source_view(2, "srt_caller", "connecting", "connection refused")};
   now += 3 * kSecond;
   look();
   EXPECT_EQ(health().state, ChannelState::down);
@@ -159,7 +159,7 @@ class PublishedChannelTest : public ChannelMonitorTest {
     snapshot.inputs[0].url = "publish";
   }
   void source(const char* state, const char* error = "") {
-    sources["news"] = {source(1, "publish", state, error)};
+    sources["news"] = {source_view(1, "publish", state, error)};
   }
 };
 

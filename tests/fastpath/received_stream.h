@@ -20,12 +20,13 @@ namespace headgate::fastpath::test {
 // Which frame a PES packet holds: eight bytes that are no start code, whatever lies around them.
 struct FrameMark {
   static constexpr std::size_t kSize = 8;
-  std::uint8_t source = 0;   // under 0x40
+  std::uint8_t source = 0;  // under 0x40
   std::uint32_t number = 0;
 
   std::array<std::uint8_t, kSize> bytes() const {
     std::array<std::uint8_t, kSize> out{0xE7, 0xC3, static_cast<std::uint8_t>(0x80 | source)};
-    for (std::size_t i = 0; i < 5; ++i) out[3 + i] = static_cast<std::uint8_t>(0x80 | (number >> (7 * i) & 0x7F));
+    for (std::size_t i = 0; i < 5; ++i)
+      out[3 + i] = static_cast<std::uint8_t>(0x80 | (number >> (7 * i) & 0x7F));
     return out;
   }
   static std::optional<FrameMark> find(std::span<const std::uint8_t> in) {
@@ -33,7 +34,8 @@ struct FrameMark {
       if (in[at] != 0xE7 || in[at + 1] != 0xC3) continue;
       FrameMark mark;
       mark.source = in[at + 2] & 0x3F;
-      for (std::size_t i = 0; i < 5; ++i) mark.number |= static_cast<std::uint32_t>(in[at + 3 + i] & 0x7F) << (7 * i);
+      for (std::size_t i = 0; i < 5; ++i)
+        mark.number |= static_cast<std::uint32_t>(in[at + 3 + i] & 0x7F) << (7 * i);
       return mark;
     }
     return std::nullopt;
@@ -68,7 +70,8 @@ class ReceivedStream {
   };
 
   // `rate_bps` 0: it is not constant, and positions tell nothing.
-  explicit ReceivedStream(std::uint64_t rate_bps) : ticks_per_packet_(rate_bps == 0 ? 0 : 1504.0 * 27e6 / static_cast<double>(rate_bps)) {}
+  explicit ReceivedStream(std::uint64_t rate_bps)
+      : ticks_per_packet_(rate_bps == 0 ? 0 : 1504.0 * 27e6 / static_cast<double>(rate_bps)) {}
 
   void take(std::span<const std::uint8_t> datagram, std::int64_t now_ns) {
     if (first_ns < 0) first_ns = now_ns;
@@ -79,7 +82,8 @@ class ReceivedStream {
     if (by_second.size() <= second) by_second.resize(second + 1);
     ++by_second[second];
     if (datagram.size() % 188 != 0) ++sync_errors;
-    for (std::size_t at = 0; at + 188 <= datagram.size(); at += 188) packet(datagram.subspan(at, 188), now_ns);
+    for (std::size_t at = 0; at + 188 <= datagram.size(); at += 188)
+      packet(datagram.subspan(at, 188), now_ns);
   }
 
   std::int64_t first_ns = -1;
@@ -93,15 +97,15 @@ class ReceivedStream {
   std::uint64_t cc_errors = 0;
   std::uint64_t announced = 0;  // discontinuity_indicator
   std::uint64_t crc_errors = 0;
-  std::uint64_t unmarked = 0;        // PES packets of nobody
-  std::uint64_t stamps_back = 0;     // DTS that do not rise within their PID
-  std::uint64_t wraps = 0;           // of DTS
+  std::uint64_t unmarked = 0;                           // PES packets of nobody
+  std::uint64_t stamps_back = 0;                        // DTS that do not rise within their PID
+  std::uint64_t wraps = 0;                              // of DTS
   std::map<std::uint8_t, std::int64_t> table_pause_ns;  // the longest, by table_id
-  std::int64_t pcr_interval = 0;     // the longest, 27 MHz, by PCR
-  std::int64_t pcr_pause_ns = 0;     // the same by arrival
-  Span pcr_off_position;             // 27 MHz ticks off the line of the rate through the first
-  Span pcr_off_arrival;              // the same against the time between two arrivals, ns
-  Span in_advance;                   // from when a frame begins to come until it is to be decoded, ms
+  std::int64_t pcr_interval = 0;                        // the longest, 27 MHz, by PCR
+  std::int64_t pcr_pause_ns = 0;                        // the same by arrival
+  Span pcr_off_position;  // 27 MHz ticks off the line of the rate through the first
+  Span pcr_off_arrival;   // the same against the time between two arrivals, ns
+  Span in_advance;        // from when a frame begins to come until it is to be decoded, ms
   std::vector<Pes> frames;
   // PCR and arrival, once a second.
   std::vector<std::pair<std::int64_t, std::int64_t>> clock;
@@ -127,7 +131,9 @@ class ReceivedStream {
     }
     const bool has_field = (p[3] & 0x20) != 0, has_payload = (p[3] & 0x10) != 0;
     const auto cc = static_cast<std::uint8_t>(p[3] & 15);
-    if (const auto last = cc_.find(pid); last != cc_.end() && cc != ((last->second + (has_payload ? 1 : 0)) & 15)) ++cc_errors;
+    if (const auto last = cc_.find(pid);
+        last != cc_.end() && cc != ((last->second + (has_payload ? 1 : 0)) & 15))
+      ++cc_errors;
     cc_[pid] = cc;
     std::size_t payload = 4;
     if (has_field) {
@@ -152,8 +158,10 @@ class ReceivedStream {
       pcr_interval = std::max(pcr_interval, pcr - pcr_);
       if (pcr <= pcr_) ++stamps_back;
       pcr_pause_ns = std::max(pcr_pause_ns, now_ns - pcr_ns_);
-      pcr_off_arrival.take(static_cast<double>(pcr - pcr_) * 1000 / 27 - static_cast<double>(now_ns - pcr_ns_));
-      pcr_off_position.take(static_cast<double>(pcr - first_pcr_) - static_cast<double>(position - first_position_) * ticks_per_packet_);
+      pcr_off_arrival.take(static_cast<double>(pcr - pcr_) * 1000 / 27 -
+                           static_cast<double>(now_ns - pcr_ns_));
+      pcr_off_position.take(static_cast<double>(pcr - first_pcr_) -
+                            static_cast<double>(position - first_position_) * ticks_per_packet_);
     } else {
       first_pcr_ = pcr;
       first_position_ = position;
@@ -169,7 +177,8 @@ class ReceivedStream {
     return std::int64_t{b[0] >> 1 & 7} << 30 | b[1] << 22 | b[2] >> 1 << 15 | b[3] << 7 | b[4] >> 1;
   }
 
-  void on_pes(std::uint16_t pid, std::span<const std::uint8_t> body, std::uint64_t position, std::int64_t now_ns) {
+  void on_pes(std::uint16_t pid, std::span<const std::uint8_t> body, std::uint64_t position,
+              std::int64_t now_ns) {
     const auto mark = FrameMark::find(body);
     if (!mark || (body[7] & 0x80) == 0) {
       ++unmarked;

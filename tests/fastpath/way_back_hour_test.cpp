@@ -55,7 +55,8 @@ class WayBack : public PipeTest {
       at_fastpath.inputs.back().buffer_ms = number == 1 ? 1000 : 200;
       if (number == 2) at_fastpath.inputs.back().url = "file:///slate.ts";
     }
-    const auto applied = entries->apply({at_bridge}, [](auto&) {}, [](auto&) {});
+    const auto applied = entries->apply(
+        {at_bridge}, [](auto&) {}, [](auto&) {});
     ASSERT_TRUE(applied) << applied.error();
     from_bridge = *ring::Consumer::open(folder + "/back");
     auto wanted = state();
@@ -107,13 +108,17 @@ class WayBack : public PipeTest {
       ASSERT_LT(std::abs(out->by_second[i] - wanted), 1.01) << "datagrams in second " << i;
   }
   void tell(const char* name) const {
-    std::printf("%s: PCR %.2f ms apart, %.1f to %.1f ticks off its position, %.2f to %.2f ms off its arrival; frames %.0f to %.0f ms ahead; "
-                "buffer %.0f to %.0f ms, at most %.0f packets; PAT %.0f ms, PMT %.0f ms, SDT %.0f ms; %zu frames, %.0f %% stuffing\n",
-                name, static_cast<double>(out->pcr_interval) / 27e3, out->pcr_off_position.least, out->pcr_off_position.most,
-                out->pcr_off_arrival.least / 1e6, out->pcr_off_arrival.most / 1e6, out->in_advance.least, out->in_advance.most, level_ms.least,
-                level_ms.most, waiting.most, static_cast<double>(out->table_pause_ns[0]) / 1e6, static_cast<double>(out->table_pause_ns[2]) / 1e6,
-                static_cast<double>(out->table_pause_ns[0x42]) / 1e6, out->frames.size(),
-                100.0 * static_cast<double>(out->nulls) / static_cast<double>(out->packets));
+    std::printf(
+        "%s: PCR %.2f ms apart, %.1f to %.1f ticks off its position, %.2f to %.2f ms off its arrival; frames "
+        "%.0f to %.0f ms ahead; "
+        "buffer %.0f to %.0f ms, at most %.0f packets; PAT %.0f ms, PMT %.0f ms, SDT %.0f ms; %zu frames, "
+        "%.0f %% stuffing\n",
+        name, static_cast<double>(out->pcr_interval) / 27e3, out->pcr_off_position.least,
+        out->pcr_off_position.most, out->pcr_off_arrival.least / 1e6, out->pcr_off_arrival.most / 1e6,
+        out->in_advance.least, out->in_advance.most, level_ms.least, level_ms.most, waiting.most,
+        static_cast<double>(out->table_pause_ns[0]) / 1e6, static_cast<double>(out->table_pause_ns[2]) / 1e6,
+        static_cast<double>(out->table_pause_ns[0x42]) / 1e6, out->frames.size(),
+        100.0 * static_cast<double>(out->nulls) / static_cast<double>(out->packets));
   }
 
   std::unique_ptr<bridge::ingest::Entries> entries;
@@ -146,12 +151,13 @@ TEST_P(WayBackHour, DoesNotDrift) {
   tell(hour.name);
   expect_broadcast_stream(hour.rate > 0);
 
-  // Each frame is there, its times a constant apart from the encoder's: to the tick for pictures, for sound to
-  // the millisecond that FLV rounds off. So sound and pictures stay together, too.
+  // Each frame is there, its times a constant apart from the encoder's: to the tick for pictures, for sound
+  // to the millisecond that FLV rounds off. So sound and pictures stay together, too.
   std::uint32_t next[2] = {0, 0};
   const std::int64_t base = out->frames.at(0).pts - 90 * SourceFrame{out->frames.at(0).video, 0}.pts_ms();
   test::Span sound_off;
-  std::vector<test::Span> delays(static_cast<std::size_t>(kMinutes) + 1);  // by minute, from being made to leaving, ms
+  std::vector<test::Span> delays(static_cast<std::size_t>(kMinutes) +
+                                 1);  // by minute, from being made to leaving, ms
   for (const ReceivedStream::Pes& pes : out->frames) {
     const SourceFrame frame{pes.video, pes.mark.number};
     ASSERT_EQ(frame.number, next[frame.video]++) << (frame.video ? "picture" : "sound");
@@ -175,8 +181,10 @@ TEST_P(WayBackHour, DoesNotDrift) {
     all.take(minute.least);
     all.take(minute.most);
   }
-  std::printf("%s: %.0f to %.0f ms from the encoder; sound %.2f to %.2f ms off; in the last minute %.0f to %.0f ms\n", hour.name, all.least,
-              all.most, sound_off.least, sound_off.most, delays[kMinutes - 1].least, delays[kMinutes - 1].most);
+  std::printf(
+      "%s: %.0f to %.0f ms from the encoder; sound %.2f to %.2f ms off; in the last minute %.0f to %.0f ms\n",
+      hour.name, all.least, all.most, sound_off.least, sound_off.most, delays[kMinutes - 1].least,
+      delays[kMinutes - 1].most);
   EXPECT_LT(all.width(), 300);
   EXPECT_NEAR(delays[kMinutes - 1].most, delays[kMinutes / 2].most, 15);
 
@@ -185,21 +193,24 @@ TEST_P(WayBackHour, DoesNotDrift) {
   EXPECT_EQ(at_publisher->buffer_overflows.load(), 0U);
   EXPECT_GT(level_ms.least, 300);
   EXPECT_LT(level_ms.most, 1700);
-  EXPECT_NEAR(static_cast<double>(static_cast<std::int64_t>(at_publisher->clock_drift_ppb.load())) / 1000, hour.ppm, 5);
+  EXPECT_NEAR(static_cast<double>(static_cast<std::int64_t>(at_publisher->clock_drift_ppb.load())) / 1000,
+              hour.ppm, 5);
   // The stream's own clock is the encoder's.
   const auto& [half_pcr, half_ns] = out->clock.at(out->clock.size() / 2);
   const auto& [end_pcr, end_ns] = out->clock.back();
-  const double ran = static_cast<double>(end_pcr - half_pcr) / 27 * 1000 / static_cast<double>(end_ns - half_ns);
+  const double ran =
+      static_cast<double>(end_pcr - half_pcr) / 27 * 1000 / static_cast<double>(end_ns - half_ns);
   EXPECT_NEAR((ran - 1) * 1e6, hour.ppm, 8);
 }
 
-INSTANTIATE_TEST_SUITE_P(Encoders, WayBackHour,
-                         testing::Values(Hour{"Fast50Bursts", 50, in_bursts(200 * kSecondNs / 1000), false, kRate},
-                                         Hour{"Slow50UnevenSwitch", -50, in_uneven_bursts(10'000'000, 400'000'000), true, kRate},
-                                         Hour{"Fast100UnevenSwitch", 100, in_uneven_bursts(10'000'000, 400'000'000), true, kRate},
-                                         Hour{"Slow100Bursts", -100, in_bursts(400 * kSecondNs / 1000), false, kRate},
-                                         Hour{"Slow100VariableRate", -100, in_uneven_bursts(10'000'000, 400'000'000), true, 0}),
-                         [](const auto& which) { return which.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Encoders, WayBackHour,
+    testing::Values(Hour{"Fast50Bursts", 50, in_bursts(200 * kSecondNs / 1000), false, kRate},
+                    Hour{"Slow50UnevenSwitch", -50, in_uneven_bursts(10'000'000, 400'000'000), true, kRate},
+                    Hour{"Fast100UnevenSwitch", 100, in_uneven_bursts(10'000'000, 400'000'000), true, kRate},
+                    Hour{"Slow100Bursts", -100, in_bursts(400 * kSecondNs / 1000), false, kRate},
+                    Hour{"Slow100VariableRate", -100, in_uneven_bursts(10'000'000, 400'000'000), true, 0}),
+    [](const auto& which) { return which.param.name; });
 
 // A publisher that leaves and comes back with another clock each five minutes; meanwhile a looped file.
 TEST_F(WayBack, SwitchesLeaveOneStream) {
@@ -220,8 +231,8 @@ TEST_F(WayBack, SwitchesLeaveOneStream) {
   EXPECT_EQ(pipe("a")->hard_switches.load(), 0U);
   EXPECT_EQ(pipe("a")->on_air.load(), 2U);
 
-  // Who was seen, in which order, and for how long; sound and pictures of one source stay as far apart as they
-  // were made.
+  // Who was seen, in which order, and for how long; sound and pictures of one source stay as far apart as
+  // they were made.
   std::vector<std::pair<std::uint8_t, std::uint32_t>> runs;  // source, pictures
   std::map<std::uint8_t, const ReceivedStream::Pes*> picture;
   test::Span apart;

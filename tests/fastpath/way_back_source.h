@@ -1,6 +1,6 @@
 // Who sends in the tests of the way back: an encoder that publishes H.264 and AAC with FLV's whole
-// milliseconds by a clock that is fast or slow, over a network that bunches; and a short file for a slate. The
-// frames hold no real pictures or sound, only their FrameMark. Threading: one thread.
+// milliseconds by a clock that is fast or slow, over a network that bunches; and a short file for a slate.
+// The frames hold no real pictures or sound, only their FrameMark. Threading: one thread.
 #pragma once
 
 #include <algorithm>
@@ -84,7 +84,8 @@ class Publisher {
     auto format = std::make_shared<bridge::hub::FrameFormat>();
     format->tracks.resize(2);
     format->tracks[0].kind = mpegts::StreamKind::h264;
-    format->tracks[0].configuration = {1, 66, 0, 30, 0xFF, 0xE1, 0, 4, 0x67, 66, 0, 30, 1, 0, 4, 0x68, 0xCE, 0x38, 0x80};
+    format->tracks[0].configuration = {1, 66, 0, 30, 0xFF, 0xE1, 0,    4,    0x67, 66,
+                                       0, 30, 1, 0,  4,    0x68, 0xCE, 0x38, 0x80};
     format->tracks[0].video.emplace();
     format->tracks[1].kind = mpegts::StreamKind::aac_adts;
     format->tracks[1].configuration = {0x11, 0x90};
@@ -140,7 +141,9 @@ class Slate {
 
   Slate(bridge::ingest::Entry& entry, std::uint8_t source) : entry_(entry) {
     if (!entry_.attach("slate", {})) std::abort();
-    mpegts::ProgramMuxer muxer([this](std::span<const std::uint8_t> packets) { file_.insert(file_.end(), packets.begin(), packets.end()); });
+    mpegts::ProgramMuxer muxer([this](std::span<const std::uint8_t> packets) {
+      file_.insert(file_.end(), packets.begin(), packets.end());
+    });
     mpegts::MuxProgram program;
     program.service_name = "Slate";
     program.tracks = {{mpegts::StreamKind::h264, "", 0, 0}, {mpegts::StreamKind::aac_adts, "", 0, 0}};
@@ -158,7 +161,8 @@ class Slate {
       queue_.end_of_loop();
       at_ = 0;
     }
-    queue_.advance(std::chrono::nanoseconds(elapsed_ns), [this](std::span<const std::uint8_t> packets, bool) { entry_.on_ts(packets); });
+    queue_.advance(std::chrono::nanoseconds(elapsed_ns),
+                   [this](std::span<const std::uint8_t> packets, bool) { entry_.on_ts(packets); });
   }
 
  private:
@@ -169,7 +173,8 @@ class Slate {
       data[3] = 1;
       data[2] = 0;
       head = {0, 0, 0, 1, 9, 0xF0};
-      if (frame.key()) head.insert(head.end(), {0, 0, 0, 1, 0x67, 66, 0, 30, 0, 0, 0, 1, 0x68, 0xCE, 0x38, 0x80});
+      if (frame.key())
+        head.insert(head.end(), {0, 0, 0, 1, 0x67, 66, 0, 30, 0, 0, 0, 1, 0x68, 0xCE, 0x38, 0x80});
     } else {
       const std::size_t size = data.size() + head.size();
       head[3] = static_cast<std::uint8_t>(0x80 | size >> 11);

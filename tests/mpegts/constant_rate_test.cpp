@@ -267,7 +267,8 @@ TEST(ConstantRate, TheStreamsOwnNullPacketsAreReplaced) {
   }
   EXPECT_EQ(sender.stage.counters().dropped, 0U);
   const Receiver& receiver = sender.receiver;
-  const auto between = receiver.nulls + static_cast<std::int64_t>(receiver.every.size() - receiver.stamps.size());
+  const auto between =
+      receiver.nulls + static_cast<std::int64_t>(receiver.every.size() - receiver.stamps.size());
   EXPECT_NEAR(static_cast<double>(between) / static_cast<double>(receiver.packets), 1.0 / 3, 0.01);
 }
 
@@ -510,7 +511,9 @@ TEST(ConstantRate, PutsPcrsInBetweenWhereItsSourceSendsFew) {
     EXPECT_LE(receiver.worst_accuracy(rate), 1.0) << rate;
     EXPECT_EQ(sender.stage.counters().dropped, 0U) << rate;
     EXPECT_NEAR(static_cast<double>(sender.stage.counters().nulls),
-                static_cast<double>(receiver.nulls + static_cast<std::int64_t>(receiver.every.size() - receiver.stamps.size())), 1);
+                static_cast<double>(receiver.nulls + static_cast<std::int64_t>(receiver.every.size() -
+                                                                               receiver.stamps.size())),
+                1);
   }
 }
 

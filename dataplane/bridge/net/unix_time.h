@@ -1,4 +1,5 @@
-// Nanoseconds since 1970 by the system's clock, as states and slots carry them. Not for measuring: it can be set.
+// Nanoseconds since 1970 by the system's clock, as states and slots carry them. Not for measuring: it can be
+// set.
 #pragma once
 
 #include <chrono>
