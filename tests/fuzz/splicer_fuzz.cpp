@@ -1,8 +1,8 @@
 // links: headgate::mpegts
 // Packets of four inputs as anyone may send them, and changes of what is wanted between them. A record is a
 // byte that says the input (bits 0, 1), whether it is wanted from here on (bit 2) and how much later it comes
-// (bits 3 to 7, in 4 ms; from 64 ms on a change is expected after it), and a packet of 188 bytes, whose section
-// gets its right CRC.
+// (bits 3 to 7, in 4 ms; from 64 ms on a change is expected after it), and a packet of 188 bytes, whose
+// section gets its right CRC.
 #include <algorithm>
 #include <array>
 #include <cstdint>
