@@ -113,6 +113,24 @@ def test_a_receiver_that_stands_still_hurts_nobody(stream, tmp_path):
         assert_is_piece(good.stop(), listener.sent)
 
 
+# Under 2 Mb/s libsrt's buffer for a receiver holds more than the second after which it would give packets up by itself.
+@pytest.mark.parametrize("bitrate", [1_200_000, 4_000_000])
+def test_a_receiver_that_takes_nothing_is_closed(tmp_path, bitrate):
+    path = tmp_path / "in.ts"
+    path.write_bytes(counted_ts.make(30, bitrate))
+    with Listener(path, "--bitrate", str(bitrate)) as listener:
+        good = Player(listener.port, tmp_path / "good.ts")
+        good.wait(100_000)
+        caller = Caller()
+        deaf = caller.deaf(listener.port, b"c0")
+        listener.wait(lambda s: len(s["sessions"]) == 2)
+        listener.wait(lambda s: any(x["dropped_messages"] > 0 for x in s["sessions"]), 8)
+        stats = listener.wait(lambda s: len(s["sessions"]) == 1, 20)
+        assert stats["stalled"] == 1
+        caller.close(deaf)
+        assert counted_ts.cc_errors(whole(good.stop())) == 0
+
+
 def test_rubbish_on_the_port_hurts_nobody(stream, tmp_path):
     rng = random.Random(7)
     induction = bytes.fromhex("80000000" "00000000" "00000000" "00000000")

@@ -87,6 +87,7 @@ class MadeService {
 struct SeenStream {
   std::uint64_t packets = 0;
   std::uint64_t nulls = 0;
+  std::uint64_t alone = 0;  // packets without payload: a PCR that was put in between
   int cc_errors = 0;
   std::int64_t pcr_pause_ns = 0;  // the longest between two
   std::int64_t pat_pause_ns = 0;
@@ -112,6 +113,7 @@ struct SeenStream {
     const int step = packet.has_payload() ? 1 : 0;
     if (last != last_cc.end() && packet.continuity_counter() != ((last->second + step) & 15)) ++cc_errors;
     last_cc[pid] = packet.continuity_counter();
+    if (!packet.has_payload()) ++alone;
     ++filled[packet.bytes()[187]];
     if (pid == 0) {
       if (last_pat_ns != 0) pat_pause_ns = std::max(pat_pause_ns, now_ns - last_pat_ns);

@@ -32,6 +32,9 @@ struct FrameMark {
   static std::optional<FrameMark> find(std::span<const std::uint8_t> in) {
     for (std::size_t at = 0; at + kSize <= in.size(); ++at) {
       if (in[at] != 0xE7 || in[at + 1] != 0xC3) continue;
+      // The same two bytes may stand in a time stamp, but not before six bytes of 0x80 and more.
+      const auto rest = in.subspan(at + 2, kSize - 2);
+      if (std::any_of(rest.begin(), rest.end(), [](std::uint8_t byte) { return byte < 0x80; })) continue;
       FrameMark mark;
       mark.source = in[at + 2] & 0x3F;
       for (std::size_t i = 0; i < 5; ++i)

@@ -163,7 +163,7 @@ class Sender:
 
 class Caller:
     """libsrt itself, for the code of a refusal, which no tool prints."""
-    FC, STREAM_ID, PASSPHRASE = 4, 46, 26
+    FC, RECEIVE_BUFFER, STREAM_ID, PASSPHRASE = 4, 6, 46, 26
 
     def __init__(self):
         self.lib = ctypes.CDLL(ctypes.util.find_library("srt") or "libsrt.so.1.5")
@@ -192,6 +192,19 @@ class Caller:
         while (code := self.refusal(port, stream_id, passphrase)) != wanted:
             assert time.monotonic() < end, code
             time.sleep(0.05)
+
+    def deaf(self, port, stream_id, packets=64):
+        """A receiver that is connected and takes nothing out of its small buffer; give it to close()."""
+        socket_ = self.lib.srt_create_socket()
+        self.lib.srt_setsockflag(socket_, self.STREAM_ID, stream_id, len(stream_id))
+        self.lib.srt_setsockflag(socket_, self.FC, ctypes.byref(ctypes.c_int(packets)), 4)
+        self.lib.srt_setsockflag(socket_, self.RECEIVE_BUFFER, ctypes.byref(ctypes.c_int(packets * 1456)), 4)
+        address = (b"\x02\x00" + port.to_bytes(2, "big") + socket.inet_aton("127.0.0.1")).ljust(16, b"\0")
+        assert self.lib.srt_connect(socket_, address, len(address)) == 0
+        return socket_
+
+    def close(self, socket_):
+        self.lib.srt_close(socket_)
 
 
 def wait_for_size(path, size, seconds=20):
