@@ -54,8 +54,8 @@ bool install() noexcept {
 void cover(void* memory, std::size_t size) noexcept {
   [[maybe_unused]] static const bool installed = install();
   for (Range& range : ranges) {
-    std::uintptr_t free = 0;
-    if (!range.begin.compare_exchange_strong(free, reinterpret_cast<std::uintptr_t>(memory))) continue;
+    std::uintptr_t nobody = 0;
+    if (!range.begin.compare_exchange_strong(nobody, reinterpret_cast<std::uintptr_t>(memory))) continue;
     range.size.store(size);
     return;
   }
