@@ -8,7 +8,6 @@ moves by more than 20 ms, or a process grows by more than --growth KiB a minute 
 import argparse
 import os
 import statistics
-import subprocess
 import sys
 import threading
 import time
@@ -35,18 +34,19 @@ def channel_map(folder, slate):
 
 
 class Encoder:
-    """ffmpeg in real time over a looped file, its timestamps running fast by so many parts in a million. Started again when it ends."""
+    """ffmpeg in real time over a list of files, its timestamps running fast by so many parts in a million. Started again when it ends."""
 
-    def __init__(self, gateway, path, url, form, ppm):
+    def __init__(self, gateway, files, url, form, ppm):
         stretch = f"setts=pts=PTS*{1 + ppm * 1e-6:.9f}:dts=DTS*{1 + ppm * 1e-6:.9f}"
-        self.command = ["ffmpeg", "-v", "error", "-re", "-stream_loop", "-1", "-i", str(path), "-c", "copy", "-bsf:v", stretch,
+        self.command = ["ffmpeg", "-v", "error", "-re", "-f", "concat", "-safe", "0", "-i", str(files), "-c", "copy", "-bsf:v", stretch,
                         "-bsf:a", stretch, "-f", form, url]
         self.gateway, self.process, self.starts, self.wanted = gateway, None, 0, True
 
     def tend(self):
+        """Called several times a second."""
         running = self.process is not None and self.process.poll() is None
         if self.wanted and not running:
-            self.process = self.gateway.rig.popen("gw", *self.command, stdin=subprocess.DEVNULL)
+            self.process = self.gateway.rig.popen("gw", *self.command)
             self.starts += 1
         if not self.wanted and running:
             self.process.terminate()
@@ -138,6 +138,8 @@ def main():
     from support.ts_check import check_datagrams
     netns.clean_on_signals()
     camera, slate = media.stream("h264_aac", 30), media.stream("h264_aac_b", 20)
+    # A list, for -stream_loop ends the filter of timestamps with the file.
+    repeated = f"file '{camera}'\n" * (options.minutes * 2 + 10)
     clean, memory = True, {name: [] for name in DAEMONS}
     with Rig() as rig:
         gateway = Gateway(rig, {})
@@ -145,10 +147,12 @@ def main():
         gateway.node["servers"].update(rtmp={"listen": f"[::]:{rtmp}"}, srt={"listen": f"[::]:{srt}"})
         gateway.write_node()
         gateway.write(channel_map(gateway.folder, slate))
+        files = gateway.folder / "camera.txt"
+        files.write_text(repeated)
         with gateway:
-            studio = Encoder(gateway, camera, f"rtmp://127.0.0.1:{rtmp}/live/studio", "flv", 0)
-            encoders = [studio, Encoder(gateway, camera, f"rtmp://127.0.0.1:{rtmp}/live/rtmp-fast", "flv", options.ppm),
-                        Encoder(gateway, camera, f"srt://127.0.0.1:{srt}?streamid=publish:srt-slow", "mpegts", -options.ppm)]
+            studio = Encoder(gateway, files, f"rtmp://127.0.0.1:{rtmp}/live/studio", "flv", 0)
+            encoders = [studio, Encoder(gateway, files, f"rtmp://127.0.0.1:{rtmp}/live/rtmp-fast", "flv", options.ppm),
+                        Encoder(gateway, files, f"srt://127.0.0.1:{srt}?streamid=publish:srt-slow", "mpegts", -options.ppm)]
             for encoder in encoders:
                 encoder.tend()
             gateway.wait_metric("headgate_input_up", 1, limit=30, channel="srt-slow")
