@@ -192,17 +192,22 @@ def test_a_stalled_player_is_cut_and_disturbs_nobody(live, tmp_path):
     memory = resident()
     stalled = [Stream(gateway, receive_buffer=4096) for _ in range(20)]
     good = Stream(gateway)
-    data = good.read(seconds=25)
+    data = good.read(seconds=20)
     good.close()
     units = units_of(tmp_path, data)[:-1]
-    ts.assert_same_media(ts.access_units(source), units, 600)
-    after, bridge = output(gateway)
-    drops, drops_before = bridge["drops"], bridge_before["drops"]
+    ts.assert_same_media(ts.access_units(source), units, 480)
+    end = time.monotonic() + 15
+    while True:
+        after, bridge = output(gateway)
+        drops, drops_before = bridge["drops"], bridge_before["drops"]
+        if drops["slow_client"] - drops_before["slow_client"] == len(stalled):
+            break
+        assert time.monotonic() < end, f"not cut: {drops}"
+        time.sleep(0.2)
     grown = resident() - memory
     print(f"20 stalled players: {grown} kB more; skipped {drops['http_ts_skipped'] - drops_before['http_ts_skipped']} packets, "
           f"cut {drops['slow_client'] - drops_before['slow_client']}")
     assert grown < 40_000
-    assert drops["slow_client"] - drops_before["slow_client"] == len(stalled), "not cut"
     assert after["bytes"] > before["bytes"] + len(data) * 0.9
     for stream in stalled:
         stream.close()

@@ -88,9 +88,11 @@ def test_another_segment_duration_ends_ffmpegs_playlist_and_leaves_nobody_waitin
         old = {name: hls.Client(gateway, name).follow(4, 30) for name in groups}
         players = {name: rig.popen("gw", "ffmpeg", "-hide_banner", "-nostdin", "-live_start_index", "0", "-i", gateway.url(f"/{name}/index.m3u8"), "-f", "null",
                                    "-", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for name in groups}
-        end = time.monotonic() + 20
-        while any(gateway.json("status", name)["viewers"] < 2 for name in groups):  # the client before, and ffmpeg
+        end = time.monotonic() + 30
+        while any(gateway.json("status", name)["viewers"] < 2 for name in groups):  # our client, and ffmpeg
             assert time.monotonic() < end
+            for client in old.values():
+                client.media()
             time.sleep(0.1)
         gateway.apply(tv(after))
         for name, player in players.items():
