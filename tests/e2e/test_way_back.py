@@ -220,11 +220,16 @@ class Viewers:
         wanted = {name: self.size(name) + 100_000 for name in self.players}
         deadline = time.monotonic() + limit
         while any(self.size(name) < size for name, size in wanted.items()):
-            assert time.monotonic() < deadline, {name: (self.size(name), size) for name, size in wanted.items()}
+            assert time.monotonic() < deadline, self.told(wanted)
             for name, player in self.players.items():
                 assert player.poll() is None, f"the {name} session must stay open"
             self.hls.poll()
             time.sleep(0.1)
+
+    def told(self, wanted):
+        sent = {name: self.gateway.metric("headgate_output_bytes_total", channel=self.channel, output=name) for name in wanted}
+        have = {name: (self.size(name), size) for name, size in wanted.items()}
+        return f"bytes that viewers have and should have {have}, sent {sent}\n{self.gateway.tail(15)}"
 
     def finish(self, switches):
         """Two segments more, so that the last of at least so many switches is in one, and then the end. What they have is one
