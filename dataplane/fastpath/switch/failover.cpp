@@ -12,6 +12,8 @@ constexpr std::int64_t kTableInterval = 500 * kMillisecond;  // TR 101 290 5.2.1
 constexpr std::int64_t kPcrInterval = 100 * kMillisecond;    // TR 101 290 5.2.2
 // A trouble that lasted longer than this, or than `after`, begins the wait for `hold` anew.
 constexpr std::int64_t kLapse = 1000 * kMillisecond;
+// Packets of a stream of 100 kb/s and more are closer together.
+constexpr std::int64_t kYoung = 20 * kMillisecond;
 constexpr double kUsualOver = 60e9;  // time constant of the usual bitrate
 constexpr double kLowShare = 0.5;    // of it, below which the bitrate is a trouble
 constexpr double kUsualAfter = 5e9;  // of a stream before anything is usual
@@ -112,7 +114,7 @@ void Failover::observe(std::size_t number, const InputView& view, std::int64_t n
   for (std::size_t trouble = 0; trouble < protocol::kTroubles; ++trouble) {
     if ((when_ & bit(trouble)) == 0) continue;
     const std::int64_t time = lasts(input, trouble, now_ns);
-    input.troubled = input.troubled || time > 0;
+    input.troubled = input.troubled || time > kYoung;
     if (time > after_ns_) input.lasting |= bit(trouble);
     lapsed = lapsed || time > std::min(after_ns_, kLapse);
   }
