@@ -25,9 +25,9 @@ constexpr auto kModulus = static_cast<std::int64_t>(kPcrModulus);
 constexpr std::int64_t kJump = kTicksPerSecond / 10;
 constexpr std::size_t kPcrPids = 16;
 // Between two PCRs of the stream's own, those of a source that sends fewer are put where a null packet would
-// be, and before another packet so late that the next position could be beyond 35 ms.
+// be, and before another packet where the next two positions would be beyond 35 ms.
 constexpr std::int64_t kPcrDue = 25 * kTicksPerSecond / 1000;
-constexpr std::int64_t kPcrLate = 33 * kTicksPerSecond / 1000;
+constexpr std::int64_t kPcrMost = 35 * kTicksPerSecond / 1000;
 // The grid's clock follows the stream's as a loop of second order, critically damped, of this many seconds.
 constexpr double kFollow = 50;
 constexpr double kSmooth = 5;
