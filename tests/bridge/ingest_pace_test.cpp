@@ -120,7 +120,9 @@ class PacedPublisher : public test::IngestTest {
   }
   static void expect_valid(mpegts::test::MuxedStream stream) {
     // Behind the last packet the constant rate goes on for a second.
-    const auto between = [](const mpegts::TsPacket& p) { return p.pid() == mpegts::kNullPid || !p.has_payload(); };
+    const auto between = [](const mpegts::TsPacket& p) {
+      return p.pid() == mpegts::kNullPid || !p.has_payload();
+    };
     while (stream.count() > 0 && between(stream.at(stream.count() - 1)))
       stream.bytes.resize(stream.bytes.size() - 188);
     const auto report = stream.report();

@@ -163,7 +163,8 @@ TEST_F(PipeTest, ConstantRateIsStuffedOnMulticastAndNotForTheBridge) {
   EXPECT_NEAR(static_cast<double>(seen.nulls + seen.alone - nulls), 4 * (1e6 / 1504 - 250), 20);
   EXPECT_EQ(seen.cc_errors, 0);
   EXPECT_EQ(seen.pcr_jumps, 0);
-  EXPECT_NEAR(static_cast<double>(pipe("a")->null_packets.load()), static_cast<double>(seen.nulls + seen.alone), 7);
+  EXPECT_NEAR(static_cast<double>(pipe("a")->null_packets.load()),
+              static_cast<double>(seen.nulls + seen.alone), 7);
   EXPECT_EQ(pipe("a")->rate_dropped.load(), 0U);
   SeenStream bridge_saw;
   bridged->poll(100'000, [&](const ring::Slot& slot) {

@@ -185,7 +185,8 @@ TEST_P(WayBackHour, DoesNotDrift) {
       "%s: %.0f to %.0f ms from the encoder; sound %.2f to %.2f ms off; in the last minute %.0f to %.0f ms\n",
       hour.name, all.least, all.most, sound_off.least, sound_off.most, delays[kMinutes - 1].least,
       delays[kMinutes - 1].most);
-  // Of it the lumps are up to 400 ms; what the level lost while the clock was learnt comes back by 50 ppm at most.
+  // Of it the lumps are up to 400 ms; what the level lost while the clock was learnt comes back by 50 ppm at
+  // most.
   EXPECT_LT(all.width(), 450);
   EXPECT_NEAR(delays[kMinutes - 1].most, delays[kMinutes / 2].most, 100);
 

@@ -91,13 +91,13 @@ bool Dialer::set_up(SRTSOCKET socket) const {
     SRT_SOCKOPT name;
     int value;
   };
-  for (const Option& option : {Option{SRTO_RCVSYN, 0}, Option{SRTO_SNDSYN, 0},
-                               Option{SRTO_TRANSTYPE, SRTT_LIVE}, Option{SRTO_PAYLOADSIZE, kMessageBytes},
-                               Option{SRTO_FC, room.packets}, Option{SRTO_RCVBUF, room.bytes},
-                               Option{SRTO_SNDBUF, kSendCeiling}, Option{SRTO_UDP_SNDBUF, kUdpBuffer},
-                               Option{SRTO_UDP_RCVBUF, kUdpBuffer}, Option{SRTO_CONNTIMEO, kConnectMs},
-                               Option{SRTO_SNDDROPDELAY, -1},  // as the listener's
-                               Option{target_.sends ? SRTO_PEERLATENCY : SRTO_RCVLATENCY, latency}}) {
+  for (const Option& option :
+       {Option{SRTO_RCVSYN, 0}, Option{SRTO_SNDSYN, 0}, Option{SRTO_TRANSTYPE, SRTT_LIVE},
+        Option{SRTO_PAYLOADSIZE, kMessageBytes}, Option{SRTO_FC, room.packets},
+        Option{SRTO_RCVBUF, room.bytes}, Option{SRTO_SNDBUF, kSendCeiling},
+        Option{SRTO_UDP_SNDBUF, kUdpBuffer}, Option{SRTO_UDP_RCVBUF, kUdpBuffer},
+        Option{SRTO_CONNTIMEO, kConnectMs}, Option{SRTO_SNDDROPDELAY, -1},  // as the listener's
+        Option{target_.sends ? SRTO_PEERLATENCY : SRTO_RCVLATENCY, latency}}) {
     if (srt_setsockflag(socket, option.name, &option.value, sizeof option.value) == SRT_ERROR) return false;
   }
   const bool enforced = true;

@@ -50,8 +50,8 @@ tl::expected<void, std::string> Listener::start(const Options& options) {
         Option{SRTO_RCVBUF, options.receive_packets * kPacketOnWire}, Option{SRTO_SNDBUF, kSendCeiling},
         Option{SRTO_UDP_SNDBUF, kUdpBuffer}, Option{SRTO_UDP_RCVBUF, kUdpBuffer},
         Option{SRTO_RCVLATENCY, options.latency_ms}, Option{SRTO_PEERLATENCY, options.latency_ms},
-        // What a receiver does not take stays until it is the worker's turn to skip: what libsrt gives up after
-        // a second looks as if it had been taken, and is not counted whole.
+        // What a receiver does not take stays until it is the worker's turn to skip: what libsrt gives up
+        // after a second looks as if it had been taken, and is not counted whole.
         Option{SRTO_SNDDROPDELAY, -1}}) {
     if (srt_setsockflag(socket_, option.name, &option.value, sizeof option.value) == SRT_ERROR)
       return failure("set an option for");
