@@ -30,7 +30,8 @@ struct FrameMark {
   }
   static std::optional<FrameMark> find(std::span<const std::uint8_t> in) {
     for (std::size_t at = 0; at + kSize <= in.size(); ++at) {
-      if (in[at] != 0xE7 || in[at + 1] != 0xC3) continue;
+      const auto tail = in.subspan(at + 2, kSize - 2);
+      if (in[at] != 0xE7 || in[at + 1] != 0xC3 || !std::ranges::all_of(tail, [](std::uint8_t b) { return b >= 0x80; })) continue;
       FrameMark mark;
       mark.source = in[at + 2] & 0x3F;
       for (std::size_t i = 0; i < 5; ++i) mark.number |= static_cast<std::uint32_t>(in[at + 3 + i] & 0x7F) << (7 * i);
@@ -170,7 +171,8 @@ class ReceivedStream {
   }
 
   void on_pes(std::uint16_t pid, std::span<const std::uint8_t> body, std::uint64_t position, std::int64_t now_ns) {
-    const auto mark = FrameMark::find(body);
+    const std::size_t header = 9 + std::size_t{body[8]};
+    const auto mark = FrameMark::find(body.subspan(std::min(header, body.size())));
     if (!mark || (body[7] & 0x80) == 0) {
       ++unmarked;
       return;
