@@ -182,7 +182,8 @@ class ReceivedStream {
 
   void on_pes(std::uint16_t pid, std::span<const std::uint8_t> body, std::uint64_t position,
               std::int64_t now_ns) {
-    const auto mark = FrameMark::find(body);
+    const std::size_t header = 9 + std::size_t{body[8]};
+    const auto mark = FrameMark::find(body.subspan(std::min(header, body.size())));
     if (!mark || (body[7] & 0x80) == 0) {
       ++unmarked;
       return;

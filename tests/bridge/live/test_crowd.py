@@ -82,7 +82,8 @@ def test_a_slow_tenth_moves_nobody(live, tmp_path):
     bridge = gateway.pid("bridge")
     # What else this machine does must not be measured.
     for process in ("bridge", "fastpath"):
-        os.setpriority(os.PRIO_PROCESS, gateway.pid(process), -15)
+        for thread in os.listdir(f"/proc/{gateway.pid(process)}/task"):
+            os.setpriority(os.PRIO_PROCESS, int(thread), -15)
 
     def counted():
         samples = gateway.samples()
@@ -104,8 +105,10 @@ def test_a_slow_tenth_moves_nobody(live, tmp_path):
         # Of SRT some are heard of no more, and some are alive but take nothing.
         still.append(crowd("srt", 3).joined())
         deaf = crowd("srt", 2, "--slow", 0, "--small").joined()
-        good = {name: crowd(name, players, "--out", tmp_path / name) for name, (players, _, _) in HOUSES.items()}
-        for each in good.values():
+        # libsrt's receivers in one process wait for one another: nine in each.
+        good = {name: [crowd(name, players // parts, "--out", tmp_path / f"{name}-{part}") for part in range(parts)]
+                for (name, (players, _, _)), parts in zip(HOUSES.items(), (1, 1, 5))}
+        for each in sum(good.values(), []):
             each.joined()
         for name, players in HOUSES.items():
             gateway.wait_metric("headgate_sessions", sum(players), output=name)
@@ -121,18 +124,17 @@ def test_a_slow_tenth_moves_nobody(live, tmp_path):
                     seen["rtmp skipped"] > 0 and seen["http-ts skipped"] > 0 and seen["srt skipped"] > 0)
         wait(over, lambda: f"not all were dealt with: {seen}", 40)
         took = time.monotonic() - began
-        found = {name: each.finish() for name, each in good.items()}
+        found = [(name, len(crowds), each.finish()) for name, crowds in good.items() for each in crowds]
         left = {name: each.finish() for name, each in slow.items()}
         for each in still:
             each.signal(signal.SIGCONT)
         gone = [each.finish() for each in [*still, deaf]]
 
     print(f"after {took:.0f} s {seen}; RSS {memory[0]:.0f} to {max(memory):.0f} MiB")
-    for name, result in found.items():
+    for name, _, result in found:
         print(name, result)
-    for name, (players, _, _) in HOUSES.items():
-        result = found[name]
-        assert result["alive"] == result["equal"] == result["players"] == players, result
+    for name, parts, result in found:
+        assert result["alive"] == result["equal"] == result["players"] == HOUSES[name][0] // parts, result
         assert result["units"] > took * {"rtmp": 70, "http-ts": 400, "srt": 800}[name]
         assert result["end_lag_ms"] < 500, result
         # Two shared cores, on which the players need most.
@@ -149,9 +151,9 @@ def test_a_slow_tenth_moves_nobody(live, tmp_path):
 
     # And it is the source's media.
     source = media.stream("h264_aac", SECONDS)
-    for name, path in (("http-ts", source), ("srt", media.stream("mpeg2_mp2", SECONDS))):
+    for name, path in (("http-ts-0", source), *((f"srt-{part}", media.stream("mpeg2_mp2", SECONDS)) for part in range(5))):
         ts.assert_same_media(ts.access_units(path), ts.access_units(tmp_path / name)[:-1], int(took * 20))
-    taken, want = [p for p, _ in pictures(tmp_path / "rtmp")][:-4], [p for p, _ in pictures(source)]
+    taken, want = [p for p, _ in pictures(tmp_path / "rtmp-0")][:-4], [p for p, _ in pictures(source)]
     assert len(taken) > took * 20 and find_run(want, taken) is not None
-    frames = sound(tmp_path / "rtmp")
+    frames = sound(tmp_path / "rtmp-0")
     assert len(frames) > took * 40 and find_run(sound(source), frames) is not None
