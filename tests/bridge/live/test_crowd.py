@@ -1,4 +1,4 @@
-"""Full houses: 200 players by RTMP, 200 by HTTP and 50 by SRT at once, of which a tenth stands still or is slow. The others
+"""Full houses: 200 players by RTMP, 100 by HTTP and 20 by SRT at once, of which a tenth stands still or is slow. The others
 get every frame, alike and on time; the tenth is moved on or cut off, and counted; the bridge's memory stays bounded."""
 import contextlib
 import json
@@ -18,7 +18,7 @@ from support.gateway import BIN, Gateway
 CHANNELS = {"tv": ("239.14.2.1", "h264_aac", ["rtmp", "http-ts"]), "fast": ("239.14.2.2", "mpeg2_mp2", ["srt"])}
 SECONDS = 60
 # Players of a protocol: those that keep up, those that take 20 kB/s of 150, and those that take nothing at all.
-HOUSES = {"rtmp": (180, 10, 10), "http-ts": (180, 10, 10), "srt": (45, 0, 5)}
+HOUSES = {"rtmp": (180, 10, 10), "http-ts": (90, 5, 5), "srt": (18, 0, 2)}
 
 
 @pytest.fixture(scope="module")
@@ -103,11 +103,11 @@ def test_a_slow_tenth_moves_nobody(live, tmp_path):
         slow = {name: crowd(name, players, "--slow", 20_000, "--small").joined() for name, (_, players, _) in HOUSES.items() if players}
         still = [crowd(name, players, "--slow", 20_000, "--small").joined() for name, (_, _, players) in HOUSES.items() if name != "srt"]
         # Of SRT some are heard of no more, and some are alive but take nothing.
-        still.append(crowd("srt", 3).joined())
-        deaf = crowd("srt", 2, "--slow", 0, "--small").joined()
+        still.append(crowd("srt", 1).joined())
+        deaf = crowd("srt", 1, "--slow", 0, "--small").joined()
         # libsrt's receivers in one process wait for one another: nine in each.
         good = {name: [crowd(name, players // parts, "--out", tmp_path / f"{name}-{part}") for part in range(parts)]
-                for (name, (players, _, _)), parts in zip(HOUSES.items(), (1, 1, 5))}
+                for (name, (players, _, _)), parts in zip(HOUSES.items(), (1, 1, 2))}
         for each in sum(good.values(), []):
             each.joined()
         for name, players in HOUSES.items():
@@ -120,7 +120,7 @@ def test_a_slow_tenth_moves_nobody(live, tmp_path):
         def over():
             memory.append(resident(bridge))
             seen.update(counted())
-            return (seen["rtmp cut off"] >= 10 and seen["http cut off"] >= 10 and seen["cut off"] >= 22 and
+            return (seen["rtmp cut off"] >= 10 and seen["http cut off"] >= 5 and seen["cut off"] >= 16 and
                     seen["rtmp skipped"] > 0 and seen["http-ts skipped"] > 0 and seen["srt skipped"] > 0)
         wait(over, lambda: f"not all were dealt with: {seen}", 40)
         took = time.monotonic() - began
@@ -138,20 +138,20 @@ def test_a_slow_tenth_moves_nobody(live, tmp_path):
         assert result["units"] > took * {"rtmp": 70, "http-ts": 400, "srt": 800}[name]
         assert result["end_lag_ms"] < 500, result
         # Two shared cores, on which the players need most.
-        assert result["spread_p99_ms"] < 150 and result["spread_max_ms"] < 500, result
+        assert result["spread_p99_ms"] < 300 and result["spread_max_ms"] < 1000, result
         assert result["wander_ms"] < (1500 if name == "rtmp" else 500), result
     for name, result in left.items():
         assert result["alive"] == result["players"], f"{name}: those that are slow are moved on, not cut off: {result}"
     assert [result["alive"] for result in gone] == [0] * len(gone), gone
-    assert seen["rtmp cut off"] == seen["http cut off"] == 10
+    assert (seen["rtmp cut off"], seen["http cut off"]) == (10, 5)
     # Those of SRT that acknowledge nothing are cut off; those that nobody hears of have left.
-    assert seen["cut off"] == 22, seen
-    assert {name: seen[f"{name} players"] for name in HOUSES} == {"rtmp": 190, "http-ts": 190, "srt": 45}
+    assert seen["cut off"] == 16, seen
+    assert {name: seen[f"{name} players"] for name in HOUSES} == {"rtmp": 190, "http-ts": 95, "srt": 18}
     assert max(memory) - memory[0] < 48, memory
 
     # And it is the source's media.
     source = media.stream("h264_aac", SECONDS)
-    for name, path in (("http-ts-0", source), *((f"srt-{part}", media.stream("mpeg2_mp2", SECONDS)) for part in range(5))):
+    for name, path in (("http-ts-0", source), *((f"srt-{part}", media.stream("mpeg2_mp2", SECONDS)) for part in range(2))):
         ts.assert_same_media(ts.access_units(path), ts.access_units(tmp_path / name)[:-1], int(took * 20))
     taken, want = [p for p, _ in pictures(tmp_path / "rtmp-0")][:-4], [p for p, _ in pictures(source)]
     assert len(taken) > took * 20 and find_run(want, taken) is not None
