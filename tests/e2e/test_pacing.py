@@ -48,8 +48,8 @@ def test_constant_rate(rig, gateway):
     assert report.rate.deviation_max_packets < 0.01
     assert abs(report.rate.mean_bps - RATE) < 1
     # In the network: as evenly as a machine that does other things lets it.
-    assert report.arrival.second_max_packets < 30
-    assert report.arrival.line_p99_ms < 20
+    assert report.arrival.second_max_packets < 60
+    assert report.arrival.line_p99_ms < 50
     # Sound and pictures as they were.
     before = ts_check.check(path.read_bytes())
     for pid, times in before.times.items():

@@ -210,6 +210,7 @@ class Viewers:
         for name in self.players:
             gateway.wait_metric("headgate_sessions", 1, channel=channel, output=name)
         self.hls = hls.Client(gateway, channel).follow(1, 15)
+        self.waited = waited(gateway.pid("fastpath"))
 
     def size(self, name):
         path = self.files[name]
@@ -251,7 +252,9 @@ class Viewers:
         print(f"{done:.0f} switches; HLS: segments {numbers[0]} to {numbers[-1]}, discontinuities at {marks}, gaps {gaps}; SRT: "
               f"{scan.total_cc_errors} continuity errors")
         assert numbers == list(range(numbers[0], numbers[-1] + 1)), numbers
-        assert done >= switches and 1 <= len(marks) <= done and not gaps
+        starved = waited(self.gateway.pid("fastpath")) - self.waited
+        # Without a CPU for long, the clock begins anew and is marked, too.
+        assert done >= switches and 1 <= len(marks) and (len(marks) <= done or starved > 1.0) and not gaps
         assert scan.total_cc_errors == 0 and scan.sync_errors == 0
 
     def close(self):
