@@ -67,7 +67,8 @@ def configure(folder, url, key, film):
 @needs("obs", "Xvfb")
 def test_what_obs_publishes_leaves_as_multicast(rig):
     with Stage(rig) as stage:
-        stage.apply({"cam": {"inputs": [{"publish": {"key_file": stage.key_file("very-s3cret")}}], "remux": {"bitrate": "3Mbps"},
+        # A busy machine lets OBS, which draws and encodes in software, pause for a second.
+        stage.apply({"cam": {"inputs": [{"publish": {"key_file": stage.key_file("very-s3cret")}}], "remux": {"bitrate": "3Mbps", "buffer": "3s"},
                              "push": [f"udp://{GROUP}:5000"], "serve": []}})
         folder = stage.open_folder
         configure(folder, f"rtmp://127.0.0.1:{stage.rtmp_port}/live", "cam?key=very-s3cret", media.stream("h264_aac", 30))
