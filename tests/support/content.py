@@ -23,7 +23,7 @@ def frames(path, selector, sound="aac"):
 of_source = functools.lru_cache(maxsize=8)(frames)  # many ends are judged against one source
 
 
-def same_media(source, out, least=200, sound="aac", own_clock=False):
+def same_media(source, out, least=200, sound="aac", own_clock=False, apart_ms=1.0):
     """Every picture and every frame of sound is one of the source's, in its order, and both are as far apart as there.
     `own_clock`: the program stamps them anew by when they came; then only sound against pictures is judged."""
     offsets = {}
@@ -40,7 +40,7 @@ def same_media(source, out, least=200, sound="aac", own_clock=False):
         assert own_clock or wander < 1.5, f"{selector}: timestamps wander by {wander:.2f} ms"
         offsets[selector] = steps
     apart = statistics.median(away(offsets["v"], offsets["a"]))
-    assert abs(apart) < 1.0, f"sound and pictures moved apart by {apart:.3f} ms"
+    assert abs(apart) < apart_ms, f"sound and pictures moved apart by {apart:.3f} ms"
 
 
 def away(pictures, sounds):
