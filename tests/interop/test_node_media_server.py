@@ -18,7 +18,7 @@ pytestmark = needs_module("node-media-server", "node-av")
 @pytest.fixture(scope="module")
 def relayed(rig):
     """The whole way, all at once: two channels are pushed to the server, and pulled back into two others."""
-    avc, hevc = media.stream("h264_aac", 30), media.stream("hevc_ac3", 30)
+    avc, hevc = (media.looped(media.stream(name, 18), 45) for name in ("h264_aac", "hevc_ac3"))
     with Stage(rig) as stage:
         port = stage.free_port()
         server = stage.script("media_server.js", port)
@@ -43,7 +43,7 @@ def relayed(rig):
             wait_for(lambda: sum(len(d) for _, d in capture.datagrams) > BYTES, 30,
                      lambda: f"{name}: {json.dumps(stage.json('status', f'from-{name}'))}")
         for name, player in players.items():
-            wait_for(lambda: files[name].exists() and files[name].stat().st_size > BYTES // 2, 20, lambda: said(player))
+            wait_for(lambda: files[name].exists() and files[name].stat().st_size > BYTES, 20, lambda: said(player))
             end(player)
         for name, capture in captures.items():
             (stage.open_folder / f"pulled-{name}.ts").write_bytes(capture.stop().payload())

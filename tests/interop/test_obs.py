@@ -67,7 +67,8 @@ def configure(folder, url, key, film):
 @needs("obs", "Xvfb")
 def test_what_obs_publishes_leaves_as_multicast(rig):
     with Stage(rig) as stage:
-        stage.apply({"cam": {"inputs": [{"publish": {"key_file": stage.key_file("very-s3cret")}}], "remux": {"bitrate": "3Mbps"},
+        # A busy machine lets OBS, which draws and encodes in software, pause for a second.
+        stage.apply({"cam": {"inputs": [{"publish": {"key_file": stage.key_file("very-s3cret")}}], "remux": {"bitrate": "3Mbps", "buffer": "3s"},
                              "push": [f"udp://{GROUP}:5000"], "serve": []}})
         folder = stage.open_folder
         configure(folder, f"rtmp://127.0.0.1:{stage.rtmp_port}/live", "cam?key=very-s3cret", media.stream("h264_aac", 30))
@@ -92,4 +93,5 @@ def test_what_obs_publishes_leaves_as_multicast(rig):
         out = folder / "out.ts"
         out.write_bytes(capture.payload())
         assert len({digest for digest, _ in frames(out, "v")}) > 150, "the picture stands still: nothing was compared"
-        same_media(recordings[0], out, least=200)
+        # Each of its outputs counts pictures and sound from its own first ones: up to a frame of sound between recording and stream.
+        same_media(recordings[0], out, least=200, apart_ms=22)

@@ -45,8 +45,8 @@ def shown(rig):
 @pytest.mark.parametrize("how", ["rtmp", "srt"])
 def test_it_plays_a_published_channel(shown, how):
     source, files, _ = shown
-    # A live transport stream it stamps by its own clock, which follows the stream's.
-    same_media(source, files[how], least=150, **({"wander_ms": 100, "apart_ms": 100} if how == "srt" else {}))
+    # A live transport stream it stamps by its own clock, which follows the stream's arrival.
+    same_media(source, files[how], least=150, own_clock=how == "srt")
 
 
 def test_what_it_publishes_by_rtmp_leaves_as_multicast(shown):
