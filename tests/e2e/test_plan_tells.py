@@ -50,7 +50,7 @@ def test_what_interrupts_nobody_is_not_seen(rig, gateway, tmp_path):
     apply(ONE, ["inputs", "failover"])
     apply({**ONE, "serve": ["hls", "http-ts"]}, ["serve.hls", "serve.http-ts"])
     apply({**ONE, "serve": ["hls"], "push": [*ONE["push"], "udp://239.8.4.7:5000"]}, ["push", "serve.http-ts"])
-    apply(ONE, ["push", "serve.hls"])
+    gateway.apply({NAME: ONE})
     check(air, air.finish(tmp_path), [0, 1, 0])
 
 
