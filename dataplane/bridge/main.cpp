@@ -27,6 +27,7 @@
 #include "dataplane/bridge/http/assets.h"
 #include "dataplane/bridge/http/router.h"
 #include "dataplane/bridge/http/server.h"
+#include "dataplane/bridge/hub/unix_time.h"
 #include "dataplane/bridge/pull/pull.h"
 #include "dataplane/bridge/rtmp/feed_link.h"
 #include "dataplane/bridge/rtmp/pull.h"
@@ -47,11 +48,6 @@ using namespace headgate::bridge;
 constexpr std::chrono::milliseconds kTick{250};
 constexpr unsigned kPathTicks = 4;
 constexpr std::chrono::milliseconds kInputTick{10};
-
-std::int64_t unix_now_ns() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
-}
 
 class Application {
  public:
@@ -220,7 +216,7 @@ class Application {
     input_ticks_.expires_after(kInputTick);
     input_ticks_.async_wait([this](boost::system::error_code error) {
       if (error) return;
-      sources_.on_tick(unix_now_ns());
+      sources_.on_tick(hub::unix_now_ns());
       tick_inputs();
     });
   }
@@ -267,9 +263,7 @@ class Application {
   boost::asio::steady_timer input_ticks_;
   unsigned ticked_ = 0;
   std::uint64_t generation_ = 0;
-  std::int64_t started_ns_ = std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                 std::chrono::system_clock::now().time_since_epoch())
-                                 .count();
+  std::int64_t started_ns_ = hub::unix_now_ns();
 };
 
 }  // namespace

@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <chrono>
 #include <set>
 
+#include "dataplane/bridge/hub/unix_time.h"
 #include "dataplane/bridge/ingest/entry.h"
 #include "dataplane/bridge/ingest/place.h"
 
@@ -10,15 +10,11 @@ namespace {
 
 constexpr std::int64_t kLookNs = 1'000'000'000;  // for the ring's file
 
-std::int64_t unix_now_ns() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
-}
-
 }  // namespace
 
 struct Entries::Impl {
-  Impl(std::string path, Clock c) : ring(std::move(path)), clock(c ? std::move(c) : Clock(unix_now_ns)) {}
+  Impl(std::string path, Clock c)
+      : ring(std::move(path)), clock(c ? std::move(c) : Clock(hub::unix_now_ns)) {}
 
   std::unique_ptr<Place> take(const protocol::BridgeChannel& channel, const protocol::BridgeInput& input);
 
