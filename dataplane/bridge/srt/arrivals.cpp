@@ -1,7 +1,8 @@
 #include "dataplane/bridge/srt/arrivals.h"
 
 #include <algorithm>
-#include <chrono>
+
+#include "dataplane/bridge/hub/unix_time.h"
 
 namespace headgate::bridge::srt {
 namespace {
@@ -10,9 +11,7 @@ void set_state(ingest::Entry& entry, ingest::SourceState state) {
   ingest::SourceStatus& status = entry.status();
   if (status.state == state) return;
   status.state = state;
-  status.since_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
-                        std::chrono::system_clock::now().time_since_epoch())
-                        .count();
+  status.since_ns = hub::unix_now_ns();
 }
 
 }  // namespace

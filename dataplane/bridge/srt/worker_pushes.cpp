@@ -2,19 +2,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 
+#include "dataplane/bridge/hub/unix_time.h"
 #include "dataplane/bridge/srt/session.h"
 #include "dataplane/bridge/srt/status.h"
 
 namespace headgate::bridge::srt {
 namespace {
-
-std::int64_t unix_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 constexpr std::int64_t kWhileTrying = 10'000;  // us
 
@@ -24,7 +18,7 @@ void Worker::add_push(PushId push, std::uint32_t feed, CallTarget target,
                       std::shared_ptr<std::atomic<bool>> live) {
   {
     const std::lock_guard lock(mutex_);
-    push_status_[push].since_ns = unix_ns();
+    push_status_[push].since_ns = hub::unix_now_ns();
     inbox_.emplace_back(AddPush{push, feed, std::move(target), std::move(live)});
   }
   wake();
@@ -48,7 +42,7 @@ push::PushStatus Worker::push_status(PushId push) const {
 void Worker::take_push(AddPush& item) {
   const PushId push = item.push;
   auto task = std::make_unique<PushTask>(item, resolver_);
-  task->status.since_ns = unix_ns();
+  task->status.since_ns = hub::unix_now_ns();
   pushes_[push] = std::move(task);
 }
 
@@ -92,7 +86,7 @@ void Worker::step_pushes(std::int64_t now_us) {
       now_is = push::PushState::sending;
       open_push(*task, now_us);
     }
-    if (status.state != now_is) status.since_ns = unix_ns();
+    if (status.state != now_is) status.since_ns = hub::unix_now_ns();
     status.state = now_is;
     tell(*task);
   }
@@ -141,7 +135,7 @@ void Worker::lose_push(Session& session) {
   task.status.error = task.dialer.error();
   ++task.status.failures;
   task.status.state = push::PushState::waiting;
-  task.status.since_ns = unix_ns();
+  task.status.since_ns = hub::unix_now_ns();
   tell(task);
 }
 
