@@ -1,18 +1,16 @@
 // A client's socket: finds the server, connects, agrees on TLS where the address asks for it, then moves
 // bytes between socket and client. Ends once, with the reason. Threading: owned by the thread that runs the
-// io_context; names are resolved in a thread of Asio's. Ownership: shared with its handlers; after close()
-// nothing of its owner is called.
+// io_context. Ownership: shared with its handlers; after close() nothing of its owner is called.
 #pragma once
 
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
+#include "dataplane/bridge/net/connector.h"
 #include "dataplane/bridge/net/transport.h"
 #include "dataplane/bridge/rtmp/client.h"
 
@@ -26,7 +24,8 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   ClientConnection(boost::asio::io_context& context, const Url& url, Client::Purpose purpose,
                    ClientHost& host, std::uint64_t filling, const ClientLimits& limits, OnOver on_over);
 
-  void start();
+  // `resolver`: needed while this call lasts.
+  void start(net::Resolver& resolver);
   void flush();
   // Ends it without a call of `on_over`; by word where the connection stands.
   void close();
@@ -36,11 +35,7 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   std::uint64_t bytes() const { return bytes_; }  // sent
 
  private:
-  using Endpoints = std::vector<boost::asio::ip::tcp::endpoint>;
-  void connect(const Endpoints& endpoints);
-  void on_connected();
-  void secure();
-  void begin();
+  void begin(net::Transport transport);
   void wait_readable();
   void wait_writable();
   void on_readable();
@@ -54,10 +49,8 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   std::uint64_t filling_;
   ClientLimits limits_;
   OnOver on_over_;
-  boost::asio::ip::tcp::resolver resolver_;
-  boost::asio::ip::tcp::socket socket_;
+  std::shared_ptr<net::Connector> connector_;
   boost::asio::steady_timer timer_;
-  Client::Clock::time_point connect_deadline_;
   std::optional<net::Transport> transport_;
   std::optional<Client> client_;
   std::uint64_t bytes_ = 0;

@@ -6,7 +6,8 @@
 #include <optional>
 #include <random>
 
-#include "dataplane/bridge/rtmp/back_off.h"
+#include "dataplane/bridge/hub/unix_time.h"
+#include "dataplane/bridge/net/back_off.h"
 #include "dataplane/bridge/rtmp/client_connection.h"
 
 namespace headgate::bridge::rtmp {
@@ -16,12 +17,6 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 using push::PushState;
 using Clock = Client::Clock;
-
-std::int64_t unix_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 class Sender : public std::enable_shared_from_this<Sender>, public hub::FrameSink, public ClientHost {
  public:
@@ -33,7 +28,8 @@ class Sender : public std::enable_shared_from_this<Sender>, public hub::FrameSin
         limits_(limits),
         pauses_(limits.first_pause, limits.longest_pause),
         merge_(context),
-        retry_(context) {}
+        retry_(context),
+        resolver_(context) {}
 
   void start() {
     feed_->add(this);
@@ -70,13 +66,8 @@ class Sender : public std::enable_shared_from_this<Sender>, public hub::FrameSin
     status_.left_out.clear();
     if (feed_ != nullptr) status_.left_out = feed_->left_out();
     if (stream_ != nullptr && stream_->carriage() != nullptr) {
-      for (const LeftOut& each : stream_->carriage()->left_out) {
-        hub::LeftOutTrack left;
-        left.track.pid = each.pid;
-        left.track.kind = each.kind;
-        left.reason = left.track.reason = each.reason;
-        status_.left_out.push_back(std::move(left));
-      }
+      const auto& left_out = stream_->carriage()->left_out;
+      status_.left_out.insert(status_.left_out.end(), left_out.begin(), left_out.end());
     }
     return status_;
   }
@@ -125,7 +116,7 @@ class Sender : public std::enable_shared_from_this<Sender>, public hub::FrameSin
   void enter(PushState state) {
     if (status_.since_ns != 0 && status_.state == state) return;
     status_.state = state;
-    status_.since_ns = unix_ns();
+    status_.since_ns = hub::unix_now_ns();
   }
 
   void attempt() {
@@ -148,7 +139,7 @@ class Sender : public std::enable_shared_from_this<Sender>, public hub::FrameSin
     connection_ = std::make_shared<ClientConnection>(context_, *url_, Client::Purpose::publish, *this,
                                                      random_(), limits_.client,
                                                      [this](const std::string& error) { on_over(error); });
-    connection_->start();
+    connection_->start(resolver_);
   }
 
   void on_over(const std::string& error) {
@@ -202,9 +193,10 @@ class Sender : public std::enable_shared_from_this<Sender>, public hub::FrameSin
   PushLimits limits_;
   std::optional<Url> url_;
   push::PushStatus status_;
-  BackOff pauses_;
+  net::BackOff pauses_;
   asio::steady_timer merge_;
   asio::steady_timer retry_;
+  net::Resolver resolver_;  // for all tries: a name server that is dead costs one thread
   std::shared_ptr<ClientConnection> connection_;
   std::unique_ptr<ChannelStream> stream_;  // while the target takes it
   std::optional<Clock::time_point> last_frame_;
