@@ -1,14 +1,10 @@
 #include <algorithm>
 
+#include "dataplane/bridge/rtmp/bytes.h"
 #include "dataplane/bridge/rtmp/chunk.h"
 
 namespace headgate::bridge::rtmp {
 namespace {
-
-std::uint32_t read24(std::span<const std::uint8_t> b) {
-  return std::uint32_t{b[0]} << 16 | std::uint32_t{b[1]} << 8 | b[2];
-}
-std::uint32_t read32(std::span<const std::uint8_t> b) { return read24(b) << 8 | b[3]; }
 
 constexpr std::size_t kMessageHeader[] = {11, 7, 3, 0};  // 5.3.1.2, by format
 
@@ -112,8 +108,7 @@ void ChunkReader::read_extended(Header& header, std::size_t at, const Stream* be
   header.size = at + 4;
 }
 
-tl::expected<void, ChunkError> ChunkReader::begin(Stream& stream, const Header& header) {
-  if (header.length > limits_.message_bytes) return tl::unexpected(ChunkError::message_too_long);
+void ChunkReader::begin(Stream& stream, const Header& header) {
   // 5.3.1.2: type 0 carries a timestamp; 1 and 2 a delta; 3 says the last field again.
   stream.timestamp = header.format == 0 ? header.field : stream.timestamp + header.field;
   stream.field = header.field;
@@ -122,7 +117,6 @@ tl::expected<void, ChunkError> ChunkReader::begin(Stream& stream, const Header& 
   stream.type = header.type;
   stream.stream = header.stream;
   stream.begun = true;
-  return {};
 }
 
 tl::expected<std::optional<Message>, ChunkError> ChunkReader::next() {
@@ -137,15 +131,13 @@ tl::expected<std::optional<Message>, ChunkError> ChunkReader::next() {
     const std::uint32_t length = begun ? found->second.length : h.length;
     const std::size_t have = begun ? found->second.body.size() : 0;
     const std::size_t piece = std::min<std::size_t>(length - have, chunk_size_);
-    if (length > limits_.message_bytes) return tl::unexpected(ChunkError::message_too_long);
+    if (!begun && length > limits_.message_bytes) return tl::unexpected(ChunkError::message_too_long);
     if (partial_ + piece > limits_.partial_bytes) return tl::unexpected(ChunkError::partial_too_large);
     if (found == streams_.end() && streams_.size() >= limits_.chunk_streams)
       return tl::unexpected(ChunkError::too_many_chunk_streams);
     if (rest().size() < h.size + piece) return std::optional<Message>();
     Stream& stream = streams_[h.chunk_stream];
-    if (!begun) {
-      if (auto begin_result = begin(stream, h); !begin_result) return tl::unexpected(begin_result.error());
-    }
+    if (!begun) begin(stream, h);
     const auto bytes = rest().subspan(h.size, piece);
     stream.body.insert(stream.body.end(), bytes.begin(), bytes.end());
     partial_ += piece;

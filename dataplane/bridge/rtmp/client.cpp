@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "dataplane/bridge/net/text.h"
+#include "dataplane/bridge/rtmp/bytes.h"
+
 namespace headgate::bridge::rtmp {
 namespace {
 
@@ -10,15 +13,7 @@ constexpr double kConnect = 1, kReleaseStream = 2, kFcPublish = 3, kCreateStream
 constexpr std::size_t kLongestText = 300;
 constexpr std::uint32_t kBufferMs = 3'000;
 
-std::uint32_t read32(std::span<const std::uint8_t> b) {
-  return std::uint32_t{b[0]} << 24 | std::uint32_t{b[1]} << 16 | std::uint32_t{b[2]} << 8 | b[3];
-}
-
-std::string shown(std::string_view text) {
-  std::string out;
-  for (const char c : text.substr(0, kLongestText)) out += c >= ' ' && c <= '~' ? c : '?';
-  return out;
-}
+std::string shown(std::string_view text) { return net::printable(text, kLongestText); }
 
 // The information object of a status, a result or an error: the first argument that has a code.
 const Amf0Value* information(const Command& command) {
@@ -107,8 +102,7 @@ std::span<const std::uint8_t> Client::on_handshake(std::span<const std::uint8_t>
 }
 
 void Client::command(const Amf0Writer& writer, std::uint32_t stream) {
-  Amf0Writer copy = writer;
-  player_.send(MessageType::command_amf0, stream, copy.take());
+  player_.send(MessageType::command_amf0, stream, writer.bytes());
 }
 
 void Client::send_connect() {
@@ -185,7 +179,7 @@ void Client::on_message(Clock::time_point now, const Message& message) {
   switch (static_cast<MessageType>(message.type)) {
     case MessageType::user_control: {
       if (message.body.size() < 6) return;
-      const unsigned event = unsigned{message.body[0]} << 8 | message.body[1];
+      const std::uint32_t event = read16(message.body);
       const std::uint32_t value = read32(std::span(message.body).subspan(2));
       if (event == static_cast<unsigned>(UserControl::ping_request))
         player_.send(MessageType::user_control, 0, user_control(UserControl::ping_response, value));

@@ -1,7 +1,9 @@
 #include "dataplane/bridge/rtmp/session.h"
 
 #include <algorithm>
-#include <cmath>
+
+#include "dataplane/bridge/net/text.h"
+#include "dataplane/bridge/rtmp/bytes.h"
 
 namespace headgate::bridge::rtmp {
 namespace {
@@ -10,15 +12,7 @@ constexpr std::string_view kApplication = "live";
 constexpr std::size_t kLongestName = 200;  // of a stream in a sentence
 constexpr std::chrono::minutes kMinute{1};
 
-std::string shown(std::string_view name) {
-  std::string out;
-  for (const char c : name.substr(0, kLongestName)) out += c >= ' ' && c <= '~' ? c : '?';
-  return out;
-}
-
-std::uint32_t read32(std::span<const std::uint8_t> b) {
-  return std::uint32_t{b[0]} << 24 | std::uint32_t{b[1]} << 16 | std::uint32_t{b[2]} << 8 | b[3];
-}
+std::string shown(std::string_view name) { return net::printable(name, kLongestName); }
 
 // Commands of encoders and old players that want an answer and nothing else.
 bool is_courtesy(std::string_view name) {
@@ -45,7 +39,7 @@ void Session::on_closed() {
   ChannelStream* channel = player_.channel();
   player_.stop();
   phase_ = Phase::over;
-  if (channel != nullptr) host_.leave(*channel, *this);
+  if (channel != nullptr) host_.leave(*channel);
   stop_publishing(last_media_, "the encoder closed the connection without a word");
 }
 
@@ -133,7 +127,7 @@ void Session::on_media(Clock::time_point now, const Message& message) {
 
 void Session::on_user_control(const Message& message) {
   if (message.body.size() < 6) return;
-  const unsigned event = unsigned{message.body[0]} << 8 | message.body[1];
+  const std::uint32_t event = read16(message.body);
   if (event != static_cast<unsigned>(UserControl::ping_request)) return;
   const std::uint32_t value = read32(std::span(message.body).subspan(2));
   player_.send(MessageType::user_control, 0, user_control(UserControl::ping_response, value));
@@ -221,7 +215,7 @@ void Session::on_play(Clock::time_point now, const Command& command, std::string
     return reply(call_error(command.transaction, "This connection publishes: open another one to play."));
   }
   if (player_.channel() != nullptr) stop_playing(now);
-  const auto found = host_.open(channel, *this);
+  const auto found = host_.open(channel);
   if (!found) {
     const std::string detail =
         found.error() == Refusal::too_many_guesses
@@ -247,7 +241,7 @@ void Session::start_playing(Clock::time_point now, ChannelStream& channel, std::
 void Session::stop_playing(Clock::time_point now) {
   ChannelStream* channel = player_.channel();
   player_.stop();
-  host_.leave(*channel, *this);
+  host_.leave(*channel);
   if (phase_ != Phase::playing) return;
   phase_ = Phase::ready;
   deadline_ = now + limits_.play_time;
@@ -264,7 +258,7 @@ void Session::on_publish(Clock::time_point now, const Command& command, std::uin
   const std::string_view channel = channel_of(command.text(0));
   std::string_view key = query_value(command.text(0), "key");
   if (key.empty()) key = key_;
-  const auto entry = host_.publish(channel, key, *this);
+  const auto entry = host_.publish(channel, key);
   if (!entry) return refuse_publisher(now, entry.error(), channel, stream);
   publication_.emplace(**entry);
   publish_stream_ = stream;
@@ -308,7 +302,7 @@ void Session::stop_publishing(Clock::time_point now, const std::string& error) {
   publication_->finish();
   publication_.reset();
   reader_.set_limits(limits_.chunks);
-  host_.unpublish(entry, *this, error);
+  host_.unpublish(entry, error);
   if (phase_ != Phase::publishing) return;
   phase_ = Phase::ready;
   deadline_ = now + limits_.play_time;
@@ -328,7 +322,7 @@ void Session::on_entry_gone(Clock::time_point now, const std::string& why, std::
   if (!publication_) return;
   publication_.reset();
   reply(on_status("error", "NetStream.Publish.BadName", why), publish_stream_);
-  if (refusal) host_.on_refusal(*refusal, why);
+  if (refusal) host_.on_refusal(*refusal);
   phase_ = Phase::ending;
   deadline_ = now + limits_.goodbye_time;
 }
@@ -362,7 +356,7 @@ void Session::reply(std::span<const std::uint8_t> body, std::uint32_t stream) {
 void Session::refuse(Clock::time_point now, Refusal reason, const std::string& detail) {
   if (player_.channel() != nullptr) stop_playing(now);
   stop_publishing(now, detail);
-  host_.on_refusal(reason, detail);
+  host_.on_refusal(reason);
   phase_ = Phase::ending;
   deadline_ = now + limits_.goodbye_time;
 }
@@ -370,7 +364,7 @@ void Session::refuse(Clock::time_point now, Refusal reason, const std::string& d
 void Session::fail(Refusal reason, const std::string& detail) {
   if (player_.channel() != nullptr && reason == Refusal::slow_client)
     ++player_.channel()->counters().slow_clients;
-  host_.on_refusal(reason, detail);
+  host_.on_refusal(reason);
   stop_publishing(last_media_, detail);
   on_closed();
 }
