@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "dataplane/bridge/net/back_off.h"
 #include "dataplane/bridge/pull/hls_tracker.h"
 #include "dataplane/bridge/pull/http_client.h"
 #include "dataplane/bridge/pull/m3u8.h"
@@ -85,7 +86,7 @@ class HlsSource final : public ingest::Source {
     error_ = "playlist: " + why;
     const auto now = Clock::now();
     ++load_failures_;
-    next_load_ = now + backoff_.next();
+    next_load_ = now + back_off_.next();
     // Its address may have grown old: ask what the playlist above it says now; of equal variants the next
     // one.
     if (load_failures_ % kPlaylistTries == 0 && media_url_) {
@@ -118,8 +119,7 @@ class HlsSource final : public ingest::Source {
     media_url_ = std::move(*url);
     variant_ = fmt::format("{}{}{} b/s, of {}", chosen.resolution, chosen.resolution.empty() ? "" : ", ",
                            chosen.bandwidth, playlist.variants.size());
-    auto& status = playing_.entry().status();
-    status.left_out.clear();
+    left_out_.clear();
     for (const Rendition& rendition : playlist.renditions) {
       if (rendition.uri.empty() || rendition.group != chosen.audio_group || rendition.type != "AUDIO")
         continue;
@@ -127,7 +127,7 @@ class HlsSource final : public ingest::Source {
       left.track.language = rendition.language;
       left.reason =
           fmt::format("\"{}\" has a playlist of its own, which is not supported yet", rendition.name);
-      status.left_out.push_back(std::move(left));
+      left_out_.push_back(std::move(left));
     }
     next_load_ = Clock::now();
   }
@@ -140,7 +140,7 @@ class HlsSource final : public ingest::Source {
     tracker_.on_playlist(std::move(playlist), load_began_);
     playing_.drop("segment_late", tracker_.counters().late - before.late);
     load_failures_ = 0;
-    backoff_.reset();
+    back_off_.reset();
     next_load_ = std::max(tracker_.next_reload(), Clock::now() + 100ms);
     if (tracker_.over()) next_load_ = std::max(next_load_, Clock::now() + kEndedPoll);
     if (tracker_.peek() == nullptr && !current_ && !playing_.attached() && !finished_) {
@@ -246,6 +246,7 @@ class HlsSource final : public ingest::Source {
         std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(tracker_.target()).count());
     details["pauses"] = std::to_string(pauses_);
     if (!variant_.empty()) details["variant"] = variant_;
+    playing_.entry().status().left_out_by_source = left_out_;
   }
 
   // --- playing
@@ -271,9 +272,11 @@ class HlsSource final : public ingest::Source {
       running_ = true;
       speed_.reset();
     }
+    const bool fresh = !playing_.attached();
     queue_.advance(scaled(elapsed, speed_.factor()), [this](std::span<const std::uint8_t> packets, bool gap) {
       playing_.give(packets, gap, segments_.peer());
     });
+    if (fresh && playing_.attached()) tell();  // who attaches begins with nothing told
     speed_.on_level(waiting(), elapsed);
     if (!queue_.dry()) return;
     // The rest waits for the PCR of a segment that is late, or that never comes.
@@ -307,10 +310,11 @@ class HlsSource final : public ingest::Source {
   Url base_;         // of the segments' addresses
   std::string text_;
   HlsTracker tracker_;
-  Backoff backoff_;
+  net::BackOff back_off_;
   unsigned load_failures_ = 0;
   unsigned variant_turn_ = 0;
   std::string variant_;  // in words
+  std::vector<hub::LeftOutTrack> left_out_;
   Clock::time_point load_began_{};
   Clock::time_point next_load_{};
 
