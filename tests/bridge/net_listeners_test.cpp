@@ -11,8 +11,8 @@ using boost::asio::ip::tcp;
 
 class NetListeners : public testing::Test {
  protected:
-  std::string address(const std::string& host, std::uint16_t port) {
-    return host + ":" + std::to_string(port);
+  static Listeners::Address at(const std::string& host, std::uint16_t port) {
+    return {host + ":" + std::to_string(port)};
   }
   void call(std::uint16_t port) {
     tcp::socket socket(context);
