@@ -35,13 +35,13 @@ class FakeEntry : public bridge::test::FakeEntry {
   }
   void on_ts(std::span<const std::uint8_t> bytes) override {
     media.insert(media.end(), bytes.begin(), bytes.end());
-    marks.emplace_back(Clock::now(), media.size());
+    marks.emplace_back(pull::test::Clock::now(), media.size());
     bridge::test::FakeEntry::on_ts(bytes);
   }
   std::uint64_t times_attached() { return status().connections; }
 
   Bytes media;
-  std::vector<std::pair<Clock::time_point, std::size_t>> marks;  // when so many bytes had come
+  std::vector<std::pair<pull::test::Clock::time_point, std::size_t>> marks;  // when so many bytes had come
 };
 
 // One PID with a PCR each 20 ms or so, constant rate; each packet bears its number. Counters go on from
