@@ -91,7 +91,8 @@ TEST(SrtAccess, APublisherNeedsItsKeyAndThePassphraseOfTheListenerUnlessItHasIts
 TEST(SrtAccess, RefusalsStandInTheProtocolInTheirOrder) {
   for (std::size_t i = 0; i < kRefusals; ++i) {
     const int code = reject_code(static_cast<Refusal>(i));
-    if (code != 0) EXPECT_TRUE(protocol::kSrtRefusals[i].sentence.starts_with(std::to_string(code))) << i;
+    const bool told = protocol::kSrtRefusals[i].sentence.starts_with(std::to_string(code));
+    EXPECT_TRUE(code == 0 || told) << i;
   }
   EXPECT_EQ(name_of(Refusal::bad_stream_id), "bad_stream_id");
   EXPECT_EQ(name_of(Refusal::no_stream_id), "no_stream_id");
