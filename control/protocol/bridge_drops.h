@@ -15,7 +15,7 @@ struct BridgeReason {
 };
 
 // Of one channel. Counted are PES packets, connections for slow_client, segments for segment_not_written,
-// transport packets for http_ts_skipped and srt_skipped.
+// frames for rtmp_…, transport packets for http_ts_skipped and srt_skipped.
 inline constexpr std::array kBridgeDrops{
     BridgeReason{"damaged_pes", "parser",
                  "PES packet with lost or damaged packets, or without a right header"},
@@ -32,6 +32,10 @@ inline constexpr std::array kBridgeDrops{
                  "PES packet beyond what the open segments of all channels may hold"},
     BridgeReason{"segment_not_written", "output", "finished segment that could not be written"},
     BridgeReason{"slow_client", "client", "player that took nothing of an answer for 20 s: cut off"},
+    BridgeReason{
+        "rtmp_unusable", "parser",
+        "frame that RTMP can't carry: before its track's parameters or first random access point, not "
+        "whole, or longer than a message"},
     BridgeReason{"rtmp_skipped", "output",
                  "frame that a slow RTMP player lost when it was moved on to the latest random access point"},
     BridgeReason{"http_ts_skipped", "client",

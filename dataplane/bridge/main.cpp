@@ -27,7 +27,7 @@
 #include "dataplane/bridge/http/assets.h"
 #include "dataplane/bridge/http/router.h"
 #include "dataplane/bridge/http/server.h"
-#include "dataplane/bridge/net/unix_time.h"
+#include "dataplane/bridge/hub/unix_time.h"
 #include "dataplane/bridge/pull/pull.h"
 #include "dataplane/bridge/rtmp/feed_link.h"
 #include "dataplane/bridge/rtmp/pull.h"
@@ -216,7 +216,7 @@ class Application {
     input_ticks_.expires_after(kInputTick);
     input_ticks_.async_wait([this](boost::system::error_code error) {
       if (error) return;
-      sources_.on_tick(unix_ns());
+      sources_.on_tick(hub::unix_now_ns());
       tick_inputs();
     });
   }
@@ -263,7 +263,7 @@ class Application {
   boost::asio::steady_timer input_ticks_;
   unsigned ticked_ = 0;
   std::uint64_t generation_ = 0;
-  std::int64_t started_ns_ = unix_ns();
+  std::int64_t started_ns_ = hub::unix_now_ns();
 };
 
 }  // namespace

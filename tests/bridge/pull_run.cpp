@@ -23,7 +23,7 @@ class Program {
  public:
   Program(const std::string& address, const std::string& out) : entry_(address), out_(out, std::ios::binary) {
     entry_.on_change = [this](const std::string& what, const std::string& about) { say(what, about); };
-    entry_.on_media = [this](std::span<const std::uint8_t> bytes) {
+    entry_.on_bytes = [this](std::span<const std::uint8_t> bytes) {
       out_.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
       written_ += bytes.size();
       entry_.media.clear();

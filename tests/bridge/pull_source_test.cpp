@@ -59,7 +59,7 @@ TEST_F(PullFile, PlaysInRealTimeAndOverAgain) {
   const double took = std::chrono::duration<double>(test::Clock::now() - began).count();
   EXPECT_GT(took, 1.2);
   EXPECT_LT(took, 2.5);
-  EXPECT_EQ(entry.attached, 1);
+  EXPECT_EQ(entry.times_attached(), 1U);
   EXPECT_EQ(entry.gaps.size(), 0U);
   // Continuity goes on across the loops.
   for (std::size_t at = 0; at < entry.media.size(); at += 188) {
@@ -79,7 +79,7 @@ TEST_F(PullFile, TakesUpAReplacedFileAtTheLoop) {
   }));
   ASSERT_FALSE(entry.gaps.empty());
   EXPECT_EQ(numbers(entry.media)[entry.gaps[0] / 188], 50'000U);
-  EXPECT_EQ(entry.detached.size(), 0U);
+  EXPECT_EQ(entry.ended.size(), 0U);
 }
 
 TEST_F(PullFile, AFileThatVanishesIsAnErrorUntilItIsBack) {
@@ -87,13 +87,13 @@ TEST_F(PullFile, AFileThatVanishesIsAnErrorUntilItIsBack) {
   const auto source = make_file(context, entry);
   ASSERT_TRUE(run([&] { return !entry.media.empty(); }));
   std::filesystem::remove(path);
-  ASSERT_TRUE(run([&] { return !entry.detached.empty(); }));
-  EXPECT_EQ(entry.detached[0], "can't read " + path + ": No such file or directory");
+  ASSERT_TRUE(run([&] { return !entry.ended.empty(); }));
+  EXPECT_EQ(entry.ended[0], "can't read " + path + ": No such file or directory");
   EXPECT_EQ(entry.media.size() % (300 * 188), 0U);  // to its end
   ASSERT_TRUE(run([&] { return !entry.failures.empty(); }));
-  EXPECT_EQ(entry.failures[0], entry.detached[0]);
+  EXPECT_EQ(entry.failures[0], entry.ended[0]);
   put(make_ts(0.3));
-  EXPECT_TRUE(run([&] { return entry.attached == 2; }));
+  EXPECT_TRUE(run([&] { return entry.times_attached() == 2; }));
 }
 
 TEST_F(PullFile, NamesWhatItCannotPlay) {
@@ -101,7 +101,7 @@ TEST_F(PullFile, NamesWhatItCannotPlay) {
     FakeEntry one(where);
     const auto source = make_file(context, one);
     EXPECT_TRUE(run([&] { return !one.failures.empty(); }));
-    EXPECT_EQ(one.attached, 0);
+    EXPECT_EQ(one.times_attached(), 0U);
     return one.failures.empty() ? "" : one.failures[0];
   };
   EXPECT_EQ(first_failure("/nonexistent/x.ts"), "can't read /nonexistent/x.ts: No such file or directory");
@@ -145,11 +145,11 @@ TEST_F(PullHttpTs, PlaysAnAnswerThatCameAtOnceInRealTimeAndTriesAgainAtItsEnd) {
   FakeEntry entry(web.url("/live.ts"));
   const auto began = test::Clock::now();
   const auto source = make_http_ts(context, entry);
-  ASSERT_TRUE(run([&] { return !entry.detached.empty(); }));
+  ASSERT_TRUE(run([&] { return !entry.ended.empty(); }));
   EXPECT_GT(test::Clock::now() - began, 900ms);
   EXPECT_EQ(entry.media, stream);
-  EXPECT_EQ(entry.detached[0], "the server ended the stream");
-  EXPECT_TRUE(run([&] { return entry.attached == 2; }));
+  EXPECT_EQ(entry.ended[0], "the server ended the stream");
+  EXPECT_TRUE(run([&] { return entry.times_attached() == 2; }));
 }
 
 TEST_F(PullHttpTs, NamesWhatIsWrong) {
@@ -158,7 +158,7 @@ TEST_F(PullHttpTs, NamesWhatIsWrong) {
     FakeEntry entry(web.url("/x", "user:secret@"));
     const auto source = make_http_ts(context, entry);
     EXPECT_TRUE(run([&] { return !entry.failures.empty(); }));
-    EXPECT_EQ(entry.attached, 0);
+    EXPECT_EQ(entry.times_attached(), 0U);
     const std::string why = entry.failures.empty() ? "" : entry.failures[0];
     EXPECT_EQ(why.find("secret"), std::string::npos);
     return why;
@@ -263,8 +263,8 @@ TEST_F(PullHls, PlaysALivePlaylistWithoutAGap) {
   // Two targets from the edge: four segments.
   EXPECT_EQ(seen[0], 2 * kPackets);
   for (std::size_t i = 0; i < seen.size(); ++i) ASSERT_EQ(seen[i], seen[0] + i);
-  EXPECT_EQ(entry.attached, 1);
-  EXPECT_TRUE(entry.detached.empty() && entry.failures.empty() && entry.gaps.empty());
+  EXPECT_EQ(entry.times_attached(), 1U);
+  EXPECT_TRUE(entry.ended.empty() && entry.failures.empty() && entry.gaps.empty());
   EXPECT_TRUE(drops(entry).empty());
   EXPECT_EQ(web.connections, 2U);  // kept
   // In real time, after the first.
@@ -305,7 +305,7 @@ TEST_F(PullHls, CountsSegmentsThatAreMissingOrMarkedSo) {
   EXPECT_EQ(drops(entry)["segment_gap"], 1U);
   ASSERT_EQ(entry.gaps.size(), 1U);
   EXPECT_EQ(numbers(entry.media)[entry.gaps[0] / 188], 6 * kPackets);
-  EXPECT_EQ(entry.detached.size(), 0U);
+  EXPECT_EQ(entry.ended.size(), 0U);
   EXPECT_EQ(std::count_if(web.requests.begin(), web.requests.end(),
                           [](const auto& r) { return r.target == "/5.ts"; }),
             4);
@@ -385,11 +385,11 @@ TEST_F(PullHls, PlaysACompletePlaylistOnceAndWaits) {
   };
   FakeEntry entry(web.url("/vod.m3u8"));
   const auto source = make_hls(context, entry);
-  ASSERT_TRUE(run([&] { return !entry.detached.empty(); }));
-  EXPECT_EQ(entry.detached[0], "the playlist has ended (EXT-X-ENDLIST)");
+  ASSERT_TRUE(run([&] { return !entry.ended.empty(); }));
+  EXPECT_EQ(entry.ended[0], "the playlist has ended (EXT-X-ENDLIST)");
   EXPECT_EQ(entry.media.size(), 1000U * 188);
   run_for(1s);
-  EXPECT_EQ(entry.attached, 1);
+  EXPECT_EQ(entry.times_attached(), 1U);
   EXPECT_EQ(entry.media.size(), 1000U * 188);
 }
 
@@ -414,7 +414,7 @@ TEST_F(PullHls, ByteRangesAreAskedFor) {
   };
   FakeEntry entry(web.url("/vod.m3u8"));
   const auto source = make_hls(context, entry);
-  ASSERT_TRUE(run([&] { return !entry.detached.empty(); }));
+  ASSERT_TRUE(run([&] { return !entry.ended.empty(); }));
   EXPECT_EQ(entry.media, both);
 }
 
@@ -427,7 +427,7 @@ TEST_F(PullHls, NamesWhatIsWrong) {
     FakeEntry entry(web.url("/x.m3u8"));
     const auto source = make_hls(context, entry);
     EXPECT_TRUE(run([&] { return !entry.failures.empty(); }));
-    EXPECT_EQ(entry.attached, 0);
+    EXPECT_EQ(entry.times_attached(), 0U);
     return entry.failures.empty() ? "" : entry.failures[0];
   };
   const std::string head = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n";
@@ -458,11 +458,11 @@ TEST_F(PullHls, APlaylistThatStandsStillEndsTheInputAndItsReturnGoesOn) {
   const auto source = make_hls(context, entry);
   ASSERT_TRUE(run([&] { return entry.media.size() > 500 * 188; }));
   frozen = Web::ok(playlist());
-  ASSERT_TRUE(run([&] { return !entry.detached.empty(); }, 20s));
-  EXPECT_EQ(entry.detached[0], "the playlist brings no new segment");
+  ASSERT_TRUE(run([&] { return !entry.ended.empty(); }, 20s));
+  EXPECT_EQ(entry.ended[0], "the playlist brings no new segment");
   const auto last = numbers(entry.media).back();
   frozen.clear();
-  ASSERT_TRUE(run([&] { return entry.attached == 2; }, 20s));
+  ASSERT_TRUE(run([&] { return entry.times_attached() == 2; }, 20s));
   // What left the playlist meanwhile is counted, and nothing is played twice.
   const auto seen = numbers(entry.media);
   EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));

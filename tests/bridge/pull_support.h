@@ -11,79 +11,37 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "dataplane/bridge/hub/frame_feed.h"
-#include "dataplane/bridge/ingest/entry.h"
 #include "mpegts/packet/ts_packet.h"
+#include "tests/bridge/fake_entry.h"
+#include "tests/bridge/loopback.h"
 
 namespace headgate::bridge::pull::test {
 
 using Bytes = std::vector<std::uint8_t>;
 using Clock = std::chrono::steady_clock;
 
-class FakeEntry : public ingest::Entry {
+// Keeps the media, and when they came.
+class FakeEntry : public bridge::test::FakeEntry {
  public:
-  explicit FakeEntry(std::string address = "") { input_.address = std::move(address); }
-  const std::string& channel() const override { return channel_; }
-  const protocol::BridgeInput& input() const override { return input_; }
-  bool attach(std::string_view peer, std::function<void()> = {}) override {
-    status_.peer = peer;
-    status_.state = ingest::SourceState::receiving;
-    status_.error.clear();
-    status_.details.clear();
-    status_.left_out_by_source.clear();
-    ++attached;
-    on_change("attach", std::string(peer));
-    return true;
+  explicit FakeEntry(std::string address = "")
+      : bridge::test::FakeEntry("c", "", protocol::SourceKind::http_ts) {
+    input().address = std::move(address);
   }
-  void detach(std::string_view error) override {
-    status_.state = ingest::SourceState::connecting;
-    status_.error = error;
-    detached.emplace_back(error);
-    on_change("detach", std::string(error));
-  }
-  void failed(std::string_view error) override {
-    status_.error = error;
-    failures.emplace_back(error);
-    on_change("failed", std::string(error));
-  }
-  ingest::SourceStatus& status() override {
-    status_.left_out = status_.left_out_by_source;
-    return status_;
-  }
-  const ingest::SourceStatus& status() const override { return status_; }
   void on_ts(std::span<const std::uint8_t> bytes) override {
-    status_.bytes += bytes.size();
-    status_.packets += bytes.size() / mpegts::kPacketSize;
     media.insert(media.end(), bytes.begin(), bytes.end());
-    marks.emplace_back(Clock::now(), media.size());
-    on_media(bytes);
+    marks.emplace_back(pull::test::Clock::now(), media.size());
+    bridge::test::FakeEntry::on_ts(bytes);
   }
-  void on_gap() override {
-    gaps.push_back(media.size());
-    on_change("gap", std::to_string(media.size()));
-  }
-  hub::FrameSink& frames() override { std::abort(); }
+  std::uint64_t times_attached() { return status().connections; }
 
   Bytes media;
-  std::vector<std::pair<Clock::time_point, std::size_t>> marks;  // when so many bytes had come
-  std::vector<std::size_t> gaps;                                 // before which byte
-  std::vector<std::string> detached;
-  std::vector<std::string> failures;
-  int attached = 0;
-  std::function<void(const std::string& what, const std::string& about)> on_change = [](auto&&, auto&&) {};
-  std::function<void(std::span<const std::uint8_t>)> on_media = [](auto&&) {};
-
- private:
-  std::string channel_ = "c";
-  protocol::BridgeInput input_;
-  ingest::SourceStatus status_;
+  std::vector<std::pair<pull::test::Clock::time_point, std::size_t>> marks;  // when so many bytes had come
 };
 
 // One PID with a PCR each 20 ms or so, constant rate; each packet bears its number. Counters go on from
@@ -239,17 +197,6 @@ class Web {
   boost::asio::ip::tcp::acceptor acceptor_;
 };
 
-// Runs until `done`, or that long.
-template <typename Done>
-bool run_until(boost::asio::io_context& context, Done done,
-               std::chrono::milliseconds limit = std::chrono::seconds(10)) {
-  const auto give_up = Clock::now() + limit;
-  while (!done()) {
-    if (Clock::now() > give_up) return false;
-    context.restart();
-    context.run_one_for(std::chrono::milliseconds(5));
-  }
-  return true;
-}
+using bridge::test::run_until;
 
 }  // namespace headgate::bridge::pull::test

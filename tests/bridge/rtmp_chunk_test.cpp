@@ -157,6 +157,20 @@ TEST(RtmpChunkReader, LimitsMemory) {
   EXPECT_EQ(error_of(bytes, limits), ChunkError::too_many_chunk_streams);
 }
 
+TEST(RtmpChunkReader, NewLimitsHoldFromTheNextMessageOn) {
+  const Bytes begin = Bytes{3, 0, 0, 0, 0, 1, 0x2C, 9, 1, 0, 0, 0} + Bytes(128, 7);  // of 300 bytes
+  ChunkReader reader;
+  reader.add(begin);
+  EXPECT_FALSE(reader.next()->has_value());
+  reader.set_limits({64, 200, 1'000});
+  reader.add(Bytes{0xC3} + Bytes(128, 7) + Bytes{0xC3} + Bytes(44, 7));
+  const auto whole = reader.next();
+  ASSERT_TRUE(whole && *whole);
+  EXPECT_EQ((*whole)->body.size(), 300U);
+  reader.add(begin);
+  EXPECT_EQ(reader.next().error(), ChunkError::message_too_long);
+}
+
 TEST(RtmpChunkReader, AHugeChunkSizeTakesNoMemoryByItself) {
   ChunkReader reader;
   const Bytes set{2, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0, 0x7F, 0xFF, 0xFF, 0xFF};

@@ -4,7 +4,6 @@
 
 #include <gmock/gmock.h>
 
-#include "dataplane/bridge/rtmp/back_off.h"
 #include "tests/bridge/rtmp_h264.h"
 #include "tests/bridge/rtmp_support.h"
 
@@ -251,19 +250,6 @@ TEST(RtmpUrl, HidesSecrets) {
   const auto url = *parse_push_url("rtmp://h/app?auth=hush", "live_1234?key=quiet");
   EXPECT_EQ(without_secrets("no live_1234?key=quiet and key=quiet at app?auth=hush", url),
             "no … and … at app?…");
-}
-
-TEST(RtmpBackOff, DoublesUpToThirtySecondsAndSpreads) {
-  BackOff pauses;
-  std::int64_t expected = 1'000;
-  for (int i = 0; i < 10; ++i) {
-    const auto pause = pauses.next(static_cast<std::uint64_t>(i) * 7919).count();
-    EXPECT_GE(pause, expected * 3 / 4);
-    EXPECT_LE(pause, expected * 5 / 4);
-    expected = std::min<std::int64_t>(expected * 2, 30'000);
-  }
-  pauses.reset();
-  EXPECT_LE(pauses.next(500).count(), 1'250);
 }
 
 }  // namespace

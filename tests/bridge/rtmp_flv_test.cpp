@@ -75,7 +75,7 @@ TEST(RtmpFlv, NamesWhatIsNotCarriedAndWhy) {
                                  audio(StreamKind::aac_adts, "mp4a.40.2", 9)}});
   EXPECT_EQ(carriage->audio_track, 3);
   ASSERT_EQ(carriage->left_out.size(), 3U);
-  EXPECT_EQ(carriage->left_out[0].pid.value, 7);
+  EXPECT_EQ(carriage->left_out[0].track.pid.value, 7);
   EXPECT_EQ(carriage->left_out[0].reason, "RTMP has no MPEG audio layer I and II, only layer III");
   EXPECT_EQ(carriage->left_out[1].reason, "RTMP has no MPEG-2 video");
   EXPECT_EQ(carriage->left_out[2].reason, "RTMP carries one video and one sound, and another was taken");

@@ -87,10 +87,7 @@ struct Input {
         const std::string& path)
       : entry(channel, key, kind), file(path) {
     entry.log.next = &file;
-    entry.log.on_media = [this] {
-      last = Clock::now();
-      entry.silent = false;
-    };
+    entry.by_clock = true;
   }
   json report() {
     const ingest::SourceStatus& s = entry.status();
@@ -113,7 +110,6 @@ struct Input {
   }
   test::FakeEntry entry;
   FlvFile file;
-  Clock::time_point last = Clock::now();
 };
 
 // The channel that is pushed.
@@ -155,7 +151,7 @@ class Air {
 
 class Gate {
  public:
-  Gate() : server_(context_), timer_(context_), input_(context_, ::dup(0)) {}
+  Gate() : server_(context_), input_(context_, ::dup(0)) {}
 
   void publish(const std::string& channel, const std::string& key, const std::string& path) {
     inputs_.push_back(std::make_unique<Input>(channel, key, protocol::SourceKind::publish, path));
@@ -188,7 +184,6 @@ class Gate {
       return nullptr;
     });
     std::cout << json{{"ports", server_.ports()}} << std::endl;
-    tick();
     hear();
     context_.run();
     pushes_.clear();
@@ -199,16 +194,6 @@ class Gate {
   }
 
  private:
-  void tick() {
-    timer_.expires_after(std::chrono::milliseconds(50));
-    timer_.async_wait([this](boost::system::error_code error) {
-      if (error) return;
-      for (const auto& input : inputs_) {
-        if (Clock::now() - input->last > std::chrono::seconds(1)) input->entry.silent = true;
-      }
-      tick();
-    });
-  }
   void hear() {
     boost::asio::async_read_until(input_, lines_, '\n', [this](boost::system::error_code error, std::size_t) {
       if (error) return context_.stop();
@@ -256,7 +241,6 @@ class Gate {
   std::unique_ptr<Air> air_;
   std::vector<std::unique_ptr<ingest::Source>> sources_;
   std::vector<std::unique_ptr<push::Push>> pushes_;
-  boost::asio::steady_timer timer_;
   boost::asio::posix::stream_descriptor input_;
   boost::asio::streambuf lines_;
 };

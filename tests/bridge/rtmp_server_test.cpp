@@ -9,6 +9,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "control/protocol/bridge_drops.h"
+#include "tests/bridge/loopback.h"
 #include "tests/bridge/rtmp_support.h"
 
 namespace headgate::bridge::rtmp {
@@ -31,15 +32,7 @@ class RtmpServer : public testing::Test {
     context.run_for(milliseconds(1));
   }
   int dial(int receive_buffer = 0) {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (receive_buffer != 0) ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(server->ports().at(0));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
-    clients.push_back(fd);
-    return fd;
+    return clients.emplace_back(test::dial(server->ports().at(0), receive_buffer));
   }
   static void say(int fd, const std::string& text) {
     EXPECT_EQ(::send(fd, text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
@@ -56,16 +49,9 @@ class RtmpServer : public testing::Test {
     out += command(Amf0Writer().string("createStream").number(2).null().take());
     return out + command(Amf0Writer().string("play").number(0).null().string(channel).take(), 1);
   }
-  // Runs the server until `done`, or five seconds passed.
   template <typename Done>
   bool run_until(Done done) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
-    while (!done()) {
-      if (std::chrono::steady_clock::now() > end) return false;
-      context.run_for(milliseconds(5));
-      context.restart();
-    }
-    return true;
+    return test::run_until(context, done);
   }
   static bool ended(int fd) {
     char byte[65536];

@@ -188,14 +188,22 @@ TEST(RtmpSession, EndsOnMalformedInput) {
   EXPECT_THAT(host.refused, ElementsAre(Refusal::malformed, Refusal::malformed, Refusal::not_rtmp));
 }
 
-TEST(RtmpSession, TellsPlayersThatTheChannelIsGone) {
+// Plays a channel of so many pictures, and has taken what there is.
+class PlayedRtmpSession : public testing::Test {
+ protected:
+  void play(int pictures) {
+    host.stream.on_format(make_format());
+    feed(host.stream, 0, pictures);
+    player.connect();
+    player.play();
+    player.take();
+  }
   FakeHost host;
-  host.stream.on_format(make_format());
-  feed(host.stream, 0, 1);
-  TestPlayer player(host);
-  player.connect();
-  player.play();
-  player.take();
+  TestPlayer player{host};
+};
+
+TEST_F(PlayedRtmpSession, HearsThatTheChannelIsGone) {
+  play(1);
   player.session.on_channel_gone(player.now);
   const auto messages = player.take();
   ASSERT_EQ(messages.size(), 3U);
@@ -205,14 +213,8 @@ TEST(RtmpSession, TellsPlayersThatTheChannelIsGone) {
   EXPECT_TRUE(player.session.ending());
 }
 
-TEST(RtmpSession, StopsAndPlaysAgain) {
-  FakeHost host;
-  host.stream.on_format(make_format());
-  feed(host.stream, 0, 1);
-  TestPlayer player(host);
-  player.connect();
-  player.play();
-  player.take();
+TEST_F(PlayedRtmpSession, StopsAndPlaysAgain) {
+  play(1);
   player.command(Amf0Writer().string("deleteStream").number(0).null().number(1).take());
   EXPECT_EQ(host.left, 1);
   feed(host.stream, 40, 1);
@@ -222,14 +224,8 @@ TEST(RtmpSession, StopsAndPlaysAgain) {
   EXPECT_EQ(host.opened, 2);
 }
 
-TEST(RtmpSession, PauseHoldsTheMediaAndGoesOnLive) {
-  FakeHost host;
-  host.stream.on_format(make_format());
-  feed(host.stream, 0, 2);
-  TestPlayer player(host);
-  player.connect();
-  player.play();
-  player.take();
+TEST_F(PlayedRtmpSession, PauseHoldsTheMediaAndGoesOnLive) {
+  play(2);
   player.command(Amf0Writer().string("pause").number(0).null().boolean(true).number(0).take(), 1);
   feed(host.stream, 80, 50);
   EXPECT_TRUE(of_type(player.take(), MessageType::video).empty());

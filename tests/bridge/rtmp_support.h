@@ -48,22 +48,21 @@ inline void feed(ChannelStream& stream, std::int64_t from_ms, int pictures, int 
 
 class FakeHost : public SessionHost {
  public:
-  tl::expected<ChannelStream*, Refusal> open(std::string_view channel, Session&) override {
+  tl::expected<ChannelStream*, Refusal> open(std::string_view channel) override {
     if (channel != stream.id()) return tl::unexpected(Refusal::unknown_channel);
     ++opened;
     return &stream;
   }
-  void leave(ChannelStream&, Session&) override { ++left; }
-  tl::expected<ingest::Entry*, Refusal> publish(std::string_view channel, std::string_view key,
-                                                Session&) override {
+  void leave(ChannelStream&) override { ++left; }
+  tl::expected<ingest::Entry*, Refusal> publish(std::string_view channel, std::string_view key) override {
     if (channel != entry.channel()) return tl::unexpected(Refusal::unknown_channel);
     if (key != entry.input().key) return tl::unexpected(Refusal::wrong_key);
     if (!entry.attach("192.0.2.1:5000")) return tl::unexpected(Refusal::place_taken);
     return &entry;
   }
-  void unpublish(ingest::Entry& gone, Session&, const std::string& error) override { gone.detach(error); }
+  void unpublish(ingest::Entry& gone, const std::string& error) override { gone.detach(error); }
   void on_sent(std::size_t bytes) override { sent += bytes; }
-  void on_refusal(Refusal reason, const std::string&) override { refused.push_back(reason); }
+  void on_refusal(Refusal reason) override { refused.push_back(reason); }
   ChannelStream stream{"news"};
   test::FakeEntry entry{"stage", "secret"};
   int opened = 0;

@@ -49,9 +49,8 @@ std::shared_ptr<hub::Configuration> configuration(bool video, std::size_t audios
     made->carried.push_back({mpegts::Pid{pid}, type, kind, "", true, ""});
   };
   if (video) add(0x101, 0x1B, mpegts::StreamKind::h264);
-  for (std::size_t i = 0; i < audios; ++i) {
+  for (std::size_t i = 0; i < audios; ++i)
     add(static_cast<std::uint16_t>(0x110 + i), 0x0F, mpegts::StreamKind::aac_adts);
-  }
   return made;
 }
 
@@ -70,14 +69,12 @@ class SegmenterTest : public testing::Test {
     packet[3] = static_cast<std::uint8_t>(0x10 | (counters[pid]++ & 0x0F));
     for (int i = 0; i < 8; ++i)
       packet[static_cast<std::size_t>(8 + i)] = static_cast<std::uint8_t>(dts >> 8 * i);
-    hub::Unit u;
-    u.track = track;
-    u.timed = true;
-    u.random_access = access;
-    u.dts = dts;
-    u.pts = dts + reorder;
-    u.packets = packet;
-    segmenter.on_unit(u);
+    segmenter.on_unit({.track = track,
+                       .timed = true,
+                       .random_access = access,
+                       .dts = dts,
+                       .pts = dts + reorder,
+                       .packets = packet});
   }
   void configure(bool video, std::size_t audios) {
     current = configuration(video, audios);
@@ -447,9 +444,8 @@ TEST_F(SegmenterTest, ATimelineThatBeganAnewFarBehindIsFollowed) {
 
 TEST_F(SegmenterTest, RadioBeginsAtItsSlotsFirstFrame) {
   configure(false, 1);
-  for (std::int64_t t = kBase - 90 * kMs; t < kBase + 9 * kTicksPerSecond; t += 24 * kMs) {
+  for (std::int64_t t = kBase - 90 * kMs; t < kBase + 9 * kTicksPerSecond; t += 24 * kMs)
     unit(0, t, RandomAccess::clean);
-  }
   ASSERT_EQ(numbers(), (std::vector<std::int64_t>{1000, 1001}));
   EXPECT_GE(out.all[0].start, kBase);
   EXPECT_LT(out.all[0].start, kBase + 24 * kMs);

@@ -12,6 +12,7 @@
 
 #include "dataplane/bridge/http/router.h"
 #include "dataplane/bridge/http/target.h"
+#include "tests/bridge/loopback.h"
 
 namespace headgate::bridge::http {
 namespace {
@@ -62,16 +63,7 @@ class ServerTest : public testing::Test {
     server.reset();
     context.run_for(std::chrono::milliseconds(1));
   }
-  int dial() {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(server->ports().at(0));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
-    clients.push_back(fd);
-    return fd;
-  }
+  int dial() { return clients.emplace_back(test::dial(server->ports().at(0))); }
   void say(int fd, const std::string& text) {
     EXPECT_EQ(::send(fd, text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
   }

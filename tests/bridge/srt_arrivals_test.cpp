@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/bridge/srt_entry.h"
+#include "tests/bridge/fake_entry.h"
 
 namespace headgate::bridge::srt {
 namespace {
@@ -29,10 +29,10 @@ class SrtArrivals : public ::testing::Test {
     backlog_->fetch_add(text.size());
     return {connection, gap, {text.begin(), text.end()}, backlog_};
   }
-  void fall_silent() { publish_.heard_us -= 2'000'000; }
+  void fall_silent() { publish_.silent = true; }
 
-  PlaceEntry publish_{"pub", input_of(protocol::SourceKind::publish)};
-  PlaceEntry port_{"in", input_of(protocol::SourceKind::srt_listener)};
+  test::FakeEntry publish_{"pub", input_of(protocol::SourceKind::publish)};
+  test::FakeEntry port_{"in", input_of(protocol::SourceKind::srt_listener)};
   std::vector<ConnectionId> closed_;
   std::vector<std::string> refused_, heard_;
   std::string got_;
@@ -51,11 +51,11 @@ TEST_F(SrtArrivals, HandsOnWhatComesToTheEntryOfItsChannel) {
   take(bytes(1, "one"));
   take(bytes(1, "two", true));
   EXPECT_EQ(got_, "onetwo");
-  EXPECT_EQ(publish_.gaps, 1U);
+  EXPECT_EQ(publish_.gaps.size(), 1U);
   EXPECT_EQ(*backlog_, 0U);
   take(Ended{1, "why"});
   EXPECT_FALSE(publish_.attached);
-  EXPECT_EQ(publish_.errors, std::vector<std::string>{"why"});
+  EXPECT_EQ(publish_.ended, std::vector<std::string>{"why"});
   take(bytes(1, "late"));
   EXPECT_EQ(got_, "onetwo");
   EXPECT_EQ(*backlog_, 0U);
@@ -87,7 +87,7 @@ TEST_F(SrtArrivals, ASilentPublisherLosesItsPlaceAndIsNotHeardAnyMore) {
   take(Ended{1, "another publisher took its place"});
   EXPECT_EQ(got_, "new");
   EXPECT_TRUE(publish_.attached);
-  EXPECT_TRUE(publish_.errors.empty());
+  EXPECT_TRUE(publish_.ended.empty());
 }
 
 TEST_F(SrtArrivals, APublisherOfAnotherProtocolTakesTheSilentOnesPlace) {
@@ -114,7 +114,7 @@ TEST_F(SrtArrivals, AnEntryThatGoesSendsItsPublisherAwayAndIsNotTouched) {
   EXPECT_EQ(closed_, std::vector<ConnectionId>{1});
   take(bytes(1, "late"));
   take(Ended{1, ""});
-  EXPECT_TRUE(publish_.errors.empty());
+  EXPECT_TRUE(publish_.ended.empty());
   EXPECT_EQ(got_, "");
 }
 
@@ -129,7 +129,7 @@ TEST_F(SrtArrivals, ARefusedCallerDoesNotEndTheOneThatIsIn) {
   arrivals_->remove_input(7);
   EXPECT_FALSE(port_.attached);
   take(Ended{1, "late"});
-  EXPECT_EQ(port_.errors.back(), "");
+  EXPECT_EQ(port_.ended.back(), "");
 }
 
 TEST_F(SrtArrivals, APortThatOpensAtLastForgetsItsError) {

@@ -39,7 +39,7 @@
 #include "dataplane/bridge/ingest/source.h"
 #include "dataplane/bridge/push/push.h"
 #include "dataplane/bridge/srt/server.h"
-#include "tests/bridge/srt_entry.h"
+#include "tests/bridge/fake_entry.h"
 
 namespace {
 
@@ -51,13 +51,14 @@ using Clock = std::chrono::steady_clock;
 struct Sink {
   Sink(const std::string& channel, const protocol::BridgeInput& input, const std::string& path)
       : file(path, std::ios::binary), entry(channel, input) {
+    entry.by_clock = true;
     entry.on_bytes = [this](std::span<const std::uint8_t> bytes) {
       file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
       file.flush();
     };
   }
   std::ofstream file;
-  PlaceEntry entry;
+  test::FakeEntry entry;
   std::unique_ptr<ingest::Source> source;
 };
 
@@ -125,7 +126,6 @@ class Program {
       for (auto& c : channels_) {
         if (c.id == word(1)) c.srt->passphrase = word(2);
       }
-      server_.release_feeds();
       if (verb == "remove") {
         std::erase_if(channels_, [&](const auto& c) { return c.id == word(1); });
         feeds_.erase(word(1));
@@ -140,7 +140,7 @@ class Program {
       if (verb == "publish") add_publisher(word(1), word(2), word(3));
       std::cout << (apply() ? "applied" : "refused") << std::endl;
     } else if (verb == "rtmp") {
-      PlaceEntry& entry = publishers_.at(word(1))->entry;
+      test::FakeEntry& entry = publishers_.at(word(1))->entry;
       std::cout << (entry.attach("rtmp", {}) ? "attached" : "refused") << std::endl;
       rtmp_until_ = Clock::now() + std::chrono::milliseconds(std::stoi(word(2)));
       rtmp_ = word(1);
@@ -191,7 +191,7 @@ class Program {
     });
   }
 
-  static nlohmann::json about(const PlaceEntry& entry) {
+  static nlohmann::json about(const test::FakeEntry& entry) {
     static constexpr const char* kStates[] = {"waiting", "connecting", "receiving"};
     const ingest::SourceStatus& status = entry.status();
     return {{"state", kStates[static_cast<int>(status.state)]},
@@ -202,8 +202,8 @@ class Program {
             {"drops", status.drops},
             {"details", status.details},
             {"attached", entry.attached},
-            {"gaps", entry.gaps},
-            {"errors", entry.errors}};
+            {"gaps", entry.gaps.size()},
+            {"errors", entry.ended}};
   }
 
   nlohmann::json pushes() {

@@ -77,5 +77,13 @@ TEST(SrtStreamId, RefusesWhatIsNoneOfThem) {
   EXPECT_TRUE(parse_stream_id(std::string(512, 'a')));
 }
 
+TEST(SrtStreamId, IsShownWithoutSecrets) {
+  EXPECT_EQ(without_query("publish:stage?key=SECRET"), "publish:stage");
+  EXPECT_EQ(without_query("#!::r=stage?key=SECRET,m=publish"), "#!::r=stage");
+  EXPECT_EQ(without_query("publish:stage%3Fkey=SECRET"), "publish:stage");
+  EXPECT_EQ(without_query("#!::r=stage%3fkey=SECRET,m=publish"), "#!::r=stage");
+  EXPECT_EQ(without_query("n\xc3\xa9ws\n"), "n??ws?");
+}
+
 }  // namespace
 }  // namespace headgate::bridge::srt

@@ -150,5 +150,15 @@ TEST_F(TlsStream, SaysWhatIsWrongWithACertificate) {
               HasSubstr("does not belong"));
 }
 
+TEST_F(TlsStream, KnowsWhenTheAuthoritiesChanged) {
+  const std::string before = ClientContext::authorities();
+  EXPECT_EQ(ClientContext::authorities(), before);
+  const test::Certificate another = test::make_certificate("another.example");
+  std::ofstream(path, std::ios::app) << another.certificate;
+  EXPECT_NE(ClientContext::authorities(), before);
+  std::filesystem::remove(path);
+  EXPECT_NE(ClientContext::authorities(), before);
+}
+
 }  // namespace
 }  // namespace headgate::bridge::tls

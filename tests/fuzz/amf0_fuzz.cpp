@@ -26,7 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const bool amf3 : {false, true}) {
     if (const auto command = parse_command(bytes, amf3)) {
       const ConnectRequest request = read_connect(*command);
-      if (channel_of(request.tc_url).size() > request.tc_url.size()) std::abort();
+      if (channel_of(request.app).size() > request.app.size()) std::abort();
     }
   }
   return 0;

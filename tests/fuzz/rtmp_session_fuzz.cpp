@@ -22,18 +22,18 @@ class Host : public SessionHost {
     stream.on_format(format);
     for (int i = 0; i < 3; ++i) add();
   }
-  tl::expected<ChannelStream*, Refusal> open(std::string_view channel, Session&) override {
+  tl::expected<ChannelStream*, Refusal> open(std::string_view channel) override {
     if (channel.empty()) return tl::unexpected(Refusal::unknown_channel);
     return &stream;
   }
-  void leave(ChannelStream&, Session&) override {}
-  tl::expected<ingest::Entry*, Refusal> publish(std::string_view, std::string_view, Session&) override {
+  void leave(ChannelStream&) override {}
+  tl::expected<ingest::Entry*, Refusal> publish(std::string_view, std::string_view) override {
     if (!entry.attach("")) return tl::unexpected(Refusal::place_taken);
     return &entry;
   }
-  void unpublish(ingest::Entry& gone, Session&, const std::string& error) override { gone.detach(error); }
+  void unpublish(ingest::Entry& gone, const std::string& error) override { gone.detach(error); }
   void on_sent(std::size_t) override {}
-  void on_refusal(Refusal, const std::string&) override {}
+  void on_refusal(Refusal) override {}
   void add() {
     auto frame = std::make_shared<hub::Frame>();
     frame->random_access = next % 4 == 0;

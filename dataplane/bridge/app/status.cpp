@@ -49,6 +49,8 @@ json tracks_of(const hub::ChannelHub& hub) {
 json drops_of(const Channel& channel) {
   const hub::HubCounters& hub = channel.hub().counters();
   const hls::SegmenterCounters& segmenter = channel.segmenter_counters();
+  const std::uint64_t frames_dropped =
+      channel.frames() == nullptr ? 0 : channel.frames()->counters().dropped_frames;
   return {{"damaged_pes", hub.damaged_pes},
           {"scrambled_pes", hub.scrambled_pes},
           {"oversized_pes", hub.oversized_pes},
@@ -61,6 +63,7 @@ json drops_of(const Channel& channel) {
           {"segment_not_written", channel.serves_hls() ? channel.store().lost_segments() : 0},
           {"slow_client", *channel.slow_clients() + channel.stats(Output::http_ts)->cut +
                               channel.stats(Output::rtmp)->cut + channel.stats(Output::srt)->cut},
+          {"rtmp_unusable", channel.stats(Output::rtmp)->unusable + frames_dropped},
           {"rtmp_skipped", channel.stats(Output::rtmp)->skipped},
           {"http_ts_skipped", channel.stats(Output::http_ts)->skipped},
           {"srt_skipped", channel.stats(Output::srt)->skipped}};
@@ -70,10 +73,7 @@ json drops_of(const Channel& channel) {
 void add_left_out_of_rtmp(const rtmp::Server* rtmp, const std::string& id, json& left_out) {
   const rtmp::ChannelStream* stream = rtmp == nullptr ? nullptr : rtmp->channel(id);
   if (stream == nullptr || stream->carriage() == nullptr) return;
-  for (const rtmp::LeftOut& each : stream->carriage()->left_out) {
-    left_out.push_back(
-        {{"pid", each.pid.value}, {"kind", mpegts::to_string(each.kind)}, {"reason", each.reason}});
-  }
+  for (json& each : left_out_json(stream->carriage()->left_out)) left_out.push_back(std::move(each));
 }
 
 json outputs_of(const Channel& channel, const rtmp::Server* rtmp) {

@@ -1,11 +1,9 @@
 // Cuts a channel's units into segments by the slot rule, the same on every node that saw the same packets:
 //   - an access unit's slot is floor(DTS on the timeline / segment duration);
 //   - segment k begins at slot k's first random access point; a slot that ends without one gives a segment
-//   that begins at
-//     its last access unit and is not independent;
+//     that begins at its last access unit and is not independent;
 //   - audio belongs to the segment by its PTS against the PTS of the boundary; the segment before waits for
-//   it, at most
-//     kAudioPatience of media time;
+//     it, at most kAudioPatience of media time;
 //   - a slot without access units is a gap.
 // A segment is PAT, PMT, then whole PES packets ordered by DTS, each PID in its own order, every packet
 // bit-exact. Radio: the first audio is the master, every PES packet a random access point. References: RFC
@@ -72,10 +70,9 @@ struct SegmenterCounters {
   std::uint64_t gop_too_long = 0;
   std::uint64_t dropped_units = 0;        // beyond max_bytes or the budget
   std::uint64_t dropped_over_budget = 0;  // those of them that the budget refused
-  std::uint64_t unlisted_units =
-      0;                         // before the first boundary, or between a break and the next slot's start
-  std::uint64_t late_units = 0;  // audio that came after its segment was closed: it went into the next
-  std::uint64_t restarts = 0;    // the timeline stepped back behind finished segments
+  std::uint64_t unlisted_units = 0;  // before the first boundary, or from a break to the next slot's start
+  std::uint64_t late_units = 0;      // audio that came after its segment was closed: it went into the next
+  std::uint64_t restarts = 0;        // the timeline stepped back behind finished segments
 };
 
 class Segmenter : public hub::UnitSink {

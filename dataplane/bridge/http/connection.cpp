@@ -5,6 +5,8 @@
 #include <ctime>
 #include <iterator>
 
+#include "dataplane/bridge/http/target.h"
+
 namespace headgate::bridge::http {
 
 namespace beast = boost::beast;
@@ -100,7 +102,7 @@ Answer answer_request(const Parser& parser, std::string_view client, Handler& ha
   request.user_agent = view(message[http::field::user_agent]);
   request.client = client;
   const bool asterisk = request.target == "*" && request.method == Method::options;
-  if (!asterisk && request.target.size() <= 2048 && !request.target.starts_with('/')) {
+  if (!asterisk && request.target.size() <= kMaxTarget && !request.target.starts_with('/')) {
     return answer_error(400, "The address must begin with a slash.");
   }
   Response response = handler.handle(request);

@@ -13,6 +13,8 @@
 
 #include "dataplane/bridge/http/connection.h"
 #include "dataplane/bridge/http/stream_write.h"
+#include "dataplane/bridge/net/address.h"
+#include "dataplane/bridge/net/client_limit.h"
 #include "dataplane/bridge/net/listeners.h"
 
 namespace headgate::bridge::http {
@@ -33,17 +35,18 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
         limits(l),
         listeners(
             c, [this](tcp::socket socket, const net::Listeners::Address&) { take(std::move(socket)); },
-            [this] { ++counters.accept_errors; }) {}
+            [this] { ++counters.accept_errors; }),
+        clients(l.connections, l.connections_per_address) {}
 
   void take(tcp::socket socket);
-  void leave(const std::string& address, Connection* connection);
+  void leave(const std::string& client, Connection* connection);
 
   asio::io_context& context;
   Handler& handler;
   ServerLimits limits;
   ServerCounters counters;
   net::Listeners listeners;
-  std::unordered_map<std::string, std::size_t> per_address;
+  net::ClientLimit clients;
   std::unordered_map<Connection*, std::weak_ptr<Connection>> open;
 };
 
@@ -88,10 +91,12 @@ void count(ServerCounters& counters, unsigned status) {
 // it moves back the timer only looks at it when it fires, so that most steps cost no timer operation.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(std::shared_ptr<Server::Impl> server, tcp::socket socket, std::string client)
+  Connection(std::shared_ptr<Server::Impl> server, tcp::socket socket, std::string address,
+             std::string client)
       : server_(std::move(server)),
         socket_(std::move(socket)),
         timer_(socket_.get_executor()),
+        address_(std::move(address)),
         client_(std::move(client)),
         buffer_(server_->limits.header_bytes + 4096) {}
   ~Connection() { server_->leave(client_, this); }
@@ -138,6 +143,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
                             [self = shared_from_this()](error_code error, std::size_t n) {
                               if (self->closed_) return;
                               if (error) return self->on_read_error();
+                              self->timed_out_ = false;
                               self->buffer_.commit(n);
                               self->parse();
                             });
@@ -163,7 +169,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_request() {
     if (has_body(*parser_)) return refuse(413, "Requests with a body are not taken.");
     ++server_->counters.requests;
-    Answer answer = answer_request(*parser_, client_, server_->handler);
+    Answer answer = answer_request(*parser_, address_, server_->handler);
     if (++requests_ >= server_->limits.requests_per_connection) answer.keep_alive = false;
     send(std::move(answer));
   }
@@ -318,7 +324,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::shared_ptr<Server::Impl> server_;
   tcp::socket socket_;
   asio::steady_timer timer_;
-  std::string client_;
+  std::string address_;
+  std::string client_;  // as limits count it
   boost::beast::flat_buffer buffer_;
   std::optional<Parser> parser_;
   Phase phase_ = Phase::idle;
@@ -335,48 +342,33 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool closed_ = false;
 };
 
-std::string address_of(const tcp::socket& socket) {
-  error_code error;
-  const auto endpoint = socket.remote_endpoint(error);
-  if (error) return "";
-  auto address = endpoint.address();
-  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
-    address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
-  }
-  return address.to_string();
-}
-
 }  // namespace
 
 void Server::Impl::take(tcp::socket socket) {
-  std::string client = address_of(socket);
-  const std::size_t of_client = ++per_address[client];
   ++counters.accepted;
-  const bool too_many = open.size() >= limits.connections;
-  const bool too_many_of_client = of_client > limits.connections_per_address;
-  if (too_many || too_many_of_client) {
-    ++(too_many ? counters.refused_connections : counters.refused_per_address);
+  error_code gone, ignored;
+  const auto endpoint = socket.remote_endpoint(gone);
+  std::string client = gone ? "" : net::client_of(endpoint.data());
+  if (!clients.enter(client, counters.refused_connections, counters.refused_per_address)) {
     // Best effort, without waiting: a flood must not hold memory here.
     static const std::string kBusy =
         "HTTP/1.1 503 Service Unavailable\r\nServer: headgate\r\nRetry-After: 5\r\nContent-Length: 0\r\n"
         "Connection: close\r\n\r\n";
-    error_code ignored;
     socket.non_blocking(true, ignored);
     socket.write_some(asio::buffer(kBusy), ignored);
-    leave(client, nullptr);
     return;
   }
-  error_code ignored;
+  std::string address = gone ? "" : net::host_text(endpoint.data());
   socket.set_option(tcp::no_delay(true), ignored);
-  auto connection = std::make_shared<Connection>(shared_from_this(), std::move(socket), std::move(client));
+  auto connection = std::make_shared<Connection>(shared_from_this(), std::move(socket), std::move(address),
+                                                 std::move(client));
   open.emplace(connection.get(), connection);
   connection->start();
 }
 
-void Server::Impl::leave(const std::string& address, Connection* connection) {
+void Server::Impl::leave(const std::string& client, Connection* connection) {
   open.erase(connection);
-  const auto found = per_address.find(address);
-  if (found != per_address.end() && --found->second == 0) per_address.erase(found);
+  clients.leave(client);
 }
 
 Server::Server(asio::io_context& context, Handler& handler, const ServerLimits& limits)

@@ -3,33 +3,17 @@
 #include <algorithm>
 #include <charconv>
 
+#include "dataplane/bridge/net/text.h"
+
 namespace headgate::bridge::http {
 namespace {
 
-int hex(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-bool decode(std::string_view text, std::string& out) {
-  out.clear();
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    auto c = static_cast<unsigned char>(text[i]);
-    if (c == '%') {
-      if (i + 2 >= text.size()) return false;
-      const int high = hex(text[i + 1]);
-      const int low = hex(text[i + 2]);
-      if (high < 0 || low < 0) return false;
-      c = static_cast<unsigned char>(high * 16 + low);
-      i += 2;
-    }
-    // A decoded slash or backslash would split a segment that routing takes for one.
-    if (c < 0x20 || c == 0x7F || c == '/' || c == '\\') return false;
-    out.push_back(static_cast<char>(c));
-  }
-  return out != "." && out != "..";
+// Nothing where it is no segment that routing may see. A decoded slash or backslash would split one.
+std::optional<std::string> decode(std::string_view text) {
+  auto out = net::percent_decoded(text);
+  const bool bad = !out || net::has_control(*out) || out->find_first_of("/\\") != std::string::npos;
+  if (bad || *out == "." || *out == "..") return std::nullopt;
+  return out;
 }
 
 std::optional<std::size_t> number(std::string_view text) {
@@ -49,10 +33,9 @@ std::optional<Target> parse_target(std::string_view target) {
   Target parsed;
   while (true) {
     const std::size_t slash = path.find('/');
-    std::string segment;
-    if (!decode(path.substr(0, slash), segment)) return std::nullopt;
-    if (slash != std::string_view::npos && segment.empty()) return std::nullopt;
-    parsed.segments.push_back(std::move(segment));
+    auto segment = decode(path.substr(0, slash));
+    if (!segment || (slash != std::string_view::npos && segment->empty())) return std::nullopt;
+    parsed.segments.push_back(std::move(*segment));
     if (slash == std::string_view::npos) return parsed;
     path.remove_prefix(slash + 1);
   }

@@ -7,7 +7,7 @@
 
 #include "dataplane/bridge/hub/payload.h"
 #include "dataplane/bridge/hub/pes_split.h"
-#include "dataplane/bridge/hub/refusal.h"
+#include "dataplane/bridge/hub/selection.h"
 #include "mpegts/clock/timeline.h"
 
 namespace headgate::bridge::hub {
@@ -83,8 +83,8 @@ struct ChannelHub::Stream {
   std::optional<mpegts::es::VideoParser> video;
   std::optional<mpegts::es::AudioParser> audio;
   std::optional<mpegts::es::AudioFormat> audio_format;
-  std::optional<std::int64_t>
-      reorder;  // PTS minus DTS of the last random access point that began a PES packet
+  // PTS minus DTS of the last random access point that began a PES packet.
+  std::optional<std::int64_t> reorder;
   std::int64_t probed_second = std::numeric_limits<std::int64_t>::min();
 };
 
@@ -330,13 +330,9 @@ void ChannelHub::deliver(Stream& stream) {
 // can be cut there, it begins a PES packet of its own, so that a segment can begin with it.
 bool ChannelHub::deliver_split(Stream& stream, const Unit& whole) {
   gather(stream.pes, kMaxPes, scratch_);
-  const auto header = mpegts::PesHeader::parse(scratch_);
-  if (!header || !header->pts || header->payload_offset > scratch_.size()) return false;
-  const std::size_t size =
-      header->packet_length == 0 ? scratch_.size() : std::min(scratch_.size(), header->packet_length + 6);
-  if (header->payload_offset > size) return false;
-  const auto payload = std::span<const std::uint8_t>(scratch_).first(size).subspan(header->payload_offset);
-  const auto split = stream.video->split(payload);
+  const auto pes = view_pes(scratch_);
+  if (!pes || !pes->header.pts) return false;
+  const auto split = stream.video->split(pes->payload);
   std::uint64_t frames = 0;  // that begin before it
   const mpegts::es::AccessUnit* found = nullptr;
   for (std::size_t i = split.continues ? 1 : 0; i < split.units.size() && found == nullptr; ++i) {
@@ -356,12 +352,12 @@ bool ChannelHub::deliver_split(Stream& stream, const Unit& whole) {
   const std::int64_t reorder =
       frames == 0 ? whole.pts - whole.dts : stream.reorder.value_or(whole.pts - whole.dts);
   PesCut cut;
-  cut.at = header->payload_offset + found->offset;
-  cut.dts = {(header->dts.value_or(*header->pts).ticks + later) % mpegts::kPtsModulus};
+  cut.at = pes->header.payload_offset + found->offset;
+  cut.dts = {(pes->header.dts.value_or(*pes->header.pts).ticks + later) % mpegts::kPtsModulus};
   cut.pts = {(cut.dts.ticks + mpegts::kPtsModulus + static_cast<std::uint64_t>(reorder / 300)) %
              mpegts::kPtsModulus};
   cut.first_untimed = frames == 0;
-  const auto second = split_pes(stream.pes, *header, size, cut, split_);
+  const auto second = split_pes(stream.pes, pes->header, pes->size, cut, split_);
   if (!second) return false;
   ++counters_.split_pes;
   Unit first = whole;
@@ -447,44 +443,10 @@ void ChannelHub::watch_video() {
   reconfigure_ = true;
 }
 
-void ChannelHub::configure() {
-  const mpegts::Pmt* pmt = picker_.pmt();
-  tracks_.clear();
-  if (pmt == nullptr) return;
-  auto next = std::make_shared<Configuration>();
-  next->transport_stream_id = picker_.transport_stream_id();
-  next->pmt_pid = picker_.pmt_pid();
-  next->pmt = *pmt;
-  next->pmt.streams.clear();
-  std::vector<Track> watched;  // parsed although not carried: the video that was given up
-  bool has_video = false;
-  for (const mpegts::PmtStream& s : pmt->streams) {
-    Track track{s.pid, s.stream_type, mpegts::stream_kind(s), mpegts::language(s), false, ""};
-    const char* reason = refusal(track.kind);
-    if (reason != nullptr) track.reason = reason;
-    const bool repeated =
-        std::any_of(tracks_.begin(), tracks_.end(), [&](const Track& t) { return t.pid == s.pid; });
-    if (repeated || s.pid == mpegts::kNullPid) track.reason = "its PID is not its own";
-    if (track.reason.empty() && mpegts::is_video(track.kind)) {
-      if (has_video) track.reason = "a further video: one is carried";
-      has_video = true;
-      if (track.reason.empty() && video_given_up_) {
-        track.reason = "no usable video packet for 5 s (silent or scrambled)";
-        watched.push_back(track);
-      }
-    }
-    if (track.reason.empty() && next->carried.size() == kMaxStreams) track.reason = "one stream too many";
-    track.carried = track.reason.empty();
-    tracks_.push_back(track);
-    if (!track.carried) continue;
-    next->pmt.streams.push_back(s);
-    const bool first = mpegts::is_video(track.kind);
-    next->carried.insert(first ? next->carried.begin() : next->carried.end(), track);
-  }
+// The streams that are looked at; those that were before go on.
+void ChannelHub::open_streams(const std::vector<Track>& wanted) {
   std::vector<std::unique_ptr<Stream>> streams;
   std::fill(stream_of_pid_.begin(), stream_of_pid_.end(), std::uint8_t{0});
-  std::vector<Track> wanted = next->carried;
-  wanted.insert(wanted.end(), watched.begin(), watched.end());
   for (const Track& track : wanted) {
     const auto old = std::find_if(streams_.begin(), streams_.end(), [&](const auto& s) {
       return s && s->track.pid == track.pid && s->track.kind == track.kind;
@@ -496,6 +458,19 @@ void ChannelHub::configure() {
     stream_of_pid_[track.pid.value] = static_cast<std::uint8_t>(streams.size());
   }
   streams_ = std::move(streams);
+}
+
+void ChannelHub::configure() {
+  tracks_.clear();
+  if (picker_.pmt() == nullptr) return;
+  Selection selection = select_streams(*picker_.pmt(), video_given_up_);
+  tracks_ = std::move(selection.tracks);
+  auto next = std::make_shared<Configuration>(std::move(selection.configuration));
+  next->transport_stream_id = picker_.transport_stream_id();
+  next->pmt_pid = picker_.pmt_pid();
+  std::vector<Track> wanted = next->carried;
+  wanted.insert(wanted.end(), selection.watched.begin(), selection.watched.end());
+  open_streams(wanted);
   const bool own =
       next->pmt.pcr_pid.value < mpegts::kNullPid.value && stream_of_pid_[next->pmt.pcr_pid.value] == 0;
   lone_pcr_pid_ = own ? next->pmt.pcr_pid : mpegts::kNullPid;

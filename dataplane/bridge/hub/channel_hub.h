@@ -27,8 +27,7 @@ struct HubCounters {
   std::uint64_t oversized_pes = 0;
   std::uint64_t untimed_pes = 0;        // came before the channel had a timeline
   std::uint64_t bad_timestamp_pes = 0;  // farther from the PCR than kMaxLead
-  std::uint64_t unreferenced_pes =
-      0;  // video between a loss on the way here and the next random access point
+  std::uint64_t unreferenced_pes = 0;   // video from a loss on the way here to the next random access point
   std::uint64_t discontinuities = 0;
   std::uint64_t configurations = 0;
   std::uint64_t split_pes = 0;  // at a random access point inside them
@@ -49,7 +48,6 @@ enum class Fate : std::uint8_t {
 class ChannelHub {
  public:
   static constexpr std::size_t kMaxPes = 4 * 1024 * 1024;
-  static constexpr std::size_t kMaxStreams = 32;
   static constexpr std::int64_t kMaxLead = 20 * mpegts::kTicksPerSecond;
   // Without a usable video unit for so long the audio alone is carried.
   static constexpr std::int64_t kVideoPatience = 5 * mpegts::kTicksPerSecond;
@@ -96,6 +94,7 @@ class ChannelHub {
   Fate inspect(Stream& stream, Unit& unit);
   void inspect_audio(Stream& stream, std::span<const std::uint8_t> payload, std::int64_t dts);
   void configure();
+  void open_streams(const std::vector<Track>& wanted);
   void watch_video();
   void publish_pcr_packet(const mpegts::TsPacket& packet);
   void await_random_access();

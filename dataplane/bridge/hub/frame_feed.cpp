@@ -6,7 +6,6 @@
 
 #include "dataplane/bridge/hub/frame_maker.h"
 #include "dataplane/bridge/hub/payload.h"
-#include "mpegts/pes/pes_packet.h"
 
 namespace headgate::bridge::hub {
 namespace {
@@ -48,12 +47,11 @@ struct FrameFeed::Impl {
   std::deque<std::shared_ptr<const Frame>> group;
   std::size_t group_bytes = 0;
   std::size_t queued_bytes = 0;
-  std::int64_t last_dts = kNever;  // handed on
-  std::uint64_t dropped_before = 0;
-  std::vector<std::uint8_t> pes;
+  std::int64_t last_dts = kNever;    // handed on
+  std::uint64_t dropped_before = 0;  // of lanes that are gone, and PES packets that are none
+  std::vector<std::uint8_t> bytes;   // of the PES packet under way
   std::vector<MadeFrame> made;
-  mutable FrameFeedCounters counters;
-  mutable std::vector<LeftOutTrack> left_out;
+  FrameFeedCounters counters;
 };
 
 void FrameFeed::Impl::set_lanes(const Configuration& next_configuration) {
@@ -231,20 +229,15 @@ void FrameFeed::on_unit(const Unit& unit) {
   if (unit.track >= impl_->lanes.size()) return;
   Impl::Lane& lane = impl_->lanes[unit.track];
   if (lane.maker == nullptr) return;
-  auto& pes = impl_->pes;
-  gather(unit.packets, kMaxPes, pes);
-  const auto header = mpegts::PesHeader::parse(pes);
-  if (!header || header->payload_offset > pes.size()) {
+  gather(unit.packets, kMaxPes, impl_->bytes);
+  const auto pes = view_pes(impl_->bytes);
+  if (!pes) {
     ++impl_->dropped_before;
     return;
   }
-  const std::size_t size =
-      header->packet_length == 0 ? pes.size() : std::min(pes.size(), header->packet_length + 6);
-  if (header->payload_offset > size) return;
-  const auto payload = std::span<const std::uint8_t>(pes).first(size).subspan(header->payload_offset);
   // A clock that fell back without a word: what comes now is another time.
   if (unit.timed && lane.last_dts != kNever && unit.dts < lane.last_dts - kMaxInterleave) on_discontinuity();
-  lane.maker->on_payload({unit.timed, unit.dts, unit.pts}, payload, impl_->made);
+  lane.maker->on_payload({unit.timed, unit.dts, unit.pts}, pes->payload, impl_->made);
   impl_->take(lane, impl_->made);
   impl_->release(false);
 }
@@ -267,24 +260,25 @@ void FrameFeed::remove(FrameSink* sink) { std::erase(impl_->sinks, sink); }
 std::shared_ptr<const FrameFormat> FrameFeed::format() const { return impl_->format; }
 const std::deque<std::shared_ptr<const Frame>>& FrameFeed::group() const { return impl_->group; }
 
-const FrameFeedCounters& FrameFeed::counters() const {
-  impl_->counters.dropped_frames = impl_->dropped_before;
+FrameFeedCounters FrameFeed::counters() const {
+  FrameFeedCounters out = impl_->counters;
+  out.dropped_frames = impl_->dropped_before;
   for (const Impl::Lane& lane : impl_->lanes) {
-    if (lane.maker != nullptr) impl_->counters.dropped_frames += lane.maker->dropped();
+    if (lane.maker != nullptr) out.dropped_frames += lane.maker->dropped();
   }
-  return impl_->counters;
+  return out;
 }
 
-const std::vector<LeftOutTrack>& FrameFeed::left_out() const {
-  impl_->left_out.clear();
+std::vector<LeftOutTrack> FrameFeed::left_out() const {
+  std::vector<LeftOutTrack> out;
   for (const Impl::Lane& lane : impl_->lanes) {
     if (lane.maker == nullptr) {
-      impl_->left_out.push_back({lane.track, why_no_frames(lane.track.kind)});
+      out.push_back({lane.track, why_no_frames(lane.track.kind)});
     } else if (lane.published == nullptr) {
-      impl_->left_out.push_back({lane.track, lane.maker->problem()});
+      out.push_back({lane.track, lane.maker->problem()});
     }
   }
-  return impl_->left_out;
+  return out;
 }
 
 }  // namespace headgate::bridge::hub

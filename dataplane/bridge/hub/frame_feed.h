@@ -24,12 +24,6 @@ struct FrameFeedCounters {
   std::uint64_t formats = 0;
 };
 
-// A track that frame-based outputs don't get.
-struct LeftOutTrack {
-  Track track;
-  std::string reason;
-};
-
 class FrameFeed : public UnitSink {
  public:
   static constexpr std::size_t kMaxCachedBytes = 16 * 1024 * 1024;
@@ -63,8 +57,8 @@ class FrameFeed : public UnitSink {
   // and after a loss, until the next random access point: a player that joins then waits for a frame of video
   // with random_access.
   const std::deque<std::shared_ptr<const Frame>>& group() const;
-  const FrameFeedCounters& counters() const;
-  const std::vector<LeftOutTrack>& left_out() const;
+  FrameFeedCounters counters() const;
+  std::vector<LeftOutTrack> left_out() const;
 
  private:
   struct Impl;

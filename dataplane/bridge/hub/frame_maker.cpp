@@ -1,22 +1,13 @@
 #include "dataplane/bridge/hub/frame_maker.h"
 
+#include "dataplane/bridge/hub/selection.h"
+
 namespace headgate::bridge::hub {
 
 const char* why_no_frames(mpegts::StreamKind kind) {
-  switch (kind) {
-    case mpegts::StreamKind::h264:
-    case mpegts::StreamKind::hevc:
-    case mpegts::StreamKind::mpeg_audio:
-    case mpegts::StreamKind::aac_adts:
-    case mpegts::StreamKind::aac_latm:
-    case mpegts::StreamKind::ac3:
-    case mpegts::StreamKind::eac3:
-      return nullptr;
-    case mpegts::StreamKind::mpeg2_video:
-      return "MPEG-2 video: outputs of frames (RTMP) have no place for it";
-    default:
-      return "outputs of frames (RTMP) have no place for this kind of stream";
-  }
+  if (kind == mpegts::StreamKind::mpeg2_video)
+    return "MPEG-2 video: outputs of frames (RTMP) have no place for it";
+  return refusal(kind);  // what no output gets
 }
 
 std::unique_ptr<FrameMaker> make_frame_maker(const Track& track) {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "dataplane/bridge/hub/frame_feed.h"
+#include "dataplane/bridge/hub/track.h"
 
 namespace headgate::bridge::hub {
 

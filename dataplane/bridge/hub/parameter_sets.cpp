@@ -3,10 +3,15 @@
 #include <algorithm>
 
 #include "mpegts/es/hevc_config.h"
+#include "mpegts/es/nal_units.h"
 
 namespace headgate::bridge::hub {
 
 namespace es = mpegts::es;
+
+namespace {
+constexpr std::size_t kLengthBytes = 4;  // in front of a NAL unit
+}
 
 bool ParameterSets::key_of(std::span<const std::uint8_t> nal, Key& key) const {
   std::optional<std::uint8_t> id;
@@ -66,6 +71,24 @@ bool ParameterSets::configured(std::span<const std::uint8_t> nal) const {
   if (configuration_.empty() || !key_of(nal, key)) return false;
   const auto found = in_force_.find(key);
   return found != in_force_.end() && std::ranges::equal(found->second, nal);
+}
+
+// Access unit delimiters and filler (ITU-T H.264 table 7-1, H.265 table 7-1), and what is configured.
+bool ParameterSets::stays_out(std::span<const std::uint8_t> nal) const {
+  const unsigned type = kind_ == mpegts::StreamKind::h264 ? nal[0] & 0x1FU : nal[0] >> 1 & 0x3FU;
+  const bool plain = kind_ == mpegts::StreamKind::h264 ? type != 9 && type != 12 : type != 35 && type != 38;
+  return !plain || configured(nal);
+}
+
+std::vector<std::uint8_t> ParameterSets::frame_of(std::span<const std::span<const std::uint8_t>> nals) const {
+  std::vector<std::uint8_t> out;
+  std::size_t size = 0;
+  for (const auto nal : nals) size += kLengthBytes + nal.size();
+  out.reserve(size);
+  for (const auto nal : nals) {
+    if (!stays_out(nal)) es::append_length_prefixed(out, nal);
+  }
+  return out;
 }
 
 std::vector<std::uint8_t> ParameterSets::build() const {

@@ -24,8 +24,9 @@ class ParameterSets {
   // The NAL units of one access unit. At a random access point what they bring comes into force, and a new
   // SPS puts an end to all that was there.
   void take(std::span<const std::span<const std::uint8_t>> nals, bool random_access);
-  // Whether the configuration holds this unit: then it need not stand in the frame.
-  bool configured(std::span<const std::uint8_t> nal) const;
+  // An access unit as frames have it (hub/frame.h): each NAL unit behind its length, without delimiters,
+  // filler and what the configuration holds. Empty where nothing else is in it.
+  std::vector<std::uint8_t> frame_of(std::span<const std::span<const std::uint8_t>> nals) const;
   // As of the last random access point; empty before it is complete.
   const std::vector<std::uint8_t>& configuration() const { return configuration_; }
 
@@ -39,6 +40,8 @@ class ParameterSets {
   using Sets = std::map<Key, mpegts::es::NalUnit>;
 
   bool key_of(std::span<const std::uint8_t> nal, Key& key) const;
+  bool configured(std::span<const std::uint8_t> nal) const;
+  bool stays_out(std::span<const std::uint8_t> nal) const;
   void store(const Key& key, std::span<const std::uint8_t> nal);
   std::vector<std::uint8_t> build() const;
 

@@ -1,5 +1,7 @@
 #include "dataplane/bridge/hub/payload.h"
 
+#include <algorithm>
+
 #include "mpegts/packet/ts_packet.h"
 
 namespace headgate::bridge::hub {
@@ -17,6 +19,15 @@ void gather(std::span<const std::uint8_t> packets, std::size_t limit, std::vecto
     const auto payload = packet.payload();
     out.insert(out.end(), payload.begin(), payload.end());
   }
+}
+
+std::optional<PesView> view_pes(std::span<const std::uint8_t> pes) {
+  const auto header = mpegts::PesHeader::parse(pes);
+  if (!header) return std::nullopt;
+  const std::size_t size =
+      header->packet_length == 0 ? pes.size() : std::min(pes.size(), header->packet_length + 6);
+  if (header->payload_offset > size) return std::nullopt;
+  return PesView{*header, size, pes.first(size).subspan(header->payload_offset)};
 }
 
 }  // namespace headgate::bridge::hub

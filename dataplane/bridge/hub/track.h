@@ -28,6 +28,12 @@ struct Track {
   bool operator==(const Track&) const = default;
 };
 
+// A track that an output does not get, or an input does not take.
+struct LeftOutTrack {
+  Track track;
+  std::string reason;
+};
+
 // The chosen service with the streams that outputs carry. Index 0 is the master: the video, else the first
 // audio.
 struct Configuration {

@@ -18,13 +18,6 @@ constexpr std::size_t kMaxOpenUnits = 512;
 constexpr std::int64_t kUsualDuration = mpegts::kTicksPerSecond / 25;
 constexpr std::int64_t kMaxSpread = 10 * mpegts::kTicksPerSecond;
 
-// Access unit delimiters and filler (ITU-T H.264 table 7-1, H.265 table 7-1).
-bool is_left_out(StreamKind kind, std::uint8_t first_byte) {
-  if (kind == StreamKind::h264) return (first_byte & 0x1F) == 9 || (first_byte & 0x1F) == 12;
-  const std::uint8_t type = first_byte >> 1 & 0x3F;
-  return type == 35 || type == 38;
-}
-
 class VideoFrames final : public FrameMaker {
  public:
   explicit VideoFrames(const Track& track) : track_(track), parser_(track.kind), sets_(track.kind) {}
@@ -127,11 +120,7 @@ class VideoFrames final : public FrameMaker {
       return;
     }
     auto frame = std::make_shared<Frame>();
-    frame->data.reserve(unit.bytes.size() + 16);
-    for (const auto nal : nals) {
-      if (is_left_out(track_.kind, nal[0]) || sets_.configured(nal)) continue;
-      mpegts::es::append_length_prefixed(frame->data, nal);
-    }
+    frame->data = sets_.frame_of(nals);
     if (frame->data.empty()) {
       ++dropped_;
       return;

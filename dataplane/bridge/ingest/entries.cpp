@@ -1,10 +1,9 @@
 #include <algorithm>
-#include <chrono>
 #include <set>
 
+#include "dataplane/bridge/hub/unix_time.h"
 #include "dataplane/bridge/ingest/entry.h"
 #include "dataplane/bridge/ingest/place.h"
-#include "dataplane/bridge/net/unix_time.h"
 
 namespace headgate::bridge::ingest {
 namespace {
@@ -14,7 +13,8 @@ constexpr std::int64_t kLookNs = 1'000'000'000;  // for the ring's file
 }  // namespace
 
 struct Entries::Impl {
-  Impl(std::string path, Clock c) : ring(std::move(path)), clock(c ? std::move(c) : Clock(unix_ns)) {}
+  Impl(std::string path, Clock c)
+      : ring(std::move(path)), clock(c ? std::move(c) : Clock(hub::unix_now_ns)) {}
 
   std::unique_ptr<Place> take(const protocol::BridgeChannel& channel, const protocol::BridgeInput& input);
 

@@ -17,7 +17,8 @@
 #include <tl/expected.hpp>
 
 #include "control/protocol/state.h"
-#include "dataplane/bridge/hub/frame_feed.h"
+#include "dataplane/bridge/hub/frame.h"
+#include "dataplane/bridge/hub/track.h"
 
 namespace headgate::bridge::ingest {
 
@@ -36,10 +37,10 @@ struct SourceStatus {
   std::uint64_t bytes = 0;                     // of what on_ts() and frames() took; counted here
   std::uint64_t packets = 0;                   // transport packets handed on
   std::map<std::string, std::uint64_t> drops;  // by reason, as in control/protocol/bridge_drops.h
-  std::map<std::string, std::string> details;  // of the protocol: "rtt_ms", "encoder", …
+  std::map<std::string, std::string> details;  // of the protocol, anew after each attach: "rtt_ms", …
   std::vector<hub::LeftOutTrack> left_out;     // tracks that are not carried, and why
-  std::vector<hub::LeftOutTrack>
-      left_out_by_source;  // of these, what the protocol itself leaves out; it writes them
+  // Of these, what the protocol itself leaves out: it writes them, anew after each attach.
+  std::vector<hub::LeftOutTrack> left_out_by_source;
 };
 
 // One input. At most one source is attached at a time.

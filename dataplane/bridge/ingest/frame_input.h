@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "dataplane/bridge/hub/frame.h"
-#include "dataplane/bridge/hub/frame_feed.h"
+#include "dataplane/bridge/hub/track.h"
 #include "dataplane/bridge/ingest/source_clock.h"
 #include "mpegts/es/adts.h"
 #include "mpegts/es/byte_stream.h"

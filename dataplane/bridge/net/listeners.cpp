@@ -33,6 +33,7 @@ struct Listener {
     if (!error) acceptor.bind(endpoint, error);
     if (!error) acceptor.listen(kBacklog, error);
     if (error) close();
+    ++opened;
     return error;
   }
   void close() {
@@ -49,6 +50,7 @@ struct Listener {
   ListenAddress parsed;
   tcp::acceptor acceptor;
   asio::steady_timer retry;
+  unsigned opened = 0;  // so many times: what was asked of it before is nobody's any more
 };
 
 }  // namespace
@@ -60,19 +62,25 @@ struct Listeners::Impl : std::enable_shared_from_this<Listeners::Impl> {
       : context(c), on_socket(std::move(socket)), on_error(std::move(error)) {}
 
   void accept(const Pointer& listener) {
-    listener->acceptor.async_accept(
-        [self = shared_from_this(), listener](error_code error, tcp::socket socket) {
-          if (!listener->acceptor.is_open()) return;
-          if (!error) {
-            self->on_socket(std::move(socket), listener->address);
-            if (listener->acceptor.is_open()) self->accept(listener);
-            return;
-          }
-          self->on_error();
-          listener->retry.expires_after(kPause);
-          listener->retry.async_wait([self, listener](error_code cancelled) {
-            if (!cancelled && listener->acceptor.is_open()) self->accept(listener);
-          });
+    listener->acceptor.async_accept([self = shared_from_this(), listener, opened = listener->opened](
+                                        error_code error, tcp::socket socket) {
+      const auto stands = [&] { return listener->acceptor.is_open() && listener->opened == opened; };
+      if (!stands()) return;
+      if (!error) {
+        self->on_socket(std::move(socket), listener->address);
+        if (stands()) self->accept(listener);
+        return;
+      }
+      self->on_error();
+      self->accept_later(listener);
+    });
+  }
+  void accept_later(const Pointer& listener) {
+    listener->retry.expires_after(kPause);
+    listener->retry.async_wait(
+        [self = shared_from_this(), listener, opened = listener->opened](error_code cancelled) {
+          if (!cancelled && listener->acceptor.is_open() && listener->opened == opened)
+            self->accept(listener);
         });
   }
   void reopen(const Pointer& listener) {

@@ -1,10 +1,14 @@
 #include "dataplane/bridge/net/transport.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <boost/asio/post.hpp>
 #include <cerrno>
 #include <cstring>
+
+#include "dataplane/bridge/net/address.h"
 
 namespace headgate::bridge::net {
 
@@ -17,13 +21,7 @@ namespace {
 std::string name_of(const tcp::socket& socket) {
   error_code error;
   const auto endpoint = socket.remote_endpoint(error);
-  if (error) return "";
-  const auto address = endpoint.address();
-  const std::string port = ":" + std::to_string(endpoint.port());
-  if (address.is_v4()) return address.to_string() + port;
-  if (address.to_v6().is_v4_mapped())
-    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string() + port;
-  return "[" + address.to_string() + "]" + port;
+  return error ? "" : address_text(endpoint.data());
 }
 
 }  // namespace
@@ -81,6 +79,10 @@ Transport::Transfer Transport::write(std::span<const iovec> buffers) {
     error_ = std::strerror(errno);
     return {Status::failed, 0};
   }
+}
+
+void Transport::limit_unsent(int bytes) {
+  ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
 }
 
 void Transport::wait_readable(Handler handler) {

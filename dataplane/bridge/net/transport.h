@@ -34,6 +34,8 @@ class Transport {
   // "the server closed the connection", "Connection reset by peer".
   const std::string& error() const { return error_; }
 
+  // How many bytes the kernel may hold unsent: what is behind them waits where it can still be left out.
+  void limit_unsent(int bytes);
   void wait_readable(Handler handler);
   void wait_writable(Handler handler);
   // Called by the io_context in its next turn.

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,6 +11,7 @@
 #include <optional>
 #include <utility>
 
+#include "dataplane/bridge/net/back_off.h"
 #include "dataplane/bridge/pull/paced_queue.h"
 #include "dataplane/bridge/pull/playing.h"
 #include "dataplane/bridge/pull/pull.h"
@@ -25,6 +27,9 @@ using Clock = Ticker::Clock;
 constexpr auto kAhead = 200ms;
 constexpr std::size_t kBlock = 64 * 1024;
 constexpr unsigned kMaxBlocks = 64;
+// What is asked of the disk where it has to be waited for, and how long it is waited for.
+constexpr off_t kAskAhead = 1024 * 1024;
+constexpr auto kDiskPatience = 1s;
 
 class Descriptor {
  public:
@@ -70,7 +75,7 @@ class FileSource final : public ingest::Source {
       identity_.reset();
       open();
     }
-    fill();
+    fill(now);
     queue_->advance(elapsed, [this](std::span<const std::uint8_t> packets, bool gap) {
       playing_.give(packets, gap, path_);
     });
@@ -78,7 +83,7 @@ class FileSource final : public ingest::Source {
       playing_.lost(std::exchange(ending_, ""));
       file_ = Descriptor();
       queue_.reset();
-      next_try_ = now + backoff_.next();
+      next_try_ = now + back_off_.next();
     }
   }
 
@@ -101,15 +106,38 @@ class FileSource final : public ingest::Source {
                             std::int64_t{about.st_mtim.tv_sec} * 1'000'000'000 + about.st_mtim.tv_nsec};
     if (identity_ && *identity_ != identity) queue_->mark(0ns, true);
     identity_ = identity;
+    position_ = 0;
+    waiting_since_.reset();
     input_ = TsInput();
     garbage_ = 0;
   }
 
-  void fill() {
+  // What memory holds of the file: waiting for the disk would hold up every channel of this thread. What is
+  // not there is asked for and comes at a later tick (EAGAIN). File systems that can't tell (tmpfs, network)
+  // are read as usual, and so is a block that did not come for kDiskPatience.
+  ssize_t read_block(Clock::time_point now, std::span<std::uint8_t> block) {
+    const iovec piece{block.data(), block.size()};
+    ssize_t size = ::preadv2(file_.get(), &piece, 1, position_, RWF_NOWAIT);
+    if (size < 0 && errno == EAGAIN) {
+      if (!waiting_since_) waiting_since_ = now;
+      if (now - *waiting_since_ < kDiskPatience) {
+        ::posix_fadvise(file_.get(), position_, kAskAhead, POSIX_FADV_WILLNEED);
+        errno = EAGAIN;
+        return -1;
+      }
+    }
+    if (size < 0 && errno != EINTR) size = ::pread(file_.get(), block.data(), block.size(), position_);
+    if (size >= 0) waiting_since_.reset();
+    if (size > 0) position_ += size;
+    return size;
+  }
+
+  void fill(Clock::time_point now) {
     std::array<std::uint8_t, kBlock> block;
     for (unsigned i = 0; i < kMaxBlocks && ending_.empty() && queue_->level() < kAhead; ++i) {
-      const ssize_t size = ::read(file_.get(), block.data(), block.size());
+      const ssize_t size = read_block(now, block);
       if (size < 0 && errno == EINTR) continue;
+      if (size < 0 && errno == EAGAIN) return;
       std::string why;
       if (size < 0) {
         why = std::strerror(errno);
@@ -131,7 +159,7 @@ class FileSource final : public ingest::Source {
   void on_loop() {
     queue_->end_of_loop();
     ++loops_;
-    backoff_.reset();
+    back_off_.reset();
     auto& details = playing_.entry().status().details;
     details["loops"] = std::to_string(loops_);
     details["pacing"] = queue_->timed() ? fmt::format("PCR, {:.0f} b/s", queue_->bitrate())
@@ -143,12 +171,14 @@ class FileSource final : public ingest::Source {
   Playing playing_;
   std::optional<PacedQueue> queue_;  // nothing between two tries
   Descriptor file_;
+  off_t position_ = 0;
+  std::optional<Clock::time_point> waiting_since_;  // for the disk
   std::optional<Identity> identity_;
   TsInput input_;
   std::uint64_t garbage_ = 0;  // of input_, already counted
   std::uint64_t loops_ = 0;
   std::string ending_;  // why it is over when all is played
-  Backoff backoff_;
+  net::BackOff back_off_;
   Clock::time_point next_try_{};
   Ticker ticker_;
 };

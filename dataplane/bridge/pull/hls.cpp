@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "dataplane/bridge/net/back_off.h"
+#include "dataplane/bridge/net/text.h"
 #include "dataplane/bridge/pull/hls_tracker.h"
 #include "dataplane/bridge/pull/http_client.h"
 #include "dataplane/bridge/pull/m3u8.h"
@@ -21,8 +23,6 @@ using namespace std::chrono_literals;
 using Clock = Ticker::Clock;
 using std::chrono::nanoseconds;
 
-constexpr std::size_t kMostBytes = 64 * 1024 * 1024;
-constexpr std::size_t kEnoughBytes = 48 * 1024 * 1024;
 constexpr auto kPlaylistTime = 10s;
 constexpr auto kLeastSegmentTime = 20s;
 constexpr unsigned kTries = 4;          // of a segment
@@ -36,11 +36,7 @@ constexpr nanoseconds kLongestSkip = 60s;
 constexpr std::size_t kLongestText = 100;
 
 // What a playlist brings, for status.
-std::string shown(std::string_view text) {
-  std::string out;
-  for (const char c : text.substr(0, kLongestText)) out += c >= ' ' && c <= '~' ? c : '?';
-  return out;
-}
+std::string shown(std::string_view text) { return net::printable(text, kLongestText); }
 
 nanoseconds scaled(nanoseconds time, double factor) {
   return nanoseconds(static_cast<std::int64_t>(static_cast<double>(time.count()) * factor));
@@ -97,7 +93,7 @@ class HlsSource final : public ingest::Source {
     error_ = "playlist: " + why;
     const auto now = Clock::now();
     ++load_failures_;
-    next_load_ = now + backoff_.next();
+    next_load_ = now + back_off_.next();
     // Its address may have grown old: ask what the playlist above it says now; of equal variants the next
     // one.
     if (load_failures_ % kPlaylistTries == 0 && media_url_) {
@@ -152,7 +148,7 @@ class HlsSource final : public ingest::Source {
     tracker_.on_playlist(std::move(playlist), load_began_);
     playing_.drop("segment_late", tracker_.counters().late - before.late);
     load_failures_ = 0;
-    backoff_.reset();
+    back_off_.reset();
     next_load_ = std::max(tracker_.next_reload(), Clock::now() + 100ms);
     if (tracker_.over()) next_load_ = std::max(next_load_, Clock::now() + kEndedPoll);
     if (tracker_.peek() == nullptr && !current_ && !playing_.attached() && !finished_) {
@@ -250,8 +246,6 @@ class HlsSource final : public ingest::Source {
   }
 
   void tell() {
-    // The entry forgets them with each source.
-    playing_.entry().status().left_out_by_source = left_out_;
     auto& details = playing_.entry().status().details;
     details["segments"] = std::to_string(fetched_);
     details["behind_ms"] =
@@ -260,6 +254,7 @@ class HlsSource final : public ingest::Source {
         std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(tracker_.target()).count());
     details["pauses"] = std::to_string(pauses_);
     if (!variant_.empty()) details["variant"] = variant_;
+    playing_.entry().status().left_out_by_source = left_out_;
   }
 
   // --- playing
@@ -285,11 +280,11 @@ class HlsSource final : public ingest::Source {
       running_ = true;
       speed_.reset();
     }
-    const bool attached = playing_.attached();
+    const bool fresh = !playing_.attached();
     queue_.advance(scaled(elapsed, speed_.factor()), [this](std::span<const std::uint8_t> packets, bool gap) {
       playing_.give(packets, gap, segments_.peer());
     });
-    if (playing_.attached() && !attached) tell();
+    if (fresh && playing_.attached()) tell();  // who attaches begins with nothing told
     speed_.on_level(waiting(), elapsed);
     if (!queue_.dry()) return;
     // The rest waits for the PCR of a segment that is late, or that never comes.
@@ -323,7 +318,7 @@ class HlsSource final : public ingest::Source {
   Url base_;         // of the segments' addresses
   std::string text_;
   HlsTracker tracker_;
-  Backoff backoff_;
+  net::BackOff back_off_;
   unsigned load_failures_ = 0;
   unsigned variant_turn_ = 0;
   std::string variant_;  // in words

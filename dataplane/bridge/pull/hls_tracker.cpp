@@ -99,7 +99,6 @@ void HlsTracker::on_playlist(MediaPlaylist playlist, Clock::time_point began) {
     next_ = start();
   }
   measure_backlog();
-  if (changed) last_news_ = began;
   // 6.3.4: a target duration after the beginning of a load that brought something, else half of it.
   next_reload_ = began + std::chrono::duration_cast<Clock::duration>(changed ? target() : target() / 2);
 }

@@ -48,8 +48,6 @@ class HlsTracker {
   bool ended() const { return playlist_.ended; }
   // Nothing more will come: all taken, and the playlist said that it is complete.
   bool over() const { return playlist_.ended && next_ >= end(); }
-  // When a playlist last brought a segment.
-  Clock::time_point last_news() const { return last_news_; }
   const Counters& counters() const { return counters_; }
 
  private:
@@ -68,7 +66,6 @@ class HlsTracker {
   std::uint64_t next_ = 0;
   std::chrono::nanoseconds backlog_{0};
   Clock::time_point next_reload_{};
-  Clock::time_point last_news_{};
   Counters counters_;
 };
 

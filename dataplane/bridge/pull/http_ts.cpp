@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "dataplane/bridge/net/back_off.h"
 #include "dataplane/bridge/pull/http_client.h"
 #include "dataplane/bridge/pull/paced_queue.h"
 #include "dataplane/bridge/pull/playing.h"
@@ -20,8 +21,6 @@ using Clock = Ticker::Clock;
 // Servers begin with what they kept, and files come as fast as the line gives: above this the server waits.
 constexpr auto kMostAhead = 20s;
 constexpr auto kEnoughAhead = 16s;
-constexpr std::size_t kMostBytes = 64 * 1024 * 1024;
-constexpr std::size_t kEnoughBytes = 48 * 1024 * 1024;
 // Packets that wait so long for a PCR go on without one.
 constexpr auto kPcrWait = 2s;
 // A connection that held so long was a good one: after it the next try comes soon.
@@ -48,8 +47,8 @@ class HttpTsSource final : public ingest::Source {
     if (!ended_.empty() && queue_->dry()) {
       playing_.lost(std::exchange(ended_, ""));
       queue_.reset();
-      if (good_) backoff_.reset();
-      next_try_ = now + backoff_.next();
+      if (good_) back_off_.reset();
+      next_try_ = now + back_off_.next();
     }
   }
 
@@ -139,7 +138,7 @@ class HttpTsSource final : public ingest::Source {
   std::optional<PacedQueue> queue_;  // nothing between two tries
   TsInput input_;
   Speed speed_{10s};
-  Backoff backoff_;
+  net::BackOff back_off_;
   std::string peer_;
   std::string ended_;  // why it is over when all is played
   std::uint64_t garbage_ = 0;

@@ -1,20 +1,15 @@
 #include "dataplane/bridge/pull/link.h"
 
-#include <fmt/format.h>
-
 #include <array>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <optional>
 #include <utility>
 
+#include "dataplane/bridge/net/connector.h"
 #include "dataplane/bridge/net/transport.h"
-#include "dataplane/bridge/tls/context.h"
 
 namespace headgate::bridge::pull {
 
 namespace asio = boost::asio;
-using asio::ip::tcp;
 using boost::system::error_code;
 using Status = net::Transport::Status;
 
@@ -22,30 +17,20 @@ namespace {
 
 class AsioLink final : public Link, public std::enable_shared_from_this<AsioLink> {
  public:
-  explicit AsioLink(asio::io_context& context)
-      : socket_(context), next_timer_(context), limit_timer_(context) {}
+  explicit AsioLink(asio::io_context& context) : context_(context) {}
 
   void connect(net::Resolver& resolver, const Url& url, std::chrono::nanoseconds limit,
                OnDone done) override {
-    url_ = url;
-    done_ = std::move(done);
-    limit_ = std::chrono::duration_cast<std::chrono::steady_clock::duration>(limit);
-    doing_ = "no answer to the look-up of " + url_.host;
-    limit_timer_.expires_after(limit_);
-    limit_timer_.async_wait([self = shared_from_this()](error_code error) {
-      if (error || self->closed_ || !self->done_) return;
-      const std::string why = self->doing_ + within(self->limit_);
-      self->finish(why);
-    });
-    resolver.resolve(url_.host, url_.port,
-                     [weak = weak_from_this()](std::vector<tcp::endpoint> found, const std::string& error) {
-                       const auto self = weak.lock();
-                       if (!self || self->closed_ || !self->done_) return;
-                       if (!error.empty())
-                         return self->finish("can't resolve " + self->url_.host + ": " + error);
-                       self->endpoints_ = std::move(found);
-                       self->try_next();
-                     });
+    connector_ =
+        std::make_shared<net::Connector>(context_, net::Connector::Target{url.host, url.port, url.tls});
+    connector_->start(resolver, limit,
+                      [self = shared_from_this(),
+                       done = std::move(done)](tl::expected<net::Transport, std::string> connected) {
+                        self->connector_.reset();
+                        if (!connected) return done(connected.error());
+                        self->transport_.emplace(std::move(*connected));
+                        done("");
+                      });
   }
 
   void write(std::string bytes, OnDone done) override {
@@ -71,87 +56,14 @@ class AsioLink final : public Link, public std::enable_shared_from_this<AsioLink
 
   void close() override {
     if (std::exchange(closed_, true)) return;
-    done_ = nullptr;
-    next_timer_.cancel();
-    limit_timer_.cancel();
-    error_code ignored;
-    socket_.close(ignored);
+    if (connector_) connector_->cancel();
+    connector_.reset();
     if (transport_) transport_->close();
   }
 
-  const std::string& peer() const override { return peer_; }
+  std::string peer() const override { return transport_ ? transport_->peer() : std::string(); }
 
  private:
-  static std::string within(std::chrono::nanoseconds limit) {
-    return fmt::format(" within {:g} s", std::chrono::duration<double>(limit).count());
-  }
-
-  void finish(const std::string& error) {
-    limit_timer_.cancel();
-    next_timer_.cancel();
-    const OnDone done = std::exchange(done_, nullptr);
-    if (!error.empty()) close();
-    done(error);
-  }
-
-  // One address after the other; one that is silent is left when there is another.
-  void try_next() {
-    const std::size_t attempt = ++attempt_;
-    const tcp::endpoint endpoint = endpoints_[attempt - 1];
-    peer_ = (endpoint.address().is_v6() ? "[" + endpoint.address().to_string() + "]"
-                                        : endpoint.address().to_string()) +
-            ":" + std::to_string(endpoint.port());
-    doing_ = "no answer from " + peer_;
-    error_code ignored;
-    socket_.close(ignored);
-    if (attempt < endpoints_.size()) {
-      next_timer_.expires_after(limit_ / (endpoints_.size() > 4 ? 4 : endpoints_.size()));
-      next_timer_.async_wait([self = shared_from_this(), attempt](error_code error) {
-        if (!error && !self->closed_ && self->done_ && self->attempt_ == attempt) self->try_next();
-      });
-    }
-    socket_.async_connect(endpoint, [self = shared_from_this(), attempt](error_code error) {
-      if (self->closed_ || !self->done_ || self->attempt_ != attempt) return;
-      if (error && attempt < self->endpoints_.size()) return self->try_next();
-      if (error) return self->finish("can't connect to " + self->peer_ + ": " + error.message());
-      self->next_timer_.cancel();
-      self->on_connected();
-    });
-  }
-
-  void on_connected() {
-    error_code ignored;
-    socket_.set_option(tcp::no_delay(true), ignored);
-    std::unique_ptr<tls::Stream> tls;
-    if (url_.tls) {
-      // Made for each connection: those last, and authorities may be added meanwhile.
-      const auto context = tls::ClientContext::make();
-      if (!context) return finish("TLS with " + url_.host + ": " + context.error());
-      tls = (*context)->stream(socket_.native_handle(), url_.host);
-      if (!tls) return finish("TLS with " + url_.host + ": no memory");
-      doing_ = "no end to the TLS handshake with " + peer_;
-    }
-    transport_.emplace(std::move(socket_), std::move(tls));
-    shake_hands();
-  }
-
-  void shake_hands() {
-    const Status status = transport_->handshake();
-    switch (status) {
-      case Status::done:
-        return finish("");
-      case Status::closed:
-        return finish("TLS with " + url_.host + ": the server ended the handshake");
-      case Status::failed:
-        return finish("TLS with " + url_.host + ": " + transport_->error());
-      case Status::want_read:
-      case Status::want_write:
-        wait(status, [self = shared_from_this()] {
-          if (self->done_) self->shake_hands();
-        });
-    }
-  }
-
   // For the socket; the link may be closed meanwhile.
   void wait(Status wanted, std::function<void()> then) {
     // A broken socket is ready as well: the call that follows says what is wrong.
@@ -191,17 +103,9 @@ class AsioLink final : public Link, public std::enable_shared_from_this<AsioLink
     done(read);
   }
 
-  tcp::socket socket_;
-  asio::steady_timer next_timer_;
-  asio::steady_timer limit_timer_;
-  std::optional<net::Transport> transport_;  // once connected
-  Url url_;
-  OnDone done_;
-  std::chrono::steady_clock::duration limit_{};
-  std::string doing_;
-  std::vector<tcp::endpoint> endpoints_;
-  std::size_t attempt_ = 0;
-  std::string peer_;
+  asio::io_context& context_;
+  std::shared_ptr<net::Connector> connector_;  // while it connects
+  std::optional<net::Transport> transport_;    // once connected
   std::string out_;
   std::size_t sent_ = 0;  // of it
   bool drained_ = true;   // nothing was left to read

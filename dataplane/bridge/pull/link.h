@@ -33,7 +33,7 @@ class Link {
   using OnRead = std::function<void(const Read&)>;
   virtual void read(OnRead done) = 0;
   virtual void close() = 0;
-  virtual const std::string& peer() const = 0;  // "203.0.113.7:443"
+  virtual std::string peer() const = 0;  // "203.0.113.7:443"
 };
 
 std::shared_ptr<Link> make_link(boost::asio::io_context& context);

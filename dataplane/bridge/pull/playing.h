@@ -10,26 +10,13 @@
 #include <span>
 #include <string>
 
-#include "dataplane/bridge/hub/frame_feed.h"
 #include "dataplane/bridge/ingest/entry.h"
 
 namespace headgate::bridge::pull {
 
-// 0.5, 1, 2, 4, 8, 10, 10 … s.
-class Backoff {
- public:
-  std::chrono::milliseconds next() {
-    const auto now = pause_;
-    pause_ = std::min(pause_ * 2, kLongest);
-    return now;
-  }
-  void reset() { pause_ = kShortest; }
-
- private:
-  static constexpr std::chrono::milliseconds kShortest{500};
-  static constexpr std::chrono::milliseconds kLongest{10'000};
-  std::chrono::milliseconds pause_ = kShortest;
-};
+// What may wait to be played: above the first the server waits, below the second it goes on.
+inline constexpr std::size_t kMostBytes = 64 * 1024 * 1024;
+inline constexpr std::size_t kEnoughBytes = 48 * 1024 * 1024;
 
 // Calls with the time gone by since the last call, at most kLongest: what was slept through is not made up
 // for in a burst.

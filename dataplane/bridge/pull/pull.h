@@ -9,7 +9,6 @@
 #include <boost/asio/io_context.hpp>
 #include <memory>
 
-#include "dataplane/bridge/hub/frame_feed.h"
 #include "dataplane/bridge/ingest/entry.h"
 #include "dataplane/bridge/ingest/source.h"
 

@@ -55,7 +55,7 @@ constexpr std::size_t kMaxPending = ResponseReader::kMaxHead + 1024;
 
 std::string text_of(beast::string_view text) { return {text.data(), text.size()}; }
 
-std::string lower(std::string text) {
+std::string lowered(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
   return text;
@@ -66,10 +66,10 @@ ResponseHead make_head(const ResponseParser& parser) {
   ResponseHead head;
   head.status = message.result_int();
   head.location = text_of(message[http::field::location]);
-  head.content_type = lower(text_of(message[http::field::content_type]));
+  head.content_type = lowered(text_of(message[http::field::content_type]));
   head.content_type.erase(std::min(head.content_type.find(';'), head.content_type.size()));
   while (head.content_type.ends_with(' ')) head.content_type.pop_back();
-  head.content_encoding = lower(text_of(message[http::field::content_encoding]));
+  head.content_encoding = lowered(text_of(message[http::field::content_encoding]));
   head.content_range = text_of(message[http::field::content_range]);
   if (const auto length = parser.content_length()) head.length = *length;
   head.keep_alive = parser.keep_alive();

@@ -4,36 +4,13 @@
 
 #include <algorithm>
 #include <charconv>
-#include <optional>
+
+#include "dataplane/bridge/net/text.h"
 
 namespace headgate::bridge::pull {
 namespace {
 
 using Failure = tl::unexpected<std::string>;
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-std::optional<std::string> decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    if (i + 2 >= text.size()) return std::nullopt;
-    const int high = hex_value(text[i + 1]);
-    const int low = hex_value(text[i + 2]);
-    if (high < 0 || low < 0) return std::nullopt;
-    out += static_cast<char>(high * 16 + low);
-    i += 2;
-  }
-  return out;
-}
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -71,12 +48,6 @@ std::string encoded(std::string_view text) {
   return out;
 }
 
-bool has_control(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) {
-    return static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) == 0x7F;
-  });
-}
-
 // RFC 3986 5.2.4, of a path that begins with a slash.
 std::string remove_dot_segments(std::string_view path) {
   std::string out;
@@ -110,7 +81,7 @@ std::string read_host(std::string_view text, Url& url) {
     const std::string_view address = text.substr(1, end - 1);
     if (address.find(':') == std::string_view::npos ||
         !std::all_of(address.begin(), address.end(),
-                     [](char c) { return hex_value(c) >= 0 || c == ':' || c == '.'; })) {
+                     [](char c) { return net::hex_value(c) >= 0 || c == ':' || c == '.'; })) {
       return "what stands in brackets is no IPv6 address";
     }
     url.host = lower(address);
@@ -138,10 +109,12 @@ std::string read_host(std::string_view text, Url& url) {
 
 std::string read_credentials(std::string_view text, Url& url) {
   const std::size_t colon = std::min(text.find(':'), text.size());
-  const auto user = decoded(text.substr(0, colon));
-  const auto password = decoded(colon < text.size() ? text.substr(colon + 1) : std::string_view());
+  const auto user = net::percent_decoded(text.substr(0, colon));
+  const auto password =
+      net::percent_decoded(colon < text.size() ? text.substr(colon + 1) : std::string_view());
   if (!user || !password) return "user or password have a '%' without two hex digits behind it";
-  if (has_control(*user) || has_control(*password)) return "user or password have control characters";
+  if (net::has_control(*user) || net::has_control(*password))
+    return "user or password have control characters";
   // RFC 7617 2: it would be taken for the separator.
   if (user->find(':') != std::string::npos) return "the user's name has a colon";
   url.has_credentials = true;
@@ -172,7 +145,7 @@ std::string_view without_fragment(std::string_view text) { return text.substr(0,
 // "" or why not.
 std::string check_text(std::string_view text) {
   if (text.size() > kMaxUrl) return fmt::format("an address has more than {} characters", kMaxUrl);
-  if (has_control(text)) return "an address has control characters";
+  if (net::has_control(text)) return "an address has control characters";
   return "";
 }
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "control/protocol/state.h"
-#include "dataplane/bridge/hub/frame_feed.h"
+#include "dataplane/bridge/hub/track.h"
 
 namespace headgate::bridge::push {
 

@@ -37,10 +37,9 @@ class Parser {
       case Amf0Type::xml:
         good = text(out.text, 4);
         break;
-      case Amf0Type::date: {  // 2.13: milliseconds, and a time zone that has no meaning
+      case Amf0Type::date:  // 2.13: milliseconds, and a time zone that has no meaning
         good = number(out.number) && skip(2);
         break;
-      }
       case Amf0Type::null:
       case Amf0Type::undefined:
       case Amf0Type::unsupported:

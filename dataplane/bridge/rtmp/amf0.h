@@ -79,6 +79,7 @@ class Amf0Writer {
   Amf0Writer& strict_array(std::uint32_t count);  // its values follow; it has no end()
   Amf0Writer& key(std::string_view name);         // at most 65535 bytes; longer ones are cut
   Amf0Writer& end();
+  std::span<const std::uint8_t> bytes() const { return bytes_; }
   std::vector<std::uint8_t> take() { return std::move(bytes_); }
 
  private:

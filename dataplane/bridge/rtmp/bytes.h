@@ -1,25 +1,26 @@
-// Numbers of RTMP messages, big-endian, and texts of peers as they are shown to people.
+// Whole numbers as RTMP and FLV write them: the high byte first. The bounds are the callers' to check.
+// Threading: pure functions.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
-#include <string_view>
 
 namespace headgate::bridge::rtmp {
 
-// From the front of at least 3 and 4 bytes.
-inline std::uint32_t read24(std::span<const std::uint8_t> b) {
-  return std::uint32_t{b[0]} << 16 | std::uint32_t{b[1]} << 8 | b[2];
-}
-inline std::uint32_t read32(std::span<const std::uint8_t> b) { return read24(b) << 8 | b[3]; }
+constexpr std::uint32_t read16(std::span<const std::uint8_t> b) { return std::uint32_t{b[0]} << 8 | b[1]; }
+constexpr std::uint32_t read24(std::span<const std::uint8_t> b) { return read16(b) << 8 | b[2]; }
+constexpr std::uint32_t read32(std::span<const std::uint8_t> b) { return read24(b) << 8 | b[3]; }
 
-// At most `longest` characters; what is not printable ASCII becomes '?'.
-inline std::string shown(std::string_view text, std::size_t longest) {
-  std::string out;
-  for (const char c : text.substr(0, longest)) out += c >= ' ' && c <= '~' ? c : '?';
-  return out;
+// Each gives where the next byte goes.
+constexpr std::uint8_t* put24(std::uint8_t* at, std::uint32_t value) {
+  *at++ = static_cast<std::uint8_t>(value >> 16);
+  *at++ = static_cast<std::uint8_t>(value >> 8);
+  *at++ = static_cast<std::uint8_t>(value);
+  return at;
+}
+constexpr std::uint8_t* put32(std::uint8_t* at, std::uint32_t value) {
+  *at++ = static_cast<std::uint8_t>(value >> 24);
+  return put24(at, value);
 }
 
 }  // namespace headgate::bridge::rtmp

@@ -14,12 +14,9 @@ constexpr std::int64_t kJoinStep = 40;
 
 void ChannelStream::on_format(std::shared_ptr<const hub::FrameFormat> format) {
   auto next = choose(*format, codecs_);
-  if (carriage_ != nullptr && carriage_->video == next->video &&
-      carriage_->video_header == next->video_header) {
-    // The picture goes on as it was.
-  } else {
-    waiting_for_key_ = true;
-  }
+  const bool goes_on = carriage_ != nullptr && carriage_->video == next->video &&
+                       carriage_->video_header == next->video_header;
+  if (!goes_on) waiting_for_key_ = true;
   carriage_ = std::move(next);
 }
 

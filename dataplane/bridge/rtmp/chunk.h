@@ -99,7 +99,7 @@ class ChunkReader {
   // Nothing: more bytes are needed.
   tl::expected<std::optional<Header>, ChunkError> read_header() const;
   void read_extended(Header& header, std::size_t at, const Stream* before, bool& need_more) const;
-  tl::expected<void, ChunkError> begin(Stream& stream, const Header& header);
+  static void begin(Stream& stream, const Header& header);
   tl::expected<void, ChunkError> obey(const Message& message);
   std::span<const std::uint8_t> rest() const { return std::span(buffer_).subspan(at_); }
 
@@ -122,7 +122,6 @@ struct ChunkHeader {
   std::uint32_t length = 0;
 };
 inline constexpr std::size_t kLongestHeader = 16;
-inline constexpr std::size_t kLongestContinuation = 5;
 std::size_t write_header(const ChunkHeader& header, std::uint8_t* out);
 // In front of each further chunk: type 3, the extended timestamp repeated.
 std::size_t write_continuation(const ChunkHeader& header, std::uint8_t* out);

@@ -108,8 +108,7 @@ void ChunkReader::read_extended(Header& header, std::size_t at, const Stream* be
   header.size = at + 4;
 }
 
-tl::expected<void, ChunkError> ChunkReader::begin(Stream& stream, const Header& header) {
-  if (header.length > limits_.message_bytes) return tl::unexpected(ChunkError::message_too_long);
+void ChunkReader::begin(Stream& stream, const Header& header) {
   // 5.3.1.2: type 0 carries a timestamp; 1 and 2 a delta; 3 says the last field again.
   stream.timestamp = header.format == 0 ? header.field : stream.timestamp + header.field;
   stream.field = header.field;
@@ -118,7 +117,6 @@ tl::expected<void, ChunkError> ChunkReader::begin(Stream& stream, const Header& 
   stream.type = header.type;
   stream.stream = header.stream;
   stream.begun = true;
-  return {};
 }
 
 tl::expected<std::optional<Message>, ChunkError> ChunkReader::next() {
@@ -133,15 +131,13 @@ tl::expected<std::optional<Message>, ChunkError> ChunkReader::next() {
     const std::uint32_t length = begun ? found->second.length : h.length;
     const std::size_t have = begun ? found->second.body.size() : 0;
     const std::size_t piece = std::min<std::size_t>(length - have, chunk_size_);
-    if (length > limits_.message_bytes) return tl::unexpected(ChunkError::message_too_long);
+    if (!begun && length > limits_.message_bytes) return tl::unexpected(ChunkError::message_too_long);
     if (partial_ + piece > limits_.partial_bytes) return tl::unexpected(ChunkError::partial_too_large);
     if (found == streams_.end() && streams_.size() >= limits_.chunk_streams)
       return tl::unexpected(ChunkError::too_many_chunk_streams);
     if (rest().size() < h.size + piece) return std::optional<Message>();
     Stream& stream = streams_[h.chunk_stream];
-    if (!begun) {
-      if (auto begin_result = begin(stream, h); !begin_result) return tl::unexpected(begin_result.error());
-    }
+    if (!begun) begin(stream, h);
     const auto bytes = rest().subspan(h.size, piece);
     stream.body.insert(stream.body.end(), bytes.begin(), bytes.end());
     partial_ += piece;

@@ -1,23 +1,9 @@
 #include <algorithm>
 
+#include "dataplane/bridge/rtmp/bytes.h"
 #include "dataplane/bridge/rtmp/chunk.h"
 
 namespace headgate::bridge::rtmp {
-namespace {
-
-std::uint8_t* put24(std::uint8_t* at, std::uint32_t value) {
-  *at++ = static_cast<std::uint8_t>(value >> 16);
-  *at++ = static_cast<std::uint8_t>(value >> 8);
-  *at++ = static_cast<std::uint8_t>(value);
-  return at;
-}
-
-std::uint8_t* put32(std::uint8_t* at, std::uint32_t value) {
-  *at++ = static_cast<std::uint8_t>(value >> 24);
-  return put24(at, value);
-}
-
-}  // namespace
 
 std::size_t write_header(const ChunkHeader& header, std::uint8_t* out) {
   std::uint8_t* at = out;

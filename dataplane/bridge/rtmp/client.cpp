@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "dataplane/bridge/net/text.h"
 #include "dataplane/bridge/rtmp/bytes.h"
 
 namespace headgate::bridge::rtmp {
@@ -23,8 +24,8 @@ const Amf0Value* information(const Command& command) {
 
 std::string said(const Amf0Value* object) {
   if (object == nullptr) return "without a reason";
-  const std::string code = shown(object->text_of("code"), kLongestText);
-  const std::string description = shown(object->text_of("description"), kLongestText);
+  const std::string code = net::printable(object->text_of("code"), kLongestText);
+  const std::string description = net::printable(object->text_of("description"), kLongestText);
   return description.empty() ? code : code + ": " + description;
 }
 
@@ -109,8 +110,7 @@ std::span<const std::uint8_t> Client::on_handshake(std::span<const std::uint8_t>
 }
 
 void Client::command(const Amf0Writer& writer, std::uint32_t stream) {
-  Amf0Writer copy = writer;
-  player_.send(MessageType::command_amf0, stream, copy.take());
+  player_.send(MessageType::command_amf0, stream, writer.bytes());
 }
 
 void Client::send_connect() {
@@ -187,7 +187,7 @@ void Client::on_message(Clock::time_point now, const Message& message) {
   switch (static_cast<MessageType>(message.type)) {
     case MessageType::user_control: {
       if (message.body.size() < 6) return;
-      const unsigned event = unsigned{message.body[0]} << 8 | message.body[1];
+      const std::uint32_t event = read16(message.body);
       const std::uint32_t value = read32(std::span(message.body).subspan(2));
       if (event == static_cast<unsigned>(UserControl::ping_request))
         player_.send(MessageType::user_control, 0, user_control(UserControl::ping_response, value));

@@ -84,14 +84,12 @@ Codecs codecs_of(const Amf0Value& object) {
 ConnectRequest read_connect(const Command& command) {
   ConnectRequest request;
   std::string_view app = command.object.text_of("app");
-  request.tc_url = command.object.text_of("tcUrl");
   request.key = query_value(app, "key");
-  if (request.key.empty()) request.key = query_value(request.tc_url, "key");
+  if (request.key.empty()) request.key = query_value(command.object.text_of("tcUrl"), "key");
   app = app.substr(0, app.find('?'));
   while (app.starts_with('/')) app.remove_prefix(1);
   while (app.ends_with('/')) app.remove_suffix(1);
   request.app = app;
-  request.object_encoding = command.object.number_of("objectEncoding");
   request.codecs = codecs_of(command.object);
   return request;
 }

@@ -29,13 +29,12 @@ struct Command {
 // Of a message of type 20, or of 17 with its leading zero byte. Nothing: no command.
 std::optional<Command> parse_command(std::span<const std::uint8_t> body, bool amf3);
 
-Codecs codecs_of(const Amf0Value& connect_object);
+// Of the object of connect, or of its result.
+Codecs codecs_of(const Amf0Value& object);
 
 struct ConnectRequest {
   std::string app;  // without query and slashes around it
-  std::string tc_url;
   std::string key;  // "key" in the query of tcUrl or app: some encoders have no other place for it
-  double object_encoding = 0;
   Codecs codecs;
 };
 ConnectRequest read_connect(const Command& command);

@@ -20,8 +20,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
              const SessionLimits& limits, OnClosed on_closed);
 
   void start() { wait_readable(); }
-  // Sends what there is to send, as far as the socket takes it. Returns the bytes sent.
-  std::size_t flush(Session::Clock::time_point now);
+  // Sends what there is to send, as far as the socket takes it.
+  void flush(Session::Clock::time_point now);
   void on_tick(Session::Clock::time_point now);
   void close();
   Session& session() { return session_; }

@@ -38,6 +38,7 @@ class FeedLinks::Link : public hub::FrameSink {
     stats_->skips = base_.skips + c.cuts;
     stats_->skipped = base_.skipped + c.skipped_frames;
     stats_->cut = base_.cut + c.slow_clients;
+    stats_->unusable = base_.unusable + c.waiting_for_key + c.oversized_frames;
   }
 
  private:

@@ -5,24 +5,12 @@
 #include <algorithm>
 
 #include "dataplane/bridge/rtmp/amf0.h"
+#include "dataplane/bridge/rtmp/flv_codes.h"
 
 namespace headgate::bridge::rtmp {
 namespace {
 
 using mpegts::StreamKind;
-
-// E.4.3.1
-constexpr unsigned kKeyFrame = 1;
-constexpr unsigned kInterFrame = 2;
-constexpr unsigned kAvc = 7;
-enum AvcPacketType : std::uint8_t { kAvcSequenceHeader = 0, kAvcNalu = 1, kAvcEndOfSequence = 2 };
-// E.4.2.1
-constexpr unsigned kMp3 = 2;
-constexpr unsigned kAac = 10;
-enum AacPacketType : std::uint8_t { kAacSequenceHeader = 0, kAacRaw = 1 };
-// Enhanced RTMP
-constexpr unsigned kExtendedVideo = 0x80;
-constexpr unsigned kExtendedAudio = 9;
 
 constexpr std::int64_t kCompositionMin = -0x80'0000;
 constexpr std::int64_t kCompositionMax = 0x7F'FFFF;
@@ -44,11 +32,11 @@ std::string_view four_cc(Codec codec) {
 double codec_id(Codec codec) {
   switch (codec) {
     case Codec::h264:
-      return kAvc;
+      return flv::kAvc;
     case Codec::aac:
-      return kAac;
+      return flv::kAac;
     case Codec::mp3:
-      return kMp3;
+      return flv::kMp3;
     default: {
       std::uint32_t id = 0;
       for (const char c : four_cc(codec)) id = id << 8 | static_cast<std::uint8_t>(c);
@@ -75,9 +63,9 @@ struct HeadWriter {
 
 // Rate, size and channels of the sound (E.4.2.1): AAC always says 44 kHz stereo.
 unsigned sound_byte(Codec codec, const mpegts::es::AudioFormat& format) {
-  if (codec == Codec::aac) return kAac << 4 | 0x0FU;
+  if (codec == Codec::aac) return flv::kAac << 4 | 0x0FU;
   const unsigned rate = format.sample_rate >= 44100 ? 3 : format.sample_rate >= 22050 ? 2 : 1;
-  return kMp3 << 4 | rate << 2 | 2U | (format.channels >= 2 ? 1U : 0U);
+  return flv::kMp3 << 4 | rate << 2 | 2U | (format.channels >= 2 ? 1U : 0U);
 }
 
 bool configured(const hub::FrameTrack& track) { return !track.configuration.empty(); }
@@ -153,32 +141,33 @@ std::string why_not_carried(const hub::FrameTrack& track) {
 }
 
 TagHead video_head(Codec codec, bool key, std::int64_t composition_ms) {
-  const unsigned frame_type = key ? kKeyFrame : kInterFrame;
+  const unsigned frame_type = key ? flv::kKeyFrame : flv::kInterFrame;
   HeadWriter writer;
   if (codec == Codec::hevc) {
-    writer.byte(kExtendedVideo | frame_type << 4 | kCodedFrames).text(four_cc(codec));
+    writer.byte(flv::kExtendedVideo | frame_type << 4 | flv::kCodedFrames).text(four_cc(codec));
   } else {
-    writer.byte(frame_type << 4 | kAvc).byte(kAvcNalu);
+    writer.byte(frame_type << 4 | flv::kAvc).byte(flv::kMedia);
   }
   return writer.composition(composition_ms).head;
 }
 
 TagHead audio_head(Codec codec, const mpegts::es::AudioFormat& format) {
   HeadWriter writer;
-  if (is_enhanced(codec)) return writer.byte(kExtendedAudio << 4 | kCodedFrames).text(four_cc(codec)).head;
+  if (is_enhanced(codec))
+    return writer.byte(flv::kExtendedAudio << 4 | flv::kCodedFrames).text(four_cc(codec)).head;
   writer.byte(sound_byte(codec, format));
-  if (codec == Codec::aac) writer.byte(kAacRaw);
+  if (codec == Codec::aac) writer.byte(flv::kMedia);
   return writer.head;
 }
 
 std::vector<std::uint8_t> sequence_header(Codec codec, std::span<const std::uint8_t> configuration) {
   HeadWriter writer;
   if (codec == Codec::h264) {
-    writer.byte(kKeyFrame << 4 | kAvc).byte(kAvcSequenceHeader).composition(0);
+    writer.byte(flv::kKeyFrame << 4 | flv::kAvc).byte(flv::kSequenceHeader).composition(0);
   } else if (codec == Codec::hevc) {
-    writer.byte(kExtendedVideo | kKeyFrame << 4 | kSequenceStart).text(four_cc(codec));
+    writer.byte(flv::kExtendedVideo | flv::kKeyFrame << 4 | flv::kSequenceStart).text(four_cc(codec));
   } else if (codec == Codec::aac) {
-    writer.byte(sound_byte(codec, {})).byte(kAacSequenceHeader);
+    writer.byte(sound_byte(codec, {})).byte(flv::kSequenceHeader);
   } else {
     return {};
   }
@@ -190,9 +179,9 @@ std::vector<std::uint8_t> sequence_header(Codec codec, std::span<const std::uint
 std::vector<std::uint8_t> sequence_end(Codec codec) {
   HeadWriter writer;
   if (codec == Codec::h264) {
-    writer.byte(kKeyFrame << 4 | kAvc).byte(kAvcEndOfSequence).composition(0);
+    writer.byte(flv::kKeyFrame << 4 | flv::kAvc).byte(flv::kEndOfSequence).composition(0);
   } else if (codec == Codec::hevc) {
-    writer.byte(kExtendedVideo | kKeyFrame << 4 | kSequenceEnd).text(four_cc(codec));
+    writer.byte(flv::kExtendedVideo | flv::kKeyFrame << 4 | flv::kSequenceEnd).text(four_cc(codec));
   }
   return {writer.head.span().begin(), writer.head.span().end()};
 }
@@ -237,7 +226,12 @@ std::shared_ptr<const Carriage> choose(const hub::FrameFormat& format, const Cod
       reason = fmt::format("the server names what it takes of Enhanced RTMP, and {} ({}) is not among it",
                            mpegts::to_string(track.kind), four_cc(codec));
     }
-    c->left_out.push_back({track.pid, track.kind, std::move(reason)});
+    hub::Track left;
+    left.pid = track.pid;
+    left.kind = track.kind;
+    left.language = track.language;
+    left.reason = reason;
+    c->left_out.push_back({std::move(left), std::move(reason)});
   }
   if (c->video_track)
     c->video_header = sequence_header(c->video, format.tracks[*c->video_track].configuration);

@@ -13,11 +13,9 @@
 #include <vector>
 
 #include "dataplane/bridge/hub/frame.h"
+#include "dataplane/bridge/hub/track.h"
 
 namespace headgate::bridge::rtmp {
-
-// Enhanced RTMP: packet types that sound and pictures share.
-constexpr unsigned kSequenceStart = 0, kCodedFrames = 1, kSequenceEnd = 2;
 
 enum class Codec : std::uint8_t { none, h264, hevc, aac, mp3, ac3, eac3 };
 constexpr bool is_enhanced(Codec codec) {
@@ -53,12 +51,6 @@ TagHead audio_head(Codec codec, const mpegts::es::AudioFormat& format);
 std::vector<std::uint8_t> sequence_header(Codec codec, std::span<const std::uint8_t> configuration);
 std::vector<std::uint8_t> sequence_end(Codec codec);
 
-struct LeftOut {
-  mpegts::Pid pid;
-  mpegts::StreamKind kind = mpegts::StreamKind::unknown;
-  std::string reason;
-};
-
 // Which tracks of a format go, and all that goes before the first frame.
 struct Carriage {
   std::optional<std::uint8_t> video_track;
@@ -69,7 +61,7 @@ struct Carriage {
   std::vector<std::uint8_t> video_header;  // sequence headers, or empty
   std::vector<std::uint8_t> audio_header;
   std::vector<std::uint8_t> metadata;  // onMetaData
-  std::vector<LeftOut> left_out;
+  std::vector<hub::LeftOutTrack> left_out;
 };
 // The first video of H.264 or HEVC; of the sounds the first AAC, else MP3, else E-AC-3 or AC-3; of those that
 // the other end takes.

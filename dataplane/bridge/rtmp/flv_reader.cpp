@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "dataplane/bridge/net/text.h"
 #include "dataplane/bridge/rtmp/amf0.h"
+#include "dataplane/bridge/rtmp/bytes.h"
 #include "mpegts/es/aac_config.h"
 #include "mpegts/es/audio_header.h"
-#include "mpegts/es/nal_units.h"
 
 namespace headgate::bridge::rtmp {
 namespace {
@@ -24,9 +25,6 @@ constexpr std::int32_t kLargestComposition = 10'000;
 constexpr std::int64_t kFarthestMs = std::int64_t{1} << 40;  // 34 years
 // The tracks have no PIDs of their own here; status shows these.
 constexpr mpegts::Pid kVideoPid{0x100}, kAudioPid{0x101};
-
-constexpr unsigned u16(Bytes b) { return unsigned{b[0]} << 8 | b[1]; }
-constexpr unsigned u24(Bytes b) { return unsigned{b[0]} << 16 | unsigned{b[1]} << 8 | b[2]; }
 
 StreamKind kind_of(Codec codec) {
   switch (codec) {
@@ -50,8 +48,8 @@ StreamKind kind_of(Codec codec) {
 // `count` NAL units, each behind 16 bits of length (5.3.3.1, 8.3.3.1). False: they end too early.
 bool read_sets(Bytes& rest, unsigned count, Nals& out) {
   for (; count > 0; --count) {
-    if (rest.size() < 2 || rest.size() - 2 < u16(rest)) return false;
-    const auto nal = rest.subspan(2, u16(rest));
+    if (rest.size() < 2 || rest.size() - 2 < read16(rest)) return false;
+    const auto nal = rest.subspan(2, read16(rest));
     rest = rest.subspan(2 + nal.size());
     if (!nal.empty()) out.push_back(nal);
   }
@@ -82,7 +80,7 @@ std::optional<VideoHeader> read_hvcc(Bytes b) {
   Bytes rest = b.subspan(23);
   for (unsigned arrays = b[22]; arrays > 0; --arrays) {
     if (rest.size() < 3) return std::nullopt;
-    const unsigned count = u16(rest.subspan(1));
+    const unsigned count = read16(rest.subspan(1));
     rest = rest.subspan(3);
     if (!read_sets(rest, count, header.sets)) return std::nullopt;
   }
@@ -103,13 +101,6 @@ std::optional<Nals> split_nals(Bytes data, std::size_t length_size) {
     data = data.subspan(size);
   }
   return out;
-}
-
-// Access unit delimiters and filler (ITU-T H.264 table 7-1, H.265 table 7-1).
-bool is_left_out(StreamKind kind, Bytes nal) {
-  if (kind == StreamKind::h264) return (nal[0] & 0x1F) == 9 || (nal[0] & 0x1F) == 12;
-  const unsigned type = nal[0] >> 1 & 0x3F;
-  return type == 35 || type == 38;
 }
 
 // An instantaneous refresh or other random access picture, whatever the tag calls it.
@@ -143,12 +134,6 @@ std::optional<mpegts::es::AudioFormat> aac_format(Bytes configuration) {
 
 std::int64_t duration_of(std::uint32_t samples, std::uint32_t rate) {
   return rate == 0 ? 0 : std::int64_t{samples} * mpegts::kTicksPerSecond / rate;
-}
-
-std::string printable(std::string_view text) {
-  std::string out;
-  for (const char c : text.substr(0, kLongestText)) out += c >= ' ' && c <= '~' ? c : '?';
-  return out;
 }
 
 std::shared_ptr<hub::Frame> make_frame(std::int64_t dts, Bytes data) {
@@ -194,8 +179,8 @@ void FlvReader::on_aggregate(const Message& message) {
   Bytes rest(message.body);
   std::optional<std::uint32_t> first;
   while (rest.size() >= kTagHead) {
-    const std::size_t size = u24(rest.subspan(1));
-    const std::uint32_t time = unsigned{rest[7]} << 24 | u24(rest.subspan(4));
+    const std::size_t size = read24(rest.subspan(1));
+    const std::uint32_t time = unsigned{rest[7]} << 24 | read24(rest.subspan(4));
     if (rest.size() - kTagHead < size || !one_more()) break;
     if (!first) first = time;
     take(rest[0] & 0x1F, message.timestamp + (time - *first), rest.subspan(kTagHead, size));
@@ -226,7 +211,7 @@ void FlvReader::on_data(Bytes body, bool amf3) {
   if (at < values->size() && (*values)[at].text == "@setDataFrame") ++at;
   if (at + 1 >= values->size() || (*values)[at].text != "onMetaData") return;
   const Amf0Value& object = (*values)[at + 1];
-  encoder_ = printable(object.text_of("encoder"));
+  encoder_ = net::printable(object.text_of("encoder"), kLongestText);
   const bool video = object.find("videocodecid") != nullptr || object.find("width") != nullptr;
   const bool audio = object.find("audiocodecid") != nullptr || object.find("audiosamplerate") != nullptr;
   if (!video && !audio) return;  // it says nothing of either
@@ -336,11 +321,7 @@ void FlvReader::on_video_frame(std::int64_t time, const Tag& tag) {
   if (sets_->configuration() != video_.track->configuration && !sets_->configuration().empty())
     set_video_track(*nals);
   auto frame = std::make_shared<hub::Frame>();
-  frame->data.reserve(tag.data.size() + 16);
-  for (const Bytes nal : *nals) {
-    if (is_left_out(kind, nal) || sets_->configured(nal)) continue;
-    mpegts::es::append_length_prefixed(frame->data, nal);
-  }
+  frame->data = sets_->frame_of(*nals);
   if (frame->data.empty()) return;  // delimiters and parameters alone
   frame->random_access = key;
   frame->dts = time;

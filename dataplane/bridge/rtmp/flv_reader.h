@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "dataplane/bridge/hub/frame.h"
-#include "dataplane/bridge/hub/frame_feed.h"
 #include "dataplane/bridge/hub/parameter_sets.h"
+#include "dataplane/bridge/hub/track.h"
 #include "dataplane/bridge/rtmp/chunk.h"
 #include "dataplane/bridge/rtmp/flv_tag.h"
 

@@ -4,16 +4,12 @@
 #include <array>
 #include <string_view>
 
+#include "dataplane/bridge/rtmp/flv_codes.h"
+
 namespace headgate::bridge::rtmp {
 namespace {
 
-// Enhanced RTMP: packet types beside those of flv.h; some differ in number by kind.
-constexpr unsigned kCodedFramesX = 3, kVideoMetadata = 4;
-constexpr unsigned kVideoMultitrack = 6, kAudioMultitrack = 5, kModEx = 7;
-constexpr unsigned kNanosecondOffset = 0;                     // of ModEx
-constexpr unsigned kOneTrack = 0, kManyTracksManyCodecs = 2;  // AvMultitrackType
-constexpr unsigned kCommandFrame = 5;                         // E.4.3.1, table: FrameType
-constexpr std::size_t kMostTracks = 256;                      // as many as there are numbers for
+constexpr std::size_t kMostTracks = 256;  // as many as there are numbers for
 
 // Reads from the front; past the end it gives zeros and ok() turns false.
 class Reader {
@@ -68,12 +64,12 @@ std::int32_t signed24(unsigned value) {
 
 // The modifiers in front of the packet type proper.
 unsigned read_mod_ex(Reader& r, unsigned packet_type, Tag& tag) {
-  while (packet_type == kModEx && r.ok()) {
+  while (packet_type == flv::kModEx && r.ok()) {
     std::size_t size = r.u(1) + 1;
     if (size == 256) size = r.u(2) + 1;
     Reader data(r.take(size));
     const unsigned next = r.u(1);
-    if (next >> 4 == kNanosecondOffset && size >= 3) tag.nanoseconds = std::min(data.u(3), 999'999U);
+    if (next >> 4 == flv::kNanosecondOffset && size >= 3) tag.nanoseconds = std::min(data.u(3), 999'999U);
     packet_type = next & 0x0F;
   }
   return packet_type;
@@ -81,19 +77,19 @@ unsigned read_mod_ex(Reader& r, unsigned packet_type, Tag& tag) {
 
 // Behind packet type and FourCC.
 void read_video_media(Reader r, unsigned packet_type, Tag& tag) {
-  if (packet_type == kSequenceStart) {
+  if (packet_type == flv::kSequenceStart) {
     tag.kind = TagKind::configuration;
-  } else if (packet_type == kCodedFrames || packet_type == kCodedFramesX) {
+  } else if (packet_type == flv::kCodedFrames || packet_type == flv::kCodedFramesX) {
     tag.kind = TagKind::frame;
     const bool composed = tag.codec == Codec::h264 || tag.codec == Codec::hevc || tag.name == "vvc1";
-    if (packet_type == kCodedFrames && composed) tag.composition_ms = signed24(r.u(3));
+    if (packet_type == flv::kCodedFrames && composed) tag.composition_ms = signed24(r.u(3));
   }
   tag.data = r.rest();
 }
 
 void read_audio_media(Reader r, unsigned packet_type, Tag& tag) {
-  if (packet_type == kSequenceStart) tag.kind = TagKind::configuration;
-  if (packet_type == kCodedFrames) tag.kind = TagKind::frame;
+  if (packet_type == flv::kSequenceStart) tag.kind = TagKind::configuration;
+  if (packet_type == flv::kCodedFrames) tag.kind = TagKind::frame;
   tag.data = r.rest();
 }
 
@@ -103,12 +99,12 @@ bool read_tracks(Reader& r, Tag& tag, CodecOf codec_of, Read read_media) {
   const unsigned head = r.u(1);
   const unsigned type = head >> 4, packet_type = head & 0x0F;
   std::string name;
-  if (type != kManyTracksManyCodecs) name = text_of(r.take(4));
+  if (type != flv::kManyTracksManyCodecs) name = text_of(r.take(4));
   bool found = false;
   do {
-    if (type == kManyTracksManyCodecs) name = text_of(r.take(4));
+    if (type == flv::kManyTracksManyCodecs) name = text_of(r.take(4));
     const unsigned id = r.u(1);
-    const auto media = type == kOneTrack ? r.take(r.rest().size()) : r.take(r.u(3));
+    const auto media = type == flv::kOneTrack ? r.take(r.rest().size()) : r.take(r.u(3));
     if (!r.ok() || tag.other_tracks.size() >= kMostTracks) return false;
     if (id != 0) {
       tag.other_tracks.push_back(static_cast<std::uint8_t>(id));
@@ -125,19 +121,19 @@ bool read_tracks(Reader& r, Tag& tag, CodecOf codec_of, Read read_media) {
 std::optional<Tag> parse_enhanced_video(Reader r, unsigned first) {
   Tag tag;
   const unsigned frame_type = first >> 4 & 7;
-  tag.key = frame_type == 1 || frame_type == 4;
+  tag.key = frame_type == flv::kKeyFrame || frame_type == flv::kGeneratedKeyFrame;
   const unsigned packet_type = read_mod_ex(r, first & 0x0F, tag);
   if (!r.ok()) return std::nullopt;
   // What a frame is called means nothing for metadata, so this is looked at first.
-  if (packet_type == kVideoMetadata || frame_type == kCommandFrame) return tag;
-  if (packet_type == kVideoMultitrack) {
+  if (packet_type == flv::kVideoMetadata || frame_type == flv::kCommandFrame) return tag;
+  if (packet_type == flv::kVideoMultitrack) {
     if (!read_tracks(r, tag, video_codec, read_video_media)) return std::nullopt;
     return tag;
   }
   tag.name = text_of(r.take(4));
   if (!r.ok()) return std::nullopt;
   tag.codec = video_codec(tag.name);
-  const bool cut_off = packet_type == kCodedFrames && tag.codec != Codec::none && r.rest().size() < 3;
+  const bool cut_off = packet_type == flv::kCodedFrames && tag.codec != Codec::none && r.rest().size() < 3;
   if (cut_off) return std::nullopt;
   read_video_media(r, packet_type, tag);
   return tag;
@@ -148,7 +144,7 @@ std::optional<Tag> parse_enhanced_audio(Reader r, unsigned first) {
   tag.key = true;
   const unsigned packet_type = read_mod_ex(r, first & 0x0F, tag);
   if (!r.ok()) return std::nullopt;
-  if (packet_type == kAudioMultitrack) {
+  if (packet_type == flv::kAudioMultitrack) {
     if (!read_tracks(r, tag, audio_codec, read_audio_media)) return std::nullopt;
     return tag;
   }
@@ -182,24 +178,23 @@ std::optional<Tag> parse_video_tag(std::span<const std::uint8_t> body) {
   Reader r(body);
   if (body.empty()) return Tag{};
   const unsigned first = r.u(1);
-  if ((first & 0x80) != 0) return parse_enhanced_video(r, first);
-  constexpr unsigned kAvc = 7, kHevc = 12;
+  if ((first & flv::kExtendedVideo) != 0) return parse_enhanced_video(r, first);
   Tag tag;
   const unsigned frame_type = first >> 4, id = first & 0x0F;
-  tag.key = frame_type == 1 || frame_type == 4;
-  if (frame_type == kCommandFrame) return tag;
-  if (id != kAvc && id != kHevc) {
+  tag.key = frame_type == flv::kKeyFrame || frame_type == flv::kGeneratedKeyFrame;
+  if (frame_type == flv::kCommandFrame) return tag;
+  if (id != flv::kAvc && id != flv::kHevc) {
     tag.kind = TagKind::frame;
     tag.name = old_video_name(id);
     return tag;
   }
-  tag.codec = id == kAvc ? Codec::h264 : Codec::hevc;
-  tag.name = id == kAvc ? "avc1" : "hvc1";
+  tag.codec = id == flv::kAvc ? Codec::h264 : Codec::hevc;
+  tag.name = id == flv::kAvc ? "avc1" : "hvc1";
   const unsigned packet_type = r.u(1);
   tag.composition_ms = signed24(r.u(3));
   if (!r.ok()) return std::nullopt;
-  if (packet_type == 0) tag.kind = TagKind::configuration;
-  if (packet_type == 1) tag.kind = TagKind::frame;
+  if (packet_type == flv::kSequenceHeader) tag.kind = TagKind::configuration;
+  if (packet_type == flv::kMedia) tag.kind = TagKind::frame;
   if (tag.kind == TagKind::configuration) tag.composition_ms = 0;
   tag.data = r.rest();
   return tag;
@@ -208,19 +203,19 @@ std::optional<Tag> parse_video_tag(std::span<const std::uint8_t> body) {
 std::optional<Tag> parse_audio_tag(std::span<const std::uint8_t> body) {
   Reader r(body);
   if (body.empty()) return Tag{};  // silence
-  constexpr unsigned kMp3 = 2, kExtended = 9, kAac = 10, kMp3At8kHz = 14;
   const unsigned first = r.u(1), format = first >> 4;
-  if (format == kExtended) return parse_enhanced_audio(r, first);
+  if (format == flv::kExtendedAudio) return parse_enhanced_audio(r, first);
   Tag tag;
   tag.key = true;
   tag.kind = TagKind::frame;
-  if (format == kAac) {
+  if (format == flv::kAac) {
     tag.codec = Codec::aac;
     tag.name = "mp4a";
     const unsigned packet_type = r.u(1);
     if (!r.ok()) return std::nullopt;
-    if (packet_type != 1) tag.kind = packet_type == 0 ? TagKind::configuration : TagKind::nothing;
-  } else if (format == kMp3 || format == kMp3At8kHz) {
+    if (packet_type != flv::kMedia)
+      tag.kind = packet_type == flv::kSequenceHeader ? TagKind::configuration : TagKind::nothing;
+  } else if (format == flv::kMp3 || format == flv::kMp3At8kHz) {
     tag.codec = Codec::mp3;
     tag.name = ".mp3";
   } else {

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <random>
 
+#include "dataplane/bridge/rtmp/bytes.h"
+
 namespace headgate::bridge::rtmp {
 namespace {
 
@@ -19,10 +21,6 @@ constexpr std::size_t kKeyFirstField = 772;
 constexpr char kTail[] =
     "\xF0\xEE\xC2\x4A\x80\x68\xBE\xE8\x2E\x00\xD0\xD1\x02\x9E\x7E\x57"
     "\x6E\xEC\x5D\x2D\x29\x80\x6F\xAB\x93\xB8\xE6\x36\xCF\xEB\x31\xAE";
-
-void put32(std::uint8_t* at, std::uint32_t value) {
-  for (int i = 0; i < 4; ++i) at[i] = static_cast<std::uint8_t>(value >> (24 - 8 * i));
-}
 
 void fill(std::span<std::uint8_t> bytes, std::mt19937_64& generator) {
   for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(generator());

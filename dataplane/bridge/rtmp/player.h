@@ -1,8 +1,8 @@
 // What one connection sends: its own small messages, and its place in a channel's log; to a player, or to a
-// server that we publish to. Gathers what goes out
-// next as a list of buffers that point into the shared frames; only chunk headers are written for each
-// player. Reference: Adobe RTMP 1.0, 5.3. Threading: owned by the server's thread. Memory: own messages, at
-// most PlayerLimits::own_bytes; the rest of one message that is half sent.
+// server that we publish to. Gathers what goes out next as a list of buffers that point into the shared
+// frames; only chunk headers are written for each player. Reference: Adobe RTMP 1.0, 5.3. Threading: owned by
+// the server's thread. Memory: own messages, at most PlayerLimits::own_bytes; the rest of one message that is
+// half sent.
 #pragma once
 
 #include <sys/uio.h>
@@ -66,7 +66,6 @@ class Player {
   void receive_video(bool on);
   ChannelStream* channel() const { return channel_; }
   std::uint32_t stream() const { return stream_; }
-  std::uint32_t last_timestamp() const { return last_timestamp_; }
   // The oldest message of the log that is still to be sent.
   std::uint64_t needed() const;
   bool too_much() const { return own_.size() > limits_.own_bytes; }

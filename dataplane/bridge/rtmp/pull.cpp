@@ -5,7 +5,7 @@
 #include <optional>
 #include <random>
 
-#include "dataplane/bridge/rtmp/back_off.h"
+#include "dataplane/bridge/net/back_off.h"
 #include "dataplane/bridge/rtmp/client_connection.h"
 #include "dataplane/bridge/rtmp/publication.h"
 
@@ -63,10 +63,10 @@ class Receiver : public std::enable_shared_from_this<Receiver>, public ClientHos
  private:
   void attempt() {
     if (stopped_) return;
-    connection_ = std::make_shared<ClientConnection>(context_, resolver_, *url_, Client::Purpose::play, *this,
-                                                     random_(), limits_.client,
+    connection_ = std::make_shared<ClientConnection>(context_, *url_, Client::Purpose::play, *this, random_(),
+                                                     limits_.client,
                                                      [this](const std::string& error) { on_over(error); });
-    connection_->start();
+    connection_->start(resolver_);
   }
 
   void leave(const std::string& error) {
@@ -96,9 +96,9 @@ class Receiver : public std::enable_shared_from_this<Receiver>, public ClientHos
   ingest::Entry& entry_;
   PullLimits limits_;
   std::optional<Url> url_;
-  BackOff pauses_;
+  net::BackOff pauses_;
   asio::steady_timer retry_;
-  net::Resolver resolver_;
+  net::Resolver resolver_;  // for all tries: a name server that is dead costs one thread
   std::shared_ptr<ClientConnection> connection_;
   std::optional<Publication> publication_;  // while media come
   std::optional<Message> metadata_;

@@ -6,8 +6,8 @@
 #include <optional>
 #include <random>
 
-#include "dataplane/bridge/net/unix_time.h"
-#include "dataplane/bridge/rtmp/back_off.h"
+#include "dataplane/bridge/hub/unix_time.h"
+#include "dataplane/bridge/net/back_off.h"
 #include "dataplane/bridge/rtmp/client_connection.h"
 
 namespace headgate::bridge::rtmp {
@@ -66,13 +66,8 @@ class Sender : public std::enable_shared_from_this<Sender>, public hub::FrameSin
     status_.left_out.clear();
     if (feed_ != nullptr) status_.left_out = feed_->left_out();
     if (stream_ != nullptr && stream_->carriage() != nullptr) {
-      for (const LeftOut& each : stream_->carriage()->left_out) {
-        hub::LeftOutTrack left;
-        left.track.pid = each.pid;
-        left.track.kind = each.kind;
-        left.reason = left.track.reason = each.reason;
-        status_.left_out.push_back(std::move(left));
-      }
+      const auto& left_out = stream_->carriage()->left_out;
+      status_.left_out.insert(status_.left_out.end(), left_out.begin(), left_out.end());
     }
     return status_;
   }
@@ -121,7 +116,7 @@ class Sender : public std::enable_shared_from_this<Sender>, public hub::FrameSin
   void enter(PushState state) {
     if (status_.since_ns != 0 && status_.state == state) return;
     status_.state = state;
-    status_.since_ns = unix_ns();
+    status_.since_ns = hub::unix_now_ns();
   }
 
   void attempt() {
@@ -141,10 +136,10 @@ class Sender : public std::enable_shared_from_this<Sender>, public hub::FrameSin
       return;
     }
     enter(PushState::connecting);
-    connection_ = std::make_shared<ClientConnection>(context_, resolver_, *url_, Client::Purpose::publish,
-                                                     *this, random_(), limits_.client,
+    connection_ = std::make_shared<ClientConnection>(context_, *url_, Client::Purpose::publish, *this,
+                                                     random_(), limits_.client,
                                                      [this](const std::string& error) { on_over(error); });
-    connection_->start();
+    connection_->start(resolver_);
   }
 
   void on_over(const std::string& error) {
@@ -198,10 +193,10 @@ class Sender : public std::enable_shared_from_this<Sender>, public hub::FrameSin
   PushLimits limits_;
   std::optional<Url> url_;
   push::PushStatus status_;
-  BackOff pauses_;
+  net::BackOff pauses_;
   asio::steady_timer merge_;
   asio::steady_timer retry_;
-  net::Resolver resolver_;
+  net::Resolver resolver_;  // for all tries: a name server that is dead costs one thread
   std::shared_ptr<ClientConnection> connection_;
   std::unique_ptr<ChannelStream> stream_;  // while the target takes it
   std::optional<Clock::time_point> last_frame_;

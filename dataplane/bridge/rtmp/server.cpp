@@ -1,8 +1,5 @@
 #include "dataplane/bridge/rtmp/server.h"
 
-#include <netinet/tcp.h>
-#include <openssl/crypto.h>
-
 #include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -10,9 +7,11 @@
 #include <random>
 #include <unordered_map>
 
+#include "dataplane/bridge/net/address.h"
+#include "dataplane/bridge/net/client_limit.h"
+#include "dataplane/bridge/net/guess_limit.h"
 #include "dataplane/bridge/net/listeners.h"
 #include "dataplane/bridge/rtmp/connection.h"
-#include "dataplane/bridge/rtmp/handshake.h"
 #include "dataplane/bridge/tls/context.h"
 
 namespace headgate::bridge::rtmp {
@@ -25,30 +24,9 @@ using Clock = Session::Clock;
 namespace {
 
 constexpr std::chrono::milliseconds kTick{250};
-constexpr std::chrono::minutes kGuessTime{1};
-constexpr std::size_t kMaxGuessers = 10'000;
 
-// Whom limits count: an IPv4 address, or an IPv6 network of 64 bits, which is one customer's.
-std::string client_of(const tcp::socket& socket) {
-  error_code error;
-  const auto endpoint = socket.remote_endpoint(error);
-  if (error) return "";
-  const auto address = endpoint.address();
-  if (address.is_v4()) return address.to_string();
-  if (address.to_v6().is_v4_mapped())
-    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string();
-  auto bytes = address.to_v6().to_bytes();
-  if (!address.is_loopback()) std::fill(bytes.begin() + 8, bytes.end(), std::uint8_t{0});
-  return asio::ip::make_address_v6(bytes).to_string();
-}
-
-// In a time that tells nothing of where they differ, nor of their lengths.
-bool same_secret(std::string_view a, std::string_view b) {
-  const auto digest = [](std::string_view text) {
-    return hmac_sha256("same_secret", {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
-  };
-  const Digest x = digest(a), y = digest(b);
-  return CRYPTO_memcmp(x.data(), y.data(), x.size()) == 0;
+net::GuessLimit::Time steady_now() {
+  return std::chrono::duration_cast<net::GuessLimit::Time>(Clock::now().time_since_epoch());
 }
 
 struct Channel {
@@ -66,22 +44,19 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   // What a session asks of the server; knows whose connection it is.
   struct Host : SessionHost {
     Host(Impl& i, std::string c) : impl(i), client(std::move(c)) {}
-    tl::expected<ChannelStream*, Refusal> open(std::string_view channel, Session& session) override {
-      return impl.play(channel, session, *this);
+    tl::expected<ChannelStream*, Refusal> open(std::string_view channel) override {
+      return impl.play(channel, *this);
     }
-    void leave(ChannelStream& channel, Session&) override { impl.leave(channel, connection); }
-    tl::expected<ingest::Entry*, Refusal> publish(std::string_view channel, std::string_view key,
-                                                  Session&) override {
+    void leave(ChannelStream& channel) override { impl.leave(channel, connection); }
+    tl::expected<ingest::Entry*, Refusal> publish(std::string_view channel, std::string_view key) override {
       return impl.publish(channel, key, *this);
     }
-    void unpublish(ingest::Entry& entry, Session&, const std::string& error) override {
+    void unpublish(ingest::Entry& entry, const std::string& error) override {
       impl.publishers.erase(&entry);
       entry.detach(error);
     }
     void on_sent(std::size_t bytes) override { impl.counters.bytes += bytes; }
-    void on_refusal(Refusal reason, const std::string&) override {
-      ++impl.counters.refused[static_cast<std::size_t>(reason)];
-    }
+    void on_refusal(Refusal reason) override { ++impl.refused(reason); }
     Impl& impl;
     std::string client;
     Connection* connection = nullptr;
@@ -89,10 +64,6 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   struct Place {
     std::unique_ptr<Host> host;
     std::shared_ptr<Connection> connection;
-  };
-  struct Guesser {
-    Clock::time_point since;
-    std::size_t count = 0;
   };
 
   struct Secured {
@@ -110,17 +81,19 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
               const auto found = address.kind == kTls ? secured.find(address.text) : secured.end();
               take(std::move(socket), found == secured.end() ? nullptr : found->second.context.get());
             },
-            [this] { ++counters.refused[static_cast<std::size_t>(Refusal::accept_error)]; }),
+            [this] { ++refused(Refusal::accept_error); }),
+        clients(l.connections, l.connections_per_address),
+        guesses(l.guesses_per_minute),
         merge(c),
         ticks(c) {}
 
+  std::uint64_t& refused(Refusal reason) { return counters.refused[static_cast<std::size_t>(reason)]; }
   void take(tcp::socket socket, const tls::ServerContext* tls);
-  tl::expected<ChannelStream*, Refusal> play(std::string_view id, Session& session, Host& host);
+  tl::expected<ChannelStream*, Refusal> play(std::string_view id, Host& host);
   void leave(ChannelStream& stream, Connection* connection);
   tl::expected<ingest::Entry*, Refusal> publish(std::string_view id, std::string_view key, Host& host);
-  // A try in vain, counted. False: there were too many.
-  bool may_guess(const std::string& who);
-  bool guessed_too_much(const std::string& who) const;
+  // What `who` tried was in vain.
+  Refusal guessed(const std::string& who, Refusal wrong);
   void on_closed(Connection& connection);
   void on_media(Channel& channel);
   void flush_due();
@@ -139,8 +112,8 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   std::map<const ingest::Entry*, Connection*> publishers;
   std::unordered_map<Connection*, Place> open;
   std::vector<Place> closed;  // let go of at the next tick: a call of theirs may be under way
-  std::unordered_map<std::string, std::size_t> per_address;
-  std::unordered_map<std::string, Guesser> guessers;
+  net::ClientLimit clients;
+  net::GuessLimit guesses;
   asio::steady_timer merge;
   asio::steady_timer ticks;
   bool merging = false;
@@ -150,53 +123,45 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
 };
 
 void Server::Impl::take(tcp::socket socket, const tls::ServerContext* tls) {
-  std::string client = client_of(socket);
   ++counters.accepted;
-  const auto known = per_address.find(client);
-  const bool too_many = open.size() >= limits.connections;
-  if (too_many || (known != per_address.end() && known->second >= limits.connections_per_address)) {
-    ++counters.refused[static_cast<std::size_t>(too_many ? Refusal::connections : Refusal::per_address)];
-    return;  // closes the socket: RTMP has no word for this before its handshake
+  error_code gone;
+  const auto endpoint = socket.remote_endpoint(gone);
+  std::string client = gone ? "" : net::client_of(endpoint.data());
+  // Its socket is closed: RTMP has no word for this before its handshake.
+  if (!clients.enter(client, refused(Refusal::connections), refused(Refusal::per_address))) return;
+  std::unique_ptr<tls::Stream> stream;
+  if (tls != nullptr) {
+    stream = tls->stream(socket.native_handle());
+    if (stream == nullptr) {  // never in the clear where TLS was wanted
+      clients.leave(client);
+      ++refused(Refusal::tls);
+      return;
+    }
   }
-  ++per_address[client];
   error_code ignored;
   socket.non_blocking(true, ignored);
   socket.set_option(tcp::no_delay(true), ignored);
-  ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &limits.unsent_bytes,
-               sizeof(limits.unsent_bytes));
   auto host = std::make_unique<Host>(*this, client);
-  std::unique_ptr<tls::Stream> stream = tls == nullptr ? nullptr : tls->stream(socket.native_handle());
-  auto connection =
-      std::make_shared<Connection>(net::Transport(std::move(socket), std::move(stream)), std::move(client),
-                                   *host, random(), limits.session, [this](Connection& c) { on_closed(c); });
+  net::Transport transport(std::move(socket), std::move(stream));
+  transport.limit_unsent(limits.unsent_bytes);
+  auto connection = std::make_shared<Connection>(std::move(transport), std::move(client), *host, random(),
+                                                 limits.session, [this](Connection& c) { on_closed(c); });
   host->connection = connection.get();
   open.emplace(connection.get(), Place{std::move(host), connection});
   connection->start();
   if (!ticking) tick();
 }
 
-bool Server::Impl::guessed_too_much(const std::string& who) const {
-  const auto found = guessers.find(who);
-  return found != guessers.end() && found->second.count >= limits.guesses_per_minute &&
-         Clock::now() - found->second.since < kGuessTime;
+Refusal Server::Impl::guessed(const std::string& who, Refusal wrong) {
+  const auto now = steady_now();
+  if (guesses.blocked(who, now)) return Refusal::too_many_guesses;
+  guesses.wrong(who, now);
+  return wrong;
 }
 
-bool Server::Impl::may_guess(const std::string& who) {
-  const auto now = Clock::now();
-  if (guessers.size() >= kMaxGuessers) {
-    std::erase_if(guessers, [&](const auto& g) { return now - g.second.since >= kGuessTime; });
-    if (guessers.size() >= kMaxGuessers) guessers.clear();
-  }
-  Guesser& guesser = guessers[who];
-  if (now - guesser.since >= kGuessTime) guesser = {now, 0};
-  return ++guesser.count <= limits.guesses_per_minute;
-}
-
-tl::expected<ChannelStream*, Refusal> Server::Impl::play(std::string_view id, Session&, Host& host) {
+tl::expected<ChannelStream*, Refusal> Server::Impl::play(std::string_view id, Host& host) {
   const auto found = channels.find(id);
-  if (found == channels.end()) {
-    return tl::unexpected(may_guess(host.client) ? Refusal::unknown_channel : Refusal::too_many_guesses);
-  }
+  if (found == channels.end()) return tl::unexpected(guessed(host.client, Refusal::unknown_channel));
   Channel& channel = *found->second;
   channel.players.push_back(host.connection);
   ++channel.count;
@@ -210,18 +175,15 @@ tl::expected<ingest::Entry*, Refusal> Server::Impl::publish(std::string_view id,
   ingest::Entry* entry = find_input ? find_input(id) : nullptr;
   if (entry == nullptr) {
     const Refusal reason = channels.contains(id) ? Refusal::not_publishable : Refusal::unknown_channel;
-    return tl::unexpected(may_guess(host.client) ? reason : Refusal::too_many_guesses);
+    return tl::unexpected(guessed(host.client, reason));
   }
   const std::string& wanted = entry->input().key;
   if (!wanted.empty()) {
     // Of this channel alone: one encoder with a wrong key doesn't lock out its neighbours behind the same
     // address. Beyond the limit the right key doesn't help either, or guessing would go on.
-    const std::string guesser = host.client + "/" + entry->channel();
-    if (guessed_too_much(guesser)) return tl::unexpected(Refusal::too_many_guesses);
-    if (!same_secret(key, wanted)) {
-      may_guess(guesser);
-      return tl::unexpected(Refusal::wrong_key);
-    }
+    const std::string who = host.client + "/" + entry->channel();
+    if (!net::same_secret(key, wanted)) return tl::unexpected(guessed(who, Refusal::wrong_key));
+    if (guesses.blocked(who, steady_now())) return tl::unexpected(Refusal::too_many_guesses);
   }
   // One that was silent loses its place, perhaps to this.
   const auto displaced = [this, connection = host.connection, entry] {
@@ -254,8 +216,7 @@ void Server::Impl::leave(ChannelStream& stream, Connection* connection) {
 void Server::Impl::on_closed(Connection& connection) {
   const auto found = open.find(&connection);
   if (found == open.end()) return;
-  const auto address = per_address.find(connection.client());
-  if (address != per_address.end() && --address->second == 0) per_address.erase(address);
+  clients.leave(connection.client());
   closed.push_back(std::move(found->second));
   open.erase(found);
 }

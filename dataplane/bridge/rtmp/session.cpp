@@ -1,8 +1,8 @@
 #include "dataplane/bridge/rtmp/session.h"
 
 #include <algorithm>
-#include <cmath>
 
+#include "dataplane/bridge/net/text.h"
 #include "dataplane/bridge/rtmp/bytes.h"
 
 namespace headgate::bridge::rtmp {
@@ -37,7 +37,7 @@ void Session::on_closed() {
   ChannelStream* channel = player_.channel();
   player_.stop();
   phase_ = Phase::over;
-  if (channel != nullptr) host_.leave(*channel, *this);
+  if (channel != nullptr) host_.leave(*channel);
   stop_publishing(last_media_, "the encoder closed the connection without a word");
 }
 
@@ -126,7 +126,7 @@ void Session::on_media(Clock::time_point now, const Message& message) {
 
 void Session::on_user_control(const Message& message) {
   if (message.body.size() < 6) return;
-  const unsigned event = unsigned{message.body[0]} << 8 | message.body[1];
+  const std::uint32_t event = read16(message.body);
   if (event != static_cast<unsigned>(UserControl::ping_request)) return;
   const std::uint32_t value = read32(std::span(message.body).subspan(2));
   player_.send(MessageType::user_control, 0, user_control(UserControl::ping_response, value));
@@ -149,7 +149,7 @@ void Session::on_command(Clock::time_point now, const Command& command, std::uin
   if (command.name == "getStreamLength") return reply(result(command.transaction, 0));
   if (command.name == "FCSubscribe") {
     if (command.transaction > 0) reply(result(command.transaction));
-    return reply(on_fc_subscribe(shown(command.text(0), kLongestName)));
+    return reply(on_fc_subscribe(net::printable(command.text(0), kLongestName)));
   }
   if (is_courtesy(command.name)) {
     if (command.transaction > 0) reply(result(command.transaction));
@@ -186,7 +186,7 @@ void Session::on_connect(Clock::time_point now, const Command& command) {
   player_.announce_chunk_size();
   if (request.app != kApplication) {
     const std::string detail =
-        "There is no application \"" + shown(request.app, kLongestName) +
+        "There is no application \"" + net::printable(request.app, kLongestName) +
         "\" here: play rtmp://HOST/live/CHANNEL, or publish to rtmp://HOST/live with the stream key " +
         "CHANNEL?key=SECRET.";
     reply(connect_error(command.transaction, "NetConnection.Connect.InvalidApp", detail));
@@ -214,13 +214,14 @@ void Session::on_play(Clock::time_point now, const Command& command, std::string
     return reply(call_error(command.transaction, "This connection publishes: open another one to play."));
   }
   if (player_.channel() != nullptr) stop_playing(now);
-  const auto found = host_.open(channel, *this);
+  const auto found = host_.open(channel);
   if (!found) {
     const std::string detail =
         found.error() == Refusal::too_many_guesses
             ? std::string("Too many channels were asked for that are not there: try again in a minute.")
-            : "There is no channel \"" + shown(channel, kLongestName) + "\" for RTMP here.";
-    reply(on_status("error", "NetStream.Play.StreamNotFound", detail, shown(channel, kLongestName)), stream);
+            : "There is no channel \"" + net::printable(channel, kLongestName) + "\" for RTMP here.";
+    reply(on_status("error", "NetStream.Play.StreamNotFound", detail, net::printable(channel, kLongestName)),
+          stream);
     return refuse(now, found.error(), detail);
   }
   start_playing(now, **found, stream);
@@ -240,7 +241,7 @@ void Session::start_playing(Clock::time_point now, ChannelStream& channel, std::
 void Session::stop_playing(Clock::time_point now) {
   ChannelStream* channel = player_.channel();
   player_.stop();
-  host_.leave(*channel, *this);
+  host_.leave(*channel);
   if (phase_ != Phase::playing) return;
   phase_ = Phase::ready;
   deadline_ = now + limits_.play_time;
@@ -257,7 +258,7 @@ void Session::on_publish(Clock::time_point now, const Command& command, std::uin
   const std::string_view channel = channel_of(command.text(0));
   std::string_view key = query_value(command.text(0), "key");
   if (key.empty()) key = key_;
-  const auto entry = host_.publish(channel, key, *this);
+  const auto entry = host_.publish(channel, key);
   if (!entry) return refuse_publisher(now, entry.error(), channel, stream);
   publication_.emplace(**entry);
   publish_stream_ = stream;
@@ -266,14 +267,14 @@ void Session::on_publish(Clock::time_point now, const Command& command, std::uin
   next_ping_ = now + limits_.ping_time;
   reader_.set_limits(limits_.publisher_chunks);
   player_.send(MessageType::user_control, 0, user_control(UserControl::stream_begin, stream));
-  const std::string id = shown(channel, kLongestName);
+  const std::string id = net::printable(channel, kLongestName);
   if (fc_publish_) reply(on_fc("onFCPublish", "NetStream.Publish.Start", id));
   reply(on_status("status", "NetStream.Publish.Start", id + " is now published.", id), stream);
 }
 
 void Session::refuse_publisher(Clock::time_point now, Refusal reason, std::string_view channel,
                                std::uint32_t stream) {
-  const std::string id = "\"" + shown(channel, kLongestName) + "\"";
+  const std::string id = "\"" + net::printable(channel, kLongestName) + "\"";
   std::string detail;
   switch (reason) {
     case Refusal::not_publishable:
@@ -301,7 +302,7 @@ void Session::stop_publishing(Clock::time_point now, const std::string& error) {
   publication_->finish();
   publication_.reset();
   reader_.set_limits(limits_.chunks);
-  host_.unpublish(entry, *this, error);
+  host_.unpublish(entry, error);
   if (phase_ != Phase::publishing) return;
   phase_ = Phase::ready;
   deadline_ = now + limits_.play_time;
@@ -321,7 +322,7 @@ void Session::on_entry_gone(Clock::time_point now, const std::string& why, std::
   if (!publication_) return;
   publication_.reset();
   reply(on_status("error", "NetStream.Publish.BadName", why), publish_stream_);
-  if (refusal) host_.on_refusal(*refusal, why);
+  if (refusal) host_.on_refusal(*refusal);
   phase_ = Phase::ending;
   deadline_ = now + limits_.goodbye_time;
 }
@@ -355,7 +356,7 @@ void Session::reply(std::span<const std::uint8_t> body, std::uint32_t stream) {
 void Session::refuse(Clock::time_point now, Refusal reason, const std::string& detail) {
   if (player_.channel() != nullptr) stop_playing(now);
   stop_publishing(now, detail);
-  host_.on_refusal(reason, detail);
+  host_.on_refusal(reason);
   phase_ = Phase::ending;
   deadline_ = now + limits_.goodbye_time;
 }
@@ -363,7 +364,7 @@ void Session::refuse(Clock::time_point now, Refusal reason, const std::string& d
 void Session::fail(Refusal reason, const std::string& detail) {
   if (player_.channel() != nullptr && reason == Refusal::slow_client)
     ++player_.channel()->counters().slow_clients;
-  host_.on_refusal(reason, detail);
+  host_.on_refusal(reason);
   stop_publishing(last_media_, detail);
   on_closed();
 }

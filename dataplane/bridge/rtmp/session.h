@@ -60,22 +60,20 @@ struct SessionLimits {
   PlayerLimits player;
 };
 
-class Session;
-
+// What a session asks of the server. Each has its own, so it knows whose question it is.
 class SessionHost {
  public:
   virtual ~SessionHost() = default;
   // The channel of that name, or why there is none (unknown_channel, too_many_guesses).
-  virtual tl::expected<ChannelStream*, Refusal> open(std::string_view channel, Session& session) = 0;
-  virtual void leave(ChannelStream& channel, Session& session) = 0;
+  virtual tl::expected<ChannelStream*, Refusal> open(std::string_view channel) = 0;
+  virtual void leave(ChannelStream& channel) = 0;
   // The input of that name, attached, or why there is none (unknown_channel, not_publishable, wrong_key,
   // too_many_guesses, place_taken).
-  virtual tl::expected<ingest::Entry*, Refusal> publish(std::string_view channel, std::string_view key,
-                                                        Session& session) = 0;
+  virtual tl::expected<ingest::Entry*, Refusal> publish(std::string_view channel, std::string_view key) = 0;
   // Detaches it; `error` "" where the encoder took its leave.
-  virtual void unpublish(ingest::Entry& entry, Session& session, const std::string& error) = 0;
+  virtual void unpublish(ingest::Entry& entry, const std::string& error) = 0;
   virtual void on_sent(std::size_t bytes) = 0;
-  virtual void on_refusal(Refusal reason, const std::string& detail) = 0;
+  virtual void on_refusal(Refusal reason) = 0;
 };
 
 class Session {

@@ -1,6 +1,7 @@
 #include "dataplane/bridge/srt/access.h"
 
-#include "dataplane/bridge/srt/guess_limit.h"
+#include "control/protocol/bridge_drops.h"
+#include "dataplane/bridge/net/guess_limit.h"
 #include "dataplane/bridge/srt/stream_id.h"
 
 namespace headgate::bridge::srt {
@@ -8,23 +9,22 @@ namespace {
 
 struct RefusalText {
   int code;
-  const char* name;
   const char* remedy;
 };
-// By Refusal. The codes are those of libsrt's access_control.h; listener.cpp asserts them.
+// By Refusal. The codes are those of libsrt's access_control.h; gate.cpp asserts them.
 constexpr std::array<RefusalText, kRefusals> kTexts{{
-    {1400, "bad_stream_id", "write streamid=CHANNEL or streamid=#!::r=CHANNEL,m=request"},
-    {1400, "no_stream_id", "add ?streamid=CHANNEL to the address"},
-    {1404, "not_found",
+    {1400, "write streamid=CHANNEL or streamid=#!::r=CHANNEL,m=request"},
+    {1400, "add ?streamid=CHANNEL to the address"},
+    {1404,
      "to play: no channel of that name has `srt` under `serve`; to publish: none has a `publish` input"},
-    {1405, "mode", "use m=request to play, m=publish to publish"},
-    {1415, "media_type", "leave t= out of the stream id, or write t=stream"},
-    {1402, "overload", "the listener has as many sessions as it takes"},
-    {1401, "wrong_key", "write r=CHANNEL?key=SECRET with the channel's key"},
-    {1403, "too_many_guesses", "ten wrong keys or channels in a minute: wait a minute"},
-    {1409, "conflict", "another publisher has the channel: stop it, or wait until it is silent for 1 s"},
-    {0, "silent_publisher", "it sent nothing for 30 s: cut off"},
-    {0, "secret", "the passphrase is wrong, missing, or not wanted for this channel"},
+    {1405, "use m=request to play, m=publish to publish"},
+    {1415, "leave t= out of the stream id, or write t=stream"},
+    {1402, "the listener has as many sessions as it takes"},
+    {1401, "write r=CHANNEL?key=SECRET with the channel's key"},
+    {1403, "ten wrong keys or channels in a minute: wait a minute"},
+    {1409, "another publisher has the channel: stop it, or wait until it is silent for 1 s"},
+    {0, "it sent nothing for 30 s: cut off"},
+    {0, "the passphrase is wrong, missing, or not wanted for this channel"},
 }};
 
 Decision refused(Refusal refusal) {
@@ -50,7 +50,10 @@ Refusal refusal_for(StreamIdError error) {
 }  // namespace
 
 int reject_code(Refusal refusal) { return kTexts[static_cast<std::size_t>(refusal)].code; }
-const char* name_of(Refusal refusal) { return kTexts[static_cast<std::size_t>(refusal)].name; }
+std::string_view name_of(Refusal refusal) {
+  static_assert(protocol::kSrtRefusals.size() == kRefusals);
+  return protocol::kSrtRefusals[static_cast<std::size_t>(refusal)].name;
+}
 const char* remedy_of(Refusal refusal) { return kTexts[static_cast<std::size_t>(refusal)].remedy; }
 
 std::shared_ptr<const AccessTable> AccessTable::of(const std::vector<protocol::SrtServerState>& servers,
@@ -93,7 +96,7 @@ Decision decide_publish(const AccessTable& table, std::string_view listener, Str
   decision.channel = std::move(id.channel);
   if (!wanted) return decision;
   decision.refusal = Refusal::wrong_key;
-  decision.accepted = is_right_key(wanted->key, id.key);
+  decision.accepted = wanted->key.empty() || net::same_secret(wanted->key, id.key);
   decision.key = wanted->key;
   decision.passphrase = wanted->passphrase;
   return decision;

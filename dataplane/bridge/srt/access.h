@@ -35,8 +35,8 @@ inline constexpr std::size_t kRefusals = 11;
 // The code that the caller sees (SRT_REJX_...); 0 for `secret`, which libsrt answers itself, and for who was
 // let in before.
 int reject_code(Refusal refusal);
-// One word, as in control/protocol/bridge_drops.h.
-const char* name_of(Refusal refusal);
+// One word: control/protocol/bridge_drops.h has them in this order.
+std::string_view name_of(Refusal refusal);
 // For the log: what to do about it.
 const char* remedy_of(Refusal refusal);
 

@@ -1,9 +1,8 @@
 #include "dataplane/bridge/srt/arrivals.h"
 
 #include <algorithm>
-#include <chrono>
 
-#include "dataplane/bridge/net/unix_time.h"
+#include "dataplane/bridge/hub/unix_time.h"
 
 namespace headgate::bridge::srt {
 namespace {
@@ -12,7 +11,7 @@ void set_state(ingest::Entry& entry, ingest::SourceState state) {
   ingest::SourceStatus& status = entry.status();
   if (status.state == state) return;
   status.state = state;
-  status.since_ns = unix_ns();
+  status.since_ns = hub::unix_now_ns();
 }
 
 }  // namespace

@@ -3,18 +3,21 @@
 #include <fmt/format.h>
 #include <srt/access_control.h>
 
+#include "dataplane/bridge/net/address.h"
 #include "dataplane/bridge/srt/budget.h"
 
 namespace headgate::bridge::srt {
 namespace {
 
 constexpr int kConnectMs = 3000;
+// A connection that held for so long was a good one.
+constexpr std::int64_t kGood = 5'000'000;  // us
 
-struct Text {
+struct FailureText {
   int reason;
   const char* text;
 };
-constexpr Text kTexts[] = {
+constexpr FailureText kFailureTexts[] = {
     {SRT_REJ_PEER, "the server refused"},
     {SRT_REJ_RESOURCE, "the server has no room"},
     {SRT_REJ_ROGUE, "the server's handshake is malformed"},
@@ -43,7 +46,7 @@ constexpr Text kTexts[] = {
 
 std::string reject_text(int reason) {
   const char* known = nullptr;
-  for (const Text& text : kTexts) {
+  for (const FailureText& text : kFailureTexts) {
     if (text.reason == reason) known = text.text;
   }
   if (known != nullptr && (reason == SRT_REJ_TIMEOUT || reason == SRT_REJ_UNKNOWN)) return known;
@@ -110,7 +113,7 @@ bool Dialer::set_up(SRTSOCKET socket) const {
 }
 
 bool Dialer::connect(const Endpoint& to, std::int64_t now_us) {
-  peer_ = address_of(to.get());
+  peer_ = net::address_text(to.get());
   socket_ = srt_create_socket();
   if (socket_ == SRT_INVALID_SOCK || !set_up(socket_))
     return failed(fmt::format("can't set up a socket: {}", srt_getlasterror_str()), now_us);
@@ -135,7 +138,7 @@ bool Dialer::look(std::int64_t now_us) {
 }
 
 void Dialer::lost(std::string why, std::int64_t now_us) {
-  if (now_us - connected_at_ >= Backoff::kGood) backoff_.reset();
+  if (now_us - connected_at_ >= kGood) pauses_.reset();
   failed(std::move(why), now_us);
 }
 
@@ -144,7 +147,7 @@ bool Dialer::failed(std::string why, std::int64_t now_us) {
   question_.reset();
   state_ = State::waiting;
   error_ = std::move(why);
-  next_try_ = now_us + backoff_.next();
+  next_try_ = now_us + std::chrono::microseconds(pauses_.next()).count();
   return true;
 }
 

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "dataplane/bridge/srt/backoff.h"
+#include "dataplane/bridge/net/back_off.h"
 #include "dataplane/bridge/srt/resolver.h"
 
 namespace headgate::bridge::srt {
@@ -56,7 +56,7 @@ class Dialer {
   const CallTarget target_;
   Resolver& resolver_;
   State state_ = State::waiting;
-  Backoff backoff_;
+  net::BackOff pauses_;
   std::int64_t next_try_ = 0;
   std::int64_t connected_at_ = 0;
   std::size_t tries_ = 0;  // takes a name's addresses in turn

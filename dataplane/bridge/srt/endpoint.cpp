@@ -56,22 +56,6 @@ std::optional<Endpoint> numeric_endpoint(const std::string& host, std::uint16_t 
 
 Endpoint any_endpoint(int family) { return *numeric_endpoint(family == AF_INET6 ? "::" : "0.0.0.0", 0); }
 
-std::string address_of(const sockaddr* address) {
-  char text[INET6_ADDRSTRLEN] = "";
-  if (address->sa_family == AF_INET) {
-    const auto* v4 = reinterpret_cast<const sockaddr_in*>(address);
-    ::inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
-    return fmt::format("{}:{}", text, ntohs(v4->sin_port));
-  }
-  const auto* v6 = reinterpret_cast<const sockaddr_in6*>(address);
-  if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
-    ::inet_ntop(AF_INET, v6->sin6_addr.s6_addr + 12, text, sizeof text);
-    return fmt::format("{}:{}", text, ntohs(v6->sin6_port));
-  }
-  ::inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
-  return fmt::format("[{}]:{}", text, ntohs(v6->sin6_port));
-}
-
 bool guard_handshakes(int udp_socket) {
   // A load beyond the packet's end drops it: a handshake that short is none.
   std::array program{

@@ -40,7 +40,6 @@ tl::expected<HostPort, std::string> parse_host_port(std::string_view text);
 std::optional<Endpoint> numeric_endpoint(const std::string& host, std::uint16_t port);
 // Any port on all addresses of that family.
 Endpoint any_endpoint(int family);
-std::string address_of(const sockaddr* address);
 
 // Binds `socket` to a UDP socket that is guarded as above. `both_families`: [::] takes IPv4, too. The error
 // names what failed.

@@ -5,8 +5,10 @@
 
 #include <utility>
 
+#include "dataplane/bridge/net/address.h"
 #include "dataplane/bridge/srt/budget.h"
 #include "dataplane/bridge/srt/endpoint.h"
+#include "dataplane/bridge/srt/stream_id.h"
 
 namespace headgate::bridge::srt {
 namespace {
@@ -20,21 +22,6 @@ constexpr bool codes_are_libsrts() {
          SRT_REJX_CONFLICT == 1409 && SRT_REJX_NOTSUP_MEDIA == 1415;
 }
 static_assert(codes_are_libsrts(), "access.cpp has them as numbers");
-
-// Stream ids go into the log as their bytes can be shown.
-std::string printable(std::string_view text) {
-  std::string out(text.substr(0, 128));
-  for (char& c : out) {
-    if (c < 0x20 || c == 0x7f) c = '?';
-  }
-  return out;
-}
-
-// Secrets stay out of the log.
-std::string without_query(std::string_view stream_id) {
-  const std::size_t question = stream_id.find('?');
-  return printable(stream_id.substr(0, question));
-}
 
 bool set_option(SRTSOCKET socket, SRT_SOCKOPT name, int value) {
   return srt_setsockflag(socket, name, &value, sizeof value) != SRT_ERROR;
@@ -80,13 +67,13 @@ Decision Gate::judge(const std::string& listener, const sockaddr* peer, const ch
   };
   if (decision.accepted && admissions_.size() >= kMaxAdmissions) refuse_as(Refusal::overload);
   if (!decision.publishing) return decision;
-  const std::string who = GuessLimit::who(peer);
+  const std::string who = net::client_of(peer);
   const std::int64_t now = srt_time_now();
-  if (guesses_.blocked(who, now)) {
+  if (guesses_.blocked(who, std::chrono::microseconds(now))) {
     refuse_as(Refusal::too_many_guesses);
   } else if (!decision.accepted) {
     if (decision.refusal == Refusal::wrong_key || decision.refusal == Refusal::not_found)
-      guesses_.wrong(who, now);
+      guesses_.wrong(who, std::chrono::microseconds(now));
   } else if (const auto heard = heard_.find(decision.channel);
              heard != heard_.end() && now - heard->second < kSilence) {
     refuse_as(Refusal::conflict);
@@ -111,24 +98,24 @@ bool Gate::set_up(SRTSOCKET socket, const Decision& decision) const {
 int Gate::admit(const std::string& listener, SRTSOCKET socket, const sockaddr* peer, const char* stream_id) {
   const std::lock_guard lock(mutex_);
   Decision decision = judge(listener, peer, stream_id);
-  Seat seat = decision.accepted ? seats_.take(GuessLimit::who(peer)) : nullptr;
+  Seat seat = decision.accepted ? seats_.take(net::client_of(peer)) : nullptr;
   if (decision.accepted && seat == nullptr) {
     decision.accepted = false;
     decision.refusal = Refusal::overload;
   }
   if (!decision.accepted) {
     srt_setrejectreason(socket, reject_code(decision.refusal));
-    refuse(decision.refusal, address_of(peer), stream_id);
+    refuse(decision.refusal, net::address_text(peer), stream_id);
     return -1;
   }
   if (!set_up(socket, decision)) {
     // Never let in unencrypted whom a passphrase should have kept out.
     srt_setrejectreason(socket, SRT_REJX_ISE);
-    refuse(Refusal::secret, address_of(peer), stream_id);
+    refuse(Refusal::secret, net::address_text(peer), stream_id);
     return -1;
   }
-  admissions_.push_back(
-      {socket, listener, stream_id, address_of(peer), std::move(decision), srt_time_now(), std::move(seat)});
+  admissions_.push_back({socket, listener, stream_id, net::address_text(peer), std::move(decision),
+                         srt_time_now(), std::move(seat)});
   wake_();
   return 0;
 }

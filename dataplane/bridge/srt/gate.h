@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/bridge/net/guess_limit.h"
 #include "dataplane/bridge/srt/access.h"
-#include "dataplane/bridge/srt/guess_limit.h"
 #include "dataplane/bridge/srt/seats.h"
 
 namespace headgate::bridge::srt {
@@ -34,6 +34,8 @@ class Gate {
  public:
   // A publisher that was silent for so long has lost its place to the next.
   static constexpr std::int64_t kSilence = 1'000'000;  // us
+  // Wrong keys and channels that one client may try in a minute.
+  static constexpr std::size_t kGuesses = 10;
 
   // A line for the log; from any thread.
   using Say = std::function<void(std::string)>;
@@ -71,7 +73,7 @@ class Gate {
   std::atomic<unsigned> logged_{0};
   mutable std::mutex mutex_;  // held for a push, a swap or a look
   std::vector<Admission> admissions_;
-  GuessLimit guesses_;
+  net::GuessLimit guesses_{kGuesses};
   Seats seats_;
   std::map<std::string, std::int64_t, std::less<>> heard_;  // channels with a publisher: when it last sent
 };

@@ -6,9 +6,10 @@
 #include <array>
 #include <utility>
 
-#include "dataplane/bridge/net/unix_time.h"
+#include "dataplane/bridge/hub/unix_time.h"
 #include "dataplane/bridge/srt/endpoint.h"
 #include "dataplane/bridge/srt/intake_parts.h"
+#include "dataplane/bridge/srt/stream_id.h"
 
 namespace headgate::bridge::srt {
 namespace {
@@ -186,7 +187,7 @@ Intake::Connection& Intake::open(SRTSOCKET socket, InputId input, std::string pe
   SessionStats& stats = connection->stats;
   stats.publishing = true;
   stats.address = std::move(peer);
-  stats.since_unix_ns = unix_ns();
+  stats.since_unix_ns = hub::unix_now_ns();
   int value = 0;
   int size = sizeof value;
   srt_getsockflag(socket, SRTO_RCVLATENCY, &value, &size);
@@ -214,7 +215,7 @@ void Intake::open_publisher(SRTSOCKET socket, Admission admission) {
   Connection& connection = open(socket, 0, admission.address);
   connection.stats.channel = decision.channel;
   connection.stats.listener = admission.listener;
-  connection.stats.stream_id = admission.stream_id.substr(0, admission.stream_id.find('?'));
+  connection.stats.stream_id = without_query(admission.stream_id);
   connection.decision = std::move(admission.decision);
   connection.seat = std::move(admission.seat);
   gate_->heard(connection.stats.channel, srt_time_now());

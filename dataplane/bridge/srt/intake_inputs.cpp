@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "dataplane/bridge/net/address.h"
 #include "dataplane/bridge/srt/budget.h"
 #include "dataplane/bridge/srt/endpoint.h"
 #include "dataplane/bridge/srt/intake_parts.h"
@@ -38,10 +39,10 @@ int Intake::PortDoor::on_caller(SRTSOCKET socket, const sockaddr* peer, const ch
   if (taken || crowd) {
     const Refusal refusal = taken ? Refusal::conflict : Refusal::overload;
     srt_setrejectreason(socket, reject_code(refusal));
-    gate_->refuse(refusal, address_of(peer), stream_id);
+    gate_->refuse(refusal, net::address_text(peer), stream_id);
     return -1;
   }
-  shared_->let_in.push_back({socket, address_of(peer), now});
+  shared_->let_in.push_back({socket, net::address_text(peer), now});
   return 0;
 }
 
@@ -53,11 +54,11 @@ void Intake::step(Port& port, std::int64_t now_us) {
   options.passphrase = port.target.passphrase;
   auto opened = Listener::open(port.target.address, options, std::make_unique<PortDoor>(port.door, gate_));
   if (!opened) {
-    port.next_try_us = now_us + port.backoff.next();
+    port.next_try_us = now_us + std::chrono::microseconds(port.pauses.next()).count();
     tell(Failed{port.input, opened.error()});
     return;
   }
-  port.backoff.reset();
+  port.pauses.reset();
   port.listener = std::move(*opened);
   const int watched = SRT_EPOLL_IN;
   const SRTSOCKET socket = port.listener->socket();
@@ -84,7 +85,7 @@ void Intake::accept_from(Port& port, std::int64_t now_us) {
       continue;
     }
     end(port.connection, "another caller took its place", "another caller took its place");
-    const std::string address = address_of(reinterpret_cast<const sockaddr*>(&peer));
+    const std::string address = net::address_text(reinterpret_cast<const sockaddr*>(&peer));
     Connection& connection = open(socket, port.input, address);
     port.connection = connection.id;
     {

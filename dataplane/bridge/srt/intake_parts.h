@@ -67,7 +67,7 @@ struct Intake::Port {
   PortTarget target;
   std::shared_ptr<PortDoor::Shared> door = std::make_shared<PortDoor::Shared>();
   std::shared_ptr<Listener> listener;
-  Backoff backoff;
+  net::BackOff pauses;
   std::int64_t next_try_us = 0;
   ConnectionId connection = 0;
 };

@@ -1,8 +1,7 @@
 // Pushes: what the media thread holds of them.
-#include <chrono>
 #include <memory>
 
-#include "dataplane/bridge/net/unix_time.h"
+#include "dataplane/bridge/hub/unix_time.h"
 #include "dataplane/bridge/push/push.h"
 #include "dataplane/bridge/srt/server_impl.h"
 
@@ -46,7 +45,7 @@ class Push : public push::Push, private FeedTap {
     remove();
     status_.state = push::PushState::waiting;
     status_.error = "the channel is gone";
-    status_.since_ns = unix_ns();
+    status_.since_ns = hub::unix_now_ns();
   }
   void remove() {
     const auto server = server_.lock();

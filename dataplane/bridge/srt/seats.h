@@ -17,7 +17,7 @@ class Seats {
  public:
   explicit Seats(std::size_t most) : most_(most) {}
 
-  // Null: the address has as many as it may. `who` as of GuessLimit::who().
+  // Null: the address has as many as it may. `who` as of net::client_of().
   Seat take(const std::string& who) {
     const std::lock_guard lock(taken_->mutex);
     std::size_t& count = taken_->by_address[who];

@@ -185,10 +185,6 @@ tl::expected<void, std::string> Server::apply(const std::vector<protocol::SrtSer
   return {};
 }
 
-void Server::release_feeds() {
-  for (auto& [id, tap] : impl_->taps) tap.set_feed(nullptr);
-}
-
 void Server::release(const ingest::Entry& entry) {
   if (impl_->arrivals) impl_->arrivals->release(entry);
 }

@@ -49,9 +49,9 @@ struct Limits {
 struct SessionStats {
   bool publishing = false;  // else it plays
   std::string channel;
-  std::string address;   // of the other end, HOST:PORT
-  std::string listener;  // as in the map
-  std::string stream_id;
+  std::string address;    // of the other end, HOST:PORT
+  std::string listener;   // as in the map
+  std::string stream_id;  // as without_query() shows it
   std::string user;
   std::int64_t since_unix_ns = 0;
   bool encrypted = false;
@@ -112,8 +112,6 @@ class Server {
   // changed end, all others go on. All or nothing: on an error what was goes on.
   tl::expected<void, std::string> apply(const std::vector<protocol::SrtServerState>& servers,
                                         const std::vector<protocol::BridgeChannel>& channels);
-  // Before feeds go: forgets them all, until apply() finds them anew.
-  void release_feeds();
 
   // What fetches this input (srt_caller, srt_listener; null: it is neither). The entry outlives it.
   std::unique_ptr<ingest::Source> make_input(ingest::Entry& entry);

@@ -9,20 +9,12 @@
 namespace headgate::bridge::srt {
 namespace {
 
-// A stream id is a caller's bytes: what is no UTF-8 would make the whole answer none.
-std::string ascii(std::string text) {
-  for (char& c : text) {
-    if (c < 0x20 || c > 0x7e) c = '?';
-  }
-  return text;
-}
-
 nlohmann::json to_json(const SessionStats& s) {
   nlohmann::json out = {{"channel", s.channel},
                         {"role", s.publishing ? "publish" : "play"},
                         {"address", s.address},
                         {"listener", s.listener},
-                        {"stream_id", ascii(s.stream_id)},
+                        {"stream_id", s.stream_id},
                         {"since_unix", static_cast<double>(s.since_unix_ns) / 1e9},
                         {"encrypted", s.encrypted},
                         {"latency_ms", s.latency_ms},
@@ -60,7 +52,7 @@ std::map<std::string, std::string> details_of(const SessionStats& s) {
                                          {"dropped_packets", std::to_string(s.dropped_packets)},
                                          {"buffer_ms", std::to_string(s.buffer_ms)}};
   if (s.publishing) out["undecrypted_packets"] = std::to_string(s.undecrypted_packets);
-  if (!s.stream_id.empty()) out["stream_id"] = ascii(s.stream_id);
+  if (!s.stream_id.empty()) out["stream_id"] = s.stream_id;
   return out;
 }
 
@@ -70,7 +62,7 @@ nlohmann::json to_json(const Stats& stats) {
                         {"lost_chunks_total", stats.lost_chunks}, {"refused", nlohmann::json::object()},
                         {"sessions", nlohmann::json::array()}};
   for (std::size_t i = 0; i < kRefusals; ++i)
-    out["refused"][name_of(static_cast<Refusal>(i))] = stats.refused[i];
+    out["refused"][std::string(name_of(static_cast<Refusal>(i)))] = stats.refused[i];
   for (const SessionStats& session : stats.sessions) out["sessions"].push_back(to_json(session));
   return out;
 }

@@ -3,39 +3,16 @@
 #include <algorithm>
 #include <optional>
 
+#include "dataplane/bridge/net/text.h"
+
 namespace headgate::bridge::srt {
 namespace {
 
 using Error = StreamIdError;
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-bool is_control(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return byte < 0x20 || byte == 0x7f;
-}
-
 std::optional<std::string> decode(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    char c = text[i];
-    if (c == '%') {
-      if (text.size() - i < 3) return std::nullopt;
-      const int high = hex_digit(text[i + 1]);
-      const int low = hex_digit(text[i + 2]);
-      if (high < 0 || low < 0) return std::nullopt;
-      c = static_cast<char>(high * 16 + low);
-      i += 2;
-    }
-    if (is_control(c)) return std::nullopt;
-    out.push_back(c);
-  }
+  auto out = net::percent_decoded(text);
+  if (out && net::has_control(*out)) return std::nullopt;
   return out;
 }
 
@@ -120,9 +97,7 @@ tl::expected<StreamId, Error> parse_keys(std::string_view content) {
 tl::expected<StreamId, StreamIdError> parse_stream_id(std::string_view text) {
   if (text.size() > kMaxStreamId) return tl::unexpected(Error::too_long);
   if (text.empty()) return tl::unexpected(Error::missing);
-  for (const char c : text) {
-    if (is_control(c)) return tl::unexpected(Error::malformed);
-  }
+  if (net::has_control(text)) return tl::unexpected(Error::malformed);
   // "#" ends an address, so callers escape it and some don't take the escape back.
   for (const std::string_view start : {"#!", "%23!", "%23%21"}) {
     if (!text.starts_with(start)) continue;
@@ -138,6 +113,12 @@ tl::expected<StreamId, StreamIdError> parse_stream_id(std::string_view text) {
   }
   if (auto taken = parse_resource(text, out); !taken) return tl::unexpected(taken.error());
   return out;
+}
+
+std::string without_query(std::string_view text) {
+  // Escaped it is no query, but may have been meant for one.
+  const std::size_t end = std::min({text.find('?'), text.find("%3F"), text.find("%3f")});
+  return net::printable(text.substr(0, end), kMaxStreamId);
 }
 
 }  // namespace headgate::bridge::srt

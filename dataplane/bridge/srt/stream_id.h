@@ -37,5 +37,7 @@ enum class StreamIdError : std::uint8_t {
 };
 
 tl::expected<StreamId, StreamIdError> parse_stream_id(std::string_view text);
+// For people: printable, and without the query, which holds secrets.
+std::string without_query(std::string_view text);
 
 }  // namespace headgate::bridge::srt

@@ -3,11 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 
-#include "dataplane/bridge/net/unix_time.h"
+#include "dataplane/bridge/hub/unix_time.h"
+#include "dataplane/bridge/net/address.h"
 #include "dataplane/bridge/srt/session.h"
+#include "dataplane/bridge/srt/stream_id.h"
 
 namespace headgate::bridge::srt {
 namespace {
@@ -250,10 +251,10 @@ void Worker::open_session(SRTSOCKET socket, const sockaddr* peer, Admission admi
   auto session = std::make_unique<Session>(socket, next_session_++, std::int64_t{latency} * 1000);
   SessionStats& stats = session->stats;
   stats.channel = admission.decision.channel;
-  stats.address = address_of(peer);
+  stats.address = net::address_text(peer);
   stats.listener = admission.listener;
-  stats.stream_id = admission.stream_id.substr(0, admission.stream_id.find('?'));
-  stats.since_unix_ns = unix_ns();
+  stats.stream_id = without_query(admission.stream_id);
+  stats.since_unix_ns = hub::unix_now_ns();
   stats.encrypted = !admission.decision.passphrase.empty();
   stats.latency_ms = static_cast<std::uint32_t>(latency);
   session->passphrase = std::move(admission.decision.passphrase);

@@ -1,9 +1,9 @@
 // The sending thread: takes callers in (publishers go on to the receiving thread), calls the targets of
 // pushes, hands each receiver its channel's messages at a fixed cadence, watches progress and reads libsrt's
-// figures. Chunks come from the hub's thread through an inbox under a
-// short lock; the cadence, not each chunk, wakes this thread, and messages carry the time at which they came,
-// so that receivers see nothing of it. References: libsrt API (srt_sendmsg2, srt_bistats). Threading: the
-// public members are thread-safe except start() and stop().
+// figures. Chunks come from the hub's thread through an inbox under a short lock; the cadence, not each
+// chunk, wakes this thread, and messages carry the time at which they came, so that receivers see nothing of
+// it. References: libsrt API (srt_sendmsg2, srt_bistats). Threading: the public members are thread-safe
+// except start() and stop().
 #pragma once
 
 #include <srt/srt.h>

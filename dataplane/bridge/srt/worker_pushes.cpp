@@ -2,9 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 
-#include "dataplane/bridge/net/unix_time.h"
+#include "dataplane/bridge/hub/unix_time.h"
 #include "dataplane/bridge/srt/session.h"
 #include "dataplane/bridge/srt/status.h"
 
@@ -19,7 +18,7 @@ void Worker::add_push(PushId push, std::uint32_t feed, CallTarget target,
                       std::shared_ptr<std::atomic<bool>> live) {
   {
     const std::lock_guard lock(mutex_);
-    push_status_[push].since_ns = unix_ns();
+    push_status_[push].since_ns = hub::unix_now_ns();
     inbox_.emplace_back(AddPush{push, feed, std::move(target), std::move(live)});
   }
   wake();
@@ -43,7 +42,7 @@ push::PushStatus Worker::push_status(PushId push) const {
 void Worker::take_push(AddPush& item) {
   const PushId push = item.push;
   auto task = std::make_unique<PushTask>(item, resolver_);
-  task->status.since_ns = unix_ns();
+  task->status.since_ns = hub::unix_now_ns();
   pushes_[push] = std::move(task);
 }
 
@@ -87,7 +86,7 @@ void Worker::step_pushes(std::int64_t now_us) {
       now_is = push::PushState::sending;
       open_push(*task, now_us);
     }
-    if (status.state != now_is) status.since_ns = unix_ns();
+    if (status.state != now_is) status.since_ns = hub::unix_now_ns();
     status.state = now_is;
     tell(*task);
   }
@@ -136,7 +135,7 @@ void Worker::lose_push(Session& session) {
   task.status.error = task.dialer.error();
   ++task.status.failures;
   task.status.state = push::PushState::waiting;
-  task.status.since_ns = unix_ns();
+  task.status.since_ns = hub::unix_now_ns();
   tell(task);
 }
 

@@ -1,9 +1,13 @@
 #include "dataplane/bridge/tls/context.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
 
 #include "dataplane/bridge/tls/stream_impl.h"
 
@@ -125,6 +129,21 @@ tl::expected<std::shared_ptr<const ClientContext>, std::string> ClientContext::m
     return failure("the system's authorities can't be read");
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
   return std::shared_ptr<const ClientContext>(new ClientContext(std::move(impl)));
+}
+
+std::string ClientContext::authorities() {
+  std::string out;
+  const auto add = [&](const char* variable, const char* usual) {
+    const char* set = std::getenv(variable);
+    const std::string path = set != nullptr ? set : usual;
+    struct stat about {};
+    if (::stat(path.c_str(), &about) != 0) about = {};
+    out += fmt::format("{} {}:{} {}.{:09} {}\n", path, about.st_dev, about.st_ino, about.st_mtim.tv_sec,
+                       about.st_mtim.tv_nsec, about.st_size);
+  };
+  add(X509_get_default_cert_file_env(), X509_get_default_cert_file());
+  add(X509_get_default_cert_dir_env(), X509_get_default_cert_dir());
+  return out;
 }
 
 std::unique_ptr<Stream> ClientContext::stream(int socket, const std::string& host) const {
