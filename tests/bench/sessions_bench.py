@@ -150,8 +150,8 @@ def bench_srt(rig, gateway, args, stream):
     mine = tell("headgate, SRT receivers", counts, ours, "receiver")
     for n in counts:
         servers, receivers = [], []
-        for _ in range(n):
-            port, inner = gateway._free_port(), gateway._free_port()
+        for each in range(n):
+            port, inner = 20_000 + 2 * each, 20_001 + 2 * each  # below those that the kernel gives away
             servers.append(popen(rig, "srt-live-transmit", "-q", f"udp://127.0.0.1:{inner}", f"srt://127.0.0.1:{port}?mode=listener"))
             time.sleep(0.05)
             receivers.append((inner, popen(rig, "srt-live-transmit", "-q", f"srt://127.0.0.1:{port}", "file://con")))
