@@ -5,7 +5,7 @@ import time
 import pytest
 
 from support import media, ts_check
-from support.gateway import Gateway
+from support.gateway import Gateway, waited
 
 RATE = 3_000_000
 LUMP = 0.2
@@ -39,7 +39,9 @@ def played(rig, number, seconds):
 
 
 def test_constant_rate(rig, gateway):
+    before_it = waited(gateway.pid("fastpath"))
     path, datagrams = played(rig, 1, 12)
+    starved = waited(gateway.pid("fastpath")) - before_it
     assert all(len(data) == 7 * 188 for _, data in datagrams)
     report = ts_check.check_datagrams(datagrams, rate=RATE)
     print(ts_check.show(report))
@@ -48,8 +50,9 @@ def test_constant_rate(rig, gateway):
     assert report.rate.deviation_max_packets < 0.01
     assert abs(report.rate.mean_bps - RATE) < 1
     # In the network: as evenly as a machine that does other things lets it.
-    assert report.arrival.second_max_packets < 60
-    assert report.arrival.line_p99_ms < 50
+    strict = starved < 1.0
+    assert report.arrival.second_max_packets < (30 if strict else 60)
+    assert report.arrival.line_p99_ms < (20 if strict else 50)
     # Sound and pictures as they were.
     before = ts_check.check(path.read_bytes())
     for pid, times in before.times.items():

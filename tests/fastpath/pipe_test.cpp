@@ -201,13 +201,7 @@ TEST_F(PipeTest, DeparturesThatComeLateAreShown) {
 }
 
 TEST_F(PipeTest, EveryDepartureIsCountedByItsLateness) {
-  open_ring();
-  auto wanted = state();
-  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
-  wanted.channels[0].inputs = {bridge_input()};
-  wanted.channels[0].inputs[0].buffer_ms = 200;
-  wanted.channels[0].bitrate_bps = 1'000'000;  // a datagram every 10.5 ms
-  apply(wanted);
+  apply(fed_by_bridge(200, 1'000'000));  // a datagram every 10.5 ms
   Sender sender{MadeService(1, 5 * kTick), 0, 'a'};
   const auto beyond = [&](std::uint64_t bound_ns) {
     std::uint64_t late = 0;
@@ -235,13 +229,7 @@ TEST_F(PipeTest, EveryDepartureIsCountedByItsLateness) {
 
 // A turn that takes something out of the buffer alone would cost a waking before its time.
 TEST_F(PipeTest, WhatAConstantRateTakesFromTheBufferComesWithItsDatagrams) {
-  open_ring();
-  auto wanted = state();
-  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1")};
-  wanted.channels[0].inputs = {bridge_input()};
-  wanted.channels[0].inputs[0].buffer_ms = 200;
-  wanted.channels[0].bitrate_bps = 4'000'000;  // a datagram every 2.6 ms
-  apply(wanted);
+  apply(fed_by_bridge(200, 4'000'000));  // a datagram every 2.6 ms
   Sender sender{MadeService(1, 5 * kTick), 0, 'a'};
   run(1000, {&sender});
   std::uint64_t turns = 0;
