@@ -153,6 +153,8 @@ def test_a_new_passphrase_ends_sessions_of_the_old_one_only(stream, tmp_path):
         players = [Player(listener.port, tmp_path / f"{c}.ts", c) for c in ("c0", "c1")]
         for player in players:
             player.wait(200_000)
+        # The figures are a second old at most: both must be in them before one of them goes.
+        listener.wait(lambda s: len(s["sessions"]) == 2)
         assert listener.ask(f"secret c0 {SECRET}") == "applied\n"
         stats = listener.wait(lambda s: [x["channel"] for x in s["sessions"]] == ["c1"])
         assert stats["revoked"] == 1
@@ -166,6 +168,8 @@ def test_sessions_of_a_removed_channel_end_and_the_others_go_on(stream, tmp_path
         players = [Player(listener.port, tmp_path / f"{c}.ts", c) for c in ("c0", "c1")]
         for player in players:
             player.wait(200_000)
+        # The figures are a second old at most: both must be in them before one of them goes.
+        listener.wait(lambda s: len(s["sessions"]) == 2)
         assert listener.ask("remove c0") == "applied\n"
         listener.wait(lambda s: [x["channel"] for x in s["sessions"]] == ["c1"])
         players[1].wait(players[1].size() + 500_000)
