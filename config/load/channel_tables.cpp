@@ -112,15 +112,16 @@ void read_inputs(Report& report, const Value& value, ChannelDraft& out) {
   }
 }
 
-// Words that `failover.when` may hold; frozen, black and silence have no detector yet.
+// Troubles that `failover.when` may name, and that are not detected yet.
+constexpr bool not_detected(Trouble trouble) { return trouble >= Trouble::frozen; }
+
 void read_when(Report& report, const Value& value, FailoverDraft& out) {
   if (!value.is_list()) {
     report.error(value.place,
                  fmt::format("when must be a list like [no_data, pcr], not {}", kind_name(value)));
     return;
   }
-  std::vector<std::string> names(kTroubleNames.begin(), kTroubleNames.end());
-  names.insert(names.end(), {"frozen", "black", "silence"});
+  const std::vector<std::string> names(kTroubleNames.begin(), kTroubleNames.end());
   auto& when = out.failover.when;
   when.clear();
   for (const ValuePtr& item : value.items) {
@@ -129,7 +130,7 @@ void read_when(Report& report, const Value& value, FailoverDraft& out) {
     if (known == names.end()) {
       report.error(item->place, fmt::format("when names troubles like no_data, not {}{}", kind_name(*item),
                                             item->is_scalar() ? suggestion(item->text, names) : ""));
-    } else if (index >= kTroubleNames.size()) {
+    } else if (not_detected(static_cast<Trouble>(index))) {
       report.error(item->place, fmt::format("when: {} is not supported yet", *known));
     } else if (const auto trouble = static_cast<Trouble>(index);
                std::find(when.begin(), when.end(), trouble) != when.end()) {

@@ -151,9 +151,10 @@ struct Push {
 };
 
 // What `failover.when` may name, in the order of protocol::Trouble.
-enum class Trouble { no_data, sync, cc, pat, pmt, pcr, pid, scrambled, bitrate };
-inline constexpr std::array<const char*, 9> kTroubleNames{"no_data", "sync", "cc",        "pat",    "pmt",
-                                                          "pcr",     "pid",  "scrambled", "bitrate"};
+enum class Trouble { no_data, sync, cc, pat, pmt, pcr, pid, scrambled, bitrate, frozen, black, silence };
+inline constexpr std::array<const char*, 12> kTroubleNames{"no_data", "sync",   "cc",    "pat",
+                                                           "pmt",     "pcr",    "pid",   "scrambled",
+                                                           "bitrate", "frozen", "black", "silence"};
 
 struct Failover {
   std::chrono::milliseconds after{2000};

@@ -27,6 +27,14 @@ struct RunDir {
   std::string bridge_ring() const { return fastpath_dir() + "/to-bridge-0.ring"; }
   std::string fastpath_ring() const { return bridge_dir() + "/to-fastpath-0.ring"; }
   std::string hls_dir() const { return bridge_dir() + "/hls"; }
+  // A folder a job (dataplane/job/spec.h).
+  std::string jobs_dir() const { return bridge_dir() + "/jobs"; }
+  // CHANNEL.jpg, the thumbnail; CHANNEL.tile, the raw RGB of the mosaic (dataplane/job/message.h).
+  std::string pictures_dir() const { return bridge_dir() + "/pictures"; }
+  std::string watch_page() const { return bridge_dir() + "/watch"; }  // control/protocol/watch_page.h
+  std::string transcode_dir() const { return root + "/transcode"; }   // writable by the transcode process
+  std::string transcode_state() const { return root + "/state/transcode.json"; }
+  std::string transcode_socket() const { return transcode_dir() + "/control.sock"; }
 };
 
 }  // namespace headgate::protocol

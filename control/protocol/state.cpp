@@ -16,7 +16,8 @@ constexpr std::pair<Trouble, std::string_view> kTroubleNames[] = {
     {Trouble::cc, "cc"},           {Trouble::pat, "pat"},
     {Trouble::pmt, "pmt"},         {Trouble::pcr, "pcr"},
     {Trouble::pid, "pid"},         {Trouble::scrambled, "scrambled"},
-    {Trouble::bitrate, "bitrate"}};
+    {Trouble::bitrate, "bitrate"}, {Trouble::frozen, "frozen"},
+    {Trouble::black, "black"},     {Trouble::silence, "silence"}};
 static_assert(std::size(kTroubleNames) == kTroubles);
 constexpr std::pair<SourceKind, std::string_view> kSourceKinds[] = {
     {SourceKind::publish, "publish"},

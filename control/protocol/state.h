@@ -74,8 +74,22 @@ struct OutputState {
 };
 
 // What makes an input unfit, as `failover.when` names it.
-enum class Trouble : std::uint8_t { no_data, sync, cc, pat, pmt, pcr, pid, scrambled, bitrate };
-inline constexpr std::size_t kTroubles = 9;
+enum class Trouble : std::uint8_t {
+  no_data,
+  sync,
+  cc,
+  pat,
+  pmt,
+  pcr,
+  pid,
+  scrambled,
+  bitrate,
+  // Seen and heard by the bridge (control/protocol/watch_page.h).
+  frozen,
+  black,
+  silence,
+};
+inline constexpr std::size_t kTroubles = 12;
 
 // Without the map's word.
 inline constexpr std::array kUsualTroubles{Trouble::no_data, Trouble::sync, Trouble::pat,
@@ -99,6 +113,9 @@ struct FastpathChannel {
   std::uint64_t bitrate_bps = 0;   // constant, null-stuffed; 0: as it comes
   std::vector<InputState> inputs;
   std::vector<OutputState> outputs;
+  // frozen, black or silence is in failover.when: an input that was left for it goes to the bridge although
+  // it stands by, its slots marked with its number.
+  bool watch_standby = false;
   bool operator==(const FastpathChannel&) const = default;
 };
 
@@ -171,6 +188,31 @@ struct BridgePush {
   bool operator==(const BridgePush&) const = default;
 };
 
+// When AAC is made beside a channel's own sound.
+enum class AudioTranscode {
+  automatic,  // MP2, AC-3, E-AC-3, LATM, DTS: where an output needs it
+  never,
+  always,  // beside all that is not AAC-LC at 48 kHz
+};
+
+// What is looked at and listened to in a channel, and from when on it is a trouble. 0 ms: never.
+struct WatchState {
+  bool pictures = true;
+  bool sound = true;
+  std::uint32_t every_ms = 5000;  // a picture, and the thumbnail
+  std::uint32_t black_ms = 3000;
+  std::uint32_t frozen_ms = 4000;   // a picture that stopped within a shot
+  std::uint32_t still_ms = 60'000;  // one that a cut led to
+  std::uint32_t silence_ms = 4000;
+  std::uint32_t clipping_ms = 10'000;
+  std::uint32_t phase_ms = 10'000;  // left and right against each other
+  std::uint32_t loudness_ms = 30'000;
+  // Short-term loudness outside of it for loudness_ms, tenths of LUFS.
+  std::int32_t loudness_min = -400;
+  std::int32_t loudness_max = -80;
+  bool operator==(const WatchState&) const = default;
+};
+
 struct BridgeChannel {
   std::string id;
   std::uint32_t handle = 0;
@@ -182,6 +224,8 @@ struct BridgeChannel {
   std::optional<SrtServeState> srt;
   std::vector<BridgeInput> inputs;  // those that enter here
   std::vector<BridgePush> pushes;   // those that leave here, enabled ones only
+  AudioTranscode transcode = AudioTranscode::automatic;
+  WatchState watch;
   // Of the service that is made out of what RTMP brings.
   std::uint16_t service_id = 1;
   std::string provider;
@@ -196,6 +240,23 @@ struct RtmpsServerState {
   bool operator==(const RtmpsServerState&) const = default;
 };
 
+// One programme at several bitrates: a playlist over the members' own.
+struct RenditionMember {
+  std::string channel;       // as it is; or the one whose pictures are made smaller
+  bool derived = false;      // the members below say into what
+  std::uint32_t handle = 0;  // of the derived stream, never reused in the life of run_dir
+  std::uint32_t width = 0;   // 0: by the source's display aspect ratio
+  std::uint32_t height = 0;
+  std::uint32_t bitrate_bps = 0;
+  bool operator==(const RenditionMember&) const = default;
+};
+
+struct RenditionState {
+  std::string id;
+  std::vector<RenditionMember> members;  // best first
+  bool operator==(const RenditionState&) const = default;
+};
+
 struct BridgeState {
   std::uint64_t generation = 0;
   std::string node;
@@ -206,6 +267,7 @@ struct BridgeState {
   std::vector<RtmpsServerState> rtmps_servers;
   std::vector<SrtServerState> srt_servers;
   std::vector<BridgeChannel> channels;
+  std::vector<RenditionState> renditions;
   bool operator==(const BridgeState&) const = default;
 };
 

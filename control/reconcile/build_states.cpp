@@ -141,7 +141,7 @@ protocol::FailoverState convert(const config::Failover& from) {
   return to;
 }
 static_assert(config::kTroubleNames.size() == protocol::kTroubles);
-static_assert(static_cast<int>(config::Trouble::bitrate) == static_cast<int>(protocol::Trouble::bitrate));
+static_assert(static_cast<int>(config::Trouble::silence) == static_cast<int>(protocol::Trouble::silence));
 
 bool leaves_by_bridge(const config::Channel& channel) {
   return !config::served(channel).empty() ||
