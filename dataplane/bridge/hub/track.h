@@ -24,7 +24,8 @@ struct Track {
   mpegts::StreamKind kind = mpegts::StreamKind::unknown;
   std::string language;
   bool carried = false;
-  std::string reason;  // why it is not carried, for status
+  std::string reason;                    // why it is not carried, for status
+  std::optional<mpegts::Pid> twin_of{};  // AAC made here of that track, or its pictures made smaller
   bool operator==(const Track&) const = default;
 };
 
