@@ -26,6 +26,7 @@ struct Track {
   bool carried = false;
   std::string reason;                    // why it is not carried, for status
   std::optional<mpegts::Pid> twin_of{};  // AAC made here of that track, or its pictures made smaller
+  std::string name{};                    // of pictures made smaller: in addresses
   bool operator==(const Track&) const = default;
 };
 
