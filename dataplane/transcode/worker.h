@@ -32,7 +32,7 @@ class Worker {
  public:
   virtual ~Worker() = default;
   virtual void on_message(const ring::MessageHeader& header, std::span<const std::uint8_t> payload) = 0;
-  // The ring is empty. Called once after each burst of messages, and about every 100 ms while none come.
+  // The ring is empty. Called after each burst of messages, and about four times a second while none come.
   virtual void on_idle() {}
 };
 
