@@ -34,13 +34,12 @@ class CodedSizes {
     std::int64_t ns = 0;
   };
   double recent_mean() const noexcept;
-  bool cut_before(std::int64_t ns) const noexcept;
+  std::int64_t run_began(bool& after_cut) const noexcept;
 
   std::array<Picture, kRecent> recent_{};
-  std::size_t count_ = 0;        // pictures ever
-  double usual_ = 0;             // bytes of a picture between random access points, over some ten seconds
-  std::int64_t usual_since_ns_ = 0;
-  std::int64_t last_ns_ = 0;
+  std::size_t count_ = 0;    // pictures ever
+  std::size_t between_ = 0;  // of them, those between random access points
+  double usual_ = 0;         // bytes of one of these, over the last ten seconds or so
   std::int64_t collapsed_since_ns_ = 0;
   bool after_cut_ = false;
 };
