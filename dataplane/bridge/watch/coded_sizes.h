@@ -1,0 +1,47 @@
+// What the sizes of coded pictures say before any is decoded: a picture that stops, or goes black, costs an
+// encoder nearly nothing, so the sizes between random access points collapse within a few pictures. It is no
+// verdict (a title card does the same), only a reason to look at once, and the moment when it began.
+// Threading: owned by one thread. Nothing here allocates.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace headgate::bridge::watch {
+
+class CodedSizes {
+ public:
+  // Every picture (access unit) as it comes. `now_ns`: any clock that only rises.
+  void on_unit(std::size_t bytes, bool random_access, std::int64_t now_ns) noexcept;
+  // The stream begins anew.
+  void restart() noexcept { *this = CodedSizes(); }
+
+  bool collapsed() const noexcept { return collapsed_since_ns_ != 0; }
+  // When the sizes fell, as far as they still lie low; 0: they don't.
+  std::int64_t collapsed_since_ns() const noexcept { return collapsed_since_ns_; }
+  // A picture far above the others came just before: a cut led to what now stands.
+  bool after_cut() const noexcept { return after_cut_; }
+
+ private:
+  // Of the sizes of the last pictures between random access points.
+  static constexpr std::size_t kShort = 6;
+  static constexpr std::size_t kRecent = 32;
+
+  struct Picture {
+    std::uint32_t bytes = 0;
+    bool random_access = false;
+    std::int64_t ns = 0;
+  };
+  double recent_mean() const noexcept;
+  std::int64_t run_began(bool& after_cut) const noexcept;
+
+  std::array<Picture, kRecent> recent_{};
+  std::size_t count_ = 0;    // pictures ever
+  std::size_t between_ = 0;  // of them, those between random access points
+  double usual_ = 0;         // bytes of one of these, over the last ten seconds or so
+  std::int64_t collapsed_since_ns_ = 0;
+  bool after_cut_ = false;
+};
+
+}  // namespace headgate::bridge::watch
