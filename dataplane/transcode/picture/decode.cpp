@@ -83,8 +83,19 @@ class Attempt {
   bool damaged_ = false;
 };
 
+// MPEG-2: whether the picture is one field, by picture_structure of its coding extension (13818-2 6.2.3.1).
+bool is_mpeg2_field(std::span<const std::uint8_t> unit) {
+  for (std::size_t i = 0; i + 7 <= unit.size(); ++i) {
+    if (unit[i] == 0 && unit[i + 1] == 0 && unit[i + 2] == 1 && unit[i + 3] == 0xB5 &&
+        unit[i + 4] >> 4 == 8) {
+      return (unit[i + 6] & 3) != 3;
+    }
+  }
+  return false;
+}
+
 // H.264: whether the access unit is one field, which its parser tells without decoding.
-bool is_field(AVCodecID id, const AVPacket& packet) {
+bool is_h264_field(AVCodecID id, const AVPacket& packet) {
   const AvParser parser(av_parser_init(id));
   const AvCodec context(avcodec_alloc_context3(avcodec_find_decoder(id)));
   if (!parser || !context) return false;
@@ -121,17 +132,16 @@ void feed_rest(Attempt& attempt, AVCodecID id, std::span<const std::uint8_t> res
 AvFrame try_decode(Attempt& attempt, AVCodecID id, std::span<const std::uint8_t> first,
                    std::span<const std::uint8_t> rest) {
   std::vector<std::uint8_t> joined;
-  if (id == AV_CODEC_ID_MPEG2VIDEO && !rest.empty()) {
-    // Its decoder takes both fields in one packet, and leaves out what follows a whole frame.
+  if (id == AV_CODEC_ID_MPEG2VIDEO && !rest.empty() && is_mpeg2_field(first)) {
+    // Its decoder takes both fields in one packet; but what follows a whole frame would be drawn over it.
     joined.assign(first.begin(), first.end());
     joined.insert(joined.end(), rest.begin(), rest.end());
     first = joined;
-    rest = {};
   }
   const AvPacket packet = make_packet(first, kWanted);
   if (!packet) return nullptr;
   attempt.feed(packet.get());
-  if (id == AV_CODEC_ID_H264 && !rest.empty() && is_field(id, *packet)) feed_rest(attempt, id, rest);
+  if (id == AV_CODEC_ID_H264 && !rest.empty() && is_h264_field(id, *packet)) feed_rest(attempt, id, rest);
   attempt.drain();
   return attempt.take();
 }
