@@ -54,8 +54,9 @@ class ChannelWatch {
  public:
   explicit ChannelWatch(const protocol::WatchState& state) : state_(state) {}
   void configure(const protocol::WatchState& state);
-  // Another input is on air, or the stream began anew: what was seen and heard says nothing of it.
-  void begin(std::int64_t now_ns);
+  // Another input, or the stream began anew: what was seen and heard says nothing of it. `suspect`: its
+  // picture counts as frozen until it is seen to move.
+  void begin(std::int64_t now_ns, bool suspect = false);
   // What the input has to be watched: again when its tracks change. `sound`: PIDs of the tracks whose levels
   // will come. Without these there is nothing to miss.
   void set_tracks(bool pictures, std::span<const std::uint32_t> sound, std::int64_t now_ns);

@@ -14,15 +14,16 @@ namespace headgate::bridge::watch {
 
 // Nearly all of the picture is dark, and nothing stands out of it: no light, no detail, no subtitle.
 bool is_black(const job::PictureResult& picture) noexcept;
-// How much two pictures differ: 0 the same. Coding noise stays below kSame.
-double difference(const job::PictureResult& a, const job::PictureResult& b) noexcept;
+// Within coding noise.
+bool is_same_picture(const job::PictureResult& a, const job::PictureResult& b) noexcept;
+// One may have become the other by motion, without a cut.
+bool is_same_shot(const job::PictureResult& a, const job::PictureResult& b) noexcept;
 
 class PictureWatch {
  public:
-  void restart(std::int64_t now_ns);
-  void on_unit(std::size_t bytes, bool random_access, std::int64_t now_ns) noexcept {
-    sizes_.on_unit(bytes, random_access, now_ns);
-  }
+  // `suspect`: it counts as frozen until it is seen to move, for it was left for that.
+  void restart(bool suspect);
+  void on_unit(std::size_t bytes, bool random_access, std::int64_t now_ns) noexcept;
   void on_picture(const job::PictureResult& picture, std::int64_t taken_ns);
 
   bool wants_look() const;
@@ -41,16 +42,26 @@ class PictureWatch {
   job::PictureVerdict last_verdict() const { return verdict_; }
 
  private:
-  void judge_motion(const job::PictureResult& picture, std::int64_t taken_ns);
+  // Looks in a row, each unlike the one before, after which a picture counts as one that moves.
+  static constexpr int kMoves = 2;
+  static constexpr int kLooksOfCollapse = 3;
+
+  void judge_motion(const job::PictureResult& picture, bool black, std::int64_t taken_ns);
   std::int64_t vouched_ns(std::int64_t now_ns) const;
 
   CodedSizes sizes_;
   std::optional<job::PictureResult> last_;
-  std::optional<job::PictureResult> moving_;  // the last that differed from the one before it
   std::int64_t last_ns_ = 0;
-  std::int64_t vouched_ns_ = 0;
+  std::optional<job::PictureResult> before_;  // the last one that the next was unlike
+  std::int64_t before_ns_ = 0;
   job::PictureVerdict verdict_ = job::PictureVerdict::shown;
-  bool has_moved_ = false;
+  int moves_ = 0;
+  std::int64_t collapse_ns_ = 0;  // when the one that is looked into began
+  int looks_of_collapse_ = 0;
+  bool suspect_ = false;
+  bool stands_ = false;
+  std::int64_t stands_since_ns_ = 0;
+  bool within_shot_ = false;
   Condition black_;
   Condition frozen_;
   Condition still_;
