@@ -142,11 +142,11 @@ void ChannelWatch::judge_sound(std::int64_t now_ns) {
     ++fresh;
     const job::SoundLevels& heard = *track.last();
     const auto add = [&](Kind kind, Condition& condition, std::int64_t threshold, const auto& text) {
-      if (threshold > 0 && condition.lasts(track.last_ns(), threshold))
+      if (threshold > 0 && condition.lasts(now_ns, track.last_ns(), threshold))
         of_tracks.push_back({kind, pid, condition.since_ns(), text()});
     };
     const auto level = [&] { return fmt::format("{:.0f} dBFS", heard.rms_dbfs); };
-    if (state_.silence_ms > 0 && track.silent.lasts(track.last_ns(), ns(state_.silence_ms))) {
+    if (state_.silence_ms > 0 && track.silent.lasts(now_ns, track.last_ns(), ns(state_.silence_ms))) {
       ++silent;
       silent_since = std::max(silent_since, track.silent.since_ns());
       if (track.last_ns() - track.silent.since_ns() >= kTrackSilence * ns(state_.silence_ms))

@@ -9,6 +9,10 @@ constexpr double kFalls = 0.3;          // of the usual size, below which the la
 constexpr double kRises = 0.5;          // above which they have not any more
 constexpr double kLow = 0.45;           // a single picture of the run that collapsed
 constexpr double kCut = 3.0;            // a picture so far above the usual shows something new
+// Against the lowest of a while; the bytes cover what transport packets are filled up with.
+constexpr double kSteep = 4;
+constexpr double kSteepBytes = 600;
+constexpr double kRoseShare = 0.25;  // of the usual, at least
 constexpr double kUsualPictures = 250;  // how many weigh in the usual size
 constexpr std::size_t kEstablished = 25;
 // What lies low for so long is how this picture is coded.
@@ -54,6 +58,11 @@ void CodedSizes::on_unit(std::size_t bytes, bool random_access, std::int64_t now
   if (random_access) return;
   ++between_;
   const double mean = recent_mean();
+  if (mean > std::max(kSteep * low_ + kSteepBytes, kRoseShare * usual_)) {
+    rose_ns_ = now_ns;
+    low_ = mean;
+  }
+  low_ = std::min(low_, mean);
   if (collapsed_since_ns_ == 0 && between_ > kEstablished && mean < kFalls * usual_) {
     collapsed_since_ns_ = run_began(after_cut_);
   } else if (collapsed_since_ns_ != 0 && mean > kRises * usual_) {

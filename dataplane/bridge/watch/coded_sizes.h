@@ -20,6 +20,8 @@ class CodedSizes {
   bool collapsed() const noexcept { return collapsed_since_ns_ != 0; }
   // When the sizes fell, as far as they still lie low; 0: they don't.
   std::int64_t collapsed_since_ns() const noexcept { return collapsed_since_ns_; }
+  // When the sizes last rose steeply; 0: never. What was seen before that says nothing of what came after.
+  std::int64_t rose_ns() const noexcept { return rose_ns_; }
   // A picture far above the others came just before: a cut led to what now stands.
   bool after_cut() const noexcept { return after_cut_; }
 
@@ -40,6 +42,8 @@ class CodedSizes {
   std::size_t count_ = 0;    // pictures ever
   std::size_t between_ = 0;  // of them, those between random access points
   double usual_ = 0;         // bytes of one of these, over the last ten seconds or so
+  double low_ = 0;  // the lowest mean since the sizes last rose
+  std::int64_t rose_ns_ = 0;
   std::int64_t collapsed_since_ns_ = 0;
   bool after_cut_ = false;
 };
