@@ -25,7 +25,7 @@ struct Track {
   std::string language;
   bool carried = false;
   std::string reason;  // why it is not carried, for status
-  // AAC-LC that is made of this track's sound (transcode/audio_twins.h); its kind is aac_adts.
+  // This track is made of that one: AAC of its sound (transcode/audio_twins.h), or smaller pictures.
   std::optional<mpegts::Pid> twin_of = std::nullopt;
   bool operator==(const Track&) const = default;
 };
