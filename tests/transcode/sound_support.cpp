@@ -272,8 +272,10 @@ Heard decode_aac(std::span<const AacFrame> frames) {
 }
 
 Heard decode_source(const char* decoder, std::span<const Bytes> payloads, std::int64_t pts, int channels,
-                    std::array<double, 2> mix) {
+                    std::array<double, 2> mix, std::span<const std::int64_t> times) {
   Heard heard;
+  std::int64_t first_time = AV_NOPTS_VALUE;
+  std::size_t untimed = 0;  // samples before it
   heard.first = std::llround(static_cast<double>(pts) / 562.5);
   const AVCodec* codec = avcodec_find_decoder_by_name(decoder);
   Codec c(codec);
@@ -288,9 +290,20 @@ Heard decode_source(const char* decoder, std::span<const Bytes> payloads, std::i
   const auto decode = [&](const std::uint8_t* data, int size) {
     c.packet->data = const_cast<std::uint8_t*>(data);
     c.packet->size = size;
-    avcodec_send_packet(c.context, c.packet);
+    const int sent = avcodec_send_packet(c.context, c.packet);
+    if (sent >= 0 && first_time == AV_NOPTS_VALUE && parser->pts != AV_NOPTS_VALUE) {
+      first_time = parser->pts;
+      untimed = heard.planes[0].size();
+    }
     while (avcodec_receive_frame(c.context, c.frame) >= 0) {
       rate = c.frame->sample_rate;
+      // What the time stamps leave out is silence there, too.
+      if (first_time != AV_NOPTS_VALUE && parser->pts != AV_NOPTS_VALUE) {
+        const double due = static_cast<double>(parser->pts - first_time) * rate / 27e6;
+        const auto at = static_cast<std::size_t>(std::max(0.0, due)) + untimed;
+        if (at > heard.planes[0].size() + static_cast<std::size_t>(rate) / 500)
+          for (auto& plane : heard.planes) plane.resize(at);
+      }
       const int count = c.frame->ch_layout.nb_channels;
       for (int n = 0; n < c.frame->nb_samples; ++n) {
         std::array<double, 2> v{};
@@ -309,12 +322,13 @@ Heard decode_source(const char* decoder, std::span<const Bytes> payloads, std::i
       }
     }
   };
-  const auto feed = [&](const std::uint8_t* data, int size) {
+  const auto feed = [&](const std::uint8_t* data, int size, std::int64_t time) {
     for (;;) {
       std::uint8_t* out = nullptr;
       int out_size = 0;
       const int used =
-          av_parser_parse2(parser, c.context, &out, &out_size, data, size, AV_NOPTS_VALUE, AV_NOPTS_VALUE, 0);
+          av_parser_parse2(parser, c.context, &out, &out_size, data, size, time, AV_NOPTS_VALUE, 0);
+      time = AV_NOPTS_VALUE;
       if (used < 0) break;
       data += used;
       size -= used;
@@ -326,12 +340,15 @@ Heard decode_source(const char* decoder, std::span<const Bytes> payloads, std::i
       if (size <= 0 && (out_size == 0 || used == 0)) break;
     }
   };
-  for (const Bytes& payload : payloads) {
-    Bytes padded = payload;
+  for (std::size_t i = 0; i < payloads.size(); ++i) {
+    Bytes padded = payloads[i];
     padded.resize(padded.size() + AV_INPUT_BUFFER_PADDING_SIZE);
-    feed(padded.data(), static_cast<int>(payload.size()));
+    feed(padded.data(), static_cast<int>(payloads[i].size()), times.empty() ? AV_NOPTS_VALUE : times[i]);
   }
-  feed(nullptr, 0);
+  feed(nullptr, 0, AV_NOPTS_VALUE);
+  if (first_time != AV_NOPTS_VALUE)
+    heard.first =
+        std::llround(static_cast<double>(first_time) / 562.5 - static_cast<double>(untimed) * 48000.0 / rate);
   av_parser_close(parser);
   for (auto& plane : heard.planes) plane = resampled(plane, rate);
   return heard;
@@ -382,6 +399,20 @@ double loudness(const Heard& heard) {
   ebur128_loudness_global(state, &lufs);
   ebur128_destroy(&state);
   return lufs;
+}
+
+std::array<double, 2> loudness_where_both_are(const Heard& a, const Heard& b) {
+  const auto end = [](const Heard& h) { return h.first + static_cast<std::int64_t>(h.planes[0].size()); };
+  // Without the first 30 ms: what fades in there is no matter of loudness.
+  const std::int64_t from = std::max(a.first, b.first) + 1440, to = std::min(end(a), end(b));
+  const auto cut = [&](const Heard& h) {
+    Heard part;
+    part.first = from;
+    for (const auto& plane : h.planes)
+      part.planes.emplace_back(plane.begin() + (from - h.first), plane.begin() + (to - h.first));
+    return loudness(part);
+  };
+  return {cut(a), cut(b)};
 }
 
 std::size_t holes(std::span<const AacFrame> frames) {
