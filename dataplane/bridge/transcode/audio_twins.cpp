@@ -131,12 +131,11 @@ void AudioTwins::set_lanes() {
       lane = std::move(*found);
     } else {
       lane = std::make_unique<Lane>();
-      while (std::any_of(lanes_.begin(), lanes_.end(), [&](const auto& l) { return l->stream == next_stream_; }) ||
-             std::any_of(old.begin(), old.end(), [&](const auto& l) { return l && l->stream == next_stream_; })) {
-        next_stream_ = (next_stream_ + 1) % ring::MessageProducer::kMaxStreams;
-      }
+      const auto taken = [this](const auto& lane_of) { return lane_of != nullptr && lane_of->stream == next_stream_; };
+      do {
+        next_stream_ = static_cast<std::uint16_t>((next_stream_ + 1U) % ring::MessageProducer::kMaxStreams);
+      } while (std::any_of(lanes_.begin(), lanes_.end(), taken) || std::any_of(old.begin(), old.end(), taken));
       lane->stream = next_stream_;
-      next_stream_ = (next_stream_ + 1) % ring::MessageProducer::kMaxStreams;
     }
     lane->source = track;
     lane->descriptors.bytes.clear();
