@@ -112,9 +112,6 @@ void read_inputs(Report& report, const Value& value, ChannelDraft& out) {
   }
 }
 
-// Troubles that `failover.when` may name, and that are not detected yet.
-constexpr bool not_detected(Trouble trouble) { return trouble >= Trouble::frozen; }
-
 void read_when(Report& report, const Value& value, FailoverDraft& out) {
   if (!value.is_list()) {
     report.error(value.place,
@@ -124,19 +121,19 @@ void read_when(Report& report, const Value& value, FailoverDraft& out) {
   const std::vector<std::string> names(kTroubleNames.begin(), kTroubleNames.end());
   auto& when = out.failover.when;
   when.clear();
+  out.when.clear();
   for (const ValuePtr& item : value.items) {
     const auto known = std::find(names.begin(), names.end(), item->is_scalar() ? item->text : "");
     const auto index = static_cast<std::size_t>(known - names.begin());
     if (known == names.end()) {
       report.error(item->place, fmt::format("when names troubles like no_data, not {}{}", kind_name(*item),
                                             item->is_scalar() ? suggestion(item->text, names) : ""));
-    } else if (not_detected(static_cast<Trouble>(index))) {
-      report.error(item->place, fmt::format("when: {} is not supported yet", *known));
     } else if (const auto trouble = static_cast<Trouble>(index);
                std::find(when.begin(), when.end(), trouble) != when.end()) {
       report.error(item->place, fmt::format("'{}' stands in when twice", *known));
     } else {
       when.push_back(trouble);
+      out.when.push_back(item->place);
     }
   }
 }
@@ -157,8 +154,11 @@ const Table<FailoverDraft>& failover_table() {
            milliseconds(86'400'000), "10s", "a preferred input must be good for so long before the return"),
        custom<D>(
            "when",
-           R"({"type":"array","items":{"enum":["no_data","sync","cc","pat","pmt","pcr","pid","scrambled","bitrate"]},"uniqueItems":true})",
-           "", "what makes an input bad; default: no_data, sync, pat, pmt, pcr, scrambled", read_when)}};
+           R"({"type":"array","items":{"enum":["no_data","sync","cc","pat","pmt","pcr","pid","scrambled","bitrate","frozen","black","silence"]},"uniqueItems":true})",
+           "",
+           "what makes an input bad; default: no_data, sync, pat, pmt, pcr, scrambled; frozen and black need "
+           "watch.pictures, silence needs watch.sound",
+           read_when)}};
   return kTable;
 }
 
@@ -326,8 +326,11 @@ const Table<ChannelDraft>& channel_table() {
                  "what players may fetch: a list, or a map of options", read_serve),
        table<D>("failover", &D::failover, failover_table(),
                 "when a channel of several inputs goes to another one"),
-       table<D>("remux", &D::remux, remux_table(), "how the stream leaves"), refused<D>("audio"),
-       refused<D>("access"), refused<D>("alarms")}};
+       table<D>("remux", &D::remux, remux_table(), "how the stream leaves"),
+       table<D>("audio", &D::audio, audio_table(), "its sound"),
+       table<D>("watch", &D::watch, watch_table(), "who looks at its pictures and listens to its sound"),
+       table<D>("alarms", &D::alarms, alarms_table(), "from when on something is an alarm"),
+       refused<D>("access")}};
   return kTable;
 }
 

@@ -128,6 +128,19 @@ struct ServeDraft {
 
 struct FailoverDraft {
   Failover failover;
+  std::vector<Place> when;  // of each trouble
+};
+
+struct AudioDraft {
+  Audio audio;
+};
+
+struct WatchDraft {
+  Watch watch;
+};
+
+struct AlarmsDraft {
+  Alarms alarms;
 };
 
 struct RemuxDraft {
@@ -149,11 +162,17 @@ struct ChannelDraft {
   std::vector<EndDraft> push;
   FailoverDraft failover;
   RemuxDraft remux;
+  AudioDraft audio;
+  WatchDraft watch;
+  AlarmsDraft alarms;
   ServeDraft serve;
 };
 
 const Table<NodeDraft>& node_table();
 const Table<ChannelDraft>& channel_table();
+const Table<AudioDraft>& audio_table();
+const Table<WatchDraft>& watch_table();
+const Table<AlarmsDraft>& alarms_table();
 const Table<EndDraft>& input_table();
 const Table<EndDraft>& push_table();
 

@@ -76,6 +76,10 @@ template <class M, class V>
 void assign(std::optional<M>& member, V&& value, Place) {
   member = static_cast<M>(std::forward<V>(value));
 }
+template <class M>
+void assign(std::optional<M>& member, std::optional<M>&& value, Place) {
+  member = std::move(value);
+}
 template <class M, class V>
 void assign(Located<M>& member, V&& value, Place place) {
   member = {static_cast<M>(std::forward<V>(value)), place, true};

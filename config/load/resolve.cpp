@@ -365,8 +365,12 @@ class Resolver {
     }
     check_counts(draft, channel);
     channel.failover = draft.failover.failover;
+    channel.audio = draft.audio.audio;
+    channel.watch = draft.watch.watch;
+    channel.alarms = draft.alarms.alarms;
     add_remux(draft.remux, channel);
     add_serve(draft.serve, channel);
+    check_watched(draft.failover, channel);
     model_.channels.push_back(std::move(channel));
   }
 
@@ -379,6 +383,37 @@ class Resolver {
     };
     count(pushes_, channel.push.size(), kMaxPushes, "pushes");
     count(inputs_, channel.inputs.size(), kMaxAllInputs, "inputs");
+  }
+
+  // A trouble that nobody would see.
+  void check_watched(const FailoverDraft& failover, const Channel& channel) {
+    struct Watcher {
+      Trouble trouble;
+      Watching watching;
+      const char* key;
+      std::chrono::milliseconds alarm;
+    };
+    const Watcher watchers[] = {{Trouble::frozen, channel.watch.pictures, "pictures", channel.alarms.frozen},
+                                {Trouble::black, channel.watch.pictures, "pictures", channel.alarms.black},
+                                {Trouble::silence, channel.watch.sound, "sound", channel.alarms.silence}};
+    for (std::size_t i = 0; i < failover.when.size(); ++i) {
+      for (const Watcher& watcher : watchers) {
+        if (failover.failover.when[i] != watcher.trouble) continue;
+        const char* name = kTroubleNames[static_cast<std::size_t>(watcher.trouble)];
+        if (watcher.watching == Watching::never) {
+          report_.error(
+              failover.when[i],
+              fmt::format("when: nobody would see {} in channel '{}': watch.{} is never, write auto", name,
+                          channel.id, watcher.key));
+        } else if (watcher.alarm.count() == 0) {
+          report_.error(
+              failover.when[i],
+              fmt::format("when: {} of channel '{}' would never come: alarms.{} is never, give it a "
+                          "time",
+                          name, channel.id, name));
+        }
+      }
+    }
   }
 
   void add_remux(const RemuxDraft& remux, Channel& channel) {

@@ -6,6 +6,33 @@ namespace headgate::config {
 
 using std::chrono::milliseconds;
 
+bool leaves_by_bridge(const Channel& channel) {
+  return !served(channel).empty() ||
+         std::any_of(channel.push.begin(), channel.push.end(),
+                     [](const Push& push) { return push.enabled && by_bridge(push); });
+}
+
+bool passes_bridge(const Channel& channel) {
+  return leaves_by_bridge(channel) || std::any_of(channel.inputs.begin(), channel.inputs.end(),
+                                                  [](const Input& input) { return by_bridge(input); });
+}
+
+bool fails_over_for(const Channel& channel, Trouble trouble) {
+  const auto& when = channel.failover.when;
+  return channel.inputs.size() > 1 && std::find(when.begin(), when.end(), trouble) != when.end();
+}
+
+bool watches_pictures(const Channel& channel) {
+  if (channel.watch.pictures != Watching::automatic) return channel.watch.pictures == Watching::always;
+  return passes_bridge(channel) || fails_over_for(channel, Trouble::frozen) ||
+         fails_over_for(channel, Trouble::black);
+}
+
+bool watches_sound(const Channel& channel) {
+  if (channel.watch.sound != Watching::automatic) return channel.watch.sound == Watching::always;
+  return passes_bridge(channel) || fails_over_for(channel, Trouble::silence);
+}
+
 milliseconds buffer_of(const Channel& channel, const Input& input) {
   if (channel.remux.buffer) return *channel.remux.buffer;
   milliseconds buffer{0};

@@ -179,6 +179,44 @@ struct HlsOptions {
   bool operator==(const HlsOptions&) const = default;
 };
 
+// When AAC is made beside a channel's own sound.
+enum class AudioTranscode { automatic, never, always };
+
+struct Audio {
+  AudioTranscode transcode = AudioTranscode::automatic;
+  bool operator==(const Audio&) const = default;
+};
+
+// Whether somebody looks or listens. automatic: where the channel passes the bridge anyway.
+enum class Watching { automatic, never, always };
+
+struct Watch {
+  std::chrono::milliseconds every{5000};  // a picture, and the thumbnail
+  Watching pictures = Watching::automatic;
+  Watching sound = Watching::automatic;
+  bool operator==(const Watch&) const = default;
+};
+
+// Short-term loudness (EBU R128), tenths of LUFS.
+struct LoudnessRange {
+  std::int32_t min = -400;
+  std::int32_t max = -80;
+  bool operator==(const LoudnessRange&) const = default;
+};
+
+// From when on something is an alarm. 0: never.
+struct Alarms {
+  std::chrono::milliseconds black{3000};
+  std::chrono::milliseconds frozen{4000};   // a picture that stopped within a shot
+  std::chrono::milliseconds still{60'000};  // one that a cut led to
+  std::chrono::milliseconds silence{4000};
+  std::chrono::milliseconds clipping{10'000};
+  std::chrono::milliseconds phase{10'000};
+  std::optional<LoudnessRange> loudness = LoudnessRange{};  // none: never
+  std::chrono::milliseconds loudness_after{30'000};
+  bool operator==(const Alarms&) const = default;
+};
+
 struct SrtOptions {
   std::string passphrase_file;  // absolute; "": the server's passphrase, or none
   std::string passphrase;       // read from it; "" beside a file: it can't be read any more
@@ -195,12 +233,32 @@ struct Channel {
   std::vector<Push> push;
   Failover failover;
   Remux remux;
+  Audio audio;
+  Watch watch;
+  Alarms alarms;
   // What is served, and how.
   std::optional<HlsOptions> hls;
   bool http_ts = false;
   bool rtmp = false;
   std::optional<SrtOptions> srt;
   bool operator==(const Channel&) const = default;
+};
+
+// A channel as it is, or made smaller.
+struct RenditionMember {
+  std::string channel;
+  bool derived = false;     // the members below say into what
+  std::uint32_t width = 0;  // 0: by the source's display aspect ratio
+  std::uint32_t height = 0;
+  std::uint64_t bitrate = 0;  // bit/s
+  bool operator==(const RenditionMember&) const = default;
+};
+
+// One programme at several bitrates.
+struct Rendition {
+  std::string id;
+  std::vector<RenditionMember> members;  // best first
+  bool operator==(const Rendition&) const = default;
 };
 
 struct Node {
@@ -222,6 +280,7 @@ struct Node {
 struct Model {
   Node node;
   std::vector<Channel> channels;  // in the order of the files
+  std::vector<Rendition> renditions;
   bool operator==(const Model&) const = default;
 };
 
@@ -237,6 +296,14 @@ inline std::vector<std::string> served(const Channel& channel) {
 
 inline bool by_bridge(const Input& input) { return input.kind != InputKind::datagrams; }
 inline bool by_bridge(const Push& push) { return push.kind != PushKind::datagrams; }
+
+// Players and pushes that the bridge feeds, and inputs that enter there.
+bool leaves_by_bridge(const Channel& channel);
+bool passes_bridge(const Channel& channel);
+// With several inputs, frozen and black in failover.when ask for pictures, silence for sound.
+bool fails_over_for(const Channel& channel, Trouble trouble);
+bool watches_pictures(const Channel& channel);
+bool watches_sound(const Channel& channel);
 
 // What a constant rate needs at least, to even out what comes.
 inline constexpr std::chrono::milliseconds kConstantRateBuffer{200};

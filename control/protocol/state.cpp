@@ -37,6 +37,10 @@ constexpr std::pair<HugepageMode, std::string_view> kHugepageModes[] = {
     {HugepageMode::never, "never"}};
 constexpr std::pair<IdleMode, std::string_view> kIdleModes[] = {{IdleMode::adaptive, "adaptive"},
                                                                 {IdleMode::poll, "poll"}};
+constexpr std::pair<AudioTranscode, std::string_view> kTranscodes[] = {
+    {AudioTranscode::automatic, "automatic"},
+    {AudioTranscode::never, "never"},
+    {AudioTranscode::always, "always"}};
 constexpr std::uint16_t kMaxVlan = 4094;
 constexpr std::uint8_t kMaxDscp = 63;
 // Wider than what the map allows; a bridge divides by the one and keeps twice the other in files.
@@ -48,6 +52,12 @@ constexpr std::size_t kMinPassphrase = 10;
 constexpr std::size_t kMaxPassphrase = 79;
 constexpr std::uint32_t kMaxBufferMs = 60'000;
 constexpr std::uint32_t kMaxFailoverMs = 86'400'000;
+// A bridge schedules pictures by it.
+constexpr std::uint32_t kMinEveryMs = 1000;
+constexpr std::uint32_t kMaxEveryMs = 3'600'000;
+constexpr std::int32_t kLoudnessFloor = -1000;  // tenths of LUFS
+// Of a derived rendition: what an encoder of H.264 is made for.
+constexpr std::uint32_t kMaxSide = 8192;
 constexpr std::size_t kMaxId = 255;  // NAME_MAX of Linux
 
 template <typename T>
@@ -137,7 +147,8 @@ json write(const FastpathChannel& s) {
           {"forced_input", s.forced_input},
           {"bitrate_bps", s.bitrate_bps},
           {"inputs", inputs},
-          {"outputs", outputs}};
+          {"outputs", outputs},
+          {"watch_standby", s.watch_standby}};
 }
 
 json write(const BridgeInput& s) {
@@ -162,6 +173,28 @@ json write(const BridgePush& s) {
           {"latency_ms", s.latency_ms}};
 }
 
+json write(const WatchState& s) {
+  return {{"pictures", s.pictures},         {"sound", s.sound},
+          {"every_ms", s.every_ms},         {"black_ms", s.black_ms},
+          {"frozen_ms", s.frozen_ms},       {"still_ms", s.still_ms},
+          {"silence_ms", s.silence_ms},     {"clipping_ms", s.clipping_ms},
+          {"phase_ms", s.phase_ms},         {"loudness_ms", s.loudness_ms},
+          {"loudness_min", s.loudness_min}, {"loudness_max", s.loudness_max}};
+}
+
+json write(const RenditionState& s) {
+  json members = json::array();
+  for (const RenditionMember& member : s.members) {
+    members.push_back({{"channel", member.channel},
+                       {"derived", member.derived},
+                       {"handle", member.handle},
+                       {"width", member.width},
+                       {"height", member.height},
+                       {"bitrate_bps", member.bitrate_bps}});
+  }
+  return {{"id", s.id}, {"members", members}};
+}
+
 json write(const BridgeChannel& s) {
   json hls = nullptr;
   if (s.hls) hls = {{"segment_ms", s.hls->segment_ms}, {"window", s.hls->window}};
@@ -182,7 +215,9 @@ json write(const BridgeChannel& s) {
           {"inputs", inputs},
           {"pushes", pushes},
           {"provider", s.provider},
-          {"service_id", s.service_id}};
+          {"service_id", s.service_id},
+          {"transcode", name_of(s.transcode, kTranscodes)},
+          {"watch", write(s.watch)}};
 }
 
 json write(const RtmpsServerState& s) {
@@ -267,9 +302,9 @@ FailoverState read_failover(const json& value, const std::string& path) {
 }
 
 FastpathChannel read_fastpath_channel(const json& value, const std::string& path) {
-  const Members members(
-      value, path,
-      {"id", "handle", "to_bridge", "failover", "forced_input", "bitrate_bps", "inputs", "outputs"});
+  const Members members(value, path,
+                        {"id", "handle", "to_bridge", "failover", "forced_input", "bitrate_bps", "inputs",
+                         "outputs", "watch_standby"});
   FastpathChannel s;
   s.id = read_id(members);
   members.read("handle", s.handle);
@@ -279,6 +314,7 @@ FastpathChannel read_fastpath_channel(const json& value, const std::string& path
   members.read("bitrate_bps", s.bitrate_bps);
   members.read_list("inputs", s.inputs, read_input);
   members.read_list("outputs", s.outputs, read_output);
+  members.read("watch_standby", s.watch_standby);
   return s;
 }
 
@@ -322,10 +358,63 @@ RtmpsServerState read_rtmps_server(const json& value, const std::string& path) {
   return s;
 }
 
+void read_loudness(const Members& members, const char* name, std::int32_t& tenths) {
+  const json& value = members.get(name);
+  const bool whole = value.is_number_integer() &&
+                     (!value.is_number_unsigned() || value.get<std::uint64_t>() == 0);  // negative, or 0
+  if (!whole || value.get<std::int64_t>() < kLoudnessFloor)
+    fail(members.at(name), "must be a whole number from -1000 to 0");
+  tenths = static_cast<std::int32_t>(value.get<std::int64_t>());
+}
+
+WatchState read_watch(const json& value, const std::string& path) {
+  const Members members(value, path,
+                        {"pictures", "sound", "every_ms", "black_ms", "frozen_ms", "still_ms", "silence_ms",
+                         "clipping_ms", "phase_ms", "loudness_ms", "loudness_min", "loudness_max"});
+  WatchState s;
+  members.read("pictures", s.pictures);
+  members.read("sound", s.sound);
+  members.read("every_ms", s.every_ms, kMaxEveryMs);
+  if (s.every_ms < kMinEveryMs) fail(members.at("every_ms"), "must be at least 1000");
+  members.read("black_ms", s.black_ms, kMaxFailoverMs);
+  members.read("frozen_ms", s.frozen_ms, kMaxFailoverMs);
+  members.read("still_ms", s.still_ms, kMaxFailoverMs);
+  members.read("silence_ms", s.silence_ms, kMaxFailoverMs);
+  members.read("clipping_ms", s.clipping_ms, kMaxFailoverMs);
+  members.read("phase_ms", s.phase_ms, kMaxFailoverMs);
+  members.read("loudness_ms", s.loudness_ms, kMaxFailoverMs);
+  read_loudness(members, "loudness_min", s.loudness_min);
+  read_loudness(members, "loudness_max", s.loudness_max);
+  return s;
+}
+
+RenditionMember read_rendition_member(const json& value, const std::string& path) {
+  const Members members(value, path, {"channel", "derived", "handle", "width", "height", "bitrate_bps"});
+  RenditionMember s;
+  members.read("channel", s.channel);
+  members.read("derived", s.derived);
+  members.read("handle", s.handle);
+  members.read("width", s.width, kMaxSide);
+  members.read("height", s.height, kMaxSide);
+  members.read("bitrate_bps", s.bitrate_bps);
+  if (s.derived && (s.height == 0 || s.height % 2 != 0 || s.width % 2 != 0))
+    fail(path, "needs an even height, and an even width or none");
+  if (s.derived && s.bitrate_bps == 0) fail(members.at("bitrate_bps"), "must not be 0");
+  return s;
+}
+
+RenditionState read_rendition(const json& value, const std::string& path) {
+  const Members members(value, path, {"id", "members"});
+  RenditionState s;
+  s.id = read_id(members);
+  members.read_list("members", s.members, read_rendition_member);
+  return s;
+}
+
 BridgeChannel read_bridge_channel(const json& value, const std::string& path) {
   const Members members(value, path,
                         {"id", "handle", "name", "program", "hls", "http_ts", "rtmp", "srt", "inputs",
-                         "pushes", "service_id", "provider"});
+                         "pushes", "service_id", "provider", "transcode", "watch"});
   BridgeChannel s;
   s.id = read_id(members);
   members.read("handle", s.handle);
@@ -348,6 +437,8 @@ BridgeChannel read_bridge_channel(const json& value, const std::string& path) {
   members.read_list("pushes", s.pushes, read_push);
   members.read("service_id", s.service_id);
   members.read("provider", s.provider);
+  members.read("transcode", s.transcode, kTranscodes);
+  s.watch = read_watch(members.get("watch"), members.at("watch"));
   return s;
 }
 
@@ -392,7 +483,7 @@ FastpathState read_fastpath(const json& value) {
 BridgeState read_bridge(const json& value) {
   const Members members(value, "",
                         {"version", "generation", "node", "log_level", "log_format", "http_listen",
-                         "rtmp_listen", "rtmps_servers", "srt_servers", "channels"});
+                         "rtmp_listen", "rtmps_servers", "srt_servers", "channels", "renditions"});
   BridgeState s;
   members.read("generation", s.generation);
   members.read("node", s.node);
@@ -403,6 +494,16 @@ BridgeState read_bridge(const json& value) {
   members.read_list("rtmps_servers", s.rtmps_servers, read_rtmps_server);
   members.read_list("srt_servers", s.srt_servers, read_srt_server);
   members.read_list("channels", s.channels, read_bridge_channel);
+  members.read_list("renditions", s.renditions, read_rendition);
+  return s;
+}
+
+TranscodeState read_transcode(const json& value) {
+  const Members members(value, "", {"version", "generation", "log_level", "log_format"});
+  TranscodeState s;
+  members.read("generation", s.generation);
+  members.read("log_level", s.log_level);
+  members.read("log_format", s.log_format);
   return s;
 }
 
@@ -443,6 +544,8 @@ std::string to_json(const FastpathState& s) {
 std::string to_json(const BridgeState& s) {
   json channels = json::array();
   for (const BridgeChannel& channel : s.channels) channels.push_back(write(channel));
+  json renditions = json::array();
+  for (const RenditionState& rendition : s.renditions) renditions.push_back(write(rendition));
   json rtmps_servers = json::array();
   for (const RtmpsServerState& server : s.rtmps_servers) rtmps_servers.push_back(write(server));
   json srt_servers = json::array();
@@ -456,7 +559,17 @@ std::string to_json(const BridgeState& s) {
                {"rtmp_listen", s.rtmp_listen},
                {"rtmps_servers", rtmps_servers},
                {"srt_servers", srt_servers},
-               {"channels", channels}},
+               {"channels", channels},
+               {"renditions", renditions}},
+              1) +
+         "\n";
+}
+
+std::string to_json(const TranscodeState& s) {
+  return dump({{"version", kStateVersion},
+               {"generation", s.generation},
+               {"log_level", s.log_level},
+               {"log_format", s.log_format}},
               1) +
          "\n";
 }
@@ -467,6 +580,10 @@ tl::expected<FastpathState, std::string> parse_fastpath_state(const std::string&
 
 tl::expected<BridgeState, std::string> parse_bridge_state(const std::string& text) {
   return parse<BridgeState>(text, read_bridge);
+}
+
+tl::expected<TranscodeState, std::string> parse_transcode_state(const std::string& text) {
+  return parse<TranscodeState>(text, read_transcode);
 }
 
 }  // namespace headgate::protocol

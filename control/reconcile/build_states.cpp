@@ -143,23 +143,54 @@ protocol::FailoverState convert(const config::Failover& from) {
 static_assert(config::kTroubleNames.size() == protocol::kTroubles);
 static_assert(static_cast<int>(config::Trouble::silence) == static_cast<int>(protocol::Trouble::silence));
 
-bool leaves_by_bridge(const config::Channel& channel) {
-  return !config::served(channel).empty() ||
-         std::any_of(channel.push.begin(), channel.push.end(),
-                     [](const config::Push& push) { return push.enabled && config::by_bridge(push); });
+protocol::AudioTranscode convert(config::AudioTranscode value) {
+  switch (value) {
+    case config::AudioTranscode::never:
+      return protocol::AudioTranscode::never;
+    case config::AudioTranscode::always:
+      return protocol::AudioTranscode::always;
+    case config::AudioTranscode::automatic:
+      break;
+  }
+  return protocol::AudioTranscode::automatic;
 }
 
-bool concerns_bridge(const config::Channel& channel) {
-  return leaves_by_bridge(channel) ||
-         std::any_of(channel.inputs.begin(), channel.inputs.end(),
-                     [](const config::Input& input) { return config::by_bridge(input); });
+protocol::WatchState watch_state(const config::Channel& from) {
+  protocol::WatchState to;
+  to.pictures = config::watches_pictures(from);
+  to.sound = config::watches_sound(from);
+  to.every_ms = in_ms(from.watch.every);
+  const config::Alarms& alarms = from.alarms;
+  to.black_ms = in_ms(alarms.black);
+  to.frozen_ms = in_ms(alarms.frozen);
+  to.still_ms = in_ms(alarms.still);
+  to.silence_ms = in_ms(alarms.silence);
+  to.clipping_ms = in_ms(alarms.clipping);
+  to.phase_ms = in_ms(alarms.phase);
+  to.loudness_ms = alarms.loudness ? in_ms(alarms.loudness_after) : 0;
+  if (alarms.loudness) {
+    to.loudness_min = alarms.loudness->min;
+    to.loudness_max = alarms.loudness->max;
+  }
+  return to;
+}
+
+bool watched(const config::Channel& channel) {
+  return config::watches_pictures(channel) || config::watches_sound(channel);
+}
+
+bool watches_standby(const config::Channel& channel) {
+  return config::fails_over_for(channel, config::Trouble::frozen) ||
+         config::fails_over_for(channel, config::Trouble::black) ||
+         config::fails_over_for(channel, config::Trouble::silence);
 }
 
 protocol::FastpathChannel fastpath_channel(const config::Channel& from, std::uint32_t handle) {
   protocol::FastpathChannel to;
   to.id = from.id;
   to.handle = handle;
-  to.to_bridge = leaves_by_bridge(from);
+  to.to_bridge = config::leaves_by_bridge(from) || watched(from);
+  to.watch_standby = watches_standby(from);
   to.failover = convert(from.failover);
   to.bitrate_bps = from.remux.bitrate;
   for (const config::Input& input : from.inputs) {
@@ -197,6 +228,8 @@ protocol::BridgeChannel bridge_channel(const config::Channel& from, std::uint32_
   }
   to.service_id = from.remux.service_id.value_or(1);
   to.provider = from.remux.provider;
+  to.transcode = convert(from.audio.transcode);
+  to.watch = watch_state(from);
   return to;
 }
 
@@ -256,7 +289,8 @@ DesiredStates build_states(const config::Model& model, Handles& handles, std::ui
     if (!channel.enabled) continue;
     const std::uint32_t handle = handles.by_id.at(channel.id);
     states.fastpath.channels.push_back(fastpath_channel(channel, handle));
-    if (concerns_bridge(channel)) states.bridge.channels.push_back(bridge_channel(channel, handle));
+    if (config::passes_bridge(channel) || watched(channel))
+      states.bridge.channels.push_back(bridge_channel(channel, handle));
   }
   return states;
 }

@@ -175,11 +175,57 @@ static void from_json(const json& from, Remux& to) {
   from.at("provider").get_to(to.provider);
 }
 
+NLOHMANN_JSON_SERIALIZE_ENUM(AudioTranscode, {{AudioTranscode::automatic, "auto"},
+                                              {AudioTranscode::never, "never"},
+                                              {AudioTranscode::always, "always"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(Watching, {{Watching::automatic, "auto"},
+                                        {Watching::never, "never"},
+                                        {Watching::always, "always"}})
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Audio, transcode)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LoudnessRange, min, max)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RenditionMember, channel, derived, width, height, bitrate)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Rendition, id, members)
+
+static void to_json(json& to, const Watch& from) {
+  to = {{"every_ms", from.every.count()}, {"pictures", from.pictures}, {"sound", from.sound}};
+}
+
+static void from_json(const json& from, Watch& to) {
+  to.every = milliseconds_of(from, "every_ms");
+  from.at("pictures").get_to(to.pictures);
+  from.at("sound").get_to(to.sound);
+}
+
+static void to_json(json& to, const Alarms& from) {
+  to = {{"black_ms", from.black.count()},
+        {"frozen_ms", from.frozen.count()},
+        {"still_ms", from.still.count()},
+        {"silence_ms", from.silence.count()},
+        {"clipping_ms", from.clipping.count()},
+        {"phase_ms", from.phase.count()},
+        {"loudness", nullptr},
+        {"loudness_after_ms", from.loudness_after.count()}};
+  if (from.loudness) to["loudness"] = *from.loudness;
+}
+
+static void from_json(const json& from, Alarms& to) {
+  to.black = milliseconds_of(from, "black_ms");
+  to.frozen = milliseconds_of(from, "frozen_ms");
+  to.still = milliseconds_of(from, "still_ms");
+  to.silence = milliseconds_of(from, "silence_ms");
+  to.clipping = milliseconds_of(from, "clipping_ms");
+  to.phase = milliseconds_of(from, "phase_ms");
+  to.loudness.reset();
+  if (const json& range = from.at("loudness"); !range.is_null()) to.loudness = range.get<LoudnessRange>();
+  to.loudness_after = milliseconds_of(from, "loudness_after_ms");
+}
+
 static void to_json(json& to, const Channel& from) {
-  to = {{"id", from.id},         {"name", from.name}, {"tags", from.tags},       {"enabled", from.enabled},
-        {"inputs", from.inputs}, {"push", from.push}, {"number", nullptr},       {"hls", nullptr},
-        {"rtmp", from.rtmp},     {"srt", nullptr},    {"http_ts", from.http_ts}, {"failover", from.failover},
-        {"remux", from.remux}};
+  to = {
+      {"id", from.id},         {"name", from.name},   {"tags", from.tags},       {"enabled", from.enabled},
+      {"inputs", from.inputs}, {"push", from.push},   {"number", nullptr},       {"hls", nullptr},
+      {"rtmp", from.rtmp},     {"srt", nullptr},      {"http_ts", from.http_ts}, {"failover", from.failover},
+      {"remux", from.remux},   {"audio", from.audio}, {"watch", from.watch},     {"alarms", from.alarms}};
   if (from.number) to["number"] = *from.number;
   if (from.hls) to["hls"] = {{"segment_ms", from.hls->segment.count()}, {"window", from.hls->window}};
   if (from.srt) to["srt"] = {{"passphrase_file", from.srt->passphrase_file}};
@@ -202,6 +248,9 @@ static void from_json(const json& from, Channel& to) {
     to.srt = SrtOptions{srt->at("passphrase_file").get<std::string>(), {}};
   if (from.contains("failover")) from.at("failover").get_to(to.failover);
   if (from.contains("remux")) from.at("remux").get_to(to.remux);
+  if (from.contains("audio")) from.at("audio").get_to(to.audio);
+  if (from.contains("watch")) from.at("watch").get_to(to.watch);
+  if (from.contains("alarms")) from.at("alarms").get_to(to.alarms);
 }
 
 static void to_json(json& to, const Node& from) {
@@ -235,7 +284,16 @@ static void from_json(const json& from, Node& to) {
   if (const json& admin = from.at("admin"); !admin.is_null()) to.admin = admin.get<AdminServer>();
 }
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Model, node, channels)
+static void to_json(json& to, const Model& from) {
+  to = {{"node", from.node}, {"channels", from.channels}, {"renditions", from.renditions}};
+}
+
+static void from_json(const json& from, Model& to) {
+  from.at("node").get_to(to.node);
+  from.at("channels").get_to(to.channels);
+  // Maps kept from before these were served have none.
+  if (from.contains("renditions")) from.at("renditions").get_to(to.renditions);
+}
 
 }  // namespace headgate::config
 

@@ -8,19 +8,12 @@
 #include <cstring>
 #include <utility>
 
+#include "dataplane/ring/files.h"
 #include "dataplane/ring/layout.h"
 #include "dataplane/ring/truncation.h"
 
 namespace headgate::ring {
 namespace {
-
-tl::unexpected<std::string> failure(const std::string& what, const std::string& path) {
-  return tl::unexpected<std::string>(what + " " + path + ": " + std::strerror(errno));
-}
-
-tl::unexpected<std::string> bad(const std::string& path, const std::string& why) {
-  return tl::unexpected<std::string>(path + ": " + why);
-}
 
 tl::expected<void, std::string> lock(int fd, Role role, const std::string& path) {
   struct flock region {};
@@ -35,33 +28,12 @@ tl::expected<void, std::string> lock(int fd, Role role, const std::string& path)
   return failure("can't lock", path);
 }
 
-// What is made meanwhile has the mode that is asked for, whoever's umask this is: the other end's access must
-// not be taken away. Not by chmod afterwards: the bridge's sandbox has none.
-class OpenMask {
- public:
-  OpenMask() noexcept : before_(::umask(0)) {}
-  ~OpenMask() { ::umask(before_); }
-  OpenMask(const OpenMask&) = delete;
-  OpenMask& operator=(const OpenMask&) = delete;
-
- private:
-  mode_t before_;
-};
-
-bool is_fifo(const std::string& path) {
-  struct stat status {};
-  return ::lstat(path.c_str(), &status) == 0 && S_ISFIFO(status.st_mode);
-}
-
 }  // namespace
 
 tl::expected<void, std::string> Mapping::open_wake(const std::string& path) {
-  const std::string fifo = path + ".wake";
-  if (!is_fifo(fifo)) return bad(fifo, "not a FIFO");
-  // Both ends open for reading and writing: neither blocks, sees end of file, or gets SIGPIPE while the other
-  // is away.
-  wake_fd_ = ::open(fifo.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
-  if (wake_fd_ < 0) return failure("can't open", fifo);
+  const auto fd = open_fifo(path + ".wake");
+  if (!fd) return tl::unexpected<std::string>(fd.error());
+  wake_fd_ = *fd;
   return {};
 }
 
@@ -104,25 +76,12 @@ tl::expected<Mapping, std::string> Mapping::open(const std::string& path, Role r
 }
 
 tl::expected<Mapping, std::string> Mapping::create(const std::string& path, std::uint64_t slot_count) {
-  const OpenMask open_mask;
-  const std::string fifo = path + ".wake";
-  if (!is_fifo(fifo)) {
-    ::unlink(fifo.c_str());
-    if (::mkfifo(fifo.c_str(), 0660) != 0) return failure("can't create", fifo);
-  }
+  if (auto made = make_fifo(path + ".wake"); !made) return tl::unexpected<std::string>(made.error());
   const std::string temporary = path + ".new";
-  ::unlink(temporary.c_str());
+  const auto fd = make_file(temporary, kHeaderSize + slot_count * sizeof(Slot));
+  if (!fd) return tl::unexpected<std::string>(fd.error());
   Mapping mapping;
-  mapping.fd_ = ::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0660);
-  if (mapping.fd_ < 0) return failure("can't create", temporary);
-  const std::uint64_t size = kHeaderSize + slot_count * sizeof(Slot);
-  // Allocated now: a full tmpfs must be an error here, not SIGBUS at some later packet.
-  if (const int error = ::posix_fallocate(mapping.fd_, 0, static_cast<off_t>(size)); error != 0) {
-    errno = error;
-    auto failed = failure("can't allocate " + std::to_string(size) + " bytes for", temporary);
-    ::unlink(temporary.c_str());
-    return failed;
-  }
+  mapping.fd_ = *fd;
   Header header{};
   header.magic = kMagic;
   header.version = kVersion;

@@ -53,6 +53,12 @@ class MessageProducer {
   // Makes pushed messages visible and wakes a sleeping consumer: at most one system call.
   void flush() noexcept;
   std::uint64_t dropped() const noexcept;
+  // Rises when a consumer opens the ring: it begins at what is pushed after that, and knows nothing of what
+  // was said before.
+  std::uint32_t consumer_epoch() const noexcept;
+  // Processes forked from this one don't have the ring.
+  void keep_from_children() noexcept;
+  int wake_fd() const noexcept;
 
  private:
   MessageProducer();
@@ -83,6 +89,10 @@ class MessageConsumer {
   void awake() noexcept;
   int wake_fd() const noexcept;
   std::uint64_t damaged() const noexcept;
+  // Rises when a producer opens the ring: each of its streams' first messages carries kMessageLoss.
+  std::uint32_t producer_epoch() const noexcept;
+  // Processes forked from this one don't have the ring.
+  void keep_from_children() noexcept;
 
  private:
   MessageConsumer();

@@ -30,6 +30,9 @@ inline constexpr std::size_t kMaxPacketsPerSlot = 7;
 inline constexpr std::uint16_t kSlotGap = 1;  // slots of this channel were lost just before this one
 inline constexpr std::uint16_t kSlotDiscontinuity = 2;  // the timeline's offset changed with this slot
 inline constexpr std::uint16_t kSlotTimeline = 4;       // `timeline` and `offset` are valid
+// Fast path to bridge, highest four bits: number of the input that the packets are of; 0: not told.
+inline constexpr unsigned kSlotOnAirShift = 12;
+inline constexpr std::uint32_t kMaxSlotOnAir = 15;
 
 struct Slot {
   std::uint32_t channel;       // handle, never reused in the life of run_dir
@@ -38,11 +41,16 @@ struct Slot {
   std::int64_t arrival_ns;  // Unix time
   std::int64_t timeline;    // 27 MHz, the channel's timeline at this slot (last PCR seen)
   std::int64_t offset;      // timeline minus the stream's own clock, 27 MHz
-  std::uint32_t sequence;   // per channel, +1 a slot, dropped ones counted in
-  std::uint32_t input;      // bridge to fast path: number of the channel's input; else 0
+  std::uint32_t sequence;   // per channel and `input`, +1 a slot, dropped ones counted in
+  // Bridge to fast path: number of the channel's input. Fast path to bridge: 0, or, of a copy for watching,
+  // the number of the input that stands by.
+  std::uint32_t input;
   std::array<std::uint8_t, 7 * 188> packets;
 };
 static_assert(sizeof(Slot) == 1360);
+
+// Number of the input on air that a slot of the fast path is of; 0: not told.
+constexpr std::uint32_t on_air_of(const Slot& slot) noexcept { return slot.flags >> kSlotOnAirShift; }
 
 class Producer {
  public:

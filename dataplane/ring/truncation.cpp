@@ -16,7 +16,7 @@ struct Range {
   std::atomic<std::size_t> size{0};      // 0: being taken
 };
 // A signal handler has nothing but what is global.
-constinit std::array<Range, 256> ranges;
+constinit std::array<Range, 4096> ranges;
 
 bool make_zeros(std::uintptr_t begin, std::size_t size) noexcept {
   return ::mmap(reinterpret_cast<void*>(begin), size, PROT_READ | PROT_WRITE,

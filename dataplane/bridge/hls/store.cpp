@@ -11,6 +11,7 @@
 #include <set>
 
 #include "control/protocol/state.h"
+#include "dataplane/bridge/hub/replace_file.h"
 
 namespace headgate::bridge::hls {
 
@@ -327,7 +328,7 @@ void SegmentStore::publish() {
   journal.renditions = renditions_;
   journal.entries.assign(entries_.begin(), entries_.end());
   const std::string path = directory_ + "/journal.json";
-  if (!replace_file(path, to_json(journal))) {
+  if (!hub::replace_file(path, to_json(journal))) {
     ++write_errors_;
     failing_ = true;
     last_error_ = fmt::format("can't write {}: {}", path, std::strerror(errno));

@@ -50,7 +50,7 @@ bool begins_aligned(std::span<const std::uint8_t> pes) {
 }  // namespace
 
 bool Configuration::same_media(const Configuration& other) const {
-  return carried == other.carried && pmt_pid == other.pmt_pid &&
+  return carried == other.carried && heard == other.heard && pmt_pid == other.pmt_pid &&
          pmt.program_number == other.pmt.program_number && pmt.pcr_pid == other.pmt.pcr_pid;
 }
 
@@ -313,8 +313,9 @@ void ChannelHub::deliver(Stream& stream) {
       return;  // the next random access point begins the media with video
     }
   }
-  const bool carried = configuration_ != nullptr && stream.index < configuration_->carried.size();
-  if (!carried) return;
+  const bool wanted = configuration_ != nullptr &&
+                      stream.index < configuration_->carried.size() + configuration_->heard.size();
+  if (!wanted) return;
   if (stream.video && unit.timed) {
     const bool joinable = unit.random_access != mpegts::es::RandomAccess::none;
     if (joinable && begins_aligned(scratch_)) {
@@ -469,6 +470,7 @@ void ChannelHub::configure() {
   next->transport_stream_id = picker_.transport_stream_id();
   next->pmt_pid = picker_.pmt_pid();
   std::vector<Track> wanted = next->carried;
+  wanted.insert(wanted.end(), next->heard.begin(), next->heard.end());
   wanted.insert(wanted.end(), selection.watched.begin(), selection.watched.end());
   open_streams(wanted);
   const bool own =

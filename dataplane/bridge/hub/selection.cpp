@@ -48,7 +48,8 @@ Selection select_streams(const mpegts::Pmt& pmt, bool without_video) {
     if (const char* reason = refusal(track.kind)) track.reason = reason;
     const bool repeated =
         std::any_of(out.tracks.begin(), out.tracks.end(), [&](const Track& t) { return t.pid == s.pid; });
-    if (repeated || s.pid == mpegts::kNullPid) track.reason = "its PID is not its own";
+    const bool own_pid = !repeated && s.pid != mpegts::kNullPid;
+    if (!own_pid) track.reason = "its PID is not its own";
     if (track.reason.empty() && video) {
       if (has_video) {
         track.reason = "a further video: one is carried";
@@ -61,6 +62,9 @@ Selection select_streams(const mpegts::Pmt& pmt, bool without_video) {
     if (track.reason.empty() && carried.size() == kMaxStreams) track.reason = "one stream too many";
     track.carried = track.reason.empty();
     out.tracks.push_back(track);
+    if (!track.carried && track.kind == mpegts::StreamKind::dts && own_pid &&
+        carried.size() + out.configuration.heard.size() < kMaxStreams)
+      out.configuration.heard.push_back(track);
     if (!track.carried) continue;
     out.configuration.pmt.streams.push_back(s);
     carried.insert(video ? carried.begin() : carried.end(), track);

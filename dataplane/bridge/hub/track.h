@@ -24,9 +24,10 @@ struct Track {
   mpegts::StreamKind kind = mpegts::StreamKind::unknown;
   std::string language;
   bool carried = false;
-  std::string reason;                    // why it is not carried, for status
-  std::optional<mpegts::Pid> twin_of{};  // AAC made here of that track, or its pictures made smaller
-  std::string name{};                    // of pictures made smaller: in addresses
+  std::string reason;  // why it is not carried, for status
+  // This track is made of that one: AAC of its sound (transcode/audio_twins.h), or smaller pictures.
+  std::optional<mpegts::Pid> twin_of = std::nullopt;
+  std::string name{};  // of pictures made smaller: in addresses
   bool operator==(const Track&) const = default;
 };
 
@@ -42,7 +43,11 @@ struct Configuration {
   std::uint16_t transport_stream_id = 0;
   mpegts::Pid pmt_pid;
   mpegts::Pmt pmt;  // carried streams only
+  // Twins come last, in the order of their originals.
   std::vector<Track> carried;
+  // Sound that no output carries, but that AAC can be made of. Its units come with the numbers after those of
+  // `carried`, and go no farther than AudioTwins.
+  std::vector<Track> heard;
   // Same streams on the same PIDs: media made under one plays on under the other.
   bool same_media(const Configuration& other) const;
 };

@@ -1,0 +1,129 @@
+// The tables of what is heard, seen and reported: audio, watch and alarms of a channel.
+#include <charconv>
+#include <cmath>
+
+#include "config/load/draft.h"
+
+namespace headgate::config {
+namespace {
+
+using std::chrono::milliseconds;
+
+std::vector<std::pair<std::string, Watching>> watchings() {
+  return {{"auto", Watching::automatic}, {"never", Watching::never}, {"always", Watching::always}};
+}
+
+bool is_never(const Value& value) { return value.is_scalar() && value.text == "never"; }
+
+// A time, or never. 0 in the model.
+Field<AlarmsDraft> alarm(std::string name, milliseconds Alarms::*member, std::string default_text,
+                         std::string doc) {
+  constexpr milliseconds kMin{1000}, kMax{86'400'000};
+  const auto get = [member](AlarmsDraft& draft) -> milliseconds& { return draft.alarms.*member; };
+  const auto parse = [](const Value& value) -> Parsed<milliseconds> {
+    if (is_never(value)) return milliseconds(0);
+    auto time = parse_duration(value, kMin, kMax);
+    if (!time) return tl::unexpected(time.error() + ", or never");
+    return time;
+  };
+  return scalar<AlarmsDraft>(std::move(name),
+                             R"({"type":"string","pattern":"^(never|[0-9.]+(ms|s|min|m|h|d))$"})", get, parse,
+                             std::move(default_text), std::move(doc) + "; 1s to 1d, or never");
+}
+
+// "-31LUFS", "-15.5LUFS", in tenths.
+Parsed<std::int32_t> parse_lufs(std::string_view text) {
+  constexpr double kFloor = -70;  // EBU R128's absolute gate: below it there is no loudness
+  double lufs = 0;
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), lufs, std::chars_format::fixed);
+  const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  if (error != std::errc{} || !std::isfinite(lufs))
+    return tl::unexpected<std::string>(
+        fmt::format("must be a range like -31LUFS..-15LUFS, or never, not '{}'", shown(text)));
+  if (unit.empty())
+    return tl::unexpected<std::string>(fmt::format("needs a unit: write {}LUFS", shown(text)));
+  if (unit != "LUFS")
+    return tl::unexpected<std::string>(
+        fmt::format("has the unknown unit '{}': write LUFS, as in -23LUFS", shown(unit)));
+  if (lufs < kFloor || lufs > 0)
+    return tl::unexpected<std::string>(fmt::format("must be -70LUFS to 0LUFS, not {}", shown(text)));
+  return static_cast<std::int32_t>(std::lround(lufs * 10));
+}
+
+Parsed<std::optional<LoudnessRange>> parse_loudness(const Value& value) {
+  const auto wrong = [](std::string message) { return tl::unexpected<std::string>(std::move(message)); };
+  if (!value.is_scalar())
+    return wrong(fmt::format("must be a range like -31LUFS..-15LUFS, or never, not {}", kind_name(value)));
+  if (is_never(value)) return std::optional<LoudnessRange>();
+  const std::string_view text = value.text;
+  const std::size_t dots = text.find("..");
+  if (dots == std::string_view::npos)
+    return wrong(fmt::format("must be a range like -31LUFS..-15LUFS, or never, not '{}'", shown(text)));
+  const auto min = parse_lufs(text.substr(0, dots));
+  const auto max = parse_lufs(text.substr(dots + 2));
+  if (!min || !max) return wrong(!min ? min.error() : max.error());
+  if (*min >= *max)
+    return wrong(fmt::format("must begin with the lower end: write {}..{}", text.substr(dots + 2),
+                             text.substr(0, dots)));
+  return std::optional<LoudnessRange>(LoudnessRange{*min, *max});
+}
+
+}  // namespace
+
+const Table<AudioDraft>& audio_table() {
+  using D = AudioDraft;
+  static const Table<D> kTable{
+      "audio",
+      {choice<D>(
+          "transcode", [](D& d) -> AudioTranscode& { return d.audio.transcode; },
+          std::vector<std::pair<std::string, AudioTranscode>>{{"auto", AudioTranscode::automatic},
+                                                              {"never", AudioTranscode::never},
+                                                              {"always", AudioTranscode::always}},
+          "auto",
+          "auto makes AAC beside MP2, AC-3, E-AC-3, LATM and DTS where an output needs it; always beside "
+          "all that is not AAC-LC at 48 kHz; never keeps each output to what it can carry")}};
+  return kTable;
+}
+
+const Table<WatchDraft>& watch_table() {
+  using D = WatchDraft;
+  static const Table<D> kTable{
+      "watch",
+      {duration<D>(
+           "every", [](D& d) -> milliseconds& { return d.watch.every; }, milliseconds(1000),
+           milliseconds(60'000), "5s", "how often a picture is looked at, and the thumbnail made"),
+       choice<D>(
+           "pictures", [](D& d) -> Watching& { return d.watch.pictures; }, watchings(), "auto",
+           "black, frozen, still and the thumbnail; auto: where the channel is served, pushed by RTMP or "
+           "SRT, comes by another way than multicast, or failover.when names frozen or black; always: a "
+           "plain multicast relay too"),
+       choice<D>(
+           "sound", [](D& d) -> Watching& { return d.watch.sound; }, watchings(), "auto",
+           "silence, clipping, phase and loudness; auto as for pictures, with silence in failover.when")}};
+  return kTable;
+}
+
+const Table<AlarmsDraft>& alarms_table() {
+  using D = AlarmsDraft;
+  static const Table<D> kTable{
+      "alarms",
+      {alarm("black", &Alarms::black, "3s", "pictures are black for so long"),
+       alarm("frozen", &Alarms::frozen, "4s", "a moving picture stopped within a shot, for so long"),
+       alarm("still", &Alarms::still, "60s", "the picture stands still for so long, after a cut"),
+       alarm("silence", &Alarms::silence, "4s", "every sound track is silent for so long"),
+       alarm("clipping", &Alarms::clipping, "10s", "the sound is cut off at full scale, again and again"),
+       alarm("phase", &Alarms::phase, "10s",
+             "left and right are against each other: nothing is left in mono"),
+       scalar<D>(
+           "loudness", R"({"type":"string","pattern":"^(never|-?[0-9.]+LUFS\\.\\.-?[0-9.]+LUFS)$"})",
+           [](D& d) -> std::optional<LoudnessRange>& { return d.alarms.loudness; }, parse_loudness,
+           "-40LUFS..-8LUFS", "short-term loudness (EBU R128) is outside of this range, or never"),
+       duration<D>(
+           "loudness_after", [](D& d) -> milliseconds& { return d.alarms.loudness_after; },
+           milliseconds(3000), milliseconds(86'400'000), "30s", "for so long"),
+       refused<D>("cc_errors"), refused<D>("bitrate")}};
+  return kTable;
+}
+
+}  // namespace headgate::config

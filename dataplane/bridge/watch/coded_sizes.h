@@ -1,0 +1,42 @@
+// What the sizes of coded pictures say before any is decoded: a picture that stops, or goes black, costs an
+// encoder nearly nothing, so the sizes between random access points collapse within a few pictures. It is no
+// verdict (a title card does the same), only a reason to look at once, and the moment when it began.
+// Threading: owned by one thread. Nothing here allocates.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace headgate::bridge::watch {
+
+class CodedSizes {
+ public:
+  // Every picture (access unit) as it comes. `now_ns`: any clock that only rises.
+  void on_unit(std::size_t bytes, bool random_access, std::int64_t now_ns) noexcept;
+  // The stream begins anew.
+  void restart() noexcept { *this = CodedSizes(); }
+
+  bool collapsed() const noexcept { return collapsed_since_ns_ != 0; }
+  // When the sizes fell, as far as they still lie low; 0: they don't.
+  std::int64_t collapsed_since_ns() const noexcept { return collapsed_since_ns_; }
+  // When the sizes last rose steeply; 0: never. What was seen before that says nothing of what came after.
+  std::int64_t rose_ns() const noexcept { return rose_ns_; }
+
+ private:
+  // Pictures between random access points whose median stands for the present: what is steady but for one
+  // picture after each random access point is steady.
+  static constexpr std::size_t kWindow = 7;
+
+  double median() const noexcept;
+
+  std::array<double, kWindow> sizes_{};
+  std::array<std::int64_t, kWindow> times_{};
+  std::size_t count_ = 0;  // pictures between random access points
+  double usual_ = 0;       // of the medians, over the last ten seconds or so
+  double low_ = 0;         // the lowest median since the sizes last rose
+  std::int64_t rose_ns_ = 0;
+  std::int64_t collapsed_since_ns_ = 0;
+};
+
+}  // namespace headgate::bridge::watch

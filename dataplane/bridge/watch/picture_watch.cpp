@@ -1,0 +1,186 @@
+#include "dataplane/bridge/watch/picture_watch.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+namespace headgate::bridge::watch {
+namespace {
+
+using job::PictureResult;
+
+// Of 255: nominal black is 0.
+constexpr std::uint8_t kDarkBrightest = 24;  // 99 % of the picture is no brighter
+constexpr std::uint8_t kDarkMean = 14;
+constexpr std::uint8_t kDarkCell = 28;   // the mean of 1/576 of the picture: a candle, a word, a logo
+constexpr std::uint8_t kDarkDetail = 8;  // neighbours differ by 1 of 255 on average
+
+// Pictures that are small for a moment are nothing to look at.
+constexpr std::int64_t kCollapseLasts = 400'000'000;
+
+// Two codings of one picture.
+constexpr int kNoiseCell = 2;
+constexpr int kNoisePixel = 20;  // of the tile, sum of the three colours' differences
+constexpr int kNoisePixels = 12;
+
+// The same shot, a moment later.
+constexpr double kShotDifference = 14;  // mean over the cells
+constexpr double kShotCorrelation = 0.8;
+
+double mean_difference(const PictureResult& a, const PictureResult& b) {
+  int sum = 0;
+  for (std::size_t i = 0; i < a.grid.size(); ++i) sum += std::abs(a.grid[i] - b.grid[i]);
+  return static_cast<double>(sum) / static_cast<double>(a.grid.size());
+}
+
+int largest_cell_difference(const PictureResult& a, const PictureResult& b) {
+  int largest = 0;
+  for (std::size_t i = 0; i < a.grid.size(); ++i)
+    largest = std::max(largest, std::abs(a.grid[i] - b.grid[i]));
+  return largest;
+}
+
+int differing_pixels(const PictureResult& a, const PictureResult& b) {
+  int differing = 0;
+  for (std::size_t i = 0; i + 2 < a.tile.size(); i += 3) {
+    const int difference = std::abs(a.tile[i] - b.tile[i]) + std::abs(a.tile[i + 1] - b.tile[i + 1]) +
+                           std::abs(a.tile[i + 2] - b.tile[i + 2]);
+    differing += difference > kNoisePixel ? 1 : 0;
+  }
+  return differing;
+}
+
+// Of the cells' lumas, -1..1.
+double correlation(const PictureResult& a, const PictureResult& b) {
+  const auto n = static_cast<double>(a.grid.size());
+  double sum_a = 0, sum_b = 0, aa = 0, bb = 0, ab = 0;
+  for (std::size_t i = 0; i < a.grid.size(); ++i) {
+    const double x = a.grid[i];
+    const double y = b.grid[i];
+    sum_a += x;
+    sum_b += y;
+    aa += x * x;
+    bb += y * y;
+    ab += x * y;
+  }
+  const double spread = (aa - sum_a * sum_a / n) * (bb - sum_b * sum_b / n);
+  return spread <= 0 ? 0 : (ab - sum_a * sum_b / n) / std::sqrt(spread);
+}
+
+}  // namespace
+
+bool is_black(const PictureResult& picture) noexcept {
+  return picture.brightest <= kDarkBrightest && picture.mean <= kDarkMean && picture.detail <= kDarkDetail &&
+         *std::max_element(picture.grid.begin(), picture.grid.end()) <= kDarkCell;
+}
+
+bool is_same_picture(const PictureResult& a, const PictureResult& b) noexcept {
+  return a.width == b.width && a.height == b.height && largest_cell_difference(a, b) <= kNoiseCell &&
+         differing_pixels(a, b) <= kNoisePixels;
+}
+
+bool is_same_shot(const PictureResult& a, const PictureResult& b) noexcept {
+  return mean_difference(a, b) <= kShotDifference && correlation(a, b) >= kShotCorrelation;
+}
+
+void PictureWatch::restart(bool suspect) {
+  *this = PictureWatch();
+  suspect_ = suspect;
+}
+
+void PictureWatch::on_unit(std::size_t bytes, bool random_access, std::int64_t now_ns) noexcept {
+  const std::int64_t rose = sizes_.rose_ns();
+  sizes_.on_unit(bytes, random_access, now_ns);
+  if (sizes_.rose_ns() != rose) {
+    // Something else is shown from here on, seen or not.
+    black_.observe(false, now_ns);
+    frozen_.observe(false, now_ns);
+    still_.observe(false, now_ns);
+    stands_ = false;
+  }
+  const std::int64_t fell = sizes_.collapsed_since_ns();
+  if (fell == 0 || fell == collapse_ns_ || now_ns - fell < kCollapseLasts) return;
+  collapse_ns_ = fell;
+  looks_of_collapse_ = 0;
+}
+
+void PictureWatch::on_picture(const PictureResult& picture, std::int64_t taken_ns) {
+  verdict_ = picture.verdict;
+  if (picture.verdict != job::PictureVerdict::shown) return;
+  if (last_ && taken_ns <= last_ns_) return;
+  // A trouble that showed itself in the coded sizes after the look before began with them.
+  const std::int64_t fell = sizes_.collapsed_since_ns();
+  const std::int64_t since = fell > last_ns_ && fell < taken_ns ? fell : taken_ns;
+  const bool black = is_black(picture);
+  black_.observe(black, taken_ns, since);
+  judge_motion(picture, black, taken_ns);
+  if (fell != 0 && taken_ns >= fell) ++looks_of_collapse_;
+  last_ = picture;
+  last_ns_ = taken_ns;
+}
+
+void PictureWatch::judge_motion(const PictureResult& picture, bool black, std::int64_t taken_ns) {
+  if (!last_) return;
+  if (black) {
+    // Black says so itself.
+    frozen_.observe(false, taken_ns);
+    still_.observe(false, taken_ns);
+    stands_ = false;
+    return;
+  }
+  if (!is_same_picture(picture, *last_)) {
+    if (moves_ < kMoves) ++moves_;
+    if (moves_ == kMoves) suspect_ = false;
+    stands_ = false;
+    frozen_.observe(false, taken_ns);
+    still_.observe(false, taken_ns);
+    before_ = last_;
+    before_ns_ = last_ns_;
+    return;
+  }
+  if (!stands_) {
+    stands_ = true;
+    const std::int64_t fell = sizes_.collapsed_since_ns();
+    stands_since_ns_ = fell > before_ns_ && fell < taken_ns ? fell : last_ns_;
+    within_shot_ = suspect_ || (before_ && is_same_shot(*before_, picture));
+  }
+  if (moves_ < kMoves && !suspect_) {
+    moves_ = 0;
+    return;
+  }
+  frozen_.observe(within_shot_, taken_ns, stands_since_ns_);
+  still_.observe(true, taken_ns, stands_since_ns_);
+}
+
+// The last moment for which the last look still speaks: as long as pictures stay as small as they were, they
+// stay what they were.
+std::int64_t PictureWatch::vouched_ns(std::int64_t now_ns) const {
+  const std::int64_t fell = sizes_.collapsed_since_ns();
+  return fell != 0 && fell <= last_ns_ ? std::max(now_ns, last_ns_) : last_ns_;
+}
+
+bool PictureWatch::black(std::int64_t now_ns, const protocol::WatchState& state) {
+  if (state.black_ms == 0) return false;
+  return black_.lasts(now_ns, vouched_ns(now_ns), std::int64_t{state.black_ms} * 1'000'000);
+}
+
+bool PictureWatch::frozen(std::int64_t now_ns, const protocol::WatchState& state) {
+  if (state.frozen_ms == 0) return false;
+  return frozen_.lasts(now_ns, vouched_ns(now_ns), std::int64_t{state.frozen_ms} * 1'000'000);
+}
+
+bool PictureWatch::still(std::int64_t now_ns, const protocol::WatchState& state) {
+  if (state.still_ms == 0) return false;
+  return still_.lasts(now_ns, vouched_ns(now_ns), std::int64_t{state.still_ms} * 1'000'000);
+}
+
+bool PictureWatch::wants_look() const {
+  if (sizes_.collapsed() && sizes_.collapsed_since_ns() == collapse_ns_ &&
+      looks_of_collapse_ < kLooksOfCollapse)
+    return true;
+  // To see whether it lasts, and whether it is over.
+  const auto undecided = [](const Condition& condition) { return condition.wrong() != condition.told(); };
+  return undecided(black_) || undecided(frozen_);
+}
+
+}  // namespace headgate::bridge::watch
