@@ -27,8 +27,4 @@ class MappedFile {
 
 // Errors are in errno.
 bool write_pieces(const std::string& path, std::span<const std::span<const std::uint8_t>> pieces);
-// Replaced in one step, but not synced: the journal has to outlive the process, not the machine (run_dir is a
-// tmpfs), and waiting for a disk would hold up every channel of this thread.
-bool replace_file(const std::string& path, const std::string& content);
-
 }  // namespace headgate::bridge::hls
