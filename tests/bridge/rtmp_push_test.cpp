@@ -118,7 +118,7 @@ class RtmpPushing : public testing::Test {
     return make_push(context, air.feed, target, limits);
   }
   template <typename Done>
-  bool run_until(Done done, int limit_s = 10) {
+  bool run_until(Done done, int limit_s = 60) {
     return test::run_until(context, done, std::chrono::seconds(limit_s));
   }
   void settle(int ms) {

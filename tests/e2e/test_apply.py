@@ -178,7 +178,7 @@ def test_another_ttl_loses_nothing_and_the_plan_says_so(rig):
         assert "ttl: 16 -> 5" in plan and "nobody is interrupted" in plan, plan
         assert gateway.cli("apply").returncode == 0
         assert sender.poll() is None, "the stream ended before the edit"
-        assert sender.wait(20) == 0
+        assert sender.wait(120) == 0
         capture.wait_quiet()
         capture.stop()
         assert capture.payload() == path.read_bytes()
@@ -190,7 +190,7 @@ def test_a_dead_input_goes_down_once_and_shows_nothing_of_the_old_one(rig):
     with Gateway(rig, first) as gateway:
         rig.wait_mdb("239.6.7.13", True)
         sender = rig.send(path, "239.6.7.13", 5000)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while not (gateway.json("status", "a")["bridge"] or {}).get("tracks"):
             assert time.monotonic() < end
             time.sleep(0.2)
@@ -206,7 +206,7 @@ def test_a_dead_input_goes_down_once_and_shows_nothing_of_the_old_one(rig):
             return [event["message"] for event in gateway.json("events")["events"]
                     if event["id"] > applied and event["kind"] == "channel_state"]
 
-        end = time.monotonic() + 8
+        end = time.monotonic() + 60
         while not told():
             assert time.monotonic() < end, "not down"
             time.sleep(0.1)

@@ -36,7 +36,7 @@ class Stream:
             self.socket = socket.socket()
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(10)
+        self.socket.settimeout(60)
         self.socket.connect(("127.0.0.1", gateway.http_port))
         self.socket.sendall(f"{method} {path} HTTP/{version}\r\nHost: x\r\n\r\n".encode())
         self.file = self.socket.makefile("rb")
@@ -50,7 +50,7 @@ class Stream:
 
     def read(self, seconds=None, size=None):
         """Media until that time or size; stops at the end of the stream."""
-        out, stop = bytearray(), time.monotonic() + (seconds or 30)
+        out, stop = bytearray(), time.monotonic() + (seconds or 60)
         while time.monotonic() < stop and (size is None or len(out) < size) and not self.ended:
             if self.chunked:
                 length = int(self.file.readline(), 16)
@@ -68,7 +68,7 @@ class Stream:
         self.socket.close()
 
 
-def wait_for_media(gateway, limit=20.0):
+def wait_for_media(gateway, limit=60.0):
     """Until a whole group of pictures is there to begin with."""
     end = time.monotonic() + limit
     while True:
@@ -150,7 +150,7 @@ def test_ffprobe_and_ffmpeg_play(live):
     url = gateway.url("/tv/stream.ts")
     probe = rig.call("gw", "ffprobe", "-v", "error", "-show_entries", "stream=codec_name,width,height", "-of", "csv=p=0", url)
     assert "h264,320,180" in probe.stdout and "aac" in probe.stdout, probe.stdout + probe.stderr
-    play = rig.call("gw", "ffmpeg", "-v", "error", "-xerror", "-nostdin", "-i", url, "-t", "4", "-f", "framehash", "-", timeout=40)
+    play = rig.call("gw", "ffmpeg", "-v", "error", "-xerror", "-nostdin", "-i", url, "-t", "4", "-f", "framehash", "-")
     assert play.returncode == 0 and not play.stderr, play.stderr
     pictures = [line for line in play.stdout.splitlines() if line.startswith("0,")]
     # -t counts from the first sound, which a multiplex sends behind its picture.
@@ -173,7 +173,7 @@ def test_vlc_plays(live, tmp_path):
     tmp_path.parent.parent.chmod(0o755)
     result = rig.call("gw", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", f"HOME={tmp_path}", "cvlc", "-I", "dummy",
                       "--run-time", "6", gateway.url("/tv/stream.ts"), "--sout", f"#std{{access=file,mux=ts,dst={taken}}}",
-                      "vlc://quit", timeout=30)
+                      "vlc://quit", timeout=90)
     assert taken.exists(), result.stderr[-600:]
     units = ts.access_units(taken)
     # Its multiplexer writes delimiters anew: counted, not compared.
@@ -196,7 +196,7 @@ def test_a_stalled_player_is_cut_and_disturbs_nobody(live, tmp_path):
     good.close()
     units = units_of(tmp_path, data)[:-1]
     ts.assert_same_media(ts.access_units(source), units, 480)
-    end = time.monotonic() + 15
+    end = time.monotonic() + 60
     while True:
         after, bridge = output(gateway)
         drops, drops_before = bridge["drops"], bridge_before["drops"]

@@ -35,16 +35,16 @@ def live(rig, tmp_path_factory):
 @contextlib.contextmanager
 def connected(gateway):
     """A publisher that reads its answers; one whose predecessor is not gone yet comes again."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         with gateway.rig.inside("gw"):
-            client = rtmp.Client(gateway.rtmp_port, timeout=20).open()
+            client = rtmp.Client(gateway.rtmp_port, timeout=60).open()
         if client.publish("open").endswith("Start"):
             break
         client.close()
         assert time.monotonic() < deadline, "the place is never free"
         time.sleep(0.1)
-    threading.Thread(target=client.closed, args=(60,), daemon=True).start()
+    threading.Thread(target=client.closed, args=(120,), daemon=True).start()
     with client:
         yield client
 

@@ -24,7 +24,7 @@ def test_a_stream_from_ffmpegs_own_server(source, tmp_path):
     with Pull("http-ts", f"http://localhost:{port}/live.ts") as pull, running(
             ["ffmpeg", "-v", "error", "-re", "-i", str(source), "-c", "copy", "-f", "mpegts", "-listen", "1",
              f"http://127.0.0.1:{port}/live.ts"]):
-        pull.wait_event("attach", 30)
+        pull.wait_event("attach")
         time.sleep(6)
         status = pull.status()
         received = pull.media()
@@ -117,10 +117,10 @@ def test_a_server_that_comes_back_is_taken_up(source, tmp_path):
         assert pull.wait_event("failed").startswith(f"can't connect to 127.0.0.1:{port}: Connection refused")
         command = ["python3", "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(web)]
         with running(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
-            pull.wait_event("attach", 20)
+            pull.wait_event("attach")
         pull.wait_event("detach", 60)
         with running(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
-            pull.wait_event("attach", 30, count=2)
+            pull.wait_event("attach", count=2)
 
 
 def test_the_file_is_played_like_headgate_send(source, tmp_path):

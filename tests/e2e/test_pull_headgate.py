@@ -80,7 +80,7 @@ def test_ts_over_http(live, tmp_path):
 def test_hls(live, tmp_path):
     gateway, rig, source, _ = live
     with fetch(gateway, rig, "hls", "/tv/index.m3u8") as pull:
-        pull.wait_event("attach", 40)
+        pull.wait_event("attach")
         pull.status()
         time.sleep(12)
         status = pull.status()
@@ -96,7 +96,7 @@ def on_air(live):
     _, rig, _, _ = live
     captures = {name: rig.capture(group, 5000) for name, (group, _) in WAYS.items()}
     for capture in captures.values():
-        capture.wait(10, limit=40)
+        capture.wait(10)
     time.sleep(6)
     return {name: capture.stop() for name, capture in captures.items()}
 

@@ -38,7 +38,7 @@ def taken(source, tmp_path_factory):
             stack.enter_context(hls_by_ffmpeg(source, web / name, *options, name="v%v.m3u8" if name == "variants" else "index.m3u8"))
             pulls[name] = stack.enter_context(Pull("hls", f"http://127.0.0.1:{port}/{name}/index.m3u8"))
         for pull in pulls.values():
-            pull.wait_event("attach", 40)
+            pull.wait_event("attach")
             pull.status()
         time.sleep(10)
         return {name: (pull.status(), pull.media(), list(pull.events)) for name, pull in pulls.items()}
@@ -87,13 +87,13 @@ def test_segments_that_fail_are_tried_again_and_then_counted(source, tmp_path):
         return True
 
     with Web(serve) as web, hls_by_ffmpeg(source, web_root, "-hls_list_size", "6", "-hls_flags", "temp_file"):
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not (web_root / "live3.ts").exists():
             assert time.monotonic() < deadline
             time.sleep(0.1)
         with Pull("hls", web.url("/live.m3u8")) as pull:
-            pull.wait(lambda p: p.status()["drops"].get("segment_missing", 0) >= 1, 40)
-            pull.wait(lambda p: p.named("gap"), 30)
+            pull.wait(lambda p: p.status()["drops"].get("segment_missing", 0) >= 1, 90)
+            pull.wait(lambda p: p.named("gap"))
             gap = next(event["bytes"] for event in pull.events if event["event"] == "gap")
             status = pull.wait_bytes(gap + 150_000)
             received = pull.media()

@@ -88,7 +88,7 @@ def relays(rig):
                 case.begin(rig)
             senders = [case.send(rig) for case in batch]
             for case, sender in zip(batch, senders):
-                case.sent = sender.wait(60)
+                case.sent = sender.wait(120)
             wait_all_quiet(case.capture for case in batch)
             for case in batch:
                 case.capture.stop()
@@ -142,7 +142,7 @@ def test_source_specific_join_takes_its_source_only(rig):
         rig.wait_mdb("239.2.2.5", True, port="p-snk")
         rig.datagram(packet * 7, "232.1.2.5", 5000)
         rig.raw_frame(ethernet_udp(packet * 3, "232.1.2.5", 5000, source="10.77.0.200"))
-        capture.wait(1, 3)
+        capture.wait(1)
         capture.wait_quiet()
         capture.stop()
         assert capture.payload() == packet * 7
@@ -172,7 +172,7 @@ def received(captures, least):
 
 def wait_filter(rig, group, mode, sources=()):
     """Until the switch holds the gateway's port for an includer of these sources, or for one that excludes none."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while True:
         blocks = json.loads(rig.call("br", "bridge", "-j", "-d", "mdb", "show").stdout or "[]")
         entries = [entry for block in blocks for entry in block.get("mdb", []) if entry["port"] == "p-gw" and entry["grp"] == group]
@@ -246,7 +246,7 @@ def test_one_input_leaves_by_several_pushes(rig):
                     rig.capture("239.2.2.9", 5000)]
         rig.wait_mdb("239.1.2.6", True)
         rig.wait_mdb("239.2.2.9", True, port="p-snk")
-        assert rig.send(path, "239.1.2.6", 5000, speed=5).wait(30) == 0
+        assert rig.send(path, "239.1.2.6", 5000, speed=5).wait(120) == 0
         captures[0].wait_quiet()
         source = path.read_bytes()
         assert captures[0].stop().payload() == source
@@ -315,7 +315,7 @@ def test_edits_of_name_and_pushes_leave_the_relay_untouched(rig):
         switched.wait(50)
         gateway.apply(channels("third", False))
         kept.wait(len(kept.datagrams) + 50)
-        assert sender.wait(60) == 0
+        assert sender.wait(120) == 0
         kept.wait_quiet()
         whole, part = kept.stop().rtp_payload(), switched.stop().payload()
         assert whole == path.read_bytes()

@@ -89,7 +89,7 @@ def test_a_path_that_loses_and_reorders_costs_nothing(stream, tmp_path):
     with Listener(stream, "--latency", "500") as listener, UdpProxy(listener.port, 0.02) as good, UdpProxy(listener.port, 0.10) as bad:
         ways = [(path, Player(path.port, tmp_path / f"{path.loss}.ts", latency=500)) for path in (good, bad)]
         for path, player in ways:
-            player.wait(4_000_000, 25)
+            player.wait(4_000_000)
             stats = next(x for x in listener.stats()["sessions"] if x["address"].endswith(f":{path.inside.getsockname()[1]}"))
             assert_is_piece(player.stop(), listener.sent)
             assert stats["retransmitted"] > 20 and path.lost > 1000 * path.loss and path.reordered > 50
@@ -105,7 +105,7 @@ def test_a_receiver_that_stands_still_hurts_nobody(stream, tmp_path):
         before = listener.memory()
         still.process.send_signal(signal.SIGSTOP)
         # Nothing is heard of it: libsrt gives it up after 5 s.
-        listener.wait(lambda s: len(s["sessions"]) == 1, 20)
+        listener.wait(lambda s: len(s["sessions"]) == 1)
         assert listener.memory() - before < 16 * 1024 * 1024
         good.wait(good.size() + 500_000)
         still.process.send_signal(signal.SIGCONT)
@@ -124,8 +124,8 @@ def test_a_receiver_that_takes_nothing_is_closed(tmp_path, bitrate):
         caller = Caller()
         deaf = caller.deaf(listener.port, b"c0")
         listener.wait(lambda s: len(s["sessions"]) == 2)
-        listener.wait(lambda s: any(x["dropped_messages"] > 0 for x in s["sessions"]), 8)
-        stats = listener.wait(lambda s: len(s["sessions"]) == 1, 20)
+        listener.wait(lambda s: any(x["dropped_messages"] > 0 for x in s["sessions"]))
+        stats = listener.wait(lambda s: len(s["sessions"]) == 1)
         assert stats["stalled"] == 1
         caller.close(deaf)
         assert counted_ts.cc_errors(whole(good.stop())) == 0

@@ -38,12 +38,12 @@ def test_an_input_calls_and_calls_again(stream, tmp_path):
         for connection in (1, 2):
             before = listener.stats()["inputs"][0]["bytes"]
             with Server(port, listener.sent, f"&passphrase={SECRET}"):
-                stats = listener.wait(lambda s: s["inputs"][0]["bytes"] > before + 1_000_000, 25)
+                stats = listener.wait(lambda s: s["inputs"][0]["bytes"] > before + 1_000_000)
                 status = stats["inputs"][0]
                 assert status["state"] == "receiving" and status["error"] == ""
                 assert status["connections"] == connection and status["peer"] == f"127.0.0.1:{port}"
                 assert status["details"]["encrypted"] == "yes" and status["details"]["latency_ms"] == "200"
-            listener.wait(lambda s: s["inputs"][0]["state"] == "connecting", 10)
+            listener.wait(lambda s: s["inputs"][0]["state"] == "connecting")
         listener.tell("drop 0")
         assert not listener.stats()["inputs"][0]["attached"]
 
@@ -57,7 +57,7 @@ def test_an_input_tells_why_it_was_refused(stream, tmp_path):
         listener.tell(f"call 127.0.0.1 {tmp_path}/e 120 - c0")
         texts = ("passphrase is wrong (10)", "one side has a passphrase", "does not know the stream of this id (1404)",
                  "can't resolve no-such-host.invalid", "write HOST:PORT")
-        stats = listener.wait(lambda s: all(i["error"] for i in s["inputs"]), 20)
+        stats = listener.wait(lambda s: all(i["error"] for i in s["inputs"]))
         for status, text in zip(stats["inputs"], texts):
             assert text in status["error"], (text, status)
             assert status["state"] == "connecting"
@@ -69,7 +69,7 @@ def test_an_input_takes_the_gateways_own_channel(stream, tmp_path):
     with Listener(stream, "--latency", "400") as server, UdpProxy(server.port, 0.05) as path:
         with Listener(stream).quiet() as listener:
             listener.tell(f"call 127.0.0.1:{path.port} {out} 400 - #!::r=c0,m=request")
-            stats = listener.wait(lambda s: s["inputs"][0]["bytes"] > 2_000_000, 20)
+            stats = listener.wait(lambda s: s["inputs"][0]["bytes"] > 2_000_000)
             assert stats["inputs"][0]["gaps"] == 0
             got = out.read_bytes()
             first = next(at for at in range(0, len(got), 188) if (got[at + 1] & 0x1F) << 8 | got[at + 2] == 0x101)
@@ -102,6 +102,6 @@ def test_a_port_that_is_taken_is_told_and_taken_later(stream, tmp_path):
         listener.tell(f"listen 127.0.0.1:{port} {out} 120 -")
         assert f"127.0.0.1:{port}" in listener.wait(lambda s: s["inputs"][0]["error"])["inputs"][0]["error"]
         other.close()
-        listener.wait(lambda s: not s["inputs"][0]["error"], 15)
+        listener.wait(lambda s: not s["inputs"][0]["error"])
         with Sender(f"srt://127.0.0.1:{port}", listener.sent):
             listener.wait(lambda s: s["inputs"][0]["bytes"] > 300_000)

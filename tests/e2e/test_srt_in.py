@@ -69,7 +69,7 @@ def test_who_guesses_keys_is_let_guess_ten_a_minute(stream, tmp_path):
         assert listener.stats()["refused"]["too_many_guesses"] == 1
 
 
-def wait_for_silence(listener, seconds, limit=15):
+def wait_for_silence(listener, seconds, limit=60):
     """Until nothing has come from the channel's publisher for that long."""
     seen, since, end = None, 0.0, time.monotonic() + limit
     while True:
@@ -97,7 +97,7 @@ def test_a_second_publisher_is_refused_until_the_first_falls_silent(stream, tmp_
                 before = stats["publishers"]["pub"]["bytes"]
                 listener.wait(lambda s: s["publishers"]["pub"]["bytes"] > before + 500_000 and len(s["sessions"]) == 1)
                 first.process.send_signal(signal.SIGCONT)
-                first.process.wait(10)  # it finds its connection gone
+                first.process.wait(60)  # it finds its connection gone
                 assert second.alive() and listener.stats()["publishers"]["pub"]["errors"] == []
 
 
@@ -149,7 +149,7 @@ def test_encoders_of_other_makes_publish(stream, tmp_path, sender):
                        "streamid=#!::r=pub?key=s3cret,m=publish"]
         process = subprocess.Popen(command)
         try:
-            stats = listener.wait(lambda s: s["publishers"]["pub"]["bytes"] > 1_000_000, 20)
+            stats = listener.wait(lambda s: s["publishers"]["pub"]["bytes"] > 1_000_000)
             publisher = stats["publishers"]["pub"]
             assert publisher["details"]["encrypted"] == "yes" and publisher["gaps"] == 0
             got = out.read_bytes()

@@ -48,7 +48,7 @@ def test_targets_of_two_makes_get_what_was_sent(stream, tmp_path):
         with Listener(stream) as listener:
             listener.tell(f"push localhost:{ports[0]} 120 {SECRET} -")
             listener.tell(f"push 127.0.0.1:{ports[1]} 200 - some-id")
-            stats = listener.wait(lambda s: all(p["bytes"] > 1_500_000 for p in s["pushes"]), 20)
+            stats = listener.wait(lambda s: all(p["bytes"] > 1_500_000 for p in s["pushes"]))
             first, second = stats["pushes"]
             assert first["state"] == second["state"] == "sending" and first["error"] == ""
             assert first["details"]["encrypted"] == "yes" and first["details"]["latency_ms"] == "300"
@@ -73,7 +73,7 @@ def test_a_push_tells_why_it_was_refused(stream, tmp_path):
                      f"127.0.0.1:{server.port} 120 {SECRET} publish:nobody?key=s3cret",
                      f"127.0.0.1:{listening_port()} 120 - -"):
             listener.tell("push " + line)
-        stats = listener.wait(lambda s: all(p["failures"] > 0 for p in s["pushes"]), 15)
+        stats = listener.wait(lambda s: all(p["failures"] > 0 for p in s["pushes"]))
         for status, text in zip(stats["pushes"], ("(10)", "key in the stream id is wrong (1401)", "(1404)", "no answer")):
             assert text in status["error"] and status["state"] != "sending", (text, status)
             assert status["bytes"] == 0 and status["connections"] == 0
@@ -85,7 +85,7 @@ def test_one_gateway_pushes_to_another(stream, tmp_path):
     with Listener(stream).quiet() as server, UdpProxy(server.port, 0.05) as path, Listener(stream) as listener:
         server.ask(f"publish pub s3cret {out}")
         listener.tell(f"push 127.0.0.1:{path.port} 1500 - #!::r=pub?key=s3cret,m=publish")
-        server.wait(lambda s: s["publishers"]["pub"]["bytes"] > 3_000_000, 25)
+        server.wait(lambda s: s["publishers"]["pub"]["bytes"] > 3_000_000)
         assert server.stats()["publishers"]["pub"]["gaps"] == 0
         assert int(listener.stats()["pushes"][0]["details"]["retransmitted_packets"]) > 10
         assert_is_piece(out.read_bytes(), listener.sent)
@@ -100,12 +100,12 @@ def test_targets_that_fail_hurt_no_other(stream, tmp_path):
         listener.wait(lambda s: all(p["bytes"] > 300_000 for p in s["pushes"][:3]))
         killed.process.kill()
         still.process.send_signal(signal.SIGSTOP)
-        stats = listener.wait(lambda s: all(p["failures"] > 0 for p in s["pushes"][1:]), 25)
+        stats = listener.wait(lambda s: all(p["failures"] > 0 for p in s["pushes"][1:]))
         assert [p["state"] == "sending" for p in stats["pushes"]] == [True, False, False, False]
         killed.stop()
         back = Target(ports[1], tmp_path / "back.ts")
         still.process.send_signal(signal.SIGCONT)
-        stats = listener.wait(lambda s: s["pushes"][1]["connections"] == 2, 25)
+        stats = listener.wait(lambda s: s["pushes"][1]["connections"] == 2)
         before = stats["pushes"][1]["bytes"]
         stats = listener.wait(lambda s: s["pushes"][1]["bytes"] > before + 700_000)
         assert stats["pushes"][1]["error"] == "" and stats["pushes"][0]["skipped"] == 0
@@ -123,6 +123,6 @@ def test_a_push_that_is_taken_away_ends_at_once(stream, tmp_path):
         listener.tell(f"push 127.0.0.1:{port} 120 - -")
         listener.wait(lambda s: s["pushes"][0]["bytes"] > 300_000)
         listener.tell("unpush 0")
-        assert target.process.wait(3) is not None  # it hears the goodbye, and ends
+        assert target.process.wait(60) is not None  # it hears the goodbye, and ends
         listener.wait(lambda s: not s["pushes"])
     target.stop()

@@ -50,7 +50,7 @@ def live(rig, tmp_path_factory):
 
 def start(gateway, *command, out=None):
     with gateway.rig.inside("gw"):
-        return subprocess.Popen(["timeout", "-s", "KILL", "90", *map(str, command)], stdin=subprocess.DEVNULL, stdout=out)
+        return subprocess.Popen(["timeout", "-s", "KILL", "200", *map(str, command)], stdin=subprocess.DEVNULL, stdout=out)
 
 
 def publish(gateway, path, name, key="", *options):
@@ -66,7 +66,7 @@ def end(process):
 
 def record(gateway, group, seconds):
     capture = gateway.rig.capture(group, 5000)
-    capture.wait(10, limit=15)
+    capture.wait(10)
     time.sleep(seconds)
     return capture.stop()
 
@@ -77,7 +77,7 @@ def state(gateway, channel):
     return next(c for c in found if channel in (c.get("id"), c.get("channel")))
 
 
-def wait_state(gateway, channel, wanted, limit=15):
+def wait_state(gateway, channel, wanted, limit=60):
     deadline = time.monotonic() + limit
     while (now := state(gateway, channel)["state"]) != wanted:
         assert time.monotonic() < deadline, f"{channel} is {now}, not {wanted}: {json.dumps(state(gateway, channel))}"
@@ -95,7 +95,7 @@ def _on_air(gateway, channel):
             if name == "headgate_input_active" and labels["channel"] == channel and value == 1]
 
 
-def wait_on_air(gateway, channel, number, limit=15):
+def wait_on_air(gateway, channel, number, limit=60):
     start_time = time.monotonic()
     while on_air(gateway, channel) != [number]:
         assert time.monotonic() - start_time < limit, f"input {number} is not on air: {on_air(gateway, channel)}"
@@ -141,11 +141,11 @@ def test_a_wrong_key_and_a_second_publisher_are_refused(live):
     gateway = live
     source = media.stream("h264_aac", 30)
     wrong = publish(gateway, source, "cam", "guess")
-    assert wrong.wait(15) != 0
+    assert wrong.wait(60) != 0
     # Whichever comes first has the place; the other is sent away, and the first goes on.
     encoders = [publish(gateway, source, "cam", "very-s3cret") for _ in range(2)]
     try:
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while all(encoder.poll() is None for encoder in encoders):
             assert time.monotonic() < deadline, "both publish"
             time.sleep(0.05)
@@ -163,7 +163,7 @@ def test_a_publisher_that_returns_within_its_grace_goes_on(live):
     before_it = waited(gateway.pid("fastpath"))
     capture = gateway.rig.capture(CAM, 5000)
     encoder = publish(gateway, source, "cam", "very-s3cret")
-    capture.wait(1000, limit=20)
+    capture.wait(1000)
     end(encoder)
     time.sleep(1)  # away, for a third of its grace
     encoder = publish(gateway, source, "cam", "very-s3cret")
@@ -209,14 +209,14 @@ class Viewers:
                          out=self.out)}
         for name in self.players:
             gateway.wait_metric("headgate_sessions", 1, channel=channel, output=name)
-        self.hls = hls.Client(gateway, channel).follow(1, 15)
+        self.hls = hls.Client(gateway, channel).follow(1, 60)
         self.waited = waited(gateway.pid("fastpath"))
 
     def size(self, name):
         path = self.files[name]
         return path.stat().st_size if path.exists() else 0
 
-    def expect_more(self, limit=8):
+    def expect_more(self, limit=60):
         """Each goes on, in its session, as whatever is on air now does."""
         wanted = {name: self.size(name) + 100_000 for name in self.players}
         deadline = time.monotonic() + limit
@@ -235,7 +235,7 @@ class Viewers:
     def finish(self, switches):
         """Two segments more, so that the last of at least so many switches is in one, and then the end. What they have is one
         stream: SRT's goes on packet by packet, HLS marks at most one discontinuity a switch."""
-        newest, deadline = max(self.hls.segments), time.monotonic() + 15
+        newest, deadline = max(self.hls.segments), time.monotonic() + 60
         while max(self.hls.segments) < newest + 2:
             assert time.monotonic() < deadline, sorted(self.hls.segments)
             self.hls.poll()
@@ -272,12 +272,12 @@ def test_a_slate_stands_in_and_the_publisher_comes_back(live, tmp_path):
     viewers = Viewers(gateway, "studio", tmp_path)
     try:
         encoder = publish(gateway, media.stream("h264_aac", 30), "studio")
-        took = wait_on_air(gateway, "studio", 1, limit=12)
+        took = wait_on_air(gateway, "studio", 1)
         assert took > 2, "the preferred input must be good for `hold`"
         viewers.expect_more()
-        wait_state(gateway, "studio", "ok", limit=20)
+        wait_state(gateway, "studio", "ok")
         end(encoder)
-        wait_on_air(gateway, "studio", 2, limit=8)
+        wait_on_air(gateway, "studio", 2)
         viewers.expect_more()
         viewers.finish(switches=2)
     finally:
@@ -296,7 +296,7 @@ def test_a_dead_primary_a_forced_input_and_control_killed(live, tmp_path):
     primary = rig.send(media.looped(media.stream("h264_aac", 18), 120), PRIMARY, 5000)
     backup = rig.send(media.looped(media.stream("h264_aac_b", 18), 120), BACKUP, 5000)
     capture = rig.capture(BACKED, 5000)
-    capture.wait(100, limit=10)
+    capture.wait(100)
     wait_on_air(gateway, "backed", 1)
     viewers = Viewers(gateway, "backed", tmp_path)
     try:
@@ -306,16 +306,16 @@ def test_a_dead_primary_a_forced_input_and_control_killed(live, tmp_path):
         assert gateway.cli("switch", "backed", "3").returncode == 1
         viewers.expect_more()
         assert gateway.cli("switch", "backed", "auto").returncode == 0
-        wait_on_air(gateway, "backed", 1, limit=10)
+        wait_on_air(gateway, "backed", 1)
         viewers.expect_more()
         before = len(capture.datagrams)
         dead = gateway.pid("control")
         gateway.kill("control")
         primary.kill()
         gateway.wait_new("control", dead)
-        wait_on_air(gateway, "backed", 2, limit=10)
+        wait_on_air(gateway, "backed", 2)
         viewers.expect_more()
-        capture.wait(before + 300, limit=10)
+        capture.wait(before + 300)
         judge(capture.stop(), "pause", dvb=False)
         viewers.finish(switches=3)
     finally:
@@ -337,11 +337,11 @@ def test_pushes_reach_servers_of_others(live, tmp_path):
     gateway.apply(channels)
     sender = gateway.rig.send(source, "239.9.2.9", 5000)
     try:
-        gateway.wait_metric("headgate_output_bytes_total", 500_000, limit=30, channel="out", output=f"rtmp://127.0.0.1:{rtmp_port}/app/name")
-        gateway.wait_metric("headgate_output_bytes_total", 500_000, limit=30, channel="out", output=f"srt://127.0.0.1:{srt_port}")
+        gateway.wait_metric("headgate_output_bytes_total", 500_000, channel="out", output=f"rtmp://127.0.0.1:{rtmp_port}/app/name")
+        gateway.wait_metric("headgate_output_bytes_total", 500_000, channel="out", output=f"srt://127.0.0.1:{srt_port}")
         told = json.dumps(gateway.json("status", "out"))
         assert "refused" in told, told
-        gateway.wait_metric("headgate_output_bytes_total", 1_000_000, limit=30, channel="out", output=f"rtmp://127.0.0.1:{rtmp_port}/app/name")
+        gateway.wait_metric("headgate_output_bytes_total", 1_000_000, channel="out", output=f"rtmp://127.0.0.1:{rtmp_port}/app/name")
     finally:
         sender.kill()
         rtmp.terminate()

@@ -12,7 +12,7 @@ def frames(path, selector, sound="aac"):
     """[(hash, PTS in ms)] of each decoded picture ("v"), or of each coded frame of sound ("a")."""
     # Pictures are decoded: a muxer may lay out the same access unit in another way.
     copy = [] if selector == "v" else ["-c", "copy", *UNFRAMED.get(sound, [])]
-    text = subprocess.run(["timeout", "-s", "KILL", "60", "ffmpeg", "-v", "quiet", "-copyts", "-i", str(path), "-map", f"0:{selector}",
+    text = subprocess.run(["timeout", "-s", "KILL", "120", "ffmpeg", "-v", "quiet", "-copyts", "-i", str(path), "-map", f"0:{selector}",
                            *copy, "-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-f", "framehash", "-hash", "md5", "-"],
                           capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL).stdout
     scale = next((line.split()[-1] for line in text.splitlines() if line.startswith("#tb")), "1/90000").split("/")

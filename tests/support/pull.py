@@ -52,12 +52,12 @@ class Pull:
     def status(self):
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        return self._answers.get(timeout=10)
+        return self._answers.get(timeout=60)
 
     def named(self, name):
         return [event["about"] for event in self.events if event["event"] == name]
 
-    def wait(self, what, seconds=20):
+    def wait(self, what, seconds=60):
         """Until what(self) holds; the status then."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -67,11 +67,11 @@ class Pull:
             time.sleep(0.05)
         raise AssertionError(f"not within {seconds} s; events {self.events}, status {self.status()}")
 
-    def wait_event(self, name, seconds=20, count=1):
+    def wait_event(self, name, seconds=60, count=1):
         self.wait(lambda p: len(p.named(name)) >= count, seconds)
         return self.named(name)[count - 1]
 
-    def wait_bytes(self, size, seconds=30):
+    def wait_bytes(self, size, seconds=60):
         return self.wait(lambda p: p.status()["bytes"] >= size, seconds)
 
     def media(self):
@@ -89,7 +89,7 @@ class Pull:
         if self.process.poll() is None:
             self.process.stdin.close()
             try:
-                self.process.wait(10)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -196,7 +196,7 @@ http {{ access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folde
   server {{ listen 127.0.0.1:{port}; root {folder}; {extra.replace("PORT", str(port))} }} }}
 """)
     with running(["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")]):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not (folder / "pid").exists():
             assert time.monotonic() < deadline, (folder / "error.log").read_text()
             time.sleep(0.02)

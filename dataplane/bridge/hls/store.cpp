@@ -14,6 +14,7 @@
 #include <set>
 
 #include "control/protocol/state.h"
+#include "dataplane/bridge/hub/replace_file.h"
 
 namespace headgate::bridge::hls {
 
@@ -32,25 +33,6 @@ SegmentStore::Text with_etag(std::string content) {
   std::string etag = fmt::format("\"{:016x}\"", fnv1a(content));
   return std::make_shared<const SegmentStore::Playlist>(
       SegmentStore::Playlist{std::move(content), std::move(etag)});
-}
-
-// Replaced in one step, but not synced: the journal has to outlive the process, not the machine (run_dir is a
-// tmpfs), and waiting for a disk would hold up every channel of this thread.
-bool replace_file(const std::string& path, const std::string& content) {
-  const std::string temporary = path + ".new";
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
-  if (fd < 0) return false;
-  std::size_t done = 0;
-  while (done < content.size()) {
-    const ssize_t n = ::write(fd, content.data() + done, content.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    done += static_cast<std::size_t>(n);
-  }
-  const int saved = errno;
-  ::close(fd);
-  errno = saved;
-  return done == content.size() && ::rename(temporary.c_str(), path.c_str()) == 0;
 }
 
 }  // namespace
@@ -307,7 +289,7 @@ void SegmentStore::publish() {
   journal.variant = variant_;
   journal.entries.assign(entries_.begin(), entries_.end());
   const std::string path = directory_ + "/journal.json";
-  if (!replace_file(path, to_json(journal))) {
+  if (!hub::replace_file(path, to_json(journal))) {
     ++write_errors_;
     failing_ = true;
     last_error_ = fmt::format("can't write {}: {}", path, std::strerror(errno));

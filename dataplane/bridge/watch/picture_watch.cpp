@@ -15,6 +15,9 @@ constexpr std::uint8_t kDarkMean = 14;
 constexpr std::uint8_t kDarkCell = 28;   // the mean of 1/576 of the picture: a candle, a word, a logo
 constexpr std::uint8_t kDarkDetail = 8;  // neighbours differ by 1 of 255 on average
 
+// Pictures that are small for a moment are nothing to look at.
+constexpr std::int64_t kCollapseLasts = 400'000'000;
+
 // Two codings of one picture.
 constexpr int kNoiseCell = 2;
 constexpr int kNoisePixel = 20;  // of the tile, sum of the three colours' differences
@@ -86,9 +89,17 @@ void PictureWatch::restart(bool suspect) {
 }
 
 void PictureWatch::on_unit(std::size_t bytes, bool random_access, std::int64_t now_ns) noexcept {
+  const std::int64_t rose = sizes_.rose_ns();
   sizes_.on_unit(bytes, random_access, now_ns);
+  if (sizes_.rose_ns() != rose) {
+    // Something else is shown from here on, seen or not.
+    black_.observe(false, now_ns);
+    frozen_.observe(false, now_ns);
+    still_.observe(false, now_ns);
+    stands_ = false;
+  }
   const std::int64_t fell = sizes_.collapsed_since_ns();
-  if (fell == 0 || fell == collapse_ns_) return;
+  if (fell == 0 || fell == collapse_ns_ || now_ns - fell < kCollapseLasts) return;
   collapse_ns_ = fell;
   looks_of_collapse_ = 0;
 }
@@ -150,21 +161,23 @@ std::int64_t PictureWatch::vouched_ns(std::int64_t now_ns) const {
 
 bool PictureWatch::black(std::int64_t now_ns, const protocol::WatchState& state) {
   if (state.black_ms == 0) return false;
-  return black_.lasts(vouched_ns(now_ns), std::int64_t{state.black_ms} * 1'000'000);
+  return black_.lasts(now_ns, vouched_ns(now_ns), std::int64_t{state.black_ms} * 1'000'000);
 }
 
 bool PictureWatch::frozen(std::int64_t now_ns, const protocol::WatchState& state) {
   if (state.frozen_ms == 0) return false;
-  return frozen_.lasts(vouched_ns(now_ns), std::int64_t{state.frozen_ms} * 1'000'000);
+  return frozen_.lasts(now_ns, vouched_ns(now_ns), std::int64_t{state.frozen_ms} * 1'000'000);
 }
 
 bool PictureWatch::still(std::int64_t now_ns, const protocol::WatchState& state) {
   if (state.still_ms == 0) return false;
-  return still_.lasts(vouched_ns(now_ns), std::int64_t{state.still_ms} * 1'000'000);
+  return still_.lasts(now_ns, vouched_ns(now_ns), std::int64_t{state.still_ms} * 1'000'000);
 }
 
 bool PictureWatch::wants_look() const {
-  if (sizes_.collapsed() && looks_of_collapse_ < kLooksOfCollapse) return true;
+  if (sizes_.collapsed() && sizes_.collapsed_since_ns() == collapse_ns_ &&
+      looks_of_collapse_ < kLooksOfCollapse)
+    return true;
   // To see whether it lasts, and whether it is over.
   const auto undecided = [](const Condition& condition) { return condition.wrong() != condition.told(); };
   return undecided(black_) || undecided(frozen_);

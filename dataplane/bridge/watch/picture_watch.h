@@ -56,7 +56,7 @@ class PictureWatch {
   std::int64_t before_ns_ = 0;
   job::PictureVerdict verdict_ = job::PictureVerdict::shown;
   int moves_ = 0;
-  std::int64_t collapse_ns_ = 0;  // the last one
+  std::int64_t collapse_ns_ = 0;  // when the one that is looked into began
   int looks_of_collapse_ = 0;
   bool suspect_ = false;
   bool stands_ = false;
