@@ -32,8 +32,8 @@ bool Deinterlacer::build(const AVFrame& like) {
                 like.height, like.format);
   AVFilterContext* bwdif = nullptr;
   const auto create = [&](AVFilterContext** made, const char* filter, const char* options) {
-    return avfilter_graph_create_filter(made, avfilter_get_by_name(filter), filter, options, nullptr, graph_) >=
-           0;
+    return avfilter_graph_create_filter(made, avfilter_get_by_name(filter), filter, options, nullptr,
+                                        graph_) >= 0;
   };
   if (!create(&in_, "buffer", source) || !create(&bwdif, "bwdif", "mode=send_frame:deint=interlaced") ||
       !create(&out_, "buffersink", nullptr)) {

@@ -78,7 +78,8 @@ std::int64_t Encoder::time_of(std::int64_t number) const {
 void Encoder::take_all() {
   while (avcodec_receive_packet(context_.get(), packet_.get()) == 0) {
     const std::int64_t number = packet_->pts;
-    const auto came = std::find_if(came_.begin(), came_.end(), [&](const Came& c) { return c.number == number; });
+    const auto came =
+        std::find_if(came_.begin(), came_.end(), [&](const Came& c) { return c.number == number; });
     if (came != came_.end()) {
       Encoded encoded;
       encoded.unit = {packet_->data, static_cast<std::size_t>(packet_->size)};

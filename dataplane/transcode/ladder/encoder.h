@@ -17,7 +17,7 @@ namespace headgate::transcode::ladder {
 struct EncoderFormat {
   int width = 0;
   int height = 0;
-  std::uint32_t bitrate = 0;         // bit/s
+  std::uint32_t bitrate = 0;  // bit/s
   AVRational frame_rate{25, 1};
   AVRational sample_aspect_ratio{1, 1};
   AVColorSpace matrix = AVCOL_SPC_UNSPECIFIED;

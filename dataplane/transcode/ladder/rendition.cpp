@@ -84,9 +84,8 @@ EncoderFormat Rendition::format_for(const AVFrame& frame, AVRational rate) const
   const int height = std::clamp<int>(static_cast<int>(std::min<std::uint32_t>(wanted_.height, 16384)),
                                      kLeastHeight, kMostHeight);
   format.height = even(height);
-  format.width = wanted_.width != 0
-                     ? even(std::min<std::uint32_t>(wanted_.width, picture::kMaxWidth))
-                     : std::min(even(format.height * av_q2d(shape)), picture::kMaxWidth);
+  format.width = wanted_.width != 0 ? even(std::min<std::uint32_t>(wanted_.width, picture::kMaxWidth))
+                                    : std::min(even(format.height * av_q2d(shape)), picture::kMaxWidth);
   if (wanted_.width != 0) {  // samples are as broad as the source's shape needs
     av_reduce(&format.sample_aspect_ratio.num, &format.sample_aspect_ratio.den,
               std::int64_t{shape.num} * format.height, std::int64_t{shape.den} * format.width, 255);

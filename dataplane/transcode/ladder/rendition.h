@@ -1,5 +1,5 @@
-// One derived rendition: access units of a channel in, smaller H.264 access units out, with the source's times
-// and an IDR at each of its random access points. Threading: owned by one thread; makes none.
+// One derived rendition: access units of a channel in, smaller H.264 access units out, with the source's
+// times and an IDR at each of its random access points. Threading: owned by one thread; makes none.
 #pragma once
 
 #include <cstdint>
