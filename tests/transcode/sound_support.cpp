@@ -139,7 +139,8 @@ Source coded(const char* encoder, const Planes& planes, int rate, std::int64_t b
   x.sample_fmt = c.context->codec->sample_fmts[0];
   const int channels = static_cast<int>(planes.size());
   av_channel_layout_default(&x.ch_layout, channels);
-  if (channels == 6) x.ch_layout = AV_CHANNEL_LAYOUT_5POINT1;
+  if (channels == 6 && name == "aac") x.ch_layout = AV_CHANNEL_LAYOUT_5POINT1_BACK;
+  if (channels == 6 && name != "aac") x.ch_layout = AV_CHANNEL_LAYOUT_5POINT1;
   if (channels == 5) x.ch_layout = AV_CHANNEL_LAYOUT_5POINT0;
   AVDictionary* dictionary = nullptr;
   av_dict_parse_string(&dictionary, options.c_str(), "=", ":", 0);

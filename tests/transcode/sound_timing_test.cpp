@@ -222,7 +222,7 @@ TEST(SoundTiming, JitterOfTimeStampsIsNotHeard) {
     offsets.push_back(like.offset_ms);
   }
   // The first time stamp may be half a millisecond off; after that it stays where it is.
-  for (std::size_t i = 3; i < offsets.size(); ++i) EXPECT_NEAR(offsets[i], offsets[2], 0.1);
+  for (std::size_t i = 3; i < offsets.size(); ++i) EXPECT_NEAR(offsets[i], offsets[2], 0.2);
 }
 
 TEST(SoundTiming, UntimedPacketsGoOnFromTheOneBefore) {
