@@ -18,7 +18,7 @@ from support.udp_proxy import UdpProxy
 @pytest.fixture(scope="module")
 def stream(tmp_path_factory):
     path = tmp_path_factory.mktemp("srt") / "in.ts"
-    path.write_bytes(counted_ts.make(20))
+    path.write_bytes(counted_ts.make(40))
     return path
 
 
@@ -89,9 +89,9 @@ def test_a_second_publisher_is_refused_until_the_first_falls_silent(stream, tmp_
         address = f"srt://127.0.0.1:{listener.port}?streamid=publish:pub?key=s3cret"
         with Sender(address, listener.sent) as first:
             listener.wait(lambda s: s["publishers"]["pub"]["bytes"] > 500_000)
-            assert caller.refusal(listener.port, b"publish:pub?key=s3cret") == 1409
+            caller.wait_refusal(1409, listener.port, b"publish:pub?key=s3cret")
             first.process.send_signal(signal.SIGSTOP)
-            wait_for_silence(listener, 1.5)
+            wait_for_silence(listener, 3.5)
             with Sender(address, listener.sent) as second:
                 stats = listener.wait(lambda s: s["publishers"]["pub"]["connections"] == 2)
                 before = stats["publishers"]["pub"]["bytes"]
@@ -118,7 +118,7 @@ def test_a_publisher_of_another_protocol_has_the_place(stream, tmp_path):
     caller = Caller()
     with Listener(stream).quiet() as listener:
         listener.ask(f"publish pub s3cret {tmp_path}/pub.ts")
-        assert listener.ask("rtmp pub 4000") == "attached\n"
+        assert listener.ask("rtmp pub 8000") == "attached\n"
         caller.wait_refusal(1409, listener.port, b"publish:pub?key=s3cret")
         caller.wait_refusal(0, listener.port, b"publish:pub?key=s3cret")
 
@@ -176,10 +176,10 @@ def test_a_path_that_loses_and_reorders_costs_nothing(stream, tmp_path):
     with contextlib.ExitStack() as stack:
         ways = []
         for loss in (0.02, 0.10):
-            listener, out = stack.enter_context(Listener(stream, "--latency", "500").quiet()), tmp_path / f"{loss}.ts"
+            listener, out = stack.enter_context(Listener(stream, "--latency", "2500").quiet()), tmp_path / f"{loss}.ts"
             path = stack.enter_context(UdpProxy(listener.port, loss))
             listener.ask(f"publish pub - {out}")
-            address = f"srt://127.0.0.1:{path.port}?streamid=publish:pub&latency=500"
+            address = f"srt://127.0.0.1:{path.port}?streamid=publish:pub&latency=2500"
             ways.append((loss, path, listener, stack.enter_context(Sender(address, listener.sent[:3_000_000])), out))
         for loss, path, listener, sender, out in ways:
             assert_arrived(out, sender.finish(), late=1_500_000)

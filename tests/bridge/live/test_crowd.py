@@ -16,7 +16,7 @@ from support.gateway import BIN, Gateway
 
 # RTMP has no place for MPEG-2; SRT's has twice the rate, so that a receiver's buffer is full within a second.
 CHANNELS = {"tv": ("239.14.2.1", "h264_aac", ["rtmp", "http-ts"]), "fast": ("239.14.2.2", "mpeg2_mp2", ["srt"])}
-SECONDS = 60
+SECONDS = 90
 # Players of a protocol: those that keep up, those that take 20 kB/s of 150, and those that take nothing at all.
 HOUSES = {"rtmp": (180, 10, 10), "http-ts": (90, 5, 5), "srt": (18, 0, 2)}
 
@@ -33,7 +33,7 @@ def live(rig):
             rig.wait_mdb(group, True)
             rig.send(media.stream(stream, SECONDS), group, 5000)
         for name in CHANNELS:
-            gateway.wait_metric("headgate_input_ts_packets_total", 2000, channel=name, limit=15)
+            gateway.wait_metric("headgate_input_ts_packets_total", 2000, channel=name)
         yield gateway
 
 
@@ -56,7 +56,7 @@ class Crowd:
         self.process.send_signal(number)
 
     def finish(self):
-        out, _ = self.process.communicate("stop\n", timeout=30)
+        out, _ = self.process.communicate("stop\n", timeout=120)
         assert self.process.returncode == 0
         return json.loads(out)
 
@@ -122,7 +122,7 @@ def test_a_slow_tenth_moves_nobody(live, tmp_path):
             seen.update(counted())
             return (seen["rtmp cut off"] >= 10 and seen["http cut off"] >= 5 and seen["cut off"] >= 16 and
                     seen["rtmp skipped"] > 0 and seen["http-ts skipped"] > 0 and seen["srt skipped"] > 0)
-        wait(over, lambda: f"not all were dealt with: {seen}", 40)
+        wait(over, lambda: f"not all were dealt with: {seen}", 120)
         took = time.monotonic() - began
         found = [(name, len(crowds), each.finish()) for name, crowds in good.items() for each in crowds]
         left = {name: each.finish() for name, each in slow.items()}
