@@ -10,7 +10,7 @@ import time
 import pytest
 
 from support import counted_ts
-from support.srt import SECRET, Caller, Listener, Player, whole
+from support.srt import SECRET, Caller, Listener, Player, wait_for_size, whole
 from support.udp_proxy import UdpProxy
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,8 @@ def test_players_of_three_makes_get_exactly_what_was_sent(stream, tmp_path):
             subprocess.Popen(["ffmpeg", "-nostdin", "-loglevel", "error", "-f", "data", "-i", url, "-map", "0",
                               "-c", "copy", "-flush_packets", "1", "-f", "data", str(tmp_path / "ff.ts")])]
         listener.wait(lambda s: len(s["sessions"]) == 3 and all(x["bytes"] > 1_500_000 for x in s["sessions"]))
-        live.wait(1_000_000)
+        for name in ("slt.ts", "gst.ts", "ff.ts"):  # `latency` later
+            wait_for_size(tmp_path / name, 1_000_000)
         live.stop()
         for process in others:
             process.kill()

@@ -98,7 +98,9 @@ def test_a_second_publisher_is_refused_until_the_first_falls_silent(stream, tmp_
                 listener.wait(lambda s: s["publishers"]["pub"]["bytes"] > before + 500_000 and len(s["sessions"]) == 1)
                 first.process.send_signal(signal.SIGCONT)
                 first.process.wait(60)  # it finds its connection gone
-                assert second.alive() and listener.stats()["publishers"]["pub"]["errors"] == []
+                # Displaced, which is no error; on a slow machine libsrt may have given it up before the second came.
+                errors = set(listener.stats()["publishers"]["pub"]["errors"])
+                assert second.alive() and errors <= {"", "nothing heard for 5 s"}, errors
 
 
 def test_a_publisher_that_left_may_come_back_at_once(stream, tmp_path):
@@ -201,11 +203,11 @@ def test_what_is_lost_for_good_is_told_as_a_gap(stream, tmp_path):
 def test_the_end_of_a_stream_is_not_cut_off(stream, tmp_path):
     """What was not due yet when the publisher said goodbye comes, too."""
     out = tmp_path / "pub.ts"
-    with Listener(stream, "--latency", "2000").quiet() as listener:
+    with Listener(stream, "--latency", "4000").quiet() as listener:
         listener.ask(f"publish pub - {out}")
         with Sender(f"srt://127.0.0.1:{listener.port}?streamid=publish:pub", listener.sent[:1_500_000]) as sender:
             sender.finish()
-            assert os.path.getsize(out) < 1_000_000  # the last two seconds wait for their time
+            assert os.path.getsize(out) < 1_000_000  # the last four seconds wait for their time
             sender.leave()
             assert_arrived(out, sender.data)
 

@@ -7,7 +7,7 @@ import pytest
 
 from support import counted_ts
 from support.ports import free_port
-from support.srt import LATENCY, SECRET, Listener
+from support.srt import LATENCY, SECRET, Listener, wait_for_size
 from support.udp_proxy import UdpProxy
 
 
@@ -26,6 +26,10 @@ class Target:
         self.out = open(path, "wb")
         self.process = subprocess.Popen(["srt-live-transmit", "-q", "-a:no", f"srt://127.0.0.1:{port}?mode=listener{query}",
                                          "file://con"], stdout=self.out, stderr=subprocess.DEVNULL)
+
+    def wait(self, size):
+        """Until so much has come: `latency` later than it was sent."""
+        wait_for_size(self.path, size)
 
     def stop(self):
         self.process.kill()
@@ -57,6 +61,8 @@ def test_targets_of_two_makes_get_what_was_sent(stream, tmp_path):
             assert {"rtt_ms", "lost_packets", "retransmitted_packets", "dropped_packets",
                     "bandwidth_mbps"} <= first["details"].keys()
             assert first["skipped"] == 0 and not stats["sessions"]
+            target.wait(600_000)
+            wait_for_size(tmp_path / "gst.ts", 600_000)
             assert_is_piece(target.stop(), listener.sent)
             gst.kill()
             gst.wait()
@@ -89,6 +95,7 @@ def test_one_gateway_pushes_to_another(stream, tmp_path):
         server.wait(lambda s: s["publishers"]["pub"]["bytes"] > 3_000_000)
         assert server.stats()["publishers"]["pub"]["gaps"] == 0
         assert int(listener.stats()["pushes"][0]["details"]["retransmitted_packets"]) > 10
+        wait_for_size(out, 600_000)
         assert_is_piece(out.read_bytes(), listener.sent)
 
 
@@ -113,6 +120,8 @@ def test_targets_that_fail_hurt_no_other(stream, tmp_path):
         listener.tell("unpush 0")
         assert len(listener.wait(lambda s: len(s["pushes"]) == 3)["pushes"]) == 3
         still.stop()
+        back.wait(600_000)
+        good.wait(3_100_000)
         assert_is_piece(back.stop(), listener.sent)
         assert_is_piece(good.stop(), listener.sent, 3_000_000)
 
