@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from support import ts
 from support.ports import free_port
 
 BIN = pathlib.Path(os.environ.get("HEADGATE_BIN", "build/release/bin"))
@@ -36,8 +37,9 @@ def broadcast(tmp_path_factory):
     path = tmp_path_factory.mktemp("broadcast") / "air.ts"
     subprocess.run(
         ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc=size=320x180:rate=25,noise=alls=40:allf=t", "-f", "lavfi", "-i",
-         "sine=sample_rate=48000", "-t", "40", "-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-bf", "2", "-pix_fmt",
+         "sine=sample_rate=48000", "-t", "30", "-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-bf", "2", "-pix_fmt",
          "yuv420p", "-b:v", "1M", "-c:a", "aac", "-ac", "2", "-pcr_period", "20", str(path)], check=True)
+    path.write_bytes(ts.looped(path.read_bytes(), 120))
     return path
 
 
