@@ -141,8 +141,8 @@ def test_a_slow_tenth_moves_nobody(live, tmp_path):
         assert result["alive"] == result["equal"] == result["players"] == HOUSES[name][0] // parts, result
         assert result["units"] > took * {"rtmp": 70, "http-ts": 400, "srt": 800}[name]
         assert result["end_lag_ms"] < 500, result
-        # Nobody waits for those that stand still; on shared cores, how evenly it comes is printed, not judged.
-        assert result["spread_max_ms"] < 2000 and result["wander_ms"] < 2000, result
+        # Nobody waits for those that stand still, which are cut off after 10 s; on shared cores, how evenly it comes is printed, not judged.
+        assert result["spread_max_ms"] < 3000 and result["wander_ms"] < 6000, result
     for name, result in left.items():
         assert result["alive"] == result["players"], f"{name}: those that are slow are moved on, not cut off: {result}"
     assert (seen["rtmp cut off"], seen["http cut off"]) == (10, 5)
