@@ -14,7 +14,9 @@ namespace headgate::bridge::app {
 
 class Bridge {
  public:
-  explicit Bridge(std::string hls_directory) : hls_directory_(std::move(hls_directory)) {}
+  // What `workers` names outlives the bridge.
+  explicit Bridge(std::string hls_directory, const Workers& workers = {})
+      : hls_directory_(std::move(hls_directory)), workers_(workers) {}
 
   // Makes the channels match. One that did not change is not touched; a removed one's files go.
   void apply(const protocol::BridgeState& state);
@@ -25,6 +27,7 @@ class Bridge {
 
   Channel* find(std::string_view id);
   const std::map<std::string, std::unique_ptr<Channel>, std::less<>>& channels() const { return channels_; }
+  const Workers& workers() const { return workers_; }
   const hls::MemoryBudget& memory() const { return memory_; }
   std::uint64_t slots() const { return slots_; }
   std::uint64_t unknown_slots() const { return unknown_slots_; }  // of handles that no channel has
@@ -34,6 +37,7 @@ class Bridge {
   static constexpr std::size_t kOpenSegments = std::size_t{1024} * 1024 * 1024;
 
   std::string hls_directory_;
+  Workers workers_;
   hls::MemoryBudget memory_{kOpenSegments, 0};  // before the channels: they give back to it
   std::map<std::string, std::unique_ptr<Channel>, std::less<>> channels_;
   std::unordered_map<std::uint32_t, Channel*> by_handle_;

@@ -63,6 +63,8 @@ Response Router::handle(const Request& request) {
   const auto& path = target->segments;
   if (path[0] == "_") return path.size() == 2 ? asset_answer(request, path[1]) : plain(404, "Not found.");
   ChannelView* channel = path[0].empty() ? nullptr : find_(path[0]);
+  const bool thumbnail = channel != nullptr && path.size() == 2 && path[1] == "thumbnail.jpg";
+  if (thumbnail && channel->serves_thumbnail()) return thumbnail_answer(request, *channel);
   if (channel == nullptr || !(channel->serves_hls() || channel->serves_ts()))
     return plain(404, "No such channel.");
   if (path.size() == 2 && path[1] == "stream.ts") {
@@ -111,6 +113,25 @@ Response Router::stream_answer(const Request& request, ChannelView& channel) {
   return response;
 }
 
+Response Router::thumbnail_answer(const Request& request, const ChannelView& channel) {
+  const ThumbnailView view = channel.thumbnail();
+  if (view.jpeg == nullptr) return plain(404, view.why_none);
+  Response response;
+  response.add("Content-Type", "image/jpeg");
+  response.add("Cache-Control", fmt::format("public, max-age={}", view.max_age_s));
+  response.add("ETag", view.etag);
+  response.add("Last-Modified", http_date(view.modified_unix));
+  response.add("X-Content-Type-Options", "nosniff");
+  response.cut_off = channel.slow_clients();
+  allow_any_origin(response);
+  if (matches_etag(request.if_none_match, view.etag)) {
+    response.status = 304;
+    return response;
+  }
+  response.set_text(view.jpeg);
+  return response;
+}
+
 Response Router::page_answer(ChannelView& channel) {
   if (assets_ == nullptr) return plain(404, "The player page is not installed.");
   Response response;
@@ -121,7 +142,9 @@ Response Router::page_answer(ChannelView& channel) {
                "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; worker-src 'self' blob:; "
                "object-src 'none'");
   response.add("X-Content-Type-Options", "nosniff");
-  response.set_text(std::make_shared<const std::string>(assets_->player_page(channel.display_name())));
+  const bool has_picture = channel.serves_thumbnail() && channel.thumbnail().jpeg != nullptr;
+  response.set_text(
+      std::make_shared<const std::string>(assets_->player_page(channel.display_name(), has_picture)));
   return response;
 }
 

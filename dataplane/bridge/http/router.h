@@ -4,6 +4,7 @@
 //   /CHANNEL/index.media-ID.m3u8   media playlist; the multivariant playlist names the one in force
 //   /CHANNEL/media/HASH/K.ts       segment
 //   /CHANNEL/stream.ts             the channel's transport stream, without end
+//   /CHANNEL/thumbnail.jpg         its last picture, of every channel that is served by anything
 // A channel that has no segment yet answers 503 with Retry-After: hls.js gives up at a 404 at once and
 // retries after a 5xx, and a CDN does not keep a 503. References: RFC 8216 4, RFC 9110, Fetch (CORS).
 // Threading: owned by one thread.
@@ -21,6 +22,15 @@
 
 namespace headgate::bridge::http {
 
+// The last picture of a channel.
+struct ThumbnailView {
+  std::shared_ptr<const std::string> jpeg;  // null: there is none
+  std::string etag;
+  std::int64_t modified_unix = 0;  // s
+  std::uint32_t max_age_s = 1;
+  std::string why_none;
+};
+
 // What the router needs of a channel.
 class ChannelView {
  public:
@@ -28,6 +38,8 @@ class ChannelView {
   virtual const std::string& display_name() const = 0;
   virtual bool serves_hls() const = 0;
   virtual bool serves_ts() const { return false; }
+  virtual bool serves_thumbnail() const { return serves_hls() || serves_ts(); }
+  virtual ThumbnailView thumbnail() const { return {}; }
   // Of channels that serve HLS.
   virtual std::uint32_t segment_ms() const = 0;
   virtual hls::SegmentStore& store() = 0;
@@ -52,6 +64,7 @@ class Router : public Handler {
   Response segment_answer(const Request& request, ChannelView& channel, const std::string& hash,
                           const std::string& file);
   Response page_answer(ChannelView& channel);
+  Response thumbnail_answer(const Request& request, const ChannelView& channel);
   Response stream_answer(const Request& request, ChannelView& channel);
 
   Find find_;
