@@ -10,6 +10,7 @@
 #include "dataplane/bridge/hub/output_status.h"
 #include "dataplane/bridge/push/push.h"
 #include "dataplane/bridge/rtmp/server.h"
+#include "dataplane/bridge/transcode/picture_desk.h"
 
 namespace headgate::bridge::app {
 namespace {
@@ -57,6 +58,11 @@ json drops_of(const Channel& channel) {
           {"untimed_pes", hub.untimed_pes},
           {"bad_timestamp_pes", hub.bad_timestamp_pes},
           {"unreferenced_pes", hub.unreferenced_pes},
+          {"sound_not_sent", channel.sound_not_sent()},
+          {"twin_late", channel.twins().totals().late},
+          {"twin_unusable", channel.twins().totals().unusable},
+          {"twin_withheld", channel.twins().totals().withheld},
+          {"look_skipped", channel.eyes().looks() == nullptr ? 0 : channel.eyes().looks()->skipped},
           {"no_segment_open", segmenter.unlisted_units},
           {"segment_full", segmenter.dropped_units - segmenter.dropped_over_budget},
           {"memory_full", segmenter.dropped_over_budget},
@@ -135,6 +141,99 @@ json hls_of(Channel& channel) {
   return out;
 }
 
+// AAC that is made of the channel's sound, and what measuring it needs.
+json sound_of(const transcode::AudioTwins& twins) {
+  json tracks = json::array();
+  for (const transcode::SoundStatus& t : twins.tracks()) {
+    json track = {{"pid", t.pid.value},
+                  {"kind", mpegts::to_string(t.kind)},
+                  {"language", t.language},
+                  {"twin", nullptr},
+                  {"present", t.present},
+                  {"frames", t.counters.frames},
+                  {"filled", t.counters.filled},
+                  {"gaps", t.counters.gaps},
+                  {"late", t.counters.late},
+                  {"withdrawn", t.counters.withdrawn},
+                  {"decode_errors", t.decode_errors},
+                  {"trouble", t.trouble}};
+    if (t.twin) track["twin"] = t.twin->value;
+    tracks.push_back(std::move(track));
+  }
+  json out = {{"tracks", std::move(tracks)}, {"job", nullptr}};
+  if (const transcode::Job* job = twins.job()) {
+    const transcode::JobCounters c = job->counters();
+    out["job"] = {{"sent", c.sent},
+                  {"dropped", c.dropped},
+                  {"received", c.received},
+                  {"damaged", c.damaged},
+                  {"problem", job->problem()}};
+  }
+  return out;
+}
+
+json thumbnail_of(const Eyes& eyes) {
+  const transcode::PictureTapCounters* looks = eyes.looks();
+  if (looks == nullptr) return nullptr;
+  const transcode::Thumbnail& thumbnail = eyes.thumbnail();
+  json out = {{"unix", nullptr},
+              {"bytes", thumbnail.jpeg() == nullptr ? 0 : thumbnail.jpeg()->size()},
+              {"looks", looks->looks},
+              {"shown", looks->shown},
+              {"failed", looks->failed},
+              {"skipped", looks->skipped},
+              {"oversized", looks->oversized},
+              {"write_errors", thumbnail.write_errors()}};
+  if (thumbnail.jpeg() != nullptr) out["unix"] = thumbnail.modified_unix();
+  return out;
+}
+
+json findings_of(const watch::ChannelWatch& watch) {
+  json out = json::array();
+  for (const watch::Finding& finding : watch.findings()) {
+    out.push_back({{"kind", watch::to_string(finding.kind)},
+                   {"pid", finding.track},
+                   {"since_unix_ns", Eyes::unix_of(finding.since_ns)},
+                   {"text", finding.text}});
+  }
+  return out;
+}
+
+json watch_of(const Eyes& eyes) {
+  const watch::ChannelWatch& watch = eyes.watch();
+  json out = {{"input", eyes.input()},
+              {"findings", findings_of(watch)},
+              {"picture", nullptr},
+              {"sound", json::array()},
+              {"standby", json::array()}};
+  if (const auto& picture = watch.picture()) {
+    out["picture"] = {{"width", picture->width},
+                      {"height", picture->height},
+                      {"interlaced", picture->interlaced != 0},
+                      {"hdr", picture->hdr != 0},
+                      {"mean", picture->mean},
+                      {"darkest", picture->darkest},
+                      {"brightest", picture->brightest},
+                      {"detail", picture->detail},
+                      {"decode_us", picture->decode_us}};
+  }
+  for (const auto& [pid, track] : watch.tracks()) {
+    if (!track.last()) continue;
+    const job::SoundLevels& levels = *track.last();
+    out["sound"].push_back({{"pid", pid},
+                            {"momentary_lufs", levels.momentary_lufs},
+                            {"short_term_lufs", levels.short_term_lufs},
+                            {"peak_dbfs", levels.peak_dbfs},
+                            {"rms_dbfs", levels.rms_dbfs},
+                            {"correlation", levels.correlation},
+                            {"channels", levels.channels},
+                            {"sample_rate", levels.sample_rate}});
+  }
+  for (const auto& [input, standby] : eyes.standby())
+    out["standby"].push_back({{"input", input}, {"findings", findings_of(*standby)}});
+  return out;
+}
+
 json channel_status(Channel& channel, const rtmp::Server* rtmp) {
   const hub::ChannelHub& hub = channel.hub();
   const hub::HubCounters& c = hub.counters();
@@ -156,7 +255,10 @@ json channel_status(Channel& channel, const rtmp::Server* rtmp) {
               {"drops", drops_of(channel)},
               {"problem", channel.problem()},
               {"hls", nullptr},
-              {"outputs", outputs_of(channel, rtmp)}};
+              {"outputs", outputs_of(channel, rtmp)},
+              {"sound", sound_of(channel.twins())},
+              {"thumbnail", thumbnail_of(channel.eyes())},
+              {"watch", watch_of(channel.eyes())}};
   if (const auto service = hub.program_number()) out["service"] = *service;
   if (channel.serves_hls()) {
     out["hls"] = hls_of(channel);
@@ -245,11 +347,18 @@ json status(Bridge& bridge, const http::Server& server, const RingPump& pump, co
   for (const auto& [id, channel] : bridge.channels()) channels[id] = channel_status(*channel, rtmp);
   json renditions = json::object();
   for (const auto& [id, rendition] : bridge.renditions()) renditions[id] = rendition_status(*rendition);
+  const transcode::PictureDesk* desk = bridge.workers().pictures;
   const http::ServerCounters& c = server.counters();
   json out = {
       {"channels", channels},
       {"renditions", renditions},
       {"memory", {{"open_segments_bytes", bridge.memory().used}, {"limit_bytes", bridge.memory().limit}}},
+      {"pictures",
+       {{"requests", desk == nullptr ? 0 : desk->counters().requests},
+        {"results", desk == nullptr ? 0 : desk->counters().results},
+        {"lost", desk == nullptr ? 0 : desk->counters().lost},
+        {"unexpected", desk == nullptr ? 0 : desk->counters().unexpected},
+        {"outstanding", desk == nullptr ? 0 : desk->outstanding()}}},
       {"ring",
        {{"attached", pump.attached()},
         {"restarts", pump.restarts()},
