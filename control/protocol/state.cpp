@@ -498,6 +498,15 @@ BridgeState read_bridge(const json& value) {
   return s;
 }
 
+TranscodeState read_transcode(const json& value) {
+  const Members members(value, "", {"version", "generation", "log_level", "log_format"});
+  TranscodeState s;
+  members.read("generation", s.generation);
+  members.read("log_level", s.log_level);
+  members.read("log_format", s.log_format);
+  return s;
+}
+
 template <typename State>
 tl::expected<State, std::string> parse(const std::string& text, State (*read)(const json&)) {
   try {
@@ -556,12 +565,25 @@ std::string to_json(const BridgeState& s) {
          "\n";
 }
 
+std::string to_json(const TranscodeState& s) {
+  return dump({{"version", kStateVersion},
+               {"generation", s.generation},
+               {"log_level", s.log_level},
+               {"log_format", s.log_format}},
+              1) +
+         "\n";
+}
+
 tl::expected<FastpathState, std::string> parse_fastpath_state(const std::string& text) {
   return parse<FastpathState>(text, read_fastpath);
 }
 
 tl::expected<BridgeState, std::string> parse_bridge_state(const std::string& text) {
   return parse<BridgeState>(text, read_bridge);
+}
+
+tl::expected<TranscodeState, std::string> parse_transcode_state(const std::string& text) {
+  return parse<TranscodeState>(text, read_transcode);
 }
 
 }  // namespace headgate::protocol

@@ -12,8 +12,8 @@
 #include <nlohmann/json_fwd.hpp>
 #include <tl/expected.hpp>
 
+#include "control/protocol/endpoint.h"
 #include "control/protocol/run_dir.h"
-#include "dataplane/fastpath/control/endpoint.h"
 #include "dataplane/fastpath/control/hosts.h"
 #include "dataplane/fastpath/control/registry.h"
 #include "dataplane/fastpath/control/taps.h"
@@ -81,7 +81,7 @@ class Service {
   std::atomic<bool> stop_{false};
   std::atomic<bool> never_sleep_{false};
   std::thread thread_;
-  std::unique_ptr<Endpoint> endpoint_;
+  std::unique_ptr<protocol::Endpoint> endpoint_;
 };
 
 }  // namespace headgate::fastpath
