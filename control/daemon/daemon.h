@@ -80,6 +80,8 @@ class Daemon {
   void raise_alarms();
   void set_alarms(const char* kind, const char* severity, const std::map<std::string, std::string>& active);
   void repair_states();
+  protocol::TranscodeState transcode_state() const;
+  void settle_transcode();
   void reapply();
   bool wanted_map(const ApplyJob& job, PreparedApply& prepared, nlohmann::json& result);
   bool rollback_target(const ApplyJob& job, PreparedApply& prepared, nlohmann::json& result) const;
@@ -141,6 +143,7 @@ class Daemon {
   boost::asio::io_context io_;
   boost::asio::thread_pool apply_thread_{1};
   boost::asio::thread_pool observe_thread_{1};
+  bool settling_transcode_ = false;
   boost::asio::signal_set signals_{io_};
   boost::asio::steady_timer sample_timer_{io_};
   boost::asio::steady_timer observe_timer_{io_};

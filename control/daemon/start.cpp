@@ -108,7 +108,8 @@ void Daemon::start_media() {
   applying_ = true;
   applying_who_ = "start";
   for (const auto& [process, text] : {std::pair{"fastpath", protocol::to_json(states_.fastpath)},
-                                      std::pair{"bridge", protocol::to_json(states_.bridge)}}) {
+                                      std::pair{"bridge", protocol::to_json(states_.bridge)},
+                                      std::pair{"transcode", protocol::to_json(transcode_state())}}) {
     if (const auto done = plane_->write_state(process, text); !done)
       add_event("critical", "state", process, done.error());
   }

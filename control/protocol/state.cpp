@@ -191,6 +191,15 @@ FastpathState read_fastpath(const json& value) {
   return s;
 }
 
+TranscodeState read_transcode(const json& value) {
+  const Members members(value, "", {"version", "generation", "log_level", "log_format"});
+  TranscodeState s;
+  members.read("generation", s.generation);
+  members.read("log_level", s.log_level);
+  members.read("log_format", s.log_format);
+  return s;
+}
+
 }  // namespace
 
 std::string to_json(const FastpathState& s) {
@@ -212,8 +221,21 @@ std::string to_json(const FastpathState& s) {
          "\n";
 }
 
+std::string to_json(const TranscodeState& s) {
+  return dump({{"version", kStateVersion},
+               {"generation", s.generation},
+               {"log_level", s.log_level},
+               {"log_format", s.log_format}},
+              1) +
+         "\n";
+}
+
 tl::expected<FastpathState, std::string> parse_fastpath_state(const std::string& text) {
   return parse_state<FastpathState>(text, read_fastpath);
+}
+
+tl::expected<TranscodeState, std::string> parse_transcode_state(const std::string& text) {
+  return parse_state<TranscodeState>(text, read_transcode);
 }
 
 }  // namespace headgate::protocol

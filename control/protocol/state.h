@@ -271,11 +271,21 @@ struct BridgeState {
   bool operator==(const BridgeState&) const = default;
 };
 
+// What the transcode process does stands in the job folders that the bridge makes.
+struct TranscodeState {
+  std::uint64_t generation = 0;
+  std::string log_level = "info";
+  std::string log_format = "text";
+  bool operator==(const TranscodeState&) const = default;
+};
+
 std::string to_json(const FastpathState& state);
 std::string to_json(const BridgeState& state);
+std::string to_json(const TranscodeState& state);
 // Errors name the member.
 tl::expected<FastpathState, std::string> parse_fastpath_state(const std::string& json);
 tl::expected<BridgeState, std::string> parse_bridge_state(const std::string& json);
+tl::expected<TranscodeState, std::string> parse_transcode_state(const std::string& json);
 
 // Whole file, written to a temporary beside it, fsynced and renamed. One with secrets in it is readable from
 // its first byte by the owner alone, and by the bridge where that is another user: by the group of the

@@ -13,11 +13,11 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "control/protocol/lock_file.h"
 #include "control/protocol/run_dir.h"
 #include "control/protocol/state.h"
 #include "dataplane/bridge/app/bridge.h"
 #include "dataplane/bridge/app/control_endpoint.h"
-#include "dataplane/bridge/app/lock_file.h"
 #include "dataplane/bridge/app/log.h"
 #include "dataplane/bridge/app/pushes.h"
 #include "dataplane/bridge/app/ring_pump.h"
@@ -283,7 +283,7 @@ int main(int argc, char** argv) {
   app::set_limits();
   std::error_code ignored;
   std::filesystem::create_directories(run_dir + "/bridge", ignored);
-  const auto lock = app::LockFile::take(protocol::RunDir{run_dir}.lock("bridge"));
+  const auto lock = protocol::LockFile::take(protocol::RunDir{run_dir}.lock("bridge"));
   if (!lock) {
     spdlog::error("{}", lock.error());
     return 1;

@@ -94,7 +94,9 @@ Response Router::channel_answer(const Request& request, ChannelView& channel,
       return playlist(request, text, channel.segment_ms(), "public, max-age=1");
     }
   }
-  if (path.size() == 4 && path[1] == "media") return segment_answer(request, channel, path[2], path[3]);
+  if (path.size() == 4 && path[1] == "media") return segment_answer(request, channel, path[2], "", path[3]);
+  if (path.size() == 5 && path[1] == "media" && !path[3].empty())
+    return segment_answer(request, channel, path[2], path[3], path[4]);
   return plain(404, "Not found.");
 }
 
@@ -142,21 +144,22 @@ Response Router::asset_answer(const Request& request, const std::string& name) {
 }
 
 Response Router::segment_answer(const Request& request, ChannelView& channel, const std::string& hash,
-                                const std::string& file) {
+                                const std::string& part, const std::string& file) {
   constexpr std::string_view kSuffix = ".ts";
   std::int64_t k = 0;
   const auto [end, error] = std::from_chars(file.data(), file.data() + file.size(), k);
   const std::string_view rest(end, static_cast<std::size_t>(file.data() + file.size() - end));
   // One address a segment: no leading zeros, no sign but a minus.
   const bool canonical = error == std::errc{} && rest == kSuffix && file == fmt::format("{}.ts", k);
-  const auto media = canonical ? channel.store().find(k, hash) : nullptr;
+  const auto media = canonical ? channel.store().find(k, hash, part) : nullptr;
   if (media == nullptr) return plain(404, "No such segment, or no longer kept.");
   Response response;
   response.add("Content-Type", "video/mp2t");
   // Longer than anyone may ask for it: its bytes never change.
   response.add("Cache-Control", "public, max-age=86400, immutable");
   response.add("Accept-Ranges", "bytes");
-  const std::string etag = fmt::format("\"{}-{}\"", hash, k);
+  const std::string etag =
+      part.empty() ? fmt::format("\"{}-{}\"", hash, k) : fmt::format("\"{}-{}-{}\"", hash, part, k);
   response.add("ETag", etag);
   allow_any_origin(response);
   if (matches_etag(request.if_none_match, etag)) {

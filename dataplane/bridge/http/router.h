@@ -1,8 +1,8 @@
 // Which address answers what (the addresses that players use):
 //   /CHANNEL/                      player page          /_/FILE   its scripts
 //   /CHANNEL/index.m3u8            multivariant playlist
-//   /CHANNEL/index.media-ID.m3u8   media playlist; the multivariant playlist names the one in force
-//   /CHANNEL/media/HASH/K.ts       segment
+//   /CHANNEL/index.WHAT-ID.m3u8    media playlist; the multivariant playlist names those in force
+//   /CHANNEL/media/HASH/K.ts       segment; /CHANNEL/media/HASH/PART/K.ts of a playlist beside the main one
 //   /CHANNEL/stream.ts             the channel's transport stream, without end
 // A channel that has no segment yet answers 503 with Retry-After: hls.js gives up at a 404 at once and
 // retries after a 5xx, and a CDN does not keep a 503. References: RFC 8216 4, RFC 9110, Fetch (CORS).
@@ -50,7 +50,7 @@ class Router : public Handler {
   Response channel_answer(const Request& request, ChannelView& channel, const std::vector<std::string>& path);
   Response asset_answer(const Request& request, const std::string& name);
   Response segment_answer(const Request& request, ChannelView& channel, const std::string& hash,
-                          const std::string& file);
+                          const std::string& part, const std::string& file);
   Response page_answer(ChannelView& channel);
   Response stream_answer(const Request& request, ChannelView& channel);
 

@@ -112,8 +112,8 @@ Status Service::start() {
   start_worker();
   hosts_->announce();
   if (auto applied = apply(*state); !applied) return applied;
-  auto endpoint = Endpoint::open(run_dir_.fastpath_socket(), epoll_fd_,
-                                 [this](const std::string& line) { return answer(line); });
+  auto endpoint = protocol::Endpoint::open(run_dir_.fastpath_socket(), epoll_fd_,
+                                           [this](const std::string& line) { return answer(line); });
   if (!endpoint) return tl::unexpected<std::string>(endpoint.error());
   endpoint_ = std::move(*endpoint);
   spdlog::info("started: {} interfaces, {} channels, after {} ms", ports_.size(), state->channels.size(),
@@ -402,6 +402,7 @@ void Service::run(int signal_fd) {
       watch_ports();
       registry_->serve_wide_tables();
       keep_return_ring();
+      watch_reader_.look(*snapshot_, unix_now_ns());
       end_taps();
       hosts_->publish(steady_to_unix_ns());
       if (++watches % kDataWatches == 0) hosts_->hear(registry_->arrivals());

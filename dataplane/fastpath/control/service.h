@@ -12,11 +12,12 @@
 #include <nlohmann/json_fwd.hpp>
 #include <tl/expected.hpp>
 
+#include "control/protocol/endpoint.h"
 #include "control/protocol/run_dir.h"
-#include "dataplane/fastpath/control/endpoint.h"
 #include "dataplane/fastpath/control/hosts.h"
 #include "dataplane/fastpath/control/registry.h"
 #include "dataplane/fastpath/control/taps.h"
+#include "dataplane/fastpath/control/watch_reader.h"
 #include "dataplane/fastpath/worker/worker.h"
 
 namespace headgate::fastpath {
@@ -75,11 +76,12 @@ class Service {
   std::unique_ptr<Hosts> hosts_;
   std::unique_ptr<Worker> worker_;
   std::unique_ptr<Taps> taps_;
+  WatchReader watch_reader_{run_dir_.watch_page()};
   std::unique_ptr<Snapshot> snapshot_;
   std::atomic<bool> stop_{false};
   std::atomic<bool> never_sleep_{false};
   std::thread thread_;
-  std::unique_ptr<Endpoint> endpoint_;
+  std::unique_ptr<protocol::Endpoint> endpoint_;
 };
 
 }  // namespace headgate::fastpath

@@ -1,4 +1,4 @@
-#include "dataplane/bridge/app/lock_file.h"
+#include "control/protocol/lock_file.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
-namespace headgate::bridge::app {
+namespace headgate::protocol {
 
 tl::expected<LockFile, std::string> LockFile::take(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
@@ -33,4 +33,4 @@ LockFile::~LockFile() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-}  // namespace headgate::bridge::app
+}  // namespace headgate::protocol

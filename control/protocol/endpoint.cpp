@@ -1,6 +1,5 @@
-#include "dataplane/fastpath/control/endpoint.h"
+#include "control/protocol/endpoint.h"
 
-#include <fmt/format.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,7 +10,7 @@
 
 #include "control/protocol/message.h"
 
-namespace headgate::fastpath {
+namespace headgate::protocol {
 
 tl::expected<std::unique_ptr<Endpoint>, std::string> Endpoint::open(const std::string& path, int epoll_fd,
                                                                     Handler handler) {
@@ -22,12 +21,10 @@ tl::expected<std::unique_ptr<Endpoint>, std::string> Endpoint::open(const std::s
 
 tl::expected<void, std::string> Endpoint::listen() {
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0)
-    return tl::unexpected<std::string>(fmt::format("can't make a socket: {}", std::strerror(errno)));
+  if (fd < 0) return tl::unexpected<std::string>(std::string("can't make a socket: ") + std::strerror(errno));
   auto bound = path_.bind(fd, 0660);
   if (bound && ::listen(fd, 16) != 0)
-    bound = tl::unexpected<std::string>(
-        fmt::format("can't listen on {}: {}", path_.text(), std::strerror(errno)));
+    bound = tl::unexpected<std::string>("can't listen on " + path_.text() + ": " + std::strerror(errno));
   if (!bound) {
     ::close(fd);
     return bound;
@@ -109,7 +106,7 @@ bool Endpoint::answer_lines(Client& client) {
     client.out += answer;
     begin = end + 1;
     // Who asks and never reads is cut off.
-    if (client.out.size() > 4 * protocol::kMaxLine) return false;
+    if (client.out.size() > 4 * kMaxLine) return false;
   }
   client.in.erase(0, begin);
   client.searched = client.in.size();
@@ -130,4 +127,4 @@ bool Endpoint::write_to(int fd, Client& client) {
   return true;
 }
 
-}  // namespace headgate::fastpath
+}  // namespace headgate::protocol

@@ -1,4 +1,4 @@
-#include "dataplane/fastpath/control/endpoint.h"
+#include "control/protocol/endpoint.h"
 
 #include <gtest/gtest.h>
 #include <sys/epoll.h>
@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <filesystem>
 
-namespace headgate::fastpath {
+namespace headgate::protocol {
 namespace {
 
 class EndpointTest : public testing::Test {
@@ -78,4 +78,4 @@ TEST_F(EndpointTest, ALineWithoutEndIsCutOffAt64KiB) {
 }
 
 }  // namespace
-}  // namespace headgate::fastpath
+}  // namespace headgate::protocol

@@ -1,5 +1,5 @@
 // The control endpoint: a Unix stream socket that answers the control protocol (control/protocol/message.h).
-// Threading: main thread; on_readable() never blocks.
+// Threading: one owner; on_event() never blocks.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 #include "control/protocol/socket_path.h"
 
-namespace headgate::fastpath {
+namespace headgate::protocol {
 
 class Endpoint {
  public:
@@ -58,4 +58,4 @@ class Endpoint {
   std::map<int, Client> clients_;
 };
 
-}  // namespace headgate::fastpath
+}  // namespace headgate::protocol

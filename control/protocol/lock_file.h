@@ -6,7 +6,7 @@
 
 #include <tl/expected.hpp>
 
-namespace headgate::bridge::app {
+namespace headgate::protocol {
 
 class LockFile {
  public:
@@ -21,4 +21,4 @@ class LockFile {
   int fd_;
 };
 
-}  // namespace headgate::bridge::app
+}  // namespace headgate::protocol

@@ -1,0 +1,42 @@
+// The picture at a random access point, from its access unit and what completes it. References: ISO/IEC
+// 13818-2 6.1.1.11 (fields), ITU-T H.264 D.2.8 and H.265 8.1.3 (pictures that lead an open GOP are not it).
+// Threading: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "dataplane/transcode/picture/av.h"
+#include "mpegts/psi/tables.h"
+
+namespace headgate::transcode::picture {
+
+// What a decoder may be asked for; more is refused before memory is taken for it.
+inline constexpr int kMaxWidth = 8192;
+inline constexpr int kMaxHeight = 4320;
+
+AVCodecID codec_id(mpegts::StreamKind kind) noexcept;  // AV_CODEC_ID_NONE: no video that is decoded here
+
+struct Decoded {
+  AvFrame frame;               // null: undecodable
+  bool interlaced = false;     // two fields of different times in one frame
+  bool single_field = false;   // its lines are every other one of the picture (HEVC field sequences)
+  std::uint16_t width = 0;     // of the coded picture, even where the frame is smaller (`cheap`)
+  std::uint16_t height = 0;    // of the whole picture where the frame is one field
+  AVRational shape = {16, 9};  // display aspect ratio
+};
+// `cheap`: without the loop filter and, MPEG-2, at a half or a quarter of the size: enough for statistics.
+Decoded decode_random_access(mpegts::StreamKind kind, std::span<const std::uint8_t> first,
+                             std::span<const std::uint8_t> rest, bool cheap);
+
+// The size of a picture of this shape, `wanted_height` high, but never higher than the source.
+struct Size {
+  int width = 0;
+  int height = 0;
+  bool operator==(const Size&) const = default;
+};
+Size shown_size(AVRational shape, int source_height, int wanted_height) noexcept;
+// The shape of width x height samples of this aspect ratio; senseless ratios count as square samples.
+AVRational shape_of(int width, int height, AVRational sample_aspect_ratio) noexcept;
+
+}  // namespace headgate::transcode::picture

@@ -1,0 +1,34 @@
+#include "dataplane/transcode/strikes.h"
+
+#include <algorithm>
+
+namespace headgate::transcode {
+
+void Strikes::forget(Clock::time_point now) {
+  while (!deaths_.empty() && now - deaths_.front() > rules_.strike_window) deaths_.pop_front();
+}
+
+void Strikes::on_start(Clock::time_point now) {
+  started_ = now;
+  probation_ = quarantined_;
+  quarantined_ = false;
+}
+
+Strikes::Clock::time_point Strikes::on_death(Clock::time_point now) {
+  forget(now);
+  const auto lived = now - started_;
+  deaths_.push_back(now);
+  if (probation_ && lived > rules_.strike_window) probation_ = false;
+  if (probation_ || deaths_.size() >= rules_.strikes) {
+    deaths_.clear();
+    quarantined_ = true;
+    pause_ = rules_.first_pause;
+    return now + rules_.quarantine;
+  }
+  if (lived > 2 * rules_.last_pause) pause_ = rules_.first_pause;
+  const auto pause = pause_;
+  pause_ = std::min(pause_ * 2, rules_.last_pause);
+  return now + pause;
+}
+
+}  // namespace headgate::transcode
