@@ -16,6 +16,8 @@ constexpr std::uint8_t kDarkCell = 28;   // the mean of 1/576 of the picture: a 
 constexpr std::uint8_t kDarkDetail = 8;  // neighbours differ by 1 of 255 on average
 constexpr std::uint8_t kFlatBrightest = 36;
 constexpr int kFlatRange = 6;
+constexpr int kLight = 50;  // of a pixel of the tile, above the mean
+constexpr int kLights = 2;
 constexpr std::uint8_t kFlatDetail = 2;
 
 // Pictures that are small for a moment are nothing to look at.
@@ -29,6 +31,8 @@ constexpr int kNoisePixels = 8;
 // The same shot, a moment later.
 constexpr double kShotDifference = 30;  // mean over the cells
 constexpr double kShotCorrelation = 0.6;
+constexpr double kFadeMean = 10;  // between the means
+constexpr double kFadeContrast = 0.9;
 
 double mean_difference(const PictureResult& a, const PictureResult& b) {
   int sum = 0;
@@ -70,9 +74,43 @@ double correlation(const PictureResult& a, const PictureResult& b) {
   return spread <= 0 ? 0 : (ab - sum_a * sum_b / n) / std::sqrt(spread);
 }
 
+// Something small and bright: a lamp, a star.
+bool has_lights(const PictureResult& picture) {
+  const int limit = 3 * (picture.mean + kLight);
+  int lights = 0;
+  for (std::size_t i = 0; i + 2 < picture.tile.size(); i += 3)
+    lights += picture.tile[i] + picture.tile[i + 1] + picture.tile[i + 2] > limit ? 1 : 0;
+  return lights >= kLights;
+}
+
+struct Spread {
+  double mean = 0;
+  double deviation = 0;
+};
+
+Spread spread_of(const PictureResult& picture) {
+  double sum = 0, squares = 0;
+  for (const std::uint8_t cell : picture.grid) {
+    sum += cell;
+    squares += static_cast<double>(cell) * cell;
+  }
+  const auto n = static_cast<double>(picture.grid.size());
+  return {sum / n, std::sqrt(std::max(0.0, squares / n - sum / n * sum / n))};
+}
+
+// One is a paler or darker one of the other.
+bool is_fade(const PictureResult& a, const PictureResult& b) {
+  const Spread first = spread_of(a);
+  const Spread second = spread_of(b);
+  return std::abs(first.mean - second.mean) > kFadeMean ||
+         std::min(first.deviation, second.deviation) <
+             kFadeContrast * std::max(first.deviation, second.deviation);
+}
+
 }  // namespace
 
 bool is_black(const PictureResult& picture) noexcept {
+  if (has_lights(picture)) return false;
   const int range = picture.brightest - picture.darkest;
   // Black of a signal whose range is misstated lies a little higher, but it is as flat.
   if (picture.brightest <= kFlatBrightest && range <= kFlatRange && picture.detail <= kFlatDetail)
@@ -87,7 +125,7 @@ bool is_same_picture(const PictureResult& a, const PictureResult& b) noexcept {
 }
 
 bool is_same_shot(const PictureResult& a, const PictureResult& b) noexcept {
-  return mean_difference(a, b) <= kShotDifference && correlation(a, b) >= kShotCorrelation;
+  return !is_fade(a, b) && mean_difference(a, b) <= kShotDifference && correlation(a, b) >= kShotCorrelation;
 }
 
 void PictureWatch::restart(bool suspect) {
@@ -138,6 +176,7 @@ void PictureWatch::judge_motion(const PictureResult& picture, bool black, std::i
   if (!is_same_picture(picture, *last_)) {
     if (moves_ < kMoves) ++moves_;
     if (moves_ == kMoves) suspect_ = false;
+    streak_ = stands_ ? 1 : std::min(streak_ + 1, kMoves);
     stands_ = false;
     frozen_.observe(false, taken_ns);
     still_.observe(false, taken_ns);
@@ -153,7 +192,7 @@ void PictureWatch::judge_motion(const PictureResult& picture, bool black, std::i
     stopped_ = fell > before_ns_ && fell < taken_ns;
     stands_since_ns_ = stopped_ ? fell : last_ns_;
     within_shot_ =
-        suspect_ || ((stopped_ || sizes_.as_usual()) && before_ && is_same_shot(*before_, picture));
+        suspect_ || (streak_ == kMoves && (stopped_ || sizes_.as_usual()) && is_same_shot(*before_, picture));
   }
   ++equal_looks_;
   if (moves_ < kMoves && !suspect_) {

@@ -57,6 +57,7 @@ class PictureWatch {
   std::int64_t before_ns_ = 0;
   job::PictureVerdict verdict_ = job::PictureVerdict::shown;
   int moves_ = 0;
+  int streak_ = 0;                // looks in a row that were unlike the one before, at last
   std::int64_t collapse_ns_ = 0;  // when the one that is looked into began
   int looks_of_collapse_ = 0;
   bool suspect_ = false;
