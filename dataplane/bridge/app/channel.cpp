@@ -78,7 +78,7 @@ void Channel::set_hls(const std::optional<protocol::HlsState>& before) {
   }
   if (!state_.hls) return;
   hls_ = std::make_unique<Hls>(directory_, *state_.hls, budget_, state_.id);
-  hls_->segmenter.set_apart(apart_);
+  hls_->segmenter.set_apart(keeps_apart());
   hls_->ladder.set(ladder_, ladder_jobs_);
   hls_->store.adopt(std::move(retired));
   segments_at_tick_ = 0;
@@ -197,7 +197,10 @@ void Channel::on_gap() {
 }
 
 void Channel::on_tick(std::chrono::steady_clock::time_point now) {
-  if (hls_ != nullptr) hls_->store.on_tick(now);
+  if (hls_ != nullptr) {
+    hls_->store.on_tick(now);
+    hls_->segmenter.set_apart(keeps_apart());
+  }
   eyes_->on_tick(now);
   const std::uint64_t packets = hub_.counters().packets;
   if (packets != packets_at_tick_) {
@@ -256,8 +259,15 @@ void Channel::set_renditions(bool member, std::vector<transcode::LadderStep> lad
   ladder_ = std::move(ladder);
   ladder_jobs_ = jobs;
   if (hls_ == nullptr) return;
-  hls_->segmenter.set_apart(apart_);
+  hls_->segmenter.set_apart(keeps_apart());
   hls_->ladder.set(ladder_, ladder_jobs_);
+}
+
+// A twin that its worker leaves out for a while ends nobody's playlist.
+bool Channel::keeps_apart() const {
+  const auto sounds = twins_.tracks();
+  return apart_ ||
+         std::any_of(sounds.begin(), sounds.end(), [](const auto& s) { return s.twin.has_value(); });
 }
 
 std::vector<transcode::LadderStatus> Channel::ladder() const {

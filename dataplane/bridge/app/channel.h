@@ -119,6 +119,7 @@ class Channel : public http::ChannelView {
   void set_feeds();
   void set_push_feeds();
   void set_workers();
+  bool keeps_apart() const;
   std::chrono::milliseconds viewer_patience() const;
   std::string find_hls_problem(std::chrono::steady_clock::time_point now);
   std::string find_problem(std::chrono::steady_clock::time_point now);
