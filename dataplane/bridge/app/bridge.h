@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "dataplane/bridge/app/channel.h"
+#include "dataplane/bridge/app/rendition.h"
 
 namespace headgate::bridge::app {
 
@@ -16,7 +17,7 @@ class Bridge {
  public:
   // What `workers` names outlives the bridge.
   explicit Bridge(std::string hls_directory, const Workers& workers = {})
-      : hls_directory_(std::move(hls_directory)), workers_(workers) {}
+      : hls_directory_(std::move(hls_directory)), workers_(workers), ladder_jobs_(workers.jobs) {}
 
   // Makes the channels match. One that did not change is not touched; a removed one's files go.
   void apply(const protocol::BridgeState& state);
@@ -26,6 +27,12 @@ class Bridge {
   void on_tick(std::chrono::steady_clock::time_point now);
 
   Channel* find(std::string_view id);
+  Rendition* find_rendition(std::string_view id);
+  const std::map<std::string, std::unique_ptr<Rendition>, std::less<>>& renditions() const {
+    return renditions_;
+  }
+  // Who makes smaller pictures; before the first apply(). Null: nobody.
+  void set_ladder_jobs(transcode::JobMaker* jobs) { ladder_jobs_ = jobs; }
   const std::map<std::string, std::unique_ptr<Channel>, std::less<>>& channels() const { return channels_; }
   const Workers& workers() const { return workers_; }
   const hls::MemoryBudget& memory() const { return memory_; }
@@ -33,13 +40,17 @@ class Bridge {
   std::uint64_t unknown_slots() const { return unknown_slots_; }  // of handles that no channel has
 
  private:
+  void apply_renditions(const protocol::BridgeState& state);
+
   // Media in open segments, of all channels.
   static constexpr std::size_t kOpenSegments = std::size_t{1024} * 1024 * 1024;
 
   std::string hls_directory_;
   Workers workers_;
+  transcode::JobMaker* ladder_jobs_;
   hls::MemoryBudget memory_{kOpenSegments, 0};  // before the channels: they give back to it
   std::map<std::string, std::unique_ptr<Channel>, std::less<>> channels_;
+  std::map<std::string, std::unique_ptr<Rendition>, std::less<>> renditions_;
   std::unordered_map<std::uint32_t, Channel*> by_handle_;
   std::uint64_t slots_ = 0;
   std::uint64_t unknown_slots_ = 0;
