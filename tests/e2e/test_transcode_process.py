@@ -1,11 +1,10 @@
 """The transcode process under the launcher and control: killed, stopped, adopted; nobody waits for it."""
-import os
 import signal
 import time
 
 from support.gateway import Gateway, wait_for
 
-CHANNELS = [{"id": "tv", "input": "udp://239.10.1.9:5000", "serve": ["hls"]}]
+CHANNELS = {"tv": {"inputs": ["udp://239.10.1.9:5000"], "serve": ["hls"]}}
 
 
 def shown(gateway):
@@ -35,7 +34,7 @@ def test_it_is_started_again_adopted_and_stopped_like_the_others(rig):
         gateway.wait_answered("transcode")
         assert gateway.pid("transcode") == running, "not adopted"
         assert gateway.stop() == 0
-        assert not os.path.exists(f"/proc/{running}"), "an orderly stop left it"
+        assert not gateway.alive("transcode"), "an orderly stop left it"
 
 
 def test_nobody_waits_for_it_and_hung_it_is_replaced(rig):
@@ -43,9 +42,9 @@ def test_nobody_waits_for_it_and_hung_it_is_replaced(rig):
         gateway.wait_answered("transcode")
         old = gateway.kill("transcode", signal.SIGSTOP)
         began = time.monotonic()
-        gateway.apply([*CHANNELS, {"id": "two", "input": "udp://239.10.1.10:5000", "serve": ["hls"]}])
+        gateway.apply({**CHANNELS, "two": {"inputs": ["udp://239.10.1.10:5000"], "serve": ["hls"]}})
         assert time.monotonic() - began < 8, "apply waited for it"
-        assert gateway.admin("/readyz").status == 200
+        gateway.wait_ready(limit=8)
         wait_for(lambda: alarms(gateway).get(("process_silent", "transcode")) == "warning", limit=20)
         took = gateway.wait_new("transcode", old, limit=30)
         print(f"transcode stopped: replaced after {took + time.monotonic() - began:.1f} s")
