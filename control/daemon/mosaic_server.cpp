@@ -31,10 +31,10 @@ std::string key_of(const MosaicQuery& query) {
   return key;
 }
 
-std::shared_ptr<const AdminPage> made(const Mosaic& mosaic, const std::string& directory, bool json) {
+std::shared_ptr<const AdminPage> made(const Mosaic& mosaic, const std::string& directory, bool as_json) {
   const std::int64_t now = unix_now_ns();
-  const auto pictures = read_pictures(mosaic, directory, now, !json);
-  if (json) {
+  const auto pictures = read_pictures(mosaic, directory, now, !as_json);
+  if (as_json) {
     std::vector<PictureAge> ages;
     for (const MosaicPicture& picture : pictures) ages.push_back(picture.age);
     constexpr auto kReplace = nlohmann::json::error_handler_t::replace;

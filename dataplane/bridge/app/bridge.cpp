@@ -35,11 +35,11 @@ void Bridge::apply(const protocol::BridgeState& state) {
     by_handle_[channel.handle] = place.get();
   }
   std::erase_if(channels_, [&](const auto& item) { return !wanted.contains(item.first); });
+  apply_renditions(state);
   if (!workers_.pictures_directory.empty()) {
     transcode::Thumbnail::remove_others(workers_.pictures_directory,
                                         [&](const std::string& id) { return wanted.contains(id); });
   }
-  apply_renditions(state);
   std::error_code error;
   for (const auto& item : fs::directory_iterator(hls_directory_, error)) {
     if (!with_files.contains(item.path().filename().string()))
@@ -65,7 +65,7 @@ void Bridge::apply_renditions(const protocol::BridgeState& state) {
   }
   std::erase_if(renditions_, [&](const auto& item) { return !wanted.contains(item.first); });
   for (const auto& [id, channel] : channels_)
-    channel->set_renditions(members.contains(id), ladders[id], ladder_jobs_);
+    channel->set_renditions(members.contains(id), ladders[id], workers_.jobs);
 }
 
 Rendition* Bridge::find_rendition(std::string_view id) {

@@ -31,8 +31,6 @@ class Bridge {
   const std::map<std::string, std::unique_ptr<Rendition>, std::less<>>& renditions() const {
     return renditions_;
   }
-  // Who makes smaller pictures; before the first apply(). Null: nobody.
-  void set_ladder_jobs(transcode::JobMaker* jobs) { ladder_jobs_ = jobs; }
   const std::map<std::string, std::unique_ptr<Channel>, std::less<>>& channels() const { return channels_; }
   const Workers& workers() const { return workers_; }
   const hls::MemoryBudget& memory() const { return memory_; }

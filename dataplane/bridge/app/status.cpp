@@ -9,10 +9,10 @@
 #include "dataplane/bridge/http/server.h"
 #include "dataplane/bridge/hub/output_status.h"
 #include "dataplane/bridge/hub/unix_time.h"
-#include "dataplane/bridge/transcode/picture_desk.h"
-#include "dataplane/bridge/watch/report.h"
 #include "dataplane/bridge/push/push.h"
 #include "dataplane/bridge/rtmp/server.h"
+#include "dataplane/bridge/transcode/picture_desk.h"
+#include "dataplane/bridge/watch/report.h"
 
 namespace headgate::bridge::app {
 namespace {

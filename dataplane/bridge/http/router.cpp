@@ -69,12 +69,12 @@ Response Router::handle(const Request& request) {
   const auto& path = target->segments;
   if (path[0] == "_") return path.size() == 2 ? asset_answer(request, path[1]) : plain(404, "Not found.");
   ChannelView* channel = path[0].empty() ? nullptr : find_(path[0]);
-  const bool thumbnail = channel != nullptr && path.size() == 2 && path[1] == "thumbnail.jpg";
-  if (thumbnail && channel->serves_thumbnail()) return thumbnail_answer(request, *channel);
   if (channel == nullptr && find_rendition_) {
     if (RenditionView* rendition = find_rendition_(path[0]))
       return rendition_answer(request, *rendition, path);
   }
+  const bool thumbnail = channel != nullptr && path.size() == 2 && path[1] == "thumbnail.jpg";
+  if (thumbnail && channel->serves_thumbnail()) return thumbnail_answer(request, *channel);
   if (channel == nullptr || !(channel->serves_hls() || channel->serves_ts()))
     return plain(404, "No such channel.");
   if (path.size() == 2 && path[1] == "stream.ts") {
@@ -92,7 +92,9 @@ Response Router::channel_answer(const Request& request, ChannelView& channel,
                                 const std::vector<std::string>& path) {
   if (path.size() == 2) {
     const std::string& file = path[1];
-    if (file.empty()) return page_answer(channel.display_name(), channel.serves_thumbnail() && channel.thumbnail().jpeg != nullptr);
+    if (file.empty())
+      return page_answer(channel.display_name(),
+                         channel.serves_thumbnail() && channel.thumbnail().jpeg != nullptr);
     if (file == "index.m3u8") {
       return playlist(request, channel.store().multivariant_text(), channel.segment_ms(),
                       "public, max-age=2");
