@@ -49,8 +49,7 @@ TEST_F(ControlServerTest, ListensAnewWhereItsSocketWasRemoved) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   bool answers = false;
   while (!answers && std::chrono::steady_clock::now() < end)
-    answers =
-        protocol::call(path, "who", nlohmann::json::object(), std::chrono::seconds(1)).has_value();
+    answers = protocol::call(path, "who", nlohmann::json::object(), std::chrono::seconds(1)).has_value();
   EXPECT_TRUE(answers);
 }
 

@@ -146,7 +146,7 @@ def test_start_onto_a_flowing_stream_is_clean(rig):
     """The switch forwards the group already, as after a restart: what the port takes first must have no hole."""
     rig.call("br", "bridge", "mdb", "add", "dev", "br0", "port", "p-gw", "grp", "239.11.1.8", "permanent")
     try:
-        with Stream(rig, "239.11.1.8", 4000):
+        with Stream(rig, "239.11.1.8", 2000):
             for _ in range(8):
                 with Gateway(rig, {"a": {"inputs": ["udp://239.11.1.8:5000"], "push": ["udp://239.11.2.8:5000"]}}) as gateway:
                     taken = gateway.wait_metric("headgate_input_datagrams_total", 1000, channel="a")
@@ -181,7 +181,7 @@ def test_stream_begins_whole_though_the_port_ran_over_during_the_start(rig):
             with rig.inside("br"):
                 sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
                 sender.bind(("p-gw", 0))
-            sent = 0
+            sent, began = 0, time.monotonic()
             while sent < 10001:  # the ring holds 8192; one more than a multiple of 16, so that a hole shows
                 sender.send(frames[sent % 16])
                 sent += 1
@@ -196,7 +196,8 @@ def test_stream_begins_whole_though_the_port_ran_over_during_the_start(rig):
             missed = gateway.metric("headgate_drops_total", reason="nic_missed")
             print(f"{sent} sent: {missed:.0f} missed, {taken:.0f} taken")
             assert gateway.metric("headgate_input_cc_errors_total", channel="a") == 0
-            assert 0 <= missed + taken - sent <= 10  # the switch asks its queries meanwhile
+            # The switch asks its queries meanwhile, one a second.
+            assert 0 <= missed + taken - sent <= 10 + 2 * (time.monotonic() - began)
             return
         finally:
             gateway.close()
@@ -280,7 +281,15 @@ def test_interface_change_is_refused_by_the_running_fast_path(rig):
         assert [m["group"] for m in ask(gateway, "status")["result"]["memberships"]] == ["239.11.1.1"]
 
 
-def test_frames_that_found_the_port_full_are_counted(rig):
+@pytest.fixture
+def long_memory(rig):
+    """The switch goes on forwarding to one that answers no query for a while."""
+    rig.set_bridge("mcast_membership_interval", "6000")
+    yield
+    rig.set_bridge("mcast_membership_interval", "300")
+
+
+def test_frames_that_found_the_port_full_are_counted(rig, long_memory):
     with Gateway(rig, CHANNEL) as gateway:
         rig.wait_mdb("239.11.1.1", True)
         pid = gateway.pid("fastpath")

@@ -30,13 +30,13 @@ def plant(rig):
             rig.wait_mdb(f"239.3.1.{number}", True)
         clients = {name: hls.Client(gateway, f"c{number}") for name, number in numbers.items()}
         senders = [rig.send(sources[name], f"239.3.1.{number}", 5000) for name, number in numbers.items()]
-        deadline, ended = time.monotonic() + SECONDS + 30, None
+        deadline, ended = time.monotonic() + SECONDS + 120, None
         while time.monotonic() < deadline:
             for client in clients.values():
                 if not hasattr(client, "variant"):
                     answer = gateway.http(f"/{client.channel}/index.m3u8")
                     if answer.status == 200 and hls.Playlist(answer.body.decode(), "/").variants:
-                        client.master = client.multivariant(1)
+                        client.master = client.multivariant()
                 else:
                     client.last = client.poll()
             if all(sender.poll() is not None for sender in senders):
@@ -141,7 +141,7 @@ def test_headers_allow_caching_and_other_origins(plant):
 @pytest.fixture(scope="module")
 def live(rig, plant):
     gateway, _, _ = plant
-    path = media.stream("h264_aac_b", 60)
+    path = media.looped(media.stream("h264_aac_b", 18), 150)
     gateway.apply({"live": channel(250)})
     rig.wait_mdb("239.3.1.250", True)
     sender = rig.send(path, "239.3.1.250", 5000)

@@ -4,6 +4,7 @@ import functools
 import statistics
 import subprocess
 
+WRAP_MS = (1 << 33) / 90  # of a transport stream's times
 # What is taken away before frames of sound are compared: containers frame AAC in different ways.
 UNFRAMED = {"aac": ["-bsf:a", "aac_adtstoasc"]}
 
@@ -40,6 +41,7 @@ def same_media(source, out, least=200, sound="aac", own_clock=False, apart_ms=1.
         assert own_clock or wander < 1.5, f"{selector}: timestamps wander by {wander:.2f} ms"
         offsets[selector] = steps
     apart = statistics.median(away(offsets["v"], offsets["a"]))
+    apart = (apart + WRAP_MS / 2) % WRAP_MS - WRAP_MS / 2  # one of them may have begun before its clock's wrap
     assert abs(apart) < apart_ms, f"sound and pictures moved apart by {apart:.3f} ms"
 
 

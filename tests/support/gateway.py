@@ -6,13 +6,13 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 from . import netns
+from .ports import free_port
 from .rig import GATEWAY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +27,15 @@ def waited(pid, main_thread=False):
     """Seconds that the process's threads, or its first one, were ready to run and had no CPU (the kernel's sched-stats)."""
     tasks = [pid] if main_thread else [task.name for task in Path(f"/proc/{pid}/task").iterdir()]
     return sum(int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[1]) for task in tasks) / 1e9
+
+
+def pressure():
+    """Seconds in which some program of this machine was ready to run and had no CPU, since it was started; 0 where the kernel does not
+    tell. What a test allows a time to be longer by, where other programs than the gateway take part in it."""
+    try:
+        return int(Path("/proc/pressure/cpu").read_text().split("total=")[1].split()[0]) / 1e6
+    except (OSError, IndexError):
+        return 0.0
 
 
 def wait_for(condition, limit=60.0):
@@ -70,11 +79,7 @@ class Gateway:
 
     def _free_port(self):
         with self.rig.inside("gw"):
-            probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        probe.bind(("0.0.0.0", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-        return port
+            return free_port()
 
     # JSON is YAML: the places of errors are the business of the loader's own tests.
     def write_node(self):

@@ -17,13 +17,16 @@ MESSAGE = 7 * 188
 # srt-live-transmit keeps a little of its standard input to itself until more comes.
 KEPT = 65_536
 NO_ANSWER = 16  # SRT_REJ_TIMEOUT
+LATENCY = "1500"
 
 
 class Listener:
     """The gateway's SRT alone, fed with a made stream, in the bridge's sandbox."""
 
     def __init__(self, stream, *options):
-        self.process = subprocess.Popen([SERVE, "--sandbox", "--file", str(stream), *options], text=True,
+        # Programs that are not scheduled for a while lose nothing within that latency.
+        latency = () if "--latency" in options else ("--latency", LATENCY)
+        self.process = subprocess.Popen([SERVE, "--sandbox", "--file", str(stream), *latency, *options], text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.port = int(self.process.stdout.readline().split()[1])
         self.sent = stream.read_bytes()
@@ -97,13 +100,6 @@ class Player:
         self.process.wait()
         self.out.close()
         return self.path.read_bytes()
-
-
-def listening_port():
-    """A UDP port that was free a moment ago."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Sender:

