@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "control/daemon/daemon.h"
+#include "control/daemon/transcode.h"
 
 namespace headgate::control {
 
@@ -40,6 +41,8 @@ void Daemon::raise_alarms() {
   set_alarms("buffer_underflow", "warning", underflows_.update(underflows(*model_, snapshot_), now));
   set_alarms("buffer_overflow", "warning", overflows_.update(overflows(*model_, snapshot_), now));
   set_alarms("rate_exceeded", "warning", rates_exceeded_.update(rates_exceeded(*model_, snapshot_), now));
+  set_alarms("transcode_failing", "warning", transcode_failing(observation_.transcode_status));
+  set_alarms("transcode_quarantined", "critical", transcode_quarantined(observation_.transcode_status));
   const bool answers =
       std::any_of(observation_.processes.begin(), observation_.processes.end(),
                   [](const auto& entry) { return entry.process.name == "bridge" && entry.answers; });

@@ -45,6 +45,11 @@ std::string signature(const std::vector<config::SourceFile>& sources) {
   return text;
 }
 
+// What a map is applied to and `ready` waits for.
+bool is_media(const ProcessView& entry) {
+  return entry.process.name == "fastpath" || entry.process.name == "bridge";
+}
+
 }  // namespace
 
 std::pair<std::string, std::string> log_of(const config::Model* model) {
@@ -184,8 +189,7 @@ void Daemon::on_observation(Observation now) {
   raise_alarms();
   const bool behind =
       std::any_of(observation_.processes.begin(), observation_.processes.end(), [this](const auto& entry) {
-        return entry.process.name != "control" && entry.answers &&
-               entry.generation != states_.fastpath.generation;
+        return is_media(entry) && entry.answers && entry.generation != states_.fastpath.generation;
       });
   settle_failures_ = behind && !applying_ ? settle_failures_ + 1 : 0;
   if (settle_failures_ >= 2) {
@@ -194,12 +198,12 @@ void Daemon::on_observation(Observation now) {
   } else if (!behind && !applying_) {
     set_alarm(false, "apply_pending", "critical", "", "");
   }
-  const bool silent =
-      std::any_of(observation_.processes.begin(), observation_.processes.end(),
-                  [](const auto& entry) { return entry.process.name != "control" && !entry.answers; });
+  const bool silent = std::any_of(observation_.processes.begin(), observation_.processes.end(),
+                                  [](const auto& entry) { return is_media(entry) && !entry.answers; });
   const bool lost = std::any_of(alarms_.begin(), alarms_.end(),
                                 [](const Alarm& alarm) { return alarm.kind == "state_lost"; });
   if ((silent || lost) && !applying_) repair_states();
+  settle_transcode();
   announce();
 }
 
@@ -215,6 +219,9 @@ void Daemon::end_hung(const Observation& now) {
 
 // Who stands still is named: nothing else explains figures and links that do not change.
 void Daemon::raise_silent(const Observation& now) {
+  const bool has_transcode = std::any_of(now.processes.begin(), now.processes.end(),
+                                         [](const auto& entry) { return entry.process.name == "transcode"; });
+  if (!has_transcode) set_alarm(false, "process_silent", "", "transcode", "");
   set_alarm(
       !now.launcher_answers, "launcher_lost", "critical", "launcher",
       now.launcher_runs
@@ -224,11 +231,14 @@ void Daemon::raise_silent(const Observation& now) {
     if (entry.process.name == "control") continue;
     const auto silent = silence_.of(entry, std::chrono::steady_clock::now());
     const bool bridge = entry.process.name == "bridge";
+    const bool transcode = entry.process.name == "transcode";
     if (bridge) bridge_silent_ = silent;
     if (applying_ && silent > std::chrono::seconds(0)) continue;  // it may take its time
-    set_alarm(silent >= Silence::kTold, "process_silent", "critical", entry.process.name,
-              bridge ? "does not answer: HLS stands still, and its figures with it"
-                     : "does not answer: its media, figures and links stand still");
+    set_alarm(silent >= Silence::kTold, "process_silent", transcode ? "warning" : "critical",
+              entry.process.name,
+              bridge      ? "does not answer: HLS stands still, and its figures with it"
+              : transcode ? "does not answer: its figures stand still; channels may lack AAC and thumbnails"
+                          : "does not answer: its media, figures and links stand still");
   }
 }
 
@@ -256,11 +266,27 @@ void Daemon::repair_states() {
   }
 }
 
+protocol::TranscodeState Daemon::transcode_state() const {
+  return {states_.fastpath.generation, states_.bridge.log_level, states_.bridge.log_format};
+}
+
+// No map waits for it: it takes its settings when it is there.
+void Daemon::settle_transcode() {
+  for (const ProcessView& entry : observation_.processes) {
+    if (entry.process.name != "transcode" || !entry.answers || applying_ || settling_transcode_) continue;
+    if (entry.generation == states_.fastpath.generation) continue;
+    settling_transcode_ = true;
+    boost::asio::post(apply_thread_, [this, text = protocol::to_json(transcode_state())] {
+      if (plane_->write_state("transcode", text)) static_cast<void>(plane_->apply("transcode"));
+      boost::asio::post(io_, [this] { settling_transcode_ = false; });
+    });
+  }
+}
+
 bool Daemon::ready() const {
   int serving = 0;
   for (const ProcessView& entry : observation_.processes) {
-    if (entry.process.name != "control" && entry.answers && entry.generation == states_.fastpath.generation)
-      ++serving;
+    if (is_media(entry) && entry.answers && entry.generation == states_.fastpath.generation) ++serving;
   }
   return serving == 2 && !applying_;
 }
@@ -302,6 +328,20 @@ void Daemon::check_files() {
   map_differs_ = digest(files.sources) != applied_digest_;
 }
 
+std::vector<MosaicChannel> Daemon::mosaic_channels() const {
+  std::vector<MosaicChannel> channels;
+  for (const config::Channel& channel : model_->channels) {
+    const ChannelHealth* health = monitor_.find(channel.id);
+    const ChannelState state = !channel.enabled    ? ChannelState::disabled
+                               : health == nullptr ? ChannelState::down
+                                                   : health->state;
+    const std::chrono::nanoseconds every = channel.watch.every;
+    channels.push_back({channel.id, channel.name, channel.tags, state,
+                        config::watches_pictures(channel) ? every.count() : 0});
+  }
+  return channels;
+}
+
 GatewayView Daemon::view() const {
   GatewayView now;
   now.version = HEADGATE_VERSION;
@@ -319,6 +359,7 @@ GatewayView Daemon::view() const {
   }
   now.fastpath_status = observation_.fastpath_status;
   now.bridge_status = observation_.bridge_status;
+  now.transcode_status = observation_.transcode_status;
   now.output_bitrates = output_rates_.bits_per_second();
   now.generation = states_.fastpath.generation;
   now.applied = history_->applied();

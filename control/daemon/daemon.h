@@ -25,6 +25,7 @@
 #include "control/daemon/event_log.h"
 #include "control/daemon/history.h"
 #include "control/daemon/live_data_plane.h"
+#include "control/daemon/mosaic_server.h"
 #include "control/daemon/probe.h"
 #include "control/daemon/view.h"
 #include "control/daemon/watch.h"
@@ -79,6 +80,8 @@ class Daemon {
   void raise_alarms();
   void set_alarms(const char* kind, const char* severity, const std::map<std::string, std::string>& active);
   void repair_states();
+  protocol::TranscodeState transcode_state() const;
+  void settle_transcode();
   void reapply();
   bool wanted_map(const ApplyJob& job, PreparedApply& prepared, nlohmann::json& result);
   bool rollback_target(const ApplyJob& job, PreparedApply& prepared, nlohmann::json& result) const;
@@ -123,6 +126,7 @@ class Daemon {
   void start_probe(const nlohmann::json& params, Reply reply);
   void end_probe(const std::shared_ptr<RunningProbe>& probe);
   GatewayView view() const;
+  std::vector<MosaicChannel> mosaic_channels() const;
   bool ready() const;
 
   DaemonOptions options_;
@@ -139,11 +143,13 @@ class Daemon {
   boost::asio::io_context io_;
   boost::asio::thread_pool apply_thread_{1};
   boost::asio::thread_pool observe_thread_{1};
+  bool settling_transcode_ = false;
   boost::asio::signal_set signals_{io_};
   boost::asio::steady_timer sample_timer_{io_};
   boost::asio::steady_timer observe_timer_{io_};
   boost::asio::steady_timer files_timer_{io_};
   std::unique_ptr<ControlServer> server_;
+  std::unique_ptr<MosaicServer> mosaic_;
   std::unique_ptr<AdminHttp> admin_;
   std::string admin_address_;
   std::unique_ptr<LiveDataPlane> plane_;

@@ -14,11 +14,13 @@ constexpr std::chrono::seconds kApplyCallBound{15};
 }  // namespace
 
 std::string LiveDataPlane::socket(const std::string& process) const {
-  return process == "fastpath" ? run_dir_.fastpath_socket() : run_dir_.bridge_socket();
+  if (process == "fastpath") return run_dir_.fastpath_socket();
+  return process == "transcode" ? run_dir_.transcode_socket() : run_dir_.bridge_socket();
 }
 
 tl::expected<void, std::string> LiveDataPlane::write_state(const std::string& process,
                                                            const std::string& json) {
+  if (process == "transcode") return protocol::write_file_atomically(run_dir_.transcode_state(), json);
   // The bridge's holds passphrases.
   if (process == "fastpath") return protocol::write_file_atomically(run_dir_.fastpath_state(), json);
   return protocol::write_file_atomically(run_dir_.bridge_state(), json, protocol::Readers::bridge);

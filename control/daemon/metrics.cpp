@@ -1,8 +1,12 @@
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <map>
 #include <set>
+#include <tuple>
 
 #include "control/daemon/foreign.h"
+#include "control/daemon/transcode.h"
 #include "control/daemon/view.h"
 #include "control/protocol/bridge_drops.h"
 
@@ -443,6 +447,31 @@ void about_http(Writer& out, const GatewayView& view) {
   }
 }
 
+void about_transcode(Writer& out, const GatewayView& view) {
+  const std::vector<TranscodeJob> jobs = transcode_jobs(view.transcode_status);
+  out.family("headgate_transcode_jobs", "gauge", "Jobs of the transcode process by state.");
+  for (const char* state : {"running", "backing_off", "quarantined"}) {
+    const auto count =
+        std::count_if(jobs.begin(), jobs.end(), [&](const TranscodeJob& job) { return job.state == state; });
+    out.sample({{"state", state}}, static_cast<std::uint64_t>(count));
+  }
+  // A channel may have several jobs of a kind: the members of a ladder.
+  std::map<std::pair<std::string, std::string>, double> seconds_of;
+  std::map<std::tuple<std::string, std::string, std::string>, std::uint64_t> deaths;
+  for (const TranscodeJob& job : jobs) {
+    seconds_of[{job.channel, job.kind}] += job.cpu_seconds;
+    for (const auto& [reason, count] : job.deaths) deaths[{job.channel, job.kind, reason}] += count;
+  }
+  out.family("headgate_transcode_cpu_seconds_total", "counter", "CPU time of the workers of a channel.");
+  for (const auto& [of, time] : seconds_of) out.sample({{"channel", of.first}, {"kind", of.second}}, time);
+  out.family("headgate_transcode_restarts_total", "counter",
+             "Deaths of a channel's workers by reason, after which others are started.");
+  for (const auto& [of, count] : deaths) {
+    const auto& [channel, kind, reason] = of;
+    if (count != 0) out.sample({{"channel", channel}, {"kind", kind}, {"reason", reason}}, count);
+  }
+}
+
 void about_interfaces(Writer& out, const Snapshot& snapshot) {
   out.family("headgate_interface_up", "gauge", "1 while the link is up.");
   for (const auto& interface : snapshot.interfaces)
@@ -505,6 +534,7 @@ std::string metrics_text(const GatewayView& view) {
   about_drops(out, view);
   about_hls(out, view);
   about_http(out, view);
+  about_transcode(out, view);
   about_interfaces(out, view.snapshot);
   about_workers(out, view.snapshot);
   return out.take();

@@ -44,6 +44,7 @@ struct GatewayView {
   std::vector<ProcessView> processes;
   nlohmann::json fastpath_status = nlohmann::json::object();  // as it answers to `status`
   nlohmann::json bridge_status = nlohmann::json::object();
+  nlohmann::json transcode_status = nlohmann::json::object();
   std::map<OutputRates::Key, std::uint64_t> output_bitrates;
   std::uint64_t generation = 0;
   std::optional<HistoryEntry> applied;

@@ -79,8 +79,11 @@ Observation observe(const protocol::RunDir& run_dir) {
   } else {
     now.launcher_runs = find_running(run_dir.lock("launcher")).has_value();
   }
-  for (const char* name : {"fastpath", "bridge"}) {
+  for (const char* name : {"fastpath", "bridge", "transcode"}) {
     if (find(now, name) != nullptr) continue;
+    // A gateway may be without it: where the launcher can't say, its lock does.
+    const bool needed = std::string_view(name) != "transcode";
+    if (!needed && (now.launcher_answers || !find_running(run_dir.lock(name)))) continue;
     now.processes.emplace_back();  // the launcher is away: the process may run all the same
     now.processes.back().process.name = name;
     now.processes.back().process.state = "unknown";
@@ -88,6 +91,7 @@ Observation observe(const protocol::RunDir& run_dir) {
   for (ProcessView& entry : now.processes) {
     if (entry.process.name == "fastpath") ask(run_dir.fastpath_socket(), entry, now.fastpath_status);
     if (entry.process.name == "bridge") ask(run_dir.bridge_socket(), entry, now.bridge_status);
+    if (entry.process.name == "transcode") ask(run_dir.transcode_socket(), entry, now.transcode_status);
   }
   return now;
 }

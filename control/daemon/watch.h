@@ -23,6 +23,7 @@ struct Observation {
   std::vector<ProcessView> processes;
   nlohmann::json fastpath_status = nlohmann::json::object();
   nlohmann::json bridge_status = nlohmann::json::object();
+  nlohmann::json transcode_status = nlohmann::json::object();
 };
 
 // From the bridge's status: by channel, why players get nothing or not all. Control characters are left out.

@@ -1,4 +1,5 @@
-// `headgate run`: starts, watches and stops control, the fast path and the bridge. It parses no configuration
+// `headgate run`: starts, watches and stops control, the fast path, the bridge and the transcode
+// process. It parses no configuration
 // and moves no media; what it must not do is die with them or take them along, so it does little.
 //
 // Processes are watched by pidfd. One that runs already (NAME.lock held, or where that was removed its socket

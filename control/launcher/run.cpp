@@ -22,7 +22,7 @@
 namespace headgate::control {
 namespace {
 
-constexpr const char* kBridgeUser = "headgate";
+constexpr const char* kBridgeUser = "headgate";  // and of the transcode process
 constexpr std::chrono::seconds kPrintDirsBound{30};
 
 struct Dirs {
@@ -46,6 +46,8 @@ Privileges fastpath_privileges() {
       ""};
 }
 Privileges bridge_privileges() { return {{CAP_NET_BIND_SERVICE}, kBridgeUser}; }
+
+Privileges transcode_privileges() { return {{}, kBridgeUser}; }
 
 // Everything the child prints, within a bound of time and size.
 std::string read_all(int fd) {
@@ -124,13 +126,16 @@ bool make_layout(const Dirs& dirs) {
       !make_folder(run.root, "run_dir", 0755, uid, gid) ||
       !make_folder(run.root + "/state", "run_dir", 02750, uid, bridge_gid) ||
       !make_folder(run.fastpath_dir(), "run_dir", 02750, uid, bridge_gid) ||
-      !make_folder(run.bridge_dir(), "run_dir", 02750, bridge_uid, gid))
+      !make_folder(run.bridge_dir(), "run_dir", 02750, bridge_uid, gid) ||
+      !make_folder(run.transcode_dir(), "run_dir", 02750, bridge_uid, gid))
     return false;
-  const std::string lock = run.lock("bridge");
-  const UniqueFd fd(::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-  if (!fd || ::fchown(fd.get(), bridge_uid, bridge_gid) != 0) {
-    complain("can't make {}: {}", lock, std::strerror(errno));
-    return false;
+  for (const char* process : {"bridge", "transcode"}) {
+    const std::string lock = run.lock(process);
+    const UniqueFd fd(::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+    if (!fd || ::fchown(fd.get(), bridge_uid, bridge_gid) != 0) {
+      complain("can't make {}: {}", lock, std::strerror(errno));
+      return false;
+    }
   }
   return true;
 }
@@ -181,6 +186,18 @@ int run_gateway(const RunOptions& options) {
       {"fastpath", {paths[1], "--run-dir", run.root}, fastpath_privileges(), true, run.fastpath_socket()},
       {"bridge", {paths[2], "--run-dir", run.root}, bridge_privileges(), true, run.bridge_socket()},
   };
+  // It alone needs FFmpeg, and a gateway can do without.
+  if (const std::string transcode = find_daemon(options.program, "headgate-transcode"); !transcode.empty()) {
+    launcher.processes.push_back({"transcode",
+                                  {transcode, "--run-dir", run.root},
+                                  transcode_privileges(),
+                                  true,
+                                  run.transcode_socket()});
+  } else {
+    log(LogLevel::warning,
+        "headgate-transcode is neither beside this program nor in ../libexec/headgate: no AAC is made, no "
+        "thumbnails, no derived renditions, and nothing watches pictures and sound");
+  }
   return Launcher(std::move(launcher), ServiceManager::from_environment()).run();
 }
 

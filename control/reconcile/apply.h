@@ -13,7 +13,8 @@
 
 namespace headgate::control {
 
-// The outside world of apply, so that tests need no processes. Process names: "fastpath", "bridge".
+// The outside world of apply, so that tests need no processes. Process names: "fastpath", "bridge";
+// and for write_state() and apply() "transcode", for which no map waits.
 class DataPlane {
  public:
   virtual ~DataPlane() = default;

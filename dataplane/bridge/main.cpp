@@ -55,7 +55,8 @@ class Application {
       : run_{std::move(root)},
         bridge_(run_.hls_dir()),
         router_([this](std::string_view id) -> http::ChannelView* { return bridge_.find(id); },
-                load_assets() ? &*assets_ : nullptr),
+                load_assets() ? &*assets_ : nullptr,
+                [this](std::string_view id) -> http::RenditionView* { return bridge_.find_rendition(id); }),
         server_(context_, router_),
         pump_(
             context_, run_.bridge_ring(), [this](const ring::Slot& slot) { bridge_.on_slot(slot); },

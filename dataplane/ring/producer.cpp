@@ -11,6 +11,18 @@
 
 namespace headgate::ring {
 
+namespace {
+
+// Inputs of a channel are counted apart. Handles are far from these bits: they rise from 1.
+constexpr unsigned kInputShift = 28;
+constexpr std::uint32_t kInputKeys = 16;
+
+constexpr std::uint32_t key_of(std::uint32_t channel, std::uint32_t input) noexcept {
+  return channel ^ (input % kInputKeys) << kInputShift;
+}
+
+}  // namespace
+
 struct Producer::Impl {
   explicit Impl(Mapping mapped)
       : mapping(std::move(mapped)), owners(mapping.slot_count(), ChannelTable::kNone) {}
@@ -86,7 +98,8 @@ void Producer::set_channel_count(std::size_t count) noexcept {
 
 bool Producer::push(const Slot& header, std::span<const std::uint8_t> packets) noexcept {
   Impl& impl = *impl_;
-  const std::uint32_t index = impl.channels.find_or_add(header.channel, impl.taken_over);
+  const std::uint32_t index =
+      impl.channels.find_or_add(key_of(header.channel, header.input), impl.taken_over);
   if (index == ChannelTable::kNone) return false;
   ChannelState& state = impl.channels.at(index);
   const std::uint32_t sequence = state.sequence++;
@@ -131,7 +144,9 @@ void Producer::flush() noexcept {
   impl.take_released();
 }
 
-void Producer::forget_channel(std::uint32_t channel) noexcept { impl_->channels.forget(channel); }
+void Producer::forget_channel(std::uint32_t channel) noexcept {
+  for (std::uint32_t input = 0; input < kInputKeys; ++input) impl_->channels.forget(key_of(channel, input));
+}
 
 // The lock comes before the position at which a consumer begins, the epoch after it.
 bool Producer::has_consumer() const noexcept {
@@ -142,8 +157,12 @@ bool Producer::has_consumer() const noexcept {
 bool Producer::stale() const noexcept { return impl_->mapping.stale(); }
 
 std::uint64_t Producer::dropped(std::uint32_t channel) const noexcept {
-  const std::uint32_t index = impl_->channels.find(channel);
-  return index == ChannelTable::kNone ? 0 : impl_->channels.at(index).dropped;
+  std::uint64_t dropped = 0;
+  for (std::uint32_t input = 0; input < kInputKeys; ++input) {
+    const std::uint32_t index = impl_->channels.find(key_of(channel, input));
+    if (index != ChannelTable::kNone) dropped += impl_->channels.at(index).dropped;
+  }
+  return dropped;
 }
 
 }  // namespace headgate::ring

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -59,8 +58,8 @@ bool limit(__rlimit_resource resource, rlim_t most) {
 }
 
 bool set_limits(const Limits& limits) {
-  bool ok = limit(RLIMIT_CORE, 0) && limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_NOFILE, 0) &&
-            limit(RLIMIT_MSGQUEUE, 0) && limit(RLIMIT_MEMLOCK, 0);
+  bool ok = limit(RLIMIT_CORE, 0) && limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_MSGQUEUE, 0) &&
+            limit(RLIMIT_MEMLOCK, 0);
 #if !defined(HEADGATE_SHADOW_MEMORY)
   if (limits.memory != 0) {
     const std::size_t inherited = statm(read_small("/proc/self/statm"), 5);
@@ -120,8 +119,9 @@ void go_first_when_memory_runs_out(int score) {
   ::prctl(PR_SET_NAME, plan.name.c_str(), 0, 0, 0);
   ::setpriority(PRIO_PROCESS, 0, plan.limits.nice);
   go_first_when_memory_runs_out(plan.limits.oom_score_adj);
-  if (!set_limits(plan.limits)) ::_exit(kBadStart);
-  if (!close_all_but(plan.keep)) ::_exit(kBadStart);
+  if (!set_limits(plan.limits) || !close_all_but(plan.keep)) ::_exit(kBadStart);
+  // None can be had any more. Not 0: poll() takes no more entries than this.
+  if (!limit(RLIMIT_NOFILE, 1)) ::_exit(kBadStart);
   prepare();
   if (!filter.install()) ::_exit(kBadStart);
   run();
@@ -174,7 +174,7 @@ tl::expected<Child, std::string> Child::start(const Plan& plan, const SyscallFil
   if (pid == 0) live(plan, supervisor, filter, prepare, run);
   Child child;
   child.pid_ = pid;
-  child.pidfd_ = ::pidfd_open(pid, 0);
+  child.pidfd_ = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
   if (child.pidfd_ < 0)
     return tl::unexpected<std::string>(std::string("can't watch a worker: ") + std::strerror(errno));
   return child;
@@ -214,6 +214,7 @@ std::optional<End> Child::reap() {
   end.clean = info.si_code == CLD_EXITED && info.si_status == 0;
   if (info.si_code == CLD_EXITED) {
     end.how = "exit status " + std::to_string(info.si_status);
+    if (info.si_status == kBadStart) end.how += ", it could not be shut in";
   } else {
     const char* name = ::sigabbrev_np(info.si_status);
     end.how = std::string("killed by SIG") + (name != nullptr ? name : std::to_string(info.si_status));

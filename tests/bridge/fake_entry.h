@@ -51,7 +51,7 @@ class FakeEntry : public ingest::Entry {
   protocol::BridgeInput& input() { return input_; }
 
   bool attach(std::string_view peer, std::function<void()> displaced = {}) override {
-    const bool free = silent || (by_clock && Clock::now() - heard_at_ >= std::chrono::seconds(1));
+    const bool free = silent || (by_clock && Clock::now() - heard_at_ >= std::chrono::seconds(3));
     if (attached && !free) return false;
     if (attached && displaced_) std::exchange(displaced_, {})();
     attached = true;
@@ -97,7 +97,7 @@ class FakeEntry : public ingest::Entry {
   FrameLog log;
   bool attached = false;
   bool silent = false;    // for the last second; media end it
-  bool by_clock = false;  // a real second without media counts, too
+  bool by_clock = false;  // three real seconds without media count, too
   std::vector<std::string> ended;
   std::vector<std::string> failures;
   std::vector<std::uint64_t> gaps;  // before which byte

@@ -28,7 +28,7 @@ inline int dial(std::uint16_t port, int receive_buffer = 0) {
 // Asks every 5 ms. False: it was not `done` by then.
 template <typename Done>
 bool run_until(boost::asio::io_context& context, Done done,
-               std::chrono::milliseconds limit = std::chrono::seconds(10)) {
+               std::chrono::milliseconds limit = std::chrono::seconds(60)) {
   const auto give_up = std::chrono::steady_clock::now() + limit;
   while (!done()) {
     if (std::chrono::steady_clock::now() > give_up) return false;

@@ -211,23 +211,23 @@ TEST_F(PullClient, TellsItsPasswordToItsServerOnly) {
 
 TEST_F(PullClient, GivesUpOnServersThatFallSilent) {
   HttpLimits limits;
-  limits.silence = 150ms;
-  limits.head = 400ms;
+  limits.silence = 800ms;
+  limits.head = 1600ms;
   begin(limits);
   web.answer = [](const Web::Request&) { return Web::Answer{"", Web::Then::hang}; };
-  EXPECT_EQ(get(web.url("/")).error, "no answer within 0.15 s");
+  EXPECT_EQ(get(web.url("/")).error, "no answer within 0.8 s");
   web.answer = [](const Web::Request&) {
     return Web::Answer{"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", Web::Then::hang};
   };
   const Outcome half = get(web.url("/"));
-  EXPECT_EQ(half.error, "nothing came for 0.15 s");
+  EXPECT_EQ(half.error, "nothing came for 0.8 s");
   EXPECT_EQ(half.body, "half");
   // A head that comes byte by byte.
   web.answer = [](const Web::Request&) {
     return Web::Answer{"HTTP/1.1 200 OK\r\nX: " + std::string(5000, 'a') + "\r\n\r\n", Web::Then::hang, 1,
                        50ms};
   };
-  EXPECT_EQ(get(web.url("/")).error, "the answer's head took more than 0.4 s");
+  EXPECT_EQ(get(web.url("/")).error, "the answer's head took more than 1.6 s");
   // A body that never ends.
   web.answer = [](const Web::Request&) {
     return Web::Answer{"HTTP/1.0 200 OK\r\n\r\n" + std::string(5000, 'a'), Web::Then::hang, 100, 20ms};

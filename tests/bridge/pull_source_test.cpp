@@ -11,6 +11,7 @@
 
 #include "dataplane/bridge/pull/pull.h"
 #include "tests/bridge/pull_support.h"
+#include "tests/support/cpu_wait.h"
 
 namespace headgate::bridge::pull {
 namespace {
@@ -27,7 +28,7 @@ using testing::StartsWith;
 
 class PullSource : public testing::Test {
  protected:
-  bool run(const std::function<bool()>& done, std::chrono::milliseconds limit = 10s) {
+  bool run(const std::function<bool()>& done, std::chrono::milliseconds limit = 60s) {
     return test::run_until(context, done, limit);
   }
   void run_for(std::chrono::milliseconds time) {
@@ -54,11 +55,12 @@ class PullFile : public PullSource {
 TEST_F(PullFile, PlaysInRealTimeAndOverAgain) {
   put(make_ts(0.5));  // 500 packets
   const auto began = test::Clock::now();
+  const auto waited = headgate::test::waited_for_cpu();
   const auto source = make_file(context, entry);
   ASSERT_TRUE(run([&] { return entry.media.size() >= 1300 * 188; }));
-  const double took = std::chrono::duration<double>(test::Clock::now() - began).count();
-  EXPECT_GT(took, 1.2);
-  EXPECT_LT(took, 2.5);
+  const auto took = test::Clock::now() - began;
+  EXPECT_GT(took, 1200ms);
+  EXPECT_LT(took, 2500ms + headgate::test::waited_for_cpu() - waited);
   EXPECT_EQ(entry.times_attached(), 1U);
   EXPECT_EQ(entry.gaps.size(), 0U);
   // Continuity goes on across the loops.
@@ -130,7 +132,7 @@ TEST_F(PullFile, AFileOfOnePacketDoesNotTakeTheThread) {
   put(Bytes(188, 0x47));
   const auto source = make_file(context, entry);
   int turns = 0;
-  run([&] { return ++turns > 50; }, 1s);
+  run([&] { return ++turns > 50; });
   EXPECT_GT(turns, 50);
 }
 
@@ -205,8 +207,16 @@ TEST_F(PullHttpTs, AStreamWithoutPcrIsHandedOnAsItComes) {
   EXPECT_TRUE(std::equal(entry.media.begin(), entry.media.end(), stream.begin()));
   // From then on without delay.
   const std::size_t before = entry.media.size();
+  const auto began = test::Clock::now();
+  const auto waited = headgate::test::waited_for_cpu();
   run_for(1s);
-  EXPECT_NEAR(static_cast<double>((entry.media.size() - before) / 188), 1000, 300);
+  // The server sends by a timer, so that it is late, too, where this thread has no CPU.
+  const double most = std::chrono::duration<double>(test::Clock::now() - began).count();
+  const double least =
+      most - std::chrono::duration<double>(headgate::test::waited_for_cpu() - waited).count();
+  const auto packets = static_cast<double>((entry.media.size() - before) / 188);
+  EXPECT_GT(packets, 700 * least);
+  EXPECT_LT(packets, 1300 * most);
 }
 
 TEST_F(PullHttpTs, AnAddressThatIsNoneIsAnErrorWithoutTheAddress) {
@@ -458,11 +468,11 @@ TEST_F(PullHls, APlaylistThatStandsStillEndsTheInputAndItsReturnGoesOn) {
   const auto source = make_hls(context, entry);
   ASSERT_TRUE(run([&] { return entry.media.size() > 500 * 188; }));
   frozen = Web::ok(playlist());
-  ASSERT_TRUE(run([&] { return !entry.ended.empty(); }, 20s));
+  ASSERT_TRUE(run([&] { return !entry.ended.empty(); }));
   EXPECT_EQ(entry.ended[0], "the playlist brings no new segment");
   const auto last = numbers(entry.media).back();
   frozen.clear();
-  ASSERT_TRUE(run([&] { return entry.times_attached() == 2; }, 20s));
+  ASSERT_TRUE(run([&] { return entry.times_attached() == 2; }));
   // What left the playlist meanwhile is counted, and nothing is played twice.
   const auto seen = numbers(entry.media);
   EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));

@@ -8,6 +8,8 @@
 #include <chrono>
 #include <filesystem>
 
+#include "tests/support/cpu_wait.h"
+
 namespace headgate::bridge::app {
 namespace {
 
@@ -37,11 +39,11 @@ class RingPumpTest : public testing::Test {
     for (int i = 0; i < count; ++i) EXPECT_TRUE(producer.push(slot, packet));
     producer.flush();
   }
-  // Runs the loop until `done`, at most five seconds; how long it took.
+  // Runs the loop until `done`, at most a minute; how long it took.
   template <typename Done>
   std::chrono::milliseconds until(Done done) {
     const auto begin = Clock::now();
-    while (!done() && Clock::now() - begin < 5s) context.run_for(1ms);
+    while (!done() && Clock::now() - begin < 60s) context.run_for(1ms);
     EXPECT_TRUE(done());
     return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin);
   }
@@ -80,12 +82,17 @@ TEST_F(RingPumpTest, SleepsWhenQuietAndWakesByTheFifoAtOnce) {
   until([&] { return slots == 1; });
   context.run_for(400ms);  // beyond the time that it stays awake
   EXPECT_LE(handlers(900ms), 8U) << "it polls although nothing comes";
+  std::chrono::milliseconds fastest = 1h;
   for (int round = 2; round < 6; ++round) {
     push(*producer);
+    const auto waited = headgate::test::waited_for_cpu();
+    const auto took = until([&] { return slots == round; });
     // Well before the long sleep is over by itself.
-    EXPECT_LT(until([&] { return slots == round; }), 100ms);
+    EXPECT_LT(took, 300ms + headgate::test::waited_for_cpu() - waited);
+    fastest = std::min(fastest, took);
     context.run_for(300ms);
   }
+  EXPECT_LT(fastest, 100ms);
   EXPECT_EQ(gaps, 0);
   EXPECT_EQ(pump.restarts(), 0U);
 }

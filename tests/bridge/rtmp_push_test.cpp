@@ -63,14 +63,22 @@ class Air {
   std::uint64_t pts_ = 90'000;
 };
 
+std::uint32_t number_of(const hub::Frame& frame) {
+  std::uint32_t number = 0;
+  for (int i = 3; i >= 0; --i) number = number << 7 | (frame.data[8 + static_cast<std::size_t>(i)] - 1U);
+  return number;
+}
+
 std::vector<std::uint32_t> numbers(const test::FakeEntry& entry) {
   std::vector<std::uint32_t> out;
-  for (const auto& frame : entry.log.frames) {
-    std::uint32_t number = 0;
-    for (int i = 3; i >= 0; --i) number = number << 7 | (frame->data[8 + static_cast<std::size_t>(i)] - 1U);
-    out.push_back(number);
-  }
+  for (const auto& frame : entry.log.frames) out.push_back(number_of(*frame));
   return out;
+}
+
+// All but so many of the pictures that were fed are there. Those that feed it wait for that, so that a
+// machine short of CPU moves no good target on.
+bool has_all_but(const test::FakeEntry& entry, const Air& air, std::uint32_t behind) {
+  return !entry.log.frames.empty() && number_of(*entry.log.frames.back()) + behind >= air.number;
 }
 
 bool has_no_gap(const std::vector<std::uint32_t>& numbers) {
@@ -108,7 +116,7 @@ class RtmpPushing : public testing::Test {
     ::signal(SIGPIPE, SIG_IGN);
     limits.first_pause = milliseconds(100);
     limits.longest_pause = milliseconds(400);
-    limits.client.progress_time = milliseconds(1'000);
+    limits.client.progress_time = milliseconds(3'000);
   }
   std::unique_ptr<push::Push> to(std::uint16_t port, const std::string& stream,
                                  const std::string& scheme = "rtmp", const std::string& host = "127.0.0.1") {
@@ -118,7 +126,7 @@ class RtmpPushing : public testing::Test {
     return make_push(context, air.feed, target, limits);
   }
   template <typename Done>
-  bool run_until(Done done, int limit_s = 10) {
+  bool run_until(Done done, int limit_s = 60) {
     return test::run_until(context, done, std::chrono::seconds(limit_s));
   }
   void settle(int ms) {
@@ -192,7 +200,7 @@ TEST_F(RtmpPushing, WaitsForMediaBeforeItConnects) {
   Studio studio(context);
   test::FakeEntry& entry = studio.add("stage");
   const auto port = listen(studio);
-  limits.silence = std::chrono::milliseconds(600);
+  limits.silence = std::chrono::milliseconds(2'000);
   const auto push = to(port, "stage");
   settle(200);
   EXPECT_EQ(push->status().state, push::PushState::waiting);
@@ -271,17 +279,18 @@ TEST_F(RtmpPushing, BadTargetsLeaveTheOthersWithoutAGap) {
     still.restart();
     return good.server.publishers() == 7 && killed->server.publishers() == 1 && stalled_entry.attached;
   }));
+  const auto all_have = [&](std::uint32_t behind) {
+    return std::all_of(good.entries.begin(), good.entries.end(), [&](const auto& item) {
+      return item.first == "refused" || has_all_but(*item.second, air, behind);
+    });
+  };
   for (int i = 0; i < 1'000; ++i) {
     if (i == 200) killed.reset();
     air.pictures(1, 20'000);
     settle(2);
+    ASSERT_TRUE(run_until([&] { return all_have(25); })) << i;
   }
-  // Until what was fed is there; the last two stay in hub and feed.
-  ASSERT_TRUE(run_until([&] {
-    return std::all_of(good.entries.begin(), good.entries.end(), [&](const auto& item) {
-      return item.first == "refused" || numbers(*item.second).back() + 3 == air.number;
-    });
-  }));
+  ASSERT_TRUE(run_until([&] { return all_have(3); }));  // the last two stay in hub and feed
   for (const auto& [id, entry] : good.entries) {
     if (id == "refused") continue;
     EXPECT_TRUE(has_no_gap(numbers(*entry))) << id;
@@ -312,8 +321,9 @@ TEST_F(RtmpPushing, GoesOverTls) {
   for (int i = 0; i < 100; ++i) {
     air.pictures(1, 50'000);
     settle(2);
+    ASSERT_TRUE(run_until([&] { return has_all_but(entry, air, 25); })) << i;
   }
-  EXPECT_TRUE(run_until([&] { return numbers(entry).back() + 3 == air.number; }));
+  EXPECT_TRUE(run_until([&] { return has_all_but(entry, air, 3); }));
   EXPECT_TRUE(has_no_gap(numbers(entry)));
   // Another certificate, which the client doesn't know, for the next that comes; who is there stays.
   const test::Certificate other = test::make_certificate("other");

@@ -134,7 +134,7 @@ int main(int argc, char** argv) {
   if (argc < 2) return 2;
   boost::asio::io_context context(1);
   rtmp::ServerLimits limits;
-  limits.session.handshake_time = std::chrono::seconds(2);
+  limits.session.handshake_time = std::chrono::seconds(5);
   rtmp::Server server(context, limits);
   if (!server.listen({"127.0.0.1:0"})) return 1;
   Movie movie = load(argv[1]);

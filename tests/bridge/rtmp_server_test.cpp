@@ -98,7 +98,7 @@ TEST_F(RtmpServer, PlaysOverASocket) {
 
 TEST_F(RtmpServer, ASlowPlayerLeavesTheOthersUnharmedAndGoes) {
   ServerLimits limits;
-  limits.session.progress_time = milliseconds(500);
+  limits.session.progress_time = milliseconds(2'000);
   begin(limits);
   const int slow = dial(4096);
   const int good = dial();

@@ -127,7 +127,7 @@ TEST(Sandbox, LetsNamesBeResolved) {
                              : 2;
                 context.stop();
               });
-              context.run_for(std::chrono::seconds(10));
+              context.run_for(std::chrono::seconds(60));
               return result;
             }),
             0);

@@ -89,6 +89,19 @@ TEST(SrtCursor, NoMomentOfTheStartIsABurstEvenAfterAWait) {
   EXPECT_LE(drain(cursor, queue, 800 * kMs), 20 * 4 / 10 + 1);
 }
 
+// A stream that comes in lumps, as by TCP: between them is more than what is not made up for.
+TEST(SrtCursor, PausesInTheStartAndAfterItAreOverAtFourTimesTheirSpeed) {
+  std::vector<Chunk> start;
+  for (int i = 0; i < 40; ++i) start.push_back(chunk(i / 10 * 95, i == 0));
+  MessageQueue queue;
+  Cursor cursor(120 * kMs);
+  cursor.begin(start, 0, 0);
+  for (int i = 40; i < 80; ++i) queue.add(chunk(i / 10 * 95), 0);
+  int sent = 0;
+  for (std::int64_t now = 0; now <= 180 * kMs; now += 5 * kMs) sent += drain(cursor, queue, now);
+  EXPECT_EQ(sent, 80);
+}
+
 TEST(SrtCursor, GoesOnWithLiveMessagesWithoutLossOrRepetitionAndStampsThemForward) {
   std::vector<Chunk> start;
   for (int i = 0; i < 100; ++i) start.push_back(chunk(i * 10, i == 0));

@@ -12,7 +12,7 @@ const os = require("os");
 const path = require("path");
 const { chromium } = require("playwright-core");
 
-const START_LIMIT = 40;
+const START_LIMIT = 90;
 const GRACE = 15;
 const jobs = JSON.parse(process.argv[2]);
 const executablePath = process.env.CHROMIUM || "/usr/bin/chromium";
@@ -44,7 +44,7 @@ async function watch(page, { url, seconds, playing, saying, during, screenshot }
     const expected = [200, 204, 206, 304].includes(response.status()) || response.url().endsWith("/favicon.ico");
     if (!expected) errors.push(`${response.url()}: ${response.status()}`);
   });
-  await page.goto(url, { waitUntil: "domcontentloaded", timeout: 15000 });
+  await page.goto(url, { waitUntil: "domcontentloaded", timeout: 90000 });
   const videos = new Map();
   const began = Date.now();
   let moved = null;
@@ -74,7 +74,7 @@ async function watch(page, { url, seconds, playing, saying, during, screenshot }
         const step = state.time - old.last;
         if (step > 0) {
           // A seek to the live edge is no playing.
-          if (step < 1.5) old.advanced += step;
+          if (step < now - old.lastAt + 1.25) old.advanced += step;
           if (old.first_movement === null) old.first_movement = now;
           if (moved === null) {
             moved = now;

@@ -46,11 +46,10 @@ TEST_F(ControlServerTest, KnowsWhoAsks) {
 
 TEST_F(ControlServerTest, ListensAnewWhereItsSocketWasRemoved) {
   ASSERT_EQ(::unlink(path.c_str()), 0);
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   bool answers = false;
   while (!answers && std::chrono::steady_clock::now() < end)
-    answers =
-        protocol::call(path, "who", nlohmann::json::object(), std::chrono::milliseconds(100)).has_value();
+    answers = protocol::call(path, "who", nlohmann::json::object(), std::chrono::seconds(1)).has_value();
   EXPECT_TRUE(answers);
 }
 

@@ -37,7 +37,7 @@ class LauncherTest : public ::testing::Test {
     if (launcher != 0) return;
     LauncherOptions options;
     options.run_dir = run;
-    options.stop_bound = 300ms;
+    options.stop_bound = stop_bound;
     options.hang_bound = hang_bound;
     options.first_word_bound = first_word_bound;
     for (const std::string name : {"control", "fastpath", "bridge"})
@@ -60,7 +60,7 @@ class LauncherTest : public ::testing::Test {
     return status;
   }
   static bool eventually(const std::function<bool()>& holds) {
-    const auto end = std::chrono::steady_clock::now() + 10s;
+    const auto end = std::chrono::steady_clock::now() + 60s;
     while (std::chrono::steady_clock::now() < end) {
       if (holds()) return true;
       std::this_thread::sleep_for(5ms);
@@ -90,7 +90,7 @@ class LauncherTest : public ::testing::Test {
   TempDir dir;
   protocol::RunDir run{dir.path};
   pid_t launcher = 0;
-  std::chrono::milliseconds hang_bound{10'000}, first_word_bound{20'000};
+  std::chrono::milliseconds stop_bound{300}, hang_bound{10'000}, first_word_bound{20'000};
   std::string notify;
   std::optional<std::chrono::microseconds> watchdog;
 };
@@ -128,7 +128,7 @@ TEST_F(LauncherTest, KillsWhatControlSaysHangs) {
 }
 
 TEST_F(LauncherTest, KillsAControlThatFallsSilent) {
-  hang_bound = 500ms;
+  hang_bound = 2000ms;
   control_mode = "ping";
   start();
   ASSERT_TRUE(eventually([&] { return pid_of("control") != 0; }));
@@ -154,7 +154,7 @@ TEST_F(LauncherTest, KillsAnAdoptedControlThatNeverSaysAWord) {
   const pid_t control = pid_of("control");
   ::kill(control, SIGSTOP);
   stop(SIGKILL);
-  first_word_bound = 500ms;
+  first_word_bound = 2000ms;
   start();
   EXPECT_TRUE(eventually([&] { return pid_of("control") != 0 && pid_of("control") != control; }));
   EXPECT_EQ(status("control").hung, 1U);
@@ -204,6 +204,7 @@ TEST_F(LauncherTest, SendsTheWatchdogItsSignOfLifeWhilePollingAndWhileStopping) 
   std::memcpy(address.sun_path, notify.c_str(), notify.size() + 1);
   ASSERT_EQ(::bind(manager.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
   watchdog = 200ms;
+  stop_bound = 1500ms;
   start_all("stubborn");
   ASSERT_TRUE(eventually([&] { return all_run(); }));
   const timeval bound{10, 0};
@@ -214,6 +215,10 @@ TEST_F(LauncherTest, SendsTheWatchdogItsSignOfLifeWhilePollingAndWhileStopping) 
     return n > 0 ? std::string(text, static_cast<std::size_t>(n)) : std::string();
   };
   for (int i = 0; i < 3; ++i) EXPECT_EQ(next(), "WATCHDOG=1");
+  // What came meanwhile: the kernel keeps few, and none must be missing from now on.
+  char old[256];
+  while (::recv(manager.get(), old, sizeof old, MSG_DONTWAIT) > 0) {
+  }
   EXPECT_EQ(stop(SIGTERM), 0);
   std::string said;
   while (!said.starts_with("STOPPING=1")) ASSERT_FALSE((said = next()).empty());

@@ -54,6 +54,13 @@ inline GatewayView sample_view() {
     "ring": {"unknown_channel_slots": 5},
     "http": {"connections": 3, "requests_total": 70, "responses": {"2xx": 60, "4xx": "many"},
              "refused": {"per_address": 2, "not_found": 0, "made_up": 1}}})");
+  view.transcode_status = nlohmann::json::parse(R"({
+    "jobs": [{"name": "sound.news", "kind": "sound", "channel": "news", "state": "running", "cpu_seconds": 12.5,
+              "deaths": {"crashed": 1, "hung": 0, "made_up": 3}},
+             {"name": "ladder.news.360", "kind": "ladder", "channel": "news", "state": "quarantined", "cpu_seconds": 2},
+             {"name": "ladder.news.180", "kind": "ladder", "channel": "news", "state": "running", "cpu_seconds": 3,
+              "deaths": "many"},
+             {"name": "odd", "kind": "odd", "channel": "news", "state": "running"}, 5]})");
   view.generation = 7;
   view.ready = true;
   return view;

@@ -9,17 +9,17 @@ from support.gateway import Gateway
 def test_control_killed_media_untouched_and_adopted(rig):
     with Gateway(rig, channels(2)) as gateway:
         air = Air(rig, gateway, 2)
-        air.client.follow(2, 20)
+        air.client.follow(2)
         pids = {process: gateway.pid(process) for process in ("fastpath", "bridge")}
         died = time.monotonic()
         old = gateway.kill("control")
         gateway.wait_new("control", old)
         while gateway.cli("status").returncode != 0:
-            assert time.monotonic() - died < 10, gateway.tail()
+            assert time.monotonic() - died < 60, gateway.tail()
         adopted = time.monotonic() - died
         gateway.wait_ready()
         assert {process: gateway.pid(process) for process in pids} == pids
-        air.client.follow(5, 20)
+        air.client.follow(5)
         assert not any(s[2] for s in air.client.segments.values())
         rig.wait_mdb("239.7.1.2", True)
         # It commands again: an edit goes through, and rests on what runs.
@@ -39,10 +39,10 @@ def test_control_killed_media_untouched_and_adopted(rig):
 def test_launcher_killed_media_goes_on_and_a_new_one_adopts(rig):
     with Gateway(rig, channels(4)) as gateway:
         air = Air(rig, gateway, 4)
-        air.client.follow(2, 20)
+        air.client.follow(2)
         pids = {process: gateway.pid(process) for process in ("fastpath", "bridge", "control")}
         gateway.kill("launcher")
-        air.client.follow(3, 10)
+        air.client.follow(3)
         assert all(gateway.alive(process) for process in pids)
         gateway.start(ready=True)
         assert {process: gateway.pid(process) for process in pids} == pids, "a process was started again"
@@ -66,6 +66,6 @@ def test_everything_killed_at_once_comes_back(rig):
         start = time.monotonic()
         gateway.start()
         ready = time.monotonic() - start
-        air.capture.wait(before + 20, 5)
+        air.capture.wait(before + 20)
         air.finish()
         print(f"all killed: ready {ready:.2f} s after a new start, multicast flows again")

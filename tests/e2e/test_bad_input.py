@@ -3,6 +3,7 @@ import os
 import random
 import socket
 import struct
+import time
 
 import pytest
 
@@ -47,7 +48,7 @@ def drops(gateway, reason):
 def expect_drop(gateway, reason, action, count=1):
     before = drops(gateway, reason)
     action()
-    gateway.wait_metric("headgate_drops_total", before + count, limit=4, reason=reason)
+    gateway.wait_metric("headgate_drops_total", before + count, reason=reason)
     print(f"{reason}: +{int(drops(gateway, reason) - before)}")
 
 
@@ -97,8 +98,7 @@ def test_unknown_port_is_counted(rig, plant):
 def test_broken_rtp_is_counted(rig, plant, payload):
     before = drops(plant, "rtp_malformed") + drops(plant, "not_ts_size")
     rig.datagram(payload, "239.8.1.2", 5000)
-    import time
-    end = time.monotonic() + 4
+    end = time.monotonic() + 60
     while drops(plant, "rtp_malformed") + drops(plant, "not_ts_size") <= before:
         assert time.monotonic() < end, "counted nowhere"
         time.sleep(0.1)
@@ -120,8 +120,7 @@ def test_random_datagrams_and_mutated_streams(rig, plant):
             data[start] = 0x47
         rig.datagram(bytes(data), GROUP, 5000)
         sent += 1
-    import time
-    end = time.monotonic() + 8
+    end = time.monotonic() + 60
     while True:
         after = plant.metric("headgate_input_datagrams_total", channel="bad") + sum(
             plant.metric("headgate_drops_total", reason=r) for r in ("not_ts_size", "no_sync", "packet_size_204"))
@@ -143,7 +142,7 @@ def test_corrupt_capture(rig, plant, name):
     before = {what: plant.metric(f"headgate_input_{what}_total", channel="bad") for what in ("ts_packets", "cc_errors")}
     wrong_size = drops(plant, "packet_size_204")
     sender = rig.send(path, GROUP, 5000, size=size, rate=8e6)
-    assert sender.wait(30) == 0
+    assert sender.wait(120) == 0
     if size == 204:
         plant.wait_metric("headgate_drops_total", wrong_size + 1, reason="packet_size_204")
         return
@@ -165,7 +164,7 @@ REQUESTS = [b"\x00" * 100, os.urandom(2000), b"GET", b"GET / HTTP/1.1\r\n" + b"X
 def test_garbage_on_a_server_port(rig, plant, server, number):
     port = plant.http_port if server == "http" else plant.admin_port
     with rig.inside("gw"):
-        client = socket.create_connection(("127.0.0.1", port), timeout=8)
+        client = socket.create_connection(("127.0.0.1", port), timeout=60)
     try:
         client.sendall(REQUESTS[number])
         client.shutdown(socket.SHUT_WR)
@@ -192,7 +191,7 @@ def test_many_idle_connections_do_not_starve_players(rig, plant):
     idle = []
     with rig.inside("gw"):
         for _ in range(200):
-            idle.append(socket.create_connection(("127.0.0.1", plant.http_port), timeout=5))
+            idle.append(socket.create_connection(("127.0.0.1", plant.http_port), timeout=60))
     assert plant.http("/good/index.m3u8").status in (200, 503, 404)
     for client in idle:
         client.close()
@@ -202,7 +201,7 @@ def test_random_bytes_on_the_control_socket(plant):
     for data in (b"\n" * 10, b"{}\n", b'{"v":1}\n', b'{"v":1,"id":1,"method":"nothing","params":{}}\n', os.urandom(4000) + b"\n",
                  b'{"v":99,"id":1,"method":"status"}\n', b"[" * 100000 + b"\n"):
         client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        client.settimeout(5)
+        client.settimeout(60)
         client.connect(str(plant.socket))
         try:
             client.sendall(data)

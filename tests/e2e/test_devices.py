@@ -70,7 +70,7 @@ def test_pcap_file_as_an_input_and_another_as_an_output(rig):
         capture = rig.capture("239.10.2.2", 5000)
         rig.wait_mdb("239.10.2.2", True, port="p-snk")
         gateway.start()
-        gateway.wait_metric("headgate_input_datagrams_total", len(sent) // 1316, channel="a", limit=10)
+        gateway.wait_metric("headgate_input_datagrams_total", len(sent) // 1316, channel="a")
         capture.wait_quiet()
         capture.stop()
         got = capture.payload()
@@ -131,7 +131,7 @@ def test_vlan_tagged_stream_comes_in_and_leaves(rig):
             wire.setsockopt(263, 8, 1)  # PACKET_AUXDATA: the kernel takes the tag out of the frame
         wire.settimeout(0.2)
         seen = {}
-        end = time.monotonic() + 6
+        end = time.monotonic() + 60
         sent = 0
         while time.monotonic() < end and 130 not in seen:
             rig.raw_frame(ethernet_udp(packet * 7, "239.10.1.5", 5000, vlan=120), role="br", interface="p-gw")
@@ -161,7 +161,7 @@ def test_vlan_tagged_stream_comes_in_and_leaves(rig):
         gateway.wait_metric("headgate_input_datagrams_total", sent, channel="a")
         rig.raw_frame(ethernet_udp(packet * 7, "239.10.1.5", 5000, vlan=121), role="br", interface="p-gw")
         rig.raw_frame(ethernet_udp(packet * 7, "239.10.1.5", 5000), role="br", interface="p-gw")
-        gateway.wait_metric("headgate_drops_total", 2, reason="no_flow", limit=4)
+        gateway.wait_metric("headgate_drops_total", 2, reason="no_flow")
         assert gateway.metric("headgate_input_datagrams_total", channel="a") == sent
 
 
@@ -185,7 +185,7 @@ def test_tap_both_ways(rig):
         outside = rig.send(path, "239.10.1.7", 5000, speed=4)
         inside = rig.popen("gw", sys.executable, str(HERE / "send_ts.py"), str(path), "239.10.1.8", "5000", "--interface", "10.80.0.1",
                            "--speed", "4")
-        assert outside.wait(30) == 0 and inside.wait(30) == 0
+        assert outside.wait(120) == 0 and inside.wait(120) == 0
         for capture in (local, remote):
             capture.wait_quiet()
             assert capture.stop().payload() == path.read_bytes()

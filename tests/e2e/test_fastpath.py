@@ -25,7 +25,7 @@ def refused(rig, interfaces, fastpath=None):
     gateway = Gateway(rig, CHANNEL, node={"interfaces": {"cap0": CAP0, **interfaces}, "fastpath": {"hugepages": "never", **(fastpath or {})}})
     try:
         gateway.start(ready=False)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             lines = [line for line in gateway.tail().splitlines() if "error" in line and "interface" in line or "hugepages" in line]
             if lines:
@@ -39,7 +39,7 @@ def refused(rig, interfaces, fastpath=None):
 def ask(gateway, method):
     """The fast path's own answer on its socket."""
     with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as client:
-        client.settimeout(5)
+        client.settimeout(60)
         client.connect(str(gateway.run_dir / "fastpath" / "control.sock"))
         client.sendall(json.dumps({"v": 1, "id": 1, "method": method}).encode() + b"\n")
         text = b""
@@ -106,7 +106,7 @@ def test_card_without_sysfs_modules_is_refused_with_the_remedy(rig):
     gateway = Gateway(rig, CHANNEL, node={"interfaces": {"cap0": CAP0, "x": {"device": "pci:0000:7f:00.0"}}})
     try:
         start_without_modules(gateway)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while "mount sysfs" not in gateway.tail():
             assert time.monotonic() < end, gateway.tail()
             time.sleep(0.1)
@@ -146,7 +146,7 @@ def test_start_onto_a_flowing_stream_is_clean(rig):
     """The switch forwards the group already, as after a restart: what the port takes first must have no hole."""
     rig.call("br", "bridge", "mdb", "add", "dev", "br0", "port", "p-gw", "grp", "239.11.1.8", "permanent")
     try:
-        with Stream(rig, "239.11.1.8", 4000):
+        with Stream(rig, "239.11.1.8", 2000):
             for _ in range(8):
                 with Gateway(rig, {"a": {"inputs": ["udp://239.11.1.8:5000"], "push": ["udp://239.11.2.8:5000"]}}) as gateway:
                     taken = gateway.wait_metric("headgate_input_datagrams_total", 1000, channel="a")
@@ -162,7 +162,7 @@ def test_start_onto_a_flowing_stream_is_clean(rig):
 def stopped_while_it_starts(gateway):
     """Starts the gateway and stops its fast path between opening the port and the first tables. False: too late."""
     gateway.start(ready=False)
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     with gateway.rig.inside("gw"):
         while not any(int(line.split()[4]) for line in open("/proc/thread-self/net/packet").readlines()[1:]):
             assert time.monotonic() < end, gateway.tail()
@@ -181,7 +181,7 @@ def test_stream_begins_whole_though_the_port_ran_over_during_the_start(rig):
             with rig.inside("br"):
                 sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
                 sender.bind(("p-gw", 0))
-            sent = 0
+            sent, began = 0, time.monotonic()
             while sent < 10001:  # the ring holds 8192; one more than a multiple of 16, so that a hole shows
                 sender.send(frames[sent % 16])
                 sent += 1
@@ -196,7 +196,8 @@ def test_stream_begins_whole_though_the_port_ran_over_during_the_start(rig):
             missed = gateway.metric("headgate_drops_total", reason="nic_missed")
             print(f"{sent} sent: {missed:.0f} missed, {taken:.0f} taken")
             assert gateway.metric("headgate_input_cc_errors_total", channel="a") == 0
-            assert 0 <= missed + taken - sent <= 10  # the switch asks its queries meanwhile
+            # The switch asks its queries meanwhile, one a second.
+            assert 0 <= missed + taken - sent <= 10 + 2 * (time.monotonic() - began)
             return
         finally:
             gateway.close()
@@ -227,7 +228,7 @@ def test_null_and_tap_devices(rig):
         with rig.inside("gw"):
             wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
             wire.bind(("hgtap0", 0))
-        wire.settimeout(3)
+        wire.settimeout(60)
         rig.wait_mdb("239.11.1.2", True)
         rig.datagram(PACKET * 7, "239.11.1.2", 5000)
         wanted = socket.inet_aton("239.11.2.2")
@@ -250,7 +251,7 @@ def test_service_by_name_out_of_a_captured_multiplex(rig):
         capture = rig.capture("239.11.2.4", 5000)
         rig.wait_mdb("239.11.1.4", True)
         rig.wait_mdb("239.11.2.4", True, port="p-snk")
-        assert rig.send(path, "239.11.1.4", 5000).wait(40) == 0
+        assert rig.send(path, "239.11.1.4", 5000).wait(120) == 0
         capture.wait_quiet()
         data = capture.stop().payload()
         whole = len(source) // 1316 * 7  # the sender's datagrams are of seven
@@ -280,7 +281,15 @@ def test_interface_change_is_refused_by_the_running_fast_path(rig):
         assert [m["group"] for m in ask(gateway, "status")["result"]["memberships"]] == ["239.11.1.1"]
 
 
-def test_frames_that_found_the_port_full_are_counted(rig):
+@pytest.fixture
+def long_memory(rig):
+    """The switch goes on forwarding to one that answers no query for a while."""
+    rig.set_bridge("mcast_membership_interval", "6000")
+    yield
+    rig.set_bridge("mcast_membership_interval", "300")
+
+
+def test_frames_that_found_the_port_full_are_counted(rig, long_memory):
     with Gateway(rig, CHANNEL) as gateway:
         rig.wait_mdb("239.11.1.1", True)
         pid = gateway.pid("fastpath")
@@ -293,7 +302,7 @@ def test_frames_that_found_the_port_full_are_counted(rig):
             sender.close()
         finally:
             os.kill(pid, signal.SIGCONT)
-        end = time.monotonic() + 5
+        end = time.monotonic() + 60
         while True:
             taken = gateway.metric("headgate_input_datagrams_total", channel="a")
             missed = gateway.metric("headgate_drops_total", reason="nic_missed")
@@ -311,18 +320,18 @@ def test_first_reports_lost_by_the_switch_are_made_up_for(rig):
     try:
         tap = rig.tap()
         with Gateway(rig, {"a": {"inputs": ["udp://239.11.1.9:5000"], "serve": ["hls"]}}) as gateway:
-            end = time.monotonic() + 5
+            end = time.monotonic() + 60
             while len(tap.igmp_types()) < 2:  # join and repetition, into the void
                 assert time.monotonic() < end
                 time.sleep(0.02)
             tap.stop()
             rig.set_bridge("mcast_querier", "0")  # no query will help
             rig.call("br", "ip", "link", "set", "p-gw", "master", "br0")
-            took = rig.wait_mdb("239.11.1.9", True, limit=6)
+            took = rig.wait_mdb("239.11.1.9", True)
             print(f"known to the switch {took:.2f} s after its port forwards")
             rig.datagram(PACKET * 7, "239.11.1.9", 5000)
-            gateway.wait_metric("headgate_input_datagrams_total", 1, channel="a", limit=4)
-            end = time.monotonic() + 3
+            gateway.wait_metric("headgate_input_datagrams_total", 1, channel="a")
+            end = time.monotonic() + 60
             while not all(m["media"] for m in ask(gateway, "status")["result"]["memberships"]):
                 assert time.monotonic() < end
                 time.sleep(0.05)

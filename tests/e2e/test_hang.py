@@ -13,9 +13,9 @@ def test_a_stopped_process_is_killed_and_comes_back(rig):
                 gateway.wait_answered(process)
             old = {process: gateway.kill(process, signal.SIGSTOP) for process in processes}
             for process, pid in old.items():
-                print(f"{process} stopped: runs again after {gateway.wait_new(process, pid, limit=30):.1f} s")
+                print(f"{process} stopped: runs again after {gateway.wait_new(process, pid):.1f} s")
             gateway.wait_ready()
-        end = time.monotonic() + 5
+        end = time.monotonic() + 60
         while True:
             kinds = [(event["kind"], event["subject"]) for event in gateway.json("events")["events"]]
             if all(("process_hung", process) in kinds for process in ("bridge", "control", "fastpath")):
@@ -32,10 +32,10 @@ def test_what_hung_before_its_watcher_started_is_killed_too(rig):
         old = {process: gateway.kill(process, signal.SIGSTOP) for process in ("fastpath", "bridge")}
         gateway.wait_new("control", gateway.kill("control"))
         for process, pid in old.items():
-            print(f"{process} stopped, control killed: {process} runs again after {gateway.wait_new(process, pid, limit=40):.1f} s")
+            print(f"{process} stopped, control killed: {process} runs again after {gateway.wait_new(process, pid):.1f} s")
         gateway.wait_ready()
         old = gateway.kill("control", signal.SIGSTOP)
         gateway.kill("launcher")
         gateway.start(ready=False)
-        print(f"control stopped, launcher killed: control runs again after {gateway.wait_new('control', old, limit=40):.1f} s")
+        print(f"control stopped, launcher killed: control runs again after {gateway.wait_new('control', old):.1f} s")
         gateway.wait_ready()

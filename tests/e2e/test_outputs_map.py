@@ -94,7 +94,7 @@ def test_status_and_metrics_count_the_players_of_an_output(rig, gateway):
     try:
         gateway.wait_metric("headgate_input_ts_packets_total", 5000, channel="a")
         with rig.inside("gw"):
-            player = http.client.HTTPConnection("127.0.0.1", gateway.http_port, timeout=10)
+            player = http.client.HTTPConnection("127.0.0.1", gateway.http_port, timeout=60)
             player.connect()
         player.request("GET", "/a/stream.ts")
         answer = player.getresponse()

@@ -34,15 +34,15 @@ def test_a_name_without_an_answer_holds_up_no_other_push(rig, tmp_path):
     gateway.write({"out": {"inputs": ["udp://239.7.8.1:5000"], "serve": [], "push": [lost, good]}})
     with silent_name_server(rig), gateway:
         with rig.inside("gw"):
-            server = subprocess.Popen(["timeout", "-s", "KILL", "60", "ffmpeg", "-v", "quiet", "-y", "-listen", "1", "-i",
+            server = subprocess.Popen(["timeout", "-s", "KILL", "120", "ffmpeg", "-v", "quiet", "-y", "-listen", "1", "-i",
                                        f"rtmp://127.0.0.1:{port}/app/name", "-c", "copy", str(tmp_path / "got.flv")],
                                       stdin=subprocess.DEVNULL)
         rig.wait_mdb("239.7.8.1", True)
         rig.send(media.looped(media.stream("h264_aac", 18), 60), "239.7.8.1", 5000)
         began = time.monotonic()
-        gateway.wait_metric("headgate_output_bytes_total", 100_000, limit=8, channel="out", output=good)
+        gateway.wait_metric("headgate_output_bytes_total", 100_000, channel="out", output=good)
         took = time.monotonic() - began
-        deadline = began + 20
+        deadline = began + 60
         while not re.search(r"! .*lost\.example", told := gateway.cli("status", "out").stdout):
             assert time.monotonic() < deadline, told
             time.sleep(0.2)

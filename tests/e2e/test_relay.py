@@ -88,7 +88,7 @@ def relays(rig):
                 case.begin(rig)
             senders = [case.send(rig) for case in batch]
             for case, sender in zip(batch, senders):
-                case.sent = sender.wait(60)
+                case.sent = sender.wait(120)
             wait_all_quiet(case.capture for case in batch)
             for case in batch:
                 case.capture.stop()
@@ -142,7 +142,7 @@ def test_source_specific_join_takes_its_source_only(rig):
         rig.wait_mdb("239.2.2.5", True, port="p-snk")
         rig.datagram(packet * 7, "232.1.2.5", 5000)
         rig.raw_frame(ethernet_udp(packet * 3, "232.1.2.5", 5000, source="10.77.0.200"))
-        capture.wait(1, 3)
+        capture.wait(1)
         capture.wait_quiet()
         capture.stop()
         assert capture.payload() == packet * 7
@@ -172,7 +172,7 @@ def received(captures, least):
 
 def wait_filter(rig, group, mode, sources=()):
     """Until the switch holds the gateway's port for an includer of these sources, or for one that excludes none."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while True:
         blocks = json.loads(rig.call("br", "bridge", "-j", "-d", "mdb", "show").stdout or "[]")
         entries = [entry for block in blocks for entry in block.get("mdb", []) if entry["port"] == "p-gw" and entry["grp"] == group]
@@ -246,7 +246,7 @@ def test_one_input_leaves_by_several_pushes(rig):
                     rig.capture("239.2.2.9", 5000)]
         rig.wait_mdb("239.1.2.6", True)
         rig.wait_mdb("239.2.2.9", True, port="p-snk")
-        assert rig.send(path, "239.1.2.6", 5000, speed=5).wait(30) == 0
+        assert rig.send(path, "239.1.2.6", 5000, speed=5).wait(120) == 0
         captures[0].wait_quiet()
         source = path.read_bytes()
         assert captures[0].stop().payload() == source
@@ -295,7 +295,7 @@ def test_service_is_cut_from_a_captured_multiplex(relays):
 
 def test_edits_of_name_and_pushes_leave_the_relay_untouched(rig):
     """A new name, a push switched off and on again: the other push goes on, its RTP numbering and all counters with it."""
-    path = media.stream("h264_aac", 20)
+    path = media.looped(media.stream("h264_aac", 18), 60)
 
     def channels(name, enabled):
         return {"a": {"name": name, "inputs": ["udp://239.1.5.1:5000"],
@@ -306,7 +306,7 @@ def test_edits_of_name_and_pushes_leave_the_relay_untouched(rig):
         rig.wait_mdb("239.1.5.1", True)
         for group in ("239.2.5.1", "239.2.5.2"):
             rig.wait_mdb(group, True, port="p-snk")
-        sender = rig.send(path, "239.1.5.1", 5000, speed=3)
+        sender = rig.send(path, "239.1.5.1", 5000, speed=2)
         kept.wait(50)
         assert not switched.datagrams
         for name, enabled in (("second", False), ("second", True), ("third", True)):
@@ -315,7 +315,7 @@ def test_edits_of_name_and_pushes_leave_the_relay_untouched(rig):
         switched.wait(50)
         gateway.apply(channels("third", False))
         kept.wait(len(kept.datagrams) + 50)
-        assert sender.wait(60) == 0
+        assert sender.wait(120) == 0
         kept.wait_quiet()
         whole, part = kept.stop().rtp_payload(), switched.stop().payload()
         assert whole == path.read_bytes()
@@ -328,11 +328,11 @@ def test_edits_of_name_and_pushes_leave_the_relay_untouched(rig):
 def test_channel_added_onto_a_flowing_group_begins_clean(rig):
     channels = {"a": {"inputs": ["udp://239.1.5.3:5000"], "push": ["udp://239.2.5.3:5000"]}}
     later = {"inputs": ["udp://239.1.5.4:5000"], "push": ["udp://239.2.5.4:5000"]}
-    path = media.stream("radio_mp2", 20)
+    path = media.looped(media.stream("radio_mp2", 20), 120)
     with Gateway(rig, channels) as gateway:
         capture = rig.capture("239.2.5.4", 5000)
         rig.wait_mdb("239.2.5.4", True, port="p-snk")
-        sender = rig.send(path, "239.1.5.4", 5000, speed=2)
+        sender = rig.send(path, "239.1.5.4", 5000)
         for _ in range(4):
             gateway.apply({**channels, "later": later})
             capture.wait(len(capture.datagrams) + 20)

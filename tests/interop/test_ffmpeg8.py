@@ -17,7 +17,7 @@ pytestmark = needs_module("node-av")
 @pytest.fixture(scope="module")
 def carried(rig):
     """Of each sound one publisher, and at the same time a player, a target and a receiver of the multicast."""
-    sources = {sound: media.looped(media.stream(f"hevc_{sound}", 18), 45) for sound in GROUPS}
+    sources = {sound: media.looped(media.stream(f"hevc_{sound}", 18), 120) for sound in GROUPS}
     with Stage(rig) as stage:
         ports = {sound: stage.free_port() for sound in GROUPS}
         files = {(sound, at): stage.open_folder / f"{sound}-{at}.ts" for sound in GROUPS for at in ("target", "player", "multicast")}
@@ -31,14 +31,14 @@ def carried(rig):
         for sound, source in sources.items():
             stage.script("ffmpeg8.js", "--real-time", source, stage.rtmp(f"{sound}?key=very-s3cret"), "flv")
         for sound in GROUPS:
-            stage.wait_metric("headgate_input_bytes_total", 50_000, limit=20, channel=sound)
+            stage.wait_metric("headgate_input_bytes_total", 50_000, channel=sound)
             takers[sound, "player"] = stage.script("ffmpeg8.js", stage.rtmp(sound), files[sound, "player"], "mpegts")
         for sound, capture in captures.items():
             told = lambda: json.dumps(stage.json("status", sound))  # noqa: B023
-            wait_for(lambda: sum(len(d) for _, d in capture.datagrams) > BYTES, 30, told)  # noqa: B023
+            wait_for(lambda: sum(len(d) for _, d in capture.datagrams) > BYTES, 90, told)  # noqa: B023
             files[sound, "multicast"].write_bytes(capture.stop().payload())
         for which, process in takers.items():
-            wait_for(lambda: files[which].exists() and files[which].stat().st_size > BYTES, 20,  # noqa: B023
+            wait_for(lambda: files[which].exists() and files[which].stat().st_size > BYTES, 90,  # noqa: B023
                      lambda: f"{which}: {said(process)}{json.dumps(stage.json('status', which[0]))}")  # noqa: B023
             end(process)
         yield sources, files

@@ -27,14 +27,14 @@ def shown(rig):
         capture = rig.capture(GROUP, 5000)
         stage.publish(source, "cam")
         encoder = stage.vlc(source, "--sout", f"#std{{access=avio,mux=ffmpeg{{mux=flv}},dst={stage.rtmp('stage?key=very-s3cret')}}}")
-        stage.wait_metric("headgate_input_bytes_total", 100_000, limit=20, channel="cam")
+        stage.wait_metric("headgate_input_bytes_total", 100_000, channel="cam")
         files = {how: stage.open_folder / f"{how}.ts" for how in ("rtmp", "srt")}
         urls = {"rtmp": stage.rtmp("cam"), "srt": f"srt://127.0.0.1:{stage.srt_port}?streamid=cam"}
         players = {how: stage.vlc(url, "--sout", f"#std{{access=file,mux=ts,dst={files[how]}}}") for how, url in urls.items()}
-        wait_for(lambda: sum(len(d) for _, d in capture.datagrams) > BYTES, 30,
+        wait_for(lambda: sum(len(d) for _, d in capture.datagrams) > BYTES, 90,
                  lambda: said(encoder) + json.dumps(stage.json("status", "stage")))
         for how, player in players.items():
-            wait_for(lambda: files[how].exists() and files[how].stat().st_size > BYTES, 20, lambda: said(player))  # noqa: B023
+            wait_for(lambda: files[how].exists() and files[how].stat().st_size > BYTES, 90, lambda: said(player))  # noqa: B023
             end(player)
         capture.stop()
         files["published"] = stage.open_folder / "published.ts"

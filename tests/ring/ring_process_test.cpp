@@ -37,7 +37,7 @@ class RingProcesses : public RingFixture {
   }
 
   std::unique_ptr<Consumer> open_consumer() {
-    const auto deadline = SteadyClock::now() + std::chrono::seconds(20);
+    const auto deadline = SteadyClock::now() + std::chrono::seconds(60);
     while (SteadyClock::now() < deadline) {
       if (auto consumer = Consumer::open(path_)) return std::move(*consumer);
       ::poll(nullptr, 0, 1);
@@ -52,7 +52,7 @@ class RingProcesses : public RingFixture {
       count -= n;
       if (n > 0 || !consumer.prepare_sleep()) continue;
       pollfd waiting{consumer.wake_fd(), POLLIN, 0};
-      if (::poll(&waiting, 1, 20000) != 1) return false;
+      if (::poll(&waiting, 1, 60000) != 1) return false;
       consumer.awake();
     }
     return true;
@@ -90,7 +90,7 @@ TEST_F(RingProcesses, ConsumerGoesOnAfterItsProducerIsKilled) {
     consumer->producer_restarted();
     pid = start_producer(0xFFFFFFFF, false);
     bool gap = false;
-    const auto deadline = SteadyClock::now() + std::chrono::seconds(20);
+    const auto deadline = SteadyClock::now() + std::chrono::seconds(60);
     bool restarted = false;
     while ((!restarted || !gap) && SteadyClock::now() < deadline) {
       restarted = consumer->producer_restarted() || restarted;
@@ -125,7 +125,7 @@ TEST_F(RingProcesses, ProducerGoesOnAfterItsConsumerIsKilled) {
     }
     ::close(report[1]);
     pollfd waiting{report[0], POLLIN, 0};
-    const auto deadline = SteadyClock::now() + std::chrono::seconds(20);
+    const auto deadline = SteadyClock::now() + std::chrono::seconds(60);
     while (::poll(&waiting, 1, 0) == 0 && SteadyClock::now() < deadline) {
       for (int i = 0; i < 32; ++i) push(*producer, 1);
       producer->flush();

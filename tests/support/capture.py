@@ -66,7 +66,7 @@ class Capture:
         self.sender = sender
         self.datagrams.append((arrival, data))
 
-    def wait(self, datagrams=1, limit=10.0):
+    def wait(self, datagrams=1, limit=60.0):
         """Waits until that many datagrams have come; returns the seconds it took."""
         start = time.monotonic()
         while len(self.datagrams) < datagrams:
@@ -75,7 +75,7 @@ class Capture:
             time.sleep(0.01)
         return time.monotonic() - start
 
-    def wait_quiet(self, quiet=0.7, limit=30.0):
+    def wait_quiet(self, quiet=1.5, limit=60.0):
         """Waits until nothing has come for a while."""
         wait_all_quiet([self], quiet, limit)
 
@@ -108,7 +108,7 @@ class Capture:
         return max((b - a for a, b in zip(times, times[1:])), default=0.0)
 
 
-def wait_all_quiet(captures, quiet=0.7, limit=30.0):
+def wait_all_quiet(captures, quiet=1.5, limit=60.0):
     """Waits until nothing has come to any of them for a while."""
     captures, deadline = list(captures), time.monotonic() + limit
 

@@ -4,6 +4,7 @@ import functools
 import statistics
 import subprocess
 
+WRAP_MS = (1 << 33) / 90  # of a transport stream's times
 # What is taken away before frames of sound are compared: containers frame AAC in different ways.
 UNFRAMED = {"aac": ["-bsf:a", "aac_adtstoasc"]}
 
@@ -12,7 +13,7 @@ def frames(path, selector, sound="aac"):
     """[(hash, PTS in ms)] of each decoded picture ("v"), or of each coded frame of sound ("a")."""
     # Pictures are decoded: a muxer may lay out the same access unit in another way.
     copy = [] if selector == "v" else ["-c", "copy", *UNFRAMED.get(sound, [])]
-    text = subprocess.run(["timeout", "-s", "KILL", "60", "ffmpeg", "-v", "quiet", "-copyts", "-i", str(path), "-map", f"0:{selector}",
+    text = subprocess.run(["timeout", "-s", "KILL", "120", "ffmpeg", "-v", "quiet", "-copyts", "-i", str(path), "-map", f"0:{selector}",
                            *copy, "-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-f", "framehash", "-hash", "md5", "-"],
                           capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL).stdout
     scale = next((line.split()[-1] for line in text.splitlines() if line.startswith("#tb")), "1/90000").split("/")
@@ -40,6 +41,7 @@ def same_media(source, out, least=200, sound="aac", own_clock=False, apart_ms=1.
         assert own_clock or wander < 1.5, f"{selector}: timestamps wander by {wander:.2f} ms"
         offsets[selector] = steps
     apart = statistics.median(away(offsets["v"], offsets["a"]))
+    apart = (apart + WRAP_MS / 2) % WRAP_MS - WRAP_MS / 2  # one of them may have begun before its clock's wrap
     assert abs(apart) < apart_ms, f"sound and pictures moved apart by {apart:.3f} ms"
 
 

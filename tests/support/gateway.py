@@ -6,13 +6,13 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 from . import netns
+from .ports import free_port
 from .rig import GATEWAY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +29,16 @@ def waited(pid, main_thread=False):
     return sum(int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[1]) for task in tasks) / 1e9
 
 
-def wait_for(condition, limit=10.0):
+def pressure():
+    """Seconds in which some program of this machine was ready to run and had no CPU, since it was started; 0 where the kernel does not
+    tell. What a test allows a time to be longer by, where other programs than the gateway take part in it."""
+    try:
+        return int(Path("/proc/pressure/cpu").read_text().split("total=")[1].split()[0]) / 1e6
+    except (OSError, IndexError):
+        return 0.0
+
+
+def wait_for(condition, limit=60.0):
     """What the condition gives, once that is true."""
     end = time.monotonic() + limit
     while not (value := condition()):
@@ -70,11 +79,7 @@ class Gateway:
 
     def _free_port(self):
         with self.rig.inside("gw"):
-            probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        probe.bind(("0.0.0.0", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-        return port
+            return free_port()
 
     # JSON is YAML: the places of errors are the business of the loader's own tests.
     def write_node(self):
@@ -86,14 +91,14 @@ class Gateway:
             content["defaults"] = self.defaults
         self.map.write_text(json.dumps(content, indent=2) + "\n")
 
-    def start(self, ready=True, limit=20.0):
+    def start(self, ready=True, limit=60.0):
         with open(self.log, "ab") as log:
             self.launcher = self.rig.popen("gw", str(HEADGATE), "run", "--config", str(self.config), stdout=log, stderr=log)
         if ready:
             self.wait_ready(limit)
         return self
 
-    def wait_ready(self, limit=20.0):
+    def wait_ready(self, limit=60.0):
         """Seconds until /readyz says 200."""
         start = time.monotonic()
         last = None
@@ -111,7 +116,7 @@ class Gateway:
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
 
-    def request(self, port, path, method="GET", headers=None, host="127.0.0.1", timeout=10.0, body=None):
+    def request(self, port, path, method="GET", headers=None, host="127.0.0.1", timeout=30.0, body=None):
         with self.rig.inside("gw"):
             connection = http.client.HTTPConnection(host, port, timeout=timeout)
             connection.connect()
@@ -132,14 +137,14 @@ class Gateway:
     def url(self, path):
         return f"http://127.0.0.1:{self.http_port}{path}"
 
-    def cli(self, *arguments, timeout=30, socket_option=True):
+    def cli(self, *arguments, timeout=60, socket_option=True):
         """Runs the command line in the gateway's namespace; CompletedProcess."""
         command = [str(HEADGATE), *arguments]
         if socket_option:
             command += ["--socket", str(self.socket)]
         return self.rig.call("gw", *command, timeout=timeout)
 
-    def json(self, *arguments, timeout=30):
+    def json(self, *arguments, timeout=60):
         """The answer of an online command in JSON; raises when it fails."""
         result = self.cli(*arguments, "--json", timeout=timeout)
         if result.returncode != 0:
@@ -181,7 +186,7 @@ class Gateway:
         return sum(value for found, have, value in self.samples()
                    if found == name and all(have.get(k) == str(v) for k, v in labels.items()))
 
-    def wait_metric(self, name, least, limit=10.0, **labels):
+    def wait_metric(self, name, least, limit=60.0, **labels):
         start = time.monotonic()
         while True:
             value = self.metric(name, **labels)
@@ -212,7 +217,7 @@ class Gateway:
             self.launcher.wait()
         return pid
 
-    def wait_new(self, process, old_pid, limit=10.0):
+    def wait_new(self, process, old_pid, limit=60.0):
         """Seconds until the process runs again under another pid."""
         start = time.monotonic()
         while time.monotonic() - start < limit:
@@ -221,7 +226,7 @@ class Gateway:
             time.sleep(0.005)
         raise AssertionError(f"{process} is not back after {limit} s:\n{self.tail()}")
 
-    def wait_answered(self, process, limit=15.0):
+    def wait_answered(self, process, limit=60.0):
         """Until control has had an answer of the process under the pid that it has now; the launcher, a word of control."""
         end = time.monotonic() + limit
         while True:
@@ -232,12 +237,12 @@ class Gateway:
             time.sleep(0.1)
 
     def stop(self):
-        """Orderly; what does not obey within 10 s is killed. Returns the launcher's exit status."""
+        """Orderly; what does not obey within 30 s is killed. Returns the launcher's exit status."""
         status = None
         if self.launcher is not None and self.launcher.poll() is None:
             self.launcher.terminate()
             try:
-                status = self.launcher.wait(10)
+                status = self.launcher.wait(30)
             except subprocess.TimeoutExpired:
                 self.launcher.kill()
                 self.launcher.wait()

@@ -53,7 +53,7 @@ class Client:
     def _get(self, url):
         return self.gateway.http(url)
 
-    def multivariant(self, limit=20.0):
+    def multivariant(self, limit=60.0):
         """Waits for the multivariant playlist and its first variant with segments; returns the former."""
         deadline = time.monotonic() + limit
         url = f"/{self.channel}/index.m3u8"

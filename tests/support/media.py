@@ -52,7 +52,7 @@ def stream(name, seconds=20):
         if not path.exists():
             partial = path.with_suffix(".partial")
             command = ["ffmpeg", "-v", "error", "-y", "-nostdin", *RECIPES[name](seconds), str(partial)]
-            result = subprocess.run(["timeout", "-s", "KILL", "240", *command], capture_output=True, text=True)
+            result = subprocess.run(["timeout", "-s", "KILL", "280", *command], capture_output=True, text=True)
             if result.returncode != 0:
                 raise RuntimeError(f"{' '.join(command)}\n{result.stderr}")
             partial.rename(path)

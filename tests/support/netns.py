@@ -20,7 +20,7 @@ _lock = threading.Lock()
 _serial = 0
 
 
-def run(*command, check=True, text_input=None, timeout=30):
+def run(*command, check=True, text_input=None, timeout=120):
     """Runs a command; its output is in the exception when it fails."""
     result = subprocess.run(command, input=text_input, capture_output=True, text=True, timeout=timeout)
     if check and result.returncode != 0:

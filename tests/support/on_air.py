@@ -4,7 +4,8 @@ import time
 from . import media, ts
 from .gateway import waited
 
-AFTER, HOLD = 0.5, 3.0
+# A sender that is not scheduled for a while is silent, too: `after` is longer than that.
+AFTER, HOLD = 1.5, 3.0
 GOP = 1.0  # the streams' own distance of random access points
 SECONDS = 60
 
@@ -26,6 +27,7 @@ class OnAir:
         self.gateway, self.channel = gateway, f"switch{number}"
         rig.wait_mdb(f"239.8.2.{number}", True, port="p-snk")
         self.waited = waited(gateway.pid("fastpath"))
+        self.dropped = sum(value for name, _, value in gateway.samples() if name == "headgate_drops_total")
         self.senders = {}
         self.send(0)
         self.capture.wait(10)
@@ -44,10 +46,10 @@ class OnAir:
         """Until something has come so much later."""
         end = time.time() + seconds
         while self.capture.datagrams[-1][0] < end:
-            assert time.time() < end + 10, "nothing comes"
+            assert time.time() < end + 60, "nothing comes"
             time.sleep(0.02)
 
-    def wait_for_input(self, number, limit=15):
+    def wait_for_input(self, number, limit=60):
         """Until the fast path says that this one is on air."""
         end = time.monotonic() + limit
         while self.gateway.metric("headgate_input_active", channel=self.channel, input=number) != 1:
@@ -96,23 +98,23 @@ def pcr_timing(capture):
     return jumps, marked, longest, largest
 
 
-def runs(path, sources):
+def runs(path, sources, whole=True):
     """The pictures that came as [source, count], in order. A run begins with a random access point and is whole but for its
-    last picture, in which its sender was killed."""
+    last picture, in which its sender was killed. Not `whole`: pictures may be cut anywhere."""
     known = [{unit[0]: index for index, unit in enumerate(ts.access_units(source))} for source in sources]
     units = ts.access_units(path)
     found, cut = [], None
     for position, unit in enumerate(units):
         source = next((s for s, hashes in enumerate(known) if unit[0] in hashes), None)
         if source is None:
-            assert cut is None or position == len(units) - 1, f"pictures {cut} and {position} of {len(units)} are in no source"
+            assert not whole or cut is None or position == len(units) - 1, f"pictures {cut} and {position} of {len(units)} are in no source"
             cut = position if position > 0 else None
             continue
         if not found or found[-1][0] != source:
-            assert not found or known[source][unit[0]] % 25 == 0, f"picture {position} begins source {source} amid a group"
+            assert not whole or not found or known[source][unit[0]] % 25 == 0, f"picture {position} begins source {source} amid a group"
             found.append([source, 0])
             cut = None
-        assert cut is None, f"picture {cut} of {len(units)} is in no source"
+        assert not whole or cut is None, f"picture {cut} of {len(units)} is in no source"
         found[-1][1] += 1
     steps = ts.stamp_steps(units)
     assert all(step[1] is None or 0 < step[1] < 90000 * 4 for step in steps), "decoding times go on"
@@ -139,14 +141,17 @@ def check(air, path, wanted):
     scan = ts.Scan(data)
     jumps, marked, longest, largest = pcr_timing(air.capture)
     starved = waited(air.gateway.pid("fastpath")) - air.waited
-    found = runs(path, air.paths)
+    # One that is not scheduled for seconds loses what its buffers don't hold, and counts it.
+    lost = sum(value for name, _, value in air.gateway.samples() if name == "headgate_drops_total") - air.dropped
+    whole = lost == 0 or starved < 1.0
+    found = runs(path, air.paths, whole)
     tables = table_steps(path, 0)
     print(f"pictures by source {found}; {scan.total_cc_errors} continuity errors, {scan.discontinuities} discontinuities marked, "
           f"PCR at most {longest * 1000:.0f} ms apart, by its own clock {largest * 1000:.0f} ms, PAT {tables * 1000:.0f} ms, jumps {jumps}; "
-          f"the fast path waited {starved:.2f} s for a CPU")
+          f"the fast path waited {starved:.2f} s for a CPU, {lost:.0f} packets dropped")
     assert [source for source, _ in found] == wanted
-    assert scan.total_cc_errors == 0 and scan.sync_errors == 0
-    assert not jumps
+    assert (scan.total_cc_errors == 0 or not whole) and scan.sync_errors == 0
+    assert not jumps or starved > 1.0, jumps
     # ISO/IEC 13818-1 2.7.2, TR 101 290 5.2.1; a machine that has other work may keep the gateway from its core for a moment.
     assert (largest < 0.2 and tables < 0.6) or starved > 1.0
     # Without a CPU for so long that its buffer ran over or dry it begins anew, and says so; nothing else does it.

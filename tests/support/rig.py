@@ -66,7 +66,7 @@ class Rig:
                       text_input=f"addr add {address}/24 dev eth0\nlink set eth0 up\nroute add 224.0.0.0/4 dev eth0")
         netns.run("ip", "-n", gw, "-batch", "-", text_input="link set cap0 up\nlink set cap1 up")
 
-    def wait_until_no_flooding(self, limit=20.0):
+    def wait_until_no_flooding(self, limit=60.0):
         """Sends to a group that nobody joined until none of it reaches the sink for three rounds."""
         group, port = "239.255.77.77", 5777
         with netns.inside(self.names["snk"]):
@@ -110,7 +110,7 @@ class Rig:
                     found.add((entry["grp"], entry.get("src")))
         return found
 
-    def wait_mdb(self, group, present, port="p-gw", limit=5.0):
+    def wait_mdb(self, group, present, port="p-gw", limit=30.0):
         """Seconds until the group is (not) forwarded to the port; raises when it never is."""
         start = time.monotonic()
         while time.monotonic() - start < limit:
@@ -130,13 +130,13 @@ class Rig:
         self.processes.append(process)
         return process
 
-    def call(self, role, *command, timeout=60, **kwargs):
+    def call(self, role, *command, timeout=120, **kwargs):
         """Runs to its end; killed when it takes too long. Returns CompletedProcess with text output."""
         kwargs.setdefault("text", True)
         return subprocess.run(netns.command_in(self.names[role], "timeout", "-s", "KILL", str(timeout), *command),
                               stdin=subprocess.DEVNULL, capture_output=True, **kwargs)
 
-    def pictures(self, role, *pipeline, wanted=50, limit=20):
+    def pictures(self, role, *pipeline, wanted=50, limit=60):
         """How many pictures GStreamer's pipeline, to which a decoder's end is added, hands on, until there are enough."""
         process = self.popen(role, "timeout", "-s", "KILL", str(limit), "gst-launch-1.0", "-v", *pipeline, "!", "fakesink", "silent=false",
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
@@ -184,7 +184,7 @@ class Rig:
         capture = self.capture(group_out, port)
         self.wait_mdb(group_in, True)
         self.wait_mdb(group_out, True, port="p-snk")
-        assert self.send(path, group_in, port, speed=speed).wait(30) == 0
+        assert self.send(path, group_in, port, speed=speed).wait(120) == 0
         capture.wait_quiet()
         return capture.stop().payload()
 

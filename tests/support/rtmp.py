@@ -86,7 +86,7 @@ def tag(kind, body, timestamp=0):
 class Client:
     """Connected; after open(): handshake, connect and createStream are done. Raises OSError where the server closes."""
 
-    def __init__(self, port, host="127.0.0.1", timeout=10.0):
+    def __init__(self, port, host="127.0.0.1", timeout=30.0):
         self.socket = socket.create_connection((host, port), timeout)
         self.chunk = 128
         self.transaction = 0
@@ -165,7 +165,7 @@ class Client:
     def media(self, kind, body, timestamp=0, stream=1):
         self.send(kind, body, timestamp, stream, csid=6 if kind == VIDEO else 4)
 
-    def closed(self, limit=15.0):
+    def closed(self, limit=60.0):
         """Whether the server closes within that time."""
         try:
             self.socket.settimeout(limit)

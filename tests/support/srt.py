@@ -17,13 +17,16 @@ MESSAGE = 7 * 188
 # srt-live-transmit keeps a little of its standard input to itself until more comes.
 KEPT = 65_536
 NO_ANSWER = 16  # SRT_REJ_TIMEOUT
+LATENCY = "1500"
 
 
 class Listener:
     """The gateway's SRT alone, fed with a made stream, in the bridge's sandbox."""
 
     def __init__(self, stream, *options):
-        self.process = subprocess.Popen([SERVE, "--sandbox", "--file", str(stream), *options], text=True,
+        # Programs that are not scheduled for a while lose nothing within that latency.
+        latency = () if "--latency" in options else ("--latency", LATENCY)
+        self.process = subprocess.Popen([SERVE, "--sandbox", "--file", str(stream), *latency, *options], text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.port = int(self.process.stdout.readline().split()[1])
         self.sent = stream.read_bytes()
@@ -43,7 +46,7 @@ class Listener:
 
     def __exit__(self, *_):
         try:
-            _, self.log = self.process.communicate("quit\n", timeout=10)
+            _, self.log = self.process.communicate("quit\n", timeout=60)
             assert self.process.returncode == 0
         finally:
             self.process.kill()
@@ -59,7 +62,7 @@ class Listener:
     def stats(self):
         return json.loads(self.ask("stats"))
 
-    def wait(self, true, seconds=10):
+    def wait(self, true, seconds=60):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             stats = self.stats()
@@ -86,7 +89,7 @@ class Player:
     def size(self):
         return os.path.getsize(self.path)
 
-    def wait(self, size, seconds=15):
+    def wait(self, size, seconds=60):
         end = time.monotonic() + seconds
         while self.size() < size and time.monotonic() < end:
             time.sleep(0.05)
@@ -97,13 +100,6 @@ class Player:
         self.process.wait()
         self.out.close()
         return self.path.read_bytes()
-
-
-def listening_port():
-    """A UDP port that was free a moment ago."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Sender:
@@ -131,7 +127,7 @@ class Sender:
         except (BrokenPipeError, ValueError):
             pass
 
-    def finish(self, seconds=30):
+    def finish(self, seconds=120):
         """Everything written, and still connected."""
         self.thread.join(seconds)
         assert self.written == len(self.data) and self.process.poll() is None
@@ -140,17 +136,17 @@ class Sender:
     def leave(self):
         """As one that says goodbye."""
         self.stopping = True
-        self.thread.join(5)
+        self.thread.join(60)
         self.process.terminate()
         self.process.stdin.close()
-        self.process.wait(10)
+        self.process.wait(60)
 
     def alive(self):
         return self.process.poll() is None
 
     def stop(self):
         self.stopping = True
-        self.thread.join(5)
+        self.thread.join(60)
         self.process.kill()
         self.process.wait()
 
@@ -186,7 +182,7 @@ class Caller:
         return reason
 
 
-    def wait_refusal(self, wanted, port, stream_id, passphrase=b"", seconds=10):
+    def wait_refusal(self, wanted, port, stream_id, passphrase=b"", seconds=60):
         """Until the answer is that."""
         end = time.monotonic() + seconds
         while (code := self.refusal(port, stream_id, passphrase)) != wanted:
@@ -207,7 +203,7 @@ class Caller:
         self.lib.srt_close(socket_)
 
 
-def wait_for_size(path, size, seconds=20):
+def wait_for_size(path, size, seconds=60):
     end = time.monotonic() + seconds
     while (not os.path.exists(path) or os.path.getsize(path) < size) and time.monotonic() < end:
         time.sleep(0.05)

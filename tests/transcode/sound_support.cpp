@@ -139,7 +139,8 @@ Source coded(const char* encoder, const Planes& planes, int rate, std::int64_t b
   x.sample_fmt = c.context->codec->sample_fmts[0];
   const int channels = static_cast<int>(planes.size());
   av_channel_layout_default(&x.ch_layout, channels);
-  if (channels == 6) x.ch_layout = AV_CHANNEL_LAYOUT_5POINT1;
+  if (channels == 6 && name == "aac") x.ch_layout = AV_CHANNEL_LAYOUT_5POINT1_BACK;
+  if (channels == 6 && name != "aac") x.ch_layout = AV_CHANNEL_LAYOUT_5POINT1;
   if (channels == 5) x.ch_layout = AV_CHANNEL_LAYOUT_5POINT0;
   AVDictionary* dictionary = nullptr;
   av_dict_parse_string(&dictionary, options.c_str(), "=", ":", 0);
@@ -272,8 +273,10 @@ Heard decode_aac(std::span<const AacFrame> frames) {
 }
 
 Heard decode_source(const char* decoder, std::span<const Bytes> payloads, std::int64_t pts, int channels,
-                    std::array<double, 2> mix) {
+                    std::array<double, 2> mix, std::span<const std::int64_t> times) {
   Heard heard;
+  std::int64_t first_time = AV_NOPTS_VALUE;
+  std::size_t untimed = 0;  // samples before it
   heard.first = std::llround(static_cast<double>(pts) / 562.5);
   const AVCodec* codec = avcodec_find_decoder_by_name(decoder);
   Codec c(codec);
@@ -288,9 +291,21 @@ Heard decode_source(const char* decoder, std::span<const Bytes> payloads, std::i
   const auto decode = [&](const std::uint8_t* data, int size) {
     c.packet->data = const_cast<std::uint8_t*>(data);
     c.packet->size = size;
+    c.packet->pts = parser->pts;
     avcodec_send_packet(c.context, c.packet);
     while (avcodec_receive_frame(c.context, c.frame) >= 0) {
       rate = c.frame->sample_rate;
+      const std::int64_t time = c.frame->pts;
+      if (time != AV_NOPTS_VALUE && first_time == AV_NOPTS_VALUE) {
+        first_time = time;
+        untimed = heard.planes[0].size();
+      } else if (time != AV_NOPTS_VALUE) {
+        // What the time stamps leave out is silence there, too.
+        const double due = static_cast<double>(time - first_time) * rate / 27e6;
+        const auto at = static_cast<std::size_t>(std::max(0.0, due)) + untimed;
+        if (at > heard.planes[0].size() + static_cast<std::size_t>(rate) / 500)
+          for (auto& plane : heard.planes) plane.resize(at);
+      }
       const int count = c.frame->ch_layout.nb_channels;
       for (int n = 0; n < c.frame->nb_samples; ++n) {
         std::array<double, 2> v{};
@@ -309,12 +324,13 @@ Heard decode_source(const char* decoder, std::span<const Bytes> payloads, std::i
       }
     }
   };
-  const auto feed = [&](const std::uint8_t* data, int size) {
+  const auto feed = [&](const std::uint8_t* data, int size, std::int64_t time) {
     for (;;) {
       std::uint8_t* out = nullptr;
       int out_size = 0;
       const int used =
-          av_parser_parse2(parser, c.context, &out, &out_size, data, size, AV_NOPTS_VALUE, AV_NOPTS_VALUE, 0);
+          av_parser_parse2(parser, c.context, &out, &out_size, data, size, time, AV_NOPTS_VALUE, 0);
+      time = AV_NOPTS_VALUE;
       if (used < 0) break;
       data += used;
       size -= used;
@@ -323,22 +339,25 @@ Heard decode_source(const char* decoder, std::span<const Bytes> payloads, std::i
         padded.resize(padded.size() + AV_INPUT_BUFFER_PADDING_SIZE);
         decode(padded.data(), out_size);
       }
-      if (size <= 0 && (out_size == 0 || used == 0)) break;
+      if (size <= 0) break;  // nothing more to parse would say that the stream ends
     }
   };
-  for (const Bytes& payload : payloads) {
-    Bytes padded = payload;
+  for (std::size_t i = 0; i < payloads.size(); ++i) {
+    Bytes padded = payloads[i];
     padded.resize(padded.size() + AV_INPUT_BUFFER_PADDING_SIZE);
-    feed(padded.data(), static_cast<int>(payload.size()));
+    feed(padded.data(), static_cast<int>(payloads[i].size()), times.empty() ? AV_NOPTS_VALUE : times[i]);
   }
-  feed(nullptr, 0);
+  feed(nullptr, 0, AV_NOPTS_VALUE);
+  if (first_time != AV_NOPTS_VALUE)
+    heard.first =
+        std::llround(static_cast<double>(first_time) / 562.5 - static_cast<double>(untimed) * 48000.0 / rate);
   av_parser_close(parser);
   for (auto& plane : heard.planes) plane = resampled(plane, rate);
   return heard;
 }
 
 Likeness compare(const Heard& a, const Heard& b) {
-  constexpr std::int64_t kSearch = 2400;  // 50 ms to either side
+  constexpr std::int64_t kSearch = 960;  // 20 ms to either side
   const std::int64_t from = std::max(a.first, b.first) + kSearch;
   const std::int64_t to = std::min(a.first + static_cast<std::int64_t>(a.planes[0].size()),
                                    b.first + static_cast<std::int64_t>(b.planes[0].size())) -
@@ -382,6 +401,20 @@ double loudness(const Heard& heard) {
   ebur128_loudness_global(state, &lufs);
   ebur128_destroy(&state);
   return lufs;
+}
+
+std::array<double, 2> loudness_where_both_are(const Heard& a, const Heard& b) {
+  const auto end = [](const Heard& h) { return h.first + static_cast<std::int64_t>(h.planes[0].size()); };
+  // Without the first 30 ms: what fades in there is no matter of loudness.
+  const std::int64_t from = std::max(a.first, b.first) + 1440, to = std::min(end(a), end(b));
+  const auto cut = [&](const Heard& h) {
+    Heard part;
+    part.first = from;
+    for (const auto& plane : h.planes)
+      part.planes.emplace_back(plane.begin() + (from - h.first), plane.begin() + (to - h.first));
+    return loudness(part);
+  };
+  return {cut(a), cut(b)};
 }
 
 std::size_t holes(std::span<const AacFrame> frames) {

@@ -89,8 +89,11 @@ struct Heard {
 // By libavcodec's AAC decoder; frames of one run, without holes.
 Heard decode_aac(std::span<const AacFrame> frames);
 // By libavcodec's parser and decoder of that name, `channels` by our own matrix (BS.775) and libswresample.
+// `mix`: of centre and surrounds. `times`: of each payload; without it they follow `pts`, and no frame is in
+// pieces.
 Heard decode_source(const char* decoder, std::span<const Bytes> payloads, std::int64_t pts, int channels,
-                    std::array<double, 2> mix = {0.70710678, 0.70710678});
+                    std::array<double, 2> mix = {0.70710678, 0.70710678},
+                    std::span<const std::int64_t> times = {});
 
 struct Likeness {
   double correlation = 0;  // at the best offset
@@ -99,6 +102,8 @@ struct Likeness {
 };
 Likeness compare(const Heard& a, const Heard& b);
 double loudness(const Heard& heard);  // integrated, BS.1770-4 with gates, by libebur128
+// Of both, over the time that both cover.
+std::array<double, 2> loudness_where_both_are(const Heard& a, const Heard& b);
 // Every frame follows the one before on the grid; the number of frames that break it.
 std::size_t holes(std::span<const AacFrame> frames);
 

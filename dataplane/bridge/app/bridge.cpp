@@ -34,11 +34,38 @@ void Bridge::apply(const protocol::BridgeState& state) {
     by_handle_[channel.handle] = place.get();
   }
   std::erase_if(channels_, [&](const auto& item) { return !wanted.contains(item.first); });
+  apply_renditions(state);
   std::error_code error;
   for (const auto& item : fs::directory_iterator(hls_directory_, error)) {
     if (!with_files.contains(item.path().filename().string()))
       hls::SegmentStore::remove(item.path().string());
   }
+}
+
+void Bridge::apply_renditions(const protocol::BridgeState& state) {
+  std::set<std::string> members;
+  std::map<std::string, std::vector<transcode::LadderStep>> ladders;
+  std::set<std::string> wanted;
+  for (const protocol::RenditionState& rendition : state.renditions) {
+    wanted.insert(rendition.id);
+    auto& place = renditions_[rendition.id];
+    if (place == nullptr || place->state() != rendition)
+      place = std::make_unique<Rendition>(rendition, [this](const std::string& id) { return find(id); });
+    for (const protocol::RenditionMember& member : rendition.members) {
+      members.insert(member.channel);
+      if (!member.derived) continue;
+      ladders[member.channel].push_back(
+          {Rendition::part_of(rendition, member), member.width, member.height, member.bitrate_bps});
+    }
+  }
+  std::erase_if(renditions_, [&](const auto& item) { return !wanted.contains(item.first); });
+  for (const auto& [id, channel] : channels_)
+    channel->set_renditions(members.contains(id), ladders[id], ladder_jobs_);
+}
+
+Rendition* Bridge::find_rendition(std::string_view id) {
+  const auto found = renditions_.find(id);
+  return found == renditions_.end() ? nullptr : found->second.get();
 }
 
 void Bridge::on_slot(const ring::Slot& slot) {

@@ -1,7 +1,6 @@
 #include "dataplane/bridge/app/channel.h"
 
 #include <algorithm>
-#include <functional>
 #include <utility>
 
 #include "dataplane/bridge/app/diagnosis.h"
@@ -9,7 +8,6 @@
 namespace headgate::bridge::app {
 namespace {
 
-constexpr std::size_t kMaxViewers = 20'000;        // remembered; more are not counted
 constexpr std::uint64_t kMaxBitrate = 80'000'000;  // a segment's bound, bit/s
 
 constexpr std::chrono::seconds kSilence{2};
@@ -28,8 +26,11 @@ hls::SegmenterOptions options_of(const protocol::HlsState& hls, hls::MemoryBudge
 
 }  // namespace
 
-Channel::Hls::Hls(const std::string& directory, const protocol::HlsState& state, hls::MemoryBudget* budget)
-    : store(directory, state.segment_ms, state.window), segmenter(options_of(state, budget), store) {
+Channel::Hls::Hls(const std::string& directory, const protocol::HlsState& state, hls::MemoryBudget* budget,
+                  const std::string& channel)
+    : store(directory, state.segment_ms, state.window),
+      segmenter(options_of(state, budget), store),
+      ladder(segmenter, channel) {
   if (const auto resume = store.resume()) segmenter.resume(resume->next_k, resume->next_start);
 }
 
@@ -62,16 +63,18 @@ void Channel::set_hls(const std::optional<protocol::HlsState>& before) {
   std::unique_ptr<hls::SegmentStore::Retired> retired;
   if (hls_ != nullptr) {
     if (state_.hls) retired = hls_->store.retire();
-    units_.remove(&hls_->segmenter);
+    units_.remove(&hls_->ladder);
     hls_.reset();  // the old one's files are read by the new one, which keeps what it can
     viewers_.clear();
   }
   if (!state_.hls) return;
-  hls_ = std::make_unique<Hls>(directory_, *state_.hls, budget_);
+  hls_ = std::make_unique<Hls>(directory_, *state_.hls, budget_, state_.id);
+  hls_->segmenter.set_apart(apart_);
+  hls_->ladder.set(ladder_, ladder_jobs_);
   hls_->store.adopt(std::move(retired));
   segments_at_tick_ = 0;
   waiting_since_ = std::chrono::steady_clock::now();
-  units_.add(&hls_->segmenter);
+  units_.add(&hls_->ladder);
 }
 
 void Channel::set_feeds() {
@@ -205,29 +208,28 @@ std::string Channel::find_hls_problem(std::chrono::steady_clock::time_point now)
   return "";
 }
 
+void Channel::set_renditions(bool member, std::vector<transcode::LadderStep> ladder,
+                             transcode::JobMaker* jobs) {
+  apart_ = member;
+  ladder_ = std::move(ladder);
+  ladder_jobs_ = jobs;
+  if (hls_ == nullptr) return;
+  hls_->segmenter.set_apart(apart_);
+  hls_->ladder.set(ladder_, ladder_jobs_);
+}
+
+std::vector<transcode::LadderStatus> Channel::ladder() const {
+  return hls_ == nullptr ? std::vector<transcode::LadderStatus>{} : hls_->ladder.status();
+}
+
+std::chrono::milliseconds Channel::viewer_patience() const {
+  return 3 * std::chrono::seconds(state_.hls ? hls::target_duration(state_.hls->segment_ms) : 0);
+}
+
 void Channel::on_viewer(std::string_view client, std::string_view user_agent) {
-  const std::size_t key =
-      std::hash<std::string_view>{}(client)*31 + std::hash<std::string_view>{}(user_agent);
-  const auto now = std::chrono::steady_clock::now();
-  const auto found = viewers_.find(key);
-  if (found != viewers_.end()) {
-    found->second = now;
-    return;
-  }
-  if (viewers_.size() >= kMaxViewers) forget_viewers();
-  if (viewers_.size() < kMaxViewers) viewers_.emplace(key, now);
+  viewers_.on_viewer(client, user_agent, std::chrono::steady_clock::now(), viewer_patience());
 }
 
-void Channel::forget_viewers() {
-  if (!state_.hls) return viewers_.clear();
-  const auto oldest = std::chrono::steady_clock::now() -
-                      3 * std::chrono::seconds(hls::target_duration(state_.hls->segment_ms));
-  std::erase_if(viewers_, [oldest](const auto& v) { return v.second < oldest; });
-}
-
-std::size_t Channel::viewers() {
-  forget_viewers();
-  return viewers_.size();
-}
+std::size_t Channel::viewers() { return viewers_.count(std::chrono::steady_clock::now(), viewer_patience()); }
 
 }  // namespace headgate::bridge::app

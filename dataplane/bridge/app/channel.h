@@ -15,12 +15,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "control/protocol/state.h"
 #include "dataplane/bridge/hls/segmenter.h"
 #include "dataplane/bridge/hls/store.h"
+#include "dataplane/bridge/hls/viewers.h"
 #include "dataplane/bridge/http/router.h"
 #include "dataplane/bridge/http/ts_output.h"
 #include "dataplane/bridge/hub/channel_hub.h"
@@ -29,6 +29,7 @@
 #include "dataplane/bridge/hub/output_status.h"
 #include "dataplane/bridge/hub/ts_feed.h"
 #include "dataplane/bridge/hub/unit_fan_out.h"
+#include "dataplane/bridge/transcode/ladder.h"
 
 namespace headgate::bridge::app {
 
@@ -83,6 +84,9 @@ class Channel : public http::ChannelView {
   std::uint32_t segment_ms() const override { return state_.hls->segment_ms; }
   hls::SegmentStore& store() override { return hls_->store; }
   const hls::SegmentStore& store() const { return hls_->store; }
+  // What the renditions that it is a member of ask of it: a playlist for each track, and smaller pictures.
+  void set_renditions(bool member, std::vector<transcode::LadderStep> ladder, transcode::JobMaker* jobs);
+  std::vector<transcode::LadderStatus> ladder() const;
   // Why players get nothing, or not all, although packets come; empty: nothing is wrong. As of the last tick.
   const std::string& problem() const { return problem_; }
   std::shared_ptr<std::uint64_t> slow_clients() const override { return slow_clients_; }
@@ -92,14 +96,16 @@ class Channel : public http::ChannelView {
 
  private:
   struct Hls {
-    Hls(const std::string& directory, const protocol::HlsState& state, hls::MemoryBudget* budget);
+    Hls(const std::string& directory, const protocol::HlsState& state, hls::MemoryBudget* budget,
+        const std::string& channel);
     hls::SegmentStore store;
     hls::Segmenter segmenter;
+    transcode::Ladder ladder;  // in front of it
   };
   void set_hls(const std::optional<protocol::HlsState>& before);
   void set_feeds();
   void set_push_feeds();
-  void forget_viewers();
+  std::chrono::milliseconds viewer_patience() const;
   std::string find_hls_problem(std::chrono::steady_clock::time_point now);
   std::string find_problem(std::chrono::steady_clock::time_point now);
 
@@ -121,7 +127,10 @@ class Channel : public http::ChannelView {
   // The last segment, or the first packet after a silence.
   std::chrono::steady_clock::time_point waiting_since_;
   std::string problem_;
-  std::unordered_map<std::uint64_t, std::chrono::steady_clock::time_point> viewers_;
+  hls::Viewers viewers_;
+  bool apart_ = false;
+  std::vector<transcode::LadderStep> ladder_;
+  transcode::JobMaker* ladder_jobs_ = nullptr;
   std::shared_ptr<std::uint64_t> slow_clients_ = std::make_shared<std::uint64_t>(0);
 };
 

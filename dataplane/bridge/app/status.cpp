@@ -165,6 +165,23 @@ json channel_status(Channel& channel, const rtmp::Server* rtmp) {
   return out;
 }
 
+json rendition_status(Rendition& rendition) {
+  json members = json::array();
+  for (const RenditionMemberStatus& member : rendition.status()) {
+    json entry = {{"channel", member.channel},    {"part", member.part},   {"plays", member.plays},
+                  {"codecs", member.codecs},      {"width", member.width}, {"height", member.height},
+                  {"bandwidth", member.bandwidth}};
+    if (member.ladder) {
+      entry["frames"] = member.ladder->frames;
+      entry["dropped"] = member.ladder->dropped;
+      entry["not_sent"] = member.ladder->not_sent;
+      entry["trouble"] = member.ladder->trouble;
+    }
+    members.push_back(std::move(entry));
+  }
+  return {{"viewers", rendition.viewers()}, {"members", std::move(members)}};
+}
+
 const char* to_string(push::PushState state) {
   switch (state) {
     case push::PushState::connecting:
@@ -226,9 +243,12 @@ json to_json(const std::string& url, const push::PushStatus& status) {
 json status(Bridge& bridge, const http::Server& server, const RingPump& pump, const rtmp::Server* rtmp) {
   json channels = json::object();
   for (const auto& [id, channel] : bridge.channels()) channels[id] = channel_status(*channel, rtmp);
+  json renditions = json::object();
+  for (const auto& [id, rendition] : bridge.renditions()) renditions[id] = rendition_status(*rendition);
   const http::ServerCounters& c = server.counters();
   json out = {
       {"channels", channels},
+      {"renditions", renditions},
       {"memory", {{"open_segments_bytes", bridge.memory().used}, {"limit_bytes", bridge.memory().limit}}},
       {"ring",
        {{"attached", pump.attached()},

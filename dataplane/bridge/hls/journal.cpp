@@ -14,6 +14,8 @@ constexpr std::int64_t kFarthest = std::int64_t{1} << 56;
 constexpr std::int64_t kFarthestPdt = std::int64_t{1} << 40;  // seconds
 constexpr std::size_t kMaxEntries = 4096;
 constexpr std::size_t kMaxCodecs = 1024;
+constexpr std::size_t kMaxTitle = 128;
+constexpr std::size_t kMaxRenditions = 256;
 
 struct Unusable : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -49,6 +51,19 @@ bool is_hash(const std::string& text) {
          });
 }
 
+// Stands between quotes in a playlist's line, and in JSON.
+bool is_title(const std::string& text) {
+  return text.size() <= kMaxTitle && std::all_of(text.begin(), text.end(), [](char c) {
+           return static_cast<unsigned char>(c) >= ' ' && c != 0x7F && c != '"';
+         });
+}
+
+std::string part_name(const nlohmann::json& value) {
+  auto name = value.get<std::string>();
+  if (!is_part_name(name)) throw Unusable("a part's name can't be that");
+  return name;
+}
+
 Entry read_entry(const nlohmann::json& item) {
   Entry e;
   e.k = whole(item, "k");
@@ -59,7 +74,55 @@ Entry read_entry(const nlohmann::json& item) {
   item.at("discontinuity").get_to(e.discontinuity);
   item.at("media").get_to(e.media);
   e.size = counted<decltype(e.size)>(item, "size");
+  if (!item.contains("parts")) return e;
+  const nlohmann::json& parts = item.at("parts");
+  if (parts.size() > kMaxRenditions) throw Unusable("too many parts");
+  for (const nlohmann::json& part : parts)
+    e.parts.push_back({part_name(part.at("name")), counted<std::uint64_t>(part, "size")});
   return e;
+}
+
+void write_variant(nlohmann::json& to, const Variant& v) {
+  to["codecs"] = v.codecs;
+  to["width"] = v.width;
+  to["height"] = v.height;
+  to["frame_rate_num"] = v.frame_rate_num;
+  to["frame_rate_den"] = v.frame_rate_den;
+}
+
+Variant read_variant(const nlohmann::json& from) {
+  Variant v;
+  from.at("codecs").get_to(v.codecs);
+  if (!is_codecs(v.codecs)) throw Unusable("codecs can't be that");
+  v.width = counted<std::uint32_t>(from, "width");
+  v.height = counted<std::uint32_t>(from, "height");
+  v.frame_rate_num = counted<std::uint32_t>(from, "frame_rate_num");
+  v.frame_rate_den = counted<std::uint32_t>(from, "frame_rate_den");
+  return v;
+}
+
+nlohmann::json to_json(const Rendition& r) {
+  nlohmann::json out = {{"name", r.name},         {"group", r.group}, {"sound", r.sound},
+                        {"language", r.language}, {"title", r.title}, {"describes_video", r.describes_video},
+                        {"channels", r.channels}};
+  write_variant(out, r.variant);
+  return out;
+}
+
+Rendition read_rendition(const nlohmann::json& item) {
+  Rendition r;
+  item.at("name").get_to(r.name);
+  item.at("group").get_to(r.group);
+  r.sound = counted<std::uint32_t>(item, "sound");
+  item.at("language").get_to(r.language);
+  item.at("title").get_to(r.title);
+  item.at("describes_video").get_to(r.describes_video);
+  r.channels = counted<std::uint32_t>(item, "channels");
+  r.variant = read_variant(item);
+  const bool usable = (r.name.empty() || is_part_name(r.name)) &&
+                      (r.group.empty() || is_part_name(r.group)) && is_title(r.language) && is_title(r.title);
+  if (!usable) throw Unusable("a rendition can't be that");
+  return r;
 }
 
 }  // namespace
@@ -67,29 +130,27 @@ Entry read_entry(const nlohmann::json& item) {
 std::string to_json(const Journal& journal) {
   nlohmann::json entries = nlohmann::json::array();
   for (const Entry& e : journal.entries) {
-    entries.push_back({{"k", e.k},
-                       {"start", e.start},
-                       {"duration", e.duration},
-                       {"gap", e.gap},
-                       {"independent", e.independent},
-                       {"discontinuity", e.discontinuity},
-                       {"media", e.media},
-                       {"size", e.size}});
+    nlohmann::json& entry = entries.emplace_back(nlohmann::json{{"k", e.k},
+                                                                {"start", e.start},
+                                                                {"duration", e.duration},
+                                                                {"gap", e.gap},
+                                                                {"independent", e.independent},
+                                                                {"discontinuity", e.discontinuity},
+                                                                {"media", e.media},
+                                                                {"size", e.size}});
+    for (const Part& part : e.parts) entry["parts"].push_back({{"name", part.name}, {"size", part.size}});
   }
-  const Variant& v = journal.variant;
-  const nlohmann::json root = {{"version", kVersion},
-                               {"segment_ms", journal.segment_ms},
-                               {"series", journal.series},
-                               {"discontinuity_sequence", journal.discontinuity_sequence},
-                               {"has_pdt", journal.has_pdt},
-                               {"pdt_offset_s", journal.pdt_offset_s},
-                               {"last_media", journal.last_media},
-                               {"codecs", v.codecs},
-                               {"width", v.width},
-                               {"height", v.height},
-                               {"frame_rate_num", v.frame_rate_num},
-                               {"frame_rate_den", v.frame_rate_den},
-                               {"entries", entries}};
+  nlohmann::json root = {{"version", kVersion},
+                         {"segment_ms", journal.segment_ms},
+                         {"series", journal.series},
+                         {"discontinuity_sequence", journal.discontinuity_sequence},
+                         {"has_pdt", journal.has_pdt},
+                         {"pdt_offset_s", journal.pdt_offset_s},
+                         {"last_media", journal.last_media},
+                         {"layout", journal.layout},
+                         {"entries", entries}};
+  write_variant(root, journal.variant);
+  for (const Rendition& r : journal.renditions) root["renditions"].push_back(to_json(r));
   return root.dump() + "\n";
 }
 
@@ -104,12 +165,14 @@ tl::expected<Journal, std::string> parse_journal(const std::string& json) {
     root.at("has_pdt").get_to(journal.has_pdt);
     journal.pdt_offset_s = whole(root, "pdt_offset_s", -kFarthestPdt, kFarthestPdt);
     root.at("last_media").get_to(journal.last_media);
-    root.at("codecs").get_to(journal.variant.codecs);
-    if (!is_codecs(journal.variant.codecs)) return tl::unexpected<std::string>("codecs can't be that");
-    journal.variant.width = counted<std::uint32_t>(root, "width");
-    journal.variant.height = counted<std::uint32_t>(root, "height");
-    journal.variant.frame_rate_num = counted<std::uint32_t>(root, "frame_rate_num");
-    journal.variant.frame_rate_den = counted<std::uint32_t>(root, "frame_rate_den");
+    journal.variant = read_variant(root);
+    if (root.contains("layout")) journal.layout = part_name(root.at("layout"));
+    if (root.contains("renditions")) {
+      if (root.at("renditions").size() > kMaxRenditions)
+        return tl::unexpected<std::string>("too many renditions");
+      for (const nlohmann::json& item : root.at("renditions"))
+        journal.renditions.push_back(read_rendition(item));
+    }
     const nlohmann::json& entries = root.at("entries");
     if (entries.size() > kMaxEntries) return tl::unexpected<std::string>("too many entries");
     for (const nlohmann::json& item : entries) {

@@ -9,6 +9,7 @@
 #include <tl/expected.hpp>
 
 #include "dataplane/bridge/hls/playlist.h"
+#include "dataplane/bridge/hls/rendition.h"
 
 namespace headgate::bridge::hls {
 
@@ -20,6 +21,8 @@ struct Journal {
   std::int64_t pdt_offset_s = 0;
   std::string last_media;  // the path's hash of the last segment with media
   Variant variant;
+  std::string layout = "media";       // of the main playlist's name
+  std::vector<Rendition> renditions;  // beside the main playlist
   std::vector<Entry> entries;
   bool operator==(const Journal&) const = default;
 };

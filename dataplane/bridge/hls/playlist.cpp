@@ -64,25 +64,25 @@ std::string media_playlist(std::span<const Entry> entries, std::uint32_t segment
   return text;
 }
 
-std::string media_playlist_name(std::uint32_t segment_ms, std::uint64_t series) {
-  return series == 0 ? fmt::format("index.media-{}.m3u8", segment_ms)
-                     : fmt::format("index.media-{}-{}.m3u8", segment_ms, series);
+std::string media_playlist_name(std::uint32_t segment_ms, std::uint64_t series, const std::string& what) {
+  return series == 0 ? fmt::format("index.{}-{}.m3u8", what, segment_ms)
+                     : fmt::format("index.{}-{}-{}.m3u8", what, segment_ms, series);
 }
 
-std::string multivariant_playlist(const Variant& variant, const std::string& media_playlist_name) {
-  std::string text =
-      fmt::format("#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={}",
-                  variant.bandwidth, variant.average_bandwidth);
-  auto out = std::back_inserter(text);
-  if (!variant.codecs.empty()) fmt::format_to(out, ",CODECS=\"{}\"", variant.codecs);
-  if (variant.width != 0 && variant.height != 0)
-    fmt::format_to(out, ",RESOLUTION={}x{}", variant.width, variant.height);
-  if (variant.frame_rate_num != 0 && variant.frame_rate_den != 0) {
-    fmt::format_to(out, ",FRAME-RATE={:.3f}",
-                   static_cast<double>(variant.frame_rate_num) / variant.frame_rate_den);
+std::vector<Entry> entries_of_part(std::span<const Entry> entries, const std::string& part, bool whole) {
+  std::vector<Entry> out;
+  out.reserve(entries.size());
+  for (const Entry& entry : entries) {
+    const auto found =
+        std::find_if(entry.parts.begin(), entry.parts.end(), [&](const Part& p) { return p.name == part; });
+    Entry& made = out.emplace_back(entry);
+    made.parts.clear();
+    made.media = entry.media + "/" + part;
+    made.gap = found == entry.parts.end();
+    made.size = made.gap ? 0 : found->size;
+    made.independent = whole || entry.independent;
   }
-  fmt::format_to(out, "\n{}\n", media_playlist_name);
-  return text;
+  return out;
 }
 
 void measure(std::span<const Entry> entries, Variant& variant) {

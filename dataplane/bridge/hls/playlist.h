@@ -5,8 +5,16 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace headgate::bridge::hls {
+
+// A segment's file beside the main one: one track, where the sound is not in one stream with the pictures.
+struct Part {
+  std::string name;  // of its rendition
+  std::uint64_t size = 0;
+  bool operator==(const Part&) const = default;
+};
 
 // One line of the window.
 struct Entry {
@@ -18,6 +26,7 @@ struct Entry {
   bool discontinuity = false;
   std::string media;  // hash of the tracks' configuration: part of the path
   std::uint64_t size = 0;
+  std::vector<Part> parts{};  // those that have media
   bool operator==(const Entry&) const = default;
 };
 
@@ -35,18 +44,21 @@ struct Variant {
 
 // A playlist's numbers never go back under one address (RFC 8216 6.2.2); where they must, the address
 // changes: numbers count segments of one duration, and `series` the times that the source's timeline began
-// anew.
-std::string media_playlist_name(std::uint32_t segment_ms, std::uint64_t series);
+// anew. `what`: "media" where sound and pictures are in one stream; else what this playlist has.
+std::string media_playlist_name(std::uint32_t segment_ms, std::uint64_t series,
+                                const std::string& what = "media");
 
 // TARGETDURATION, whole seconds: the slot rule lets a segment last just under two slots.
 std::uint32_t target_duration(std::uint32_t segment_ms);
 // `pdt_offset_s`: Unix time minus timeline, whole seconds.
 std::string media_playlist(std::span<const Entry> entries, std::uint32_t segment_ms,
                            std::uint64_t discontinuity_sequence, std::int64_t pdt_offset_s);
-std::string multivariant_playlist(const Variant& variant, const std::string& media_playlist_name);
 // Peak and average over the entries that have media.
 void measure(std::span<const Entry> entries, Variant& variant);
-// Relative to the playlist: "media/HASH/K.ts".
+// Relative to the playlist: "media/HASH/K.ts", "media/HASH/PART/K.ts".
 std::string media_uri(const Entry& entry);
+// The window as the playlist of one part shows it: a gap where it has no media. `whole`: each of its segments
+// can be begun with, whatever the main one's begins with.
+std::vector<Entry> entries_of_part(std::span<const Entry> entries, const std::string& part, bool whole);
 
 }  // namespace headgate::bridge::hls

@@ -4,8 +4,6 @@
 #include <limits>
 #include <utility>
 
-#include "dataplane/bridge/hls/segment_psi.h"
-
 namespace headgate::bridge::hls {
 
 using hub::kPcrTrack;
@@ -26,6 +24,9 @@ constexpr std::int64_t kFallBack = mpegts::kTicksPerSecond;
 // A preroll (what is kept while no segment is open) is cut back to its last access unit at this size.
 constexpr std::size_t kPrerollBytes = 4 * 1024 * 1024;
 constexpr std::size_t kFirstReserve = 64 * 1024;
+
+// Of a track in Open::present; nobody waits for those past 64.
+constexpr std::uint64_t bit_of(std::size_t track) { return track < 64 ? std::uint64_t{1} << track : 0; }
 
 }  // namespace
 
@@ -68,7 +69,7 @@ struct Segmenter::Open {
   std::vector<std::uint8_t> bytes;
   std::vector<Item> items;
   std::vector<TrackFormat> formats;
-  std::uint32_t present = 0;  // bit per track that has a unit here
+  std::uint64_t present = 0;  // bit per track that has a unit here
   MemoryBudget* budget;
   std::size_t charged = 0;
 };
@@ -109,6 +110,12 @@ void Segmenter::on_silence(std::int64_t length) {
   end_before_silence();
   for (auto& segment : open_) segment->forced = true;
   flush(false);
+}
+
+void Segmenter::set_apart(bool apart) {
+  if (apart == options_.apart) return;
+  if (any_master_) break_here(natural_end());
+  options_.apart = apart;
 }
 
 void Segmenter::on_producer_restart() {
@@ -299,7 +306,7 @@ void Segmenter::take_over(Open& from, Open& to, std::int64_t pts, bool last_mast
     const auto begin = from.bytes.begin() + static_cast<std::ptrdiff_t>(item.offset);
     to.bytes.insert(to.bytes.end(), begin, begin + static_cast<std::ptrdiff_t>(item.size));
     to.items.push_back(moved);
-    if (item.track != kPcrTrack) to.present |= 1U << item.track;
+    if (item.track != kPcrTrack) to.present |= bit_of(item.track);
   }
   to.charge();
   from.items = std::move(kept);
@@ -357,7 +364,7 @@ void Segmenter::append(Open& segment, const hub::Unit& unit) {
     ++counters_.dropped_units;
     return;
   }
-  if (!pcr) segment.present |= 1U << unit.track;
+  if (!pcr) segment.present |= bit_of(unit.track);
   segment.items.push_back({key, unit.timed ? unit.dts : key, pts, segment.bytes.size(), unit.packets.size(),
                            unit.track, unit.timed});
   segment.bytes.insert(segment.bytes.end(), unit.packets.begin(), unit.packets.end());
@@ -417,7 +424,7 @@ void Segmenter::break_here(std::int64_t end) {
 bool Segmenter::audio_complete(const Open& segment) const {
   if (segment.forced || last_dts_ >= segment.end + kAudioPatience) return true;
   for (std::size_t t = 1; t < tracks_.size(); ++t) {
-    const bool present = (segment.present >> t & 1U) != 0;
+    const bool present = (segment.present & bit_of(t)) != 0;
     if (present && tracks_[t].last_pts < segment.end_pts) return false;
   }
   return true;
@@ -438,34 +445,32 @@ void Segmenter::flush(bool all) {
   }
 }
 
+bool Segmenter::is_apart(const hub::Configuration& configuration) const {
+  return options_.apart || std::any_of(configuration.carried.begin(), configuration.carried.end(),
+                                       [](const hub::Track& t) { return t.twin_of.has_value(); });
+}
+
 void Segmenter::publish(Open& segment) {
   std::stable_sort(segment.items.begin(), segment.items.end(),
                    [](const Item& a, const Item& b) { return a.key < b.key; });
-  psi_ = make_psi(*segment.configuration, segment.k);
+  finished_.apart = is_apart(*segment.configuration);
+  build_files(*segment.configuration, finished_.apart, segment.k, segment.bytes, segment.items, whole_,
+              parts_);
   finished_.k = segment.k;
   finished_.start = segment.start;
   finished_.duration = segment.end - segment.start;
   finished_.independent = segment.independent;
   finished_.discontinuity = segment.discontinuity;
-  finished_.pieces.clear();
-  finished_.pieces.push_back(psi_);
-  finished_.size = psi_.size();
-  const std::span<const std::uint8_t> bytes(segment.bytes);
-  for (const Item& item : segment.items) {
-    const auto piece = bytes.subspan(item.offset, item.size);
-    auto& last = finished_.pieces.back();
-    const bool joins = finished_.pieces.size() > 1 && last.data() + last.size() == piece.data();
-    if (joins) {
-      last = {last.data(), last.size() + piece.size()};
-    } else {
-      finished_.pieces.push_back(piece);
-    }
-    finished_.size += piece.size();
-  }
+  finished_.pieces = whole_.pieces;
+  finished_.size = whole_.size;
+  finished_.parts = parts_;
+  finished_.configuration = segment.configuration.get();
   finished_.formats = std::move(segment.formats);
   for (std::size_t t = 0; t < finished_.formats.size() && t < tracks_.size(); ++t) {
     // Sound comes behind the picture: the first segment begins before its format is known.
-    if (!finished_.formats[t].audio) finished_.formats[t].audio = tracks_[t].audio;
+    TrackFormat& format = finished_.formats[t];
+    if (!format.audio) format.audio = tracks_[t].audio;
+    if (!format.video && t != 0) format.video = tracks_[t].video;
   }
   ++counters_.segments;
   sink_.on_segment(finished_);

@@ -6,9 +6,11 @@
 //     it, at most kAudioPatience of media time;
 //   - a slot without access units is a gap.
 // A segment is PAT, PMT, then whole PES packets ordered by DTS, each PID in its own order, every packet
-// bit-exact. Radio: the first audio is the master, every PES packet a random access point. References: RFC
-// 8216 3.2, 4.3.2; ISO/IEC 13818-1:2022 2.4.4. Threading: owned by one thread. Memory: open segments, each at
-// most max_bytes; at most four open at a time; all channels that share a MemoryBudget stay within it.
+// bit-exact. Where something is made of a track (AAC of AC-3, smaller pictures) each track has a file of its
+// own, cut at the same boundaries: pictures made smaller by PTS, like sound. Radio: the first audio is the
+// master, every PES packet a random access point. References: RFC 8216 3.2, 4.3.2; ISO/IEC
+// 13818-1:2022 2.4.4. Threading: owned by one thread. Memory: open segments, each at most max_bytes; at most
+// four open at a time; all channels that share a MemoryBudget stay within it.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/bridge/hls/segment_file.h"
 #include "dataplane/bridge/hub/track.h"
 
 namespace headgate::bridge::hls {
@@ -40,6 +43,10 @@ struct FinishedSegment {
   std::vector<TrackFormat> formats;
   std::size_t size = 0;                               // bytes
   std::vector<std::span<const std::uint8_t>> pieces;  // to be written one after the other
+  // Each track in a file of its own: what is above is that of the first track alone.
+  bool apart = false;
+  std::span<const SegmentFile> parts;  // of tracks_with_parts(), in that order
+  const hub::Configuration* configuration = nullptr;
 };
 
 class SegmentSink {
@@ -61,6 +68,8 @@ struct SegmenterOptions {
   std::size_t max_bytes = 40'000'000;                  // of one segment
   std::int64_t max_gaps = 8;       // listed in a row; older ones are out of the window anyway
   MemoryBudget* budget = nullptr;  // outlives the segmenter; null: none
+  // Each track in a file of its own, also where nothing is made of a track.
+  bool apart = false;
 };
 
 struct SegmenterCounters {
@@ -96,19 +105,13 @@ class Segmenter : public hub::UnitSink {
   void on_silence(std::int64_t length);
   // The producer of units began anew, with an unknown loss: the next segment is marked.
   void on_producer_restart();
+  // SegmenterOptions::apart, from the next segment on.
+  void set_apart(bool apart);
 
   const SegmenterCounters& counters() const { return counters_; }
 
  private:
-  struct Item {
-    std::int64_t key;  // DTS, never falling within a track
-    std::int64_t dts;
-    std::int64_t pts;
-    std::size_t offset;
-    std::size_t size;
-    std::uint8_t track;
-    bool timed;
-  };
+  using Item = SegmentItem;
   struct Open;
   struct TrackState {
     std::int64_t last_key = 0;
@@ -135,6 +138,7 @@ class Segmenter : public hub::UnitSink {
   void flush(bool all);
   bool audio_complete(const Open& segment) const;
   void publish(Open& segment);
+  bool is_apart(const hub::Configuration& configuration) const;
   std::unique_ptr<Open> make_open();
   void recycle(std::unique_ptr<Open> segment);
   std::int64_t natural_end() const;
@@ -155,7 +159,8 @@ class Segmenter : public hub::UnitSink {
   std::int64_t min_slot_ = 0;           // no segment begins in a slot before
   std::optional<std::int64_t> next_k_;  // the number after the last one finished or listed
   std::int64_t next_start_ = 0;
-  std::vector<std::uint8_t> psi_;
+  SegmentFile whole_;
+  std::vector<SegmentFile> parts_;
   FinishedSegment finished_;
 };
 

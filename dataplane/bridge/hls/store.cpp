@@ -1,10 +1,7 @@
 #include "dataplane/bridge/hls/store.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,62 +11,17 @@
 #include <set>
 
 #include "control/protocol/state.h"
+#include "dataplane/bridge/hub/replace_file.h"
 
 namespace headgate::bridge::hls {
 
 namespace fs = std::filesystem;
-
-namespace {
-
-// FNV-1a, 64 bits: names a configuration or a text, guards nothing.
-std::uint64_t fnv1a(std::string_view text) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return hash;
-}
 
 SegmentStore::Text with_etag(std::string content) {
   std::string etag = fmt::format("\"{:016x}\"", fnv1a(content));
   return std::make_shared<const SegmentStore::Playlist>(
       SegmentStore::Playlist{std::move(content), std::move(etag)});
 }
-
-// Replaced in one step, but not synced: the journal has to outlive the process, not the machine (run_dir is a
-// tmpfs), and waiting for a disk would hold up every channel of this thread.
-bool replace_file(const std::string& path, const std::string& content) {
-  const std::string temporary = path + ".new";
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
-  if (fd < 0) return false;
-  std::size_t done = 0;
-  while (done < content.size()) {
-    const ssize_t n = ::write(fd, content.data() + done, content.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    done += static_cast<std::size_t>(n);
-  }
-  const int saved = errno;
-  ::close(fd);
-  errno = saved;
-  return done == content.size() && ::rename(temporary.c_str(), path.c_str()) == 0;
-}
-
-}  // namespace
-
-std::shared_ptr<const MappedFile> MappedFile::open(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0) return nullptr;
-  struct stat status {};
-  void* data = MAP_FAILED;
-  if (::fstat(fd, &status) == 0 && status.st_size > 0) {
-    data = ::mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ, MAP_SHARED, fd, 0);
-  }
-  ::close(fd);
-  if (data == MAP_FAILED) return nullptr;
-  return std::shared_ptr<const MappedFile>(
-      new MappedFile(static_cast<const std::byte*>(data), static_cast<std::size_t>(status.st_size)));
-}
-
-MappedFile::~MappedFile() { ::munmap(const_cast<std::byte*>(data_), size_); }
 
 SegmentStore::SegmentStore(std::string directory, std::uint32_t segment_ms, std::uint32_t window)
     : directory_(std::move(directory)), segment_ms_(segment_ms), window_(window) {
@@ -81,8 +33,9 @@ SegmentStore::SegmentStore(std::string directory, std::uint32_t segment_ms, std:
   if (!entries_.empty()) publish();
 }
 
-std::string SegmentStore::path_of(const Entry& entry) const {
-  return fmt::format("{}/{}-{}.ts", directory_, entry.k, entry.media);
+std::string SegmentStore::path_of(const Entry& entry, std::string_view part) const {
+  return part.empty() ? fmt::format("{}/{}-{}.ts", directory_, entry.k, entry.media)
+                      : fmt::format("{}/{}-{}-{}.ts", directory_, entry.k, entry.media, part);
 }
 
 void SegmentStore::load() {
@@ -100,18 +53,25 @@ void SegmentStore::load() {
   last_media_ = journal->last_media;
   if (journal->has_pdt) pdt_offset_s_ = journal->pdt_offset_s;
   variant_ = journal->variant;
-  for (Entry& entry : journal->entries) {
+  layout_ = journal->layout;
+  renditions_ = std::move(journal->renditions);
+  const auto whole = [](const std::string& path, std::uint64_t size) {
     struct stat status {};
-    const bool whole = ::stat(path_of(entry).c_str(), &status) == 0 &&
-                       static_cast<std::uint64_t>(status.st_size) == entry.size;
-    if (!whole) entry.gap = true;
+    return ::stat(path.c_str(), &status) == 0 && static_cast<std::uint64_t>(status.st_size) == size;
+  };
+  for (Entry& entry : journal->entries) {
+    if (!whole(path_of(entry), entry.size)) entry.gap = true;
+    std::erase_if(entry.parts, [&](const Part& p) { return !whole(path_of(entry, p.name), p.size); });
     entries_.push_back(std::move(entry));
   }
 }
 
 void SegmentStore::clean_folder() const {
   std::set<std::string> known{directory_ + "/journal.json"};
-  for (const Entry& entry : entries_) known.insert(path_of(entry));
+  for (const Entry& entry : entries_) {
+    known.insert(path_of(entry));
+    for (const Part& part : entry.parts) known.insert(path_of(entry, part.name));
+  }
   std::error_code error;
   for (const auto& item : fs::directory_iterator(directory_, error)) {
     if (!known.contains(item.path().string())) fs::remove_all(item.path(), error);
@@ -139,56 +99,54 @@ std::optional<SegmentStore::Resume> SegmentStore::resume() const {
   return Resume{entries_.back().k + 1, entries_.back().start + entries_.back().duration};
 }
 
-bool SegmentStore::write_file(const std::string& path, const FinishedSegment& segment) {
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
-  if (fd < 0) return false;
-  std::vector<iovec> vectors;
-  vectors.reserve(segment.pieces.size());
-  for (const auto& piece : segment.pieces) {
-    vectors.push_back({const_cast<std::uint8_t*>(piece.data()), piece.size()});
-  }
-  constexpr std::size_t kBatch = 512;
-  std::size_t at = 0;
-  bool good = true;
-  while (good && at < vectors.size()) {
-    const auto count = static_cast<int>(std::min(kBatch, vectors.size() - at));
-    ssize_t written = ::writev(fd, vectors.data() + at, count);
-    if (written < 0 && errno == EINTR) continue;
-    good = written > 0;
-    while (good && written > 0) {
-      const auto done = std::min<std::size_t>(static_cast<std::size_t>(written), vectors[at].iov_len);
-      vectors[at].iov_base = static_cast<std::uint8_t*>(vectors[at].iov_base) + done;
-      vectors[at].iov_len -= done;
-      written -= static_cast<ssize_t>(done);
-      if (vectors[at].iov_len == 0) ++at;
+bool SegmentStore::write(const std::string& path, std::span<const std::span<const std::uint8_t>> pieces) {
+  if (write_pieces(path, pieces)) return true;
+  failing_ = true;
+  ++write_errors_;
+  last_error_ = fmt::format("can't write {}: {}", path, std::strerror(errno));
+  ::unlink(path.c_str());
+  return false;
+}
+
+void SegmentStore::write_parts(const FinishedSegment& segment, Entry& entry) {
+  // A radio's main playlist is one of them.
+  const std::size_t first = renditions_.size() - std::min(renditions_.size(), segment.parts.size());
+  for (std::size_t i = 0; first + i < renditions_.size(); ++i) {
+    const SegmentFile& file = segment.parts[i];
+    const std::string& name = renditions_[first + i].name;
+    if (file.size == 0) continue;
+    if (write(path_of(entry, name), file.pieces)) {
+      entry.parts.push_back({name, file.size});
+    } else {
+      ++lost_segments_;
     }
   }
-  const int saved = errno;
-  ::close(fd);
-  errno = saved;
-  return good;
 }
 
 void SegmentStore::on_segment(const FinishedSegment& segment) {
   begin_series_before(segment.k);
+  const bool radio = !segment.formats.empty() && mpegts::is_audio(segment.formats[0].track.kind);
+  begin_layout(!segment.apart ? "media" : radio ? "radio" : "video");
   Entry entry;
   entry.k = segment.k;
   entry.start = segment.start;
   entry.duration = segment.duration;
   entry.independent = segment.independent;
-  entry.media = media_hash(segment.formats, segment_ms_, series_);
+  entry.media = media_hash(segment.formats, segment_ms_, series_, segment.apart);
   entry.discontinuity = segment.discontinuity || (!last_media_.empty() && last_media_ != entry.media);
   entry.size = segment.size;
-  const std::string path = path_of(entry);
-  failing_ = !write_file(path, segment);
-  if (failing_) {
-    ++write_errors_;
+  failing_ = false;
+  if (segment.apart && segment.size == 0) {
+    entry.gap = true;
+  } else if (!write(path_of(entry), segment.pieces)) {
     ++lost_segments_;
-    last_error_ = fmt::format("can't write {}: {}", path, std::strerror(errno));
-    ::unlink(path.c_str());
     entry.gap = true;
   }
+  renditions_.clear();
+  if (segment.apart) renditions_ = describe_parts(segment.formats, segment.configuration);
+  write_parts(segment, entry);
   last_media_ = entry.media;
+  last_segment_arrival_ns_ = arrival_ns_;
   const std::int64_t measured = arrival_ns_ / 1'000'000 - timeline_ / (mpegts::kTicksPerSecond / 1000);
   const std::int64_t rounded = (measured + (measured < 0 ? -500 : 500)) / 1000;
   // Fixed once; anew only where the timeline itself began anew.
@@ -196,9 +154,9 @@ void SegmentStore::on_segment(const FinishedSegment& segment) {
   if (!pdt_offset_s_ || (segment.discontinuity && std::abs(*pdt_offset_s_ - rounded) > kFarOff)) {
     pdt_offset_s_ = rounded;
   }
-  const Variant found = describe(segment.formats);
   const std::uint64_t bandwidth = variant_.bandwidth;
-  variant_ = found;
+  const std::span<const TrackFormat> formats(segment.formats);
+  variant_ = describe(segment.apart ? formats.first(std::min<std::size_t>(1, formats.size())) : formats);
   variant_.bandwidth = bandwidth;
   push(std::move(entry));
   publish();
@@ -215,22 +173,40 @@ void SegmentStore::on_gap(std::int64_t k, std::int64_t start, std::int64_t durat
   push(std::move(entry));
 }
 
+void SegmentStore::unlink_files(const Entry& entry) const {
+  if (!entry.gap) ::unlink(path_of(entry).c_str());
+  for (const Part& part : entry.parts) ::unlink(path_of(entry, part.name).c_str());
+}
+
 void SegmentStore::drop_entries() {
   for (const Entry& old : entries_) {
     if (old.discontinuity) ++discontinuity_sequence_;
-    ::unlink(path_of(old).c_str());
+    unlink_files(old);
   }
   entries_.clear();
+}
+
+// Ends all playlists; what comes stands under other addresses.
+void SegmentStore::begin_addresses() {
+  adopt(retire());
+  drop_entries();
+  cache_.clear();
+  media_text_.reset();
+  part_texts_.clear();
+}
+
+// Sound leaves the stream of the pictures, or comes back into it: who plays one can't go on with the other.
+void SegmentStore::begin_layout(std::string layout) {
+  if (layout == layout_) return;
+  if (!entries_.empty()) begin_addresses();
+  layout_ = std::move(layout);
 }
 
 // Numbers that step back begin under another address.
 void SegmentStore::begin_series_before(std::int64_t k) {
   if (entries_.empty() || k > entries_.back().k) return;
-  adopt(retire());
-  drop_entries();
-  cache_.clear();
+  begin_addresses();
   ++series_;
-  media_text_.reset();
 }
 
 void SegmentStore::push(Entry entry) {
@@ -244,7 +220,7 @@ void SegmentStore::push(Entry entry) {
   while (entries_.size() > kept) {
     const Entry& old = entries_.front();
     if (old.discontinuity) ++discontinuity_sequence_;
-    if (!old.gap) ::unlink(path_of(old).c_str());
+    unlink_files(old);
     entries_.pop_front();
   }
   while (!cache_.empty() && cache_.front().k < entries_.front().k) cache_.pop_front();
@@ -253,15 +229,21 @@ void SegmentStore::push(Entry entry) {
 std::unique_ptr<SegmentStore::Retired> SegmentStore::retire() {
   if (media_text_ == nullptr) return nullptr;
   auto retired = std::make_unique<Retired>();
-  retired->name = media_name();
-  retired->text = with_etag(media_text_->content + "#EXT-X-ENDLIST\n");
+  const auto end = [&](const std::string& name, const Text& text) {
+    retired->playlists[name] = with_etag(text->content + "#EXT-X-ENDLIST\n");
+  };
+  end(media_name(), media_text_);
+  for (const auto& [name, text] : part_texts_) end(name, text);
   // As long as a segment stays that leaves the window.
   retired->keep = std::chrono::milliseconds(segment_ms_) * (2 * window_ + 1);
-  const std::vector<Entry> entries(entries_.begin(), entries_.end());
-  for (const Entry& entry : entries) {
+  const auto keep = [&](const Entry& entry, const std::string& part) {
     // The mapping outlives the file's name.
-    if (auto file = find_own(entry.k, entry.media))
-      retired->segments.push_back({entry.k, entry.media, std::move(file)});
+    if (auto file = find_own(entry.k, entry.media, part))
+      retired->segments.push_back({entry.k, entry.media, part, std::move(file)});
+  };
+  for (const Entry& entry : entries_) {
+    keep(entry, "");
+    for (const Part& part : entry.parts) keep(entry, part.name);
   }
   return retired;
 }
@@ -277,8 +259,14 @@ bool SegmentStore::find_playlist(std::string_view name, Text& text) const {
     text = media_text_;
     return true;
   }
-  if (retired_ == nullptr || name != retired_->name) return false;
-  text = retired_->text;
+  if (const auto own = part_texts_.find(name); own != part_texts_.end()) {
+    text = own->second;
+    return true;
+  }
+  if (retired_ == nullptr) return false;
+  const auto ended = retired_->playlists.find(name);
+  if (ended == retired_->playlists.end()) return false;
+  text = ended->second;
   return true;
 }
 
@@ -291,12 +279,40 @@ std::uint64_t SegmentStore::listed_discontinuity_sequence() const {
   return sequence;
 }
 
+void SegmentStore::publish_parts(std::span<const Entry> window) {
+  part_texts_.clear();
+  const std::uint64_t sequence = listed_discontinuity_sequence();
+  const auto add = [&](const std::string& part, bool whole) {
+    const std::vector<Entry> own = entries_of_part(window, part, whole);
+    part_texts_[part_name(part)] =
+        with_etag(media_playlist(own, segment_ms_, sequence, pdt_offset_s_.value_or(0)));
+    return own;
+  };
+  // A track that is gone: its viewers see gaps as long as the others may still play it.
+  for (const Entry& entry : entries_) {
+    for (const Part& part : entry.parts) {
+      if (!part_texts_.contains(part_name(part.name))) add(part.name, true);
+    }
+  }
+  for (Rendition& r : renditions_) {
+    if (r.name.empty()) {
+      measure(window, r.variant);
+    } else {
+      measure(add(r.name, !r.group.empty()), r.variant);
+    }
+  }
+  const Level level{variant_, media_name()};
+  const bool radio = layout_ == "radio";
+  multivariant_text_ = with_etag(multivariant_playlist(
+      {&level, radio ? 0U : 1U}, renditions_, [this](const Rendition& r) { return part_name(r.name); }));
+}
+
 void SegmentStore::publish() {
   const std::vector<Entry> window(entries_.end() - static_cast<std::ptrdiff_t>(listed()), entries_.end());
   measure(window, variant_);
   media_text_ = with_etag(
       media_playlist(window, segment_ms_, listed_discontinuity_sequence(), pdt_offset_s_.value_or(0)));
-  multivariant_text_ = with_etag(multivariant_playlist(variant_, media_name()));
+  publish_parts(window);
   Journal journal;
   journal.segment_ms = segment_ms_;
   journal.series = series_;
@@ -305,41 +321,59 @@ void SegmentStore::publish() {
   journal.pdt_offset_s = pdt_offset_s_.value_or(0);
   journal.last_media = last_media_;
   journal.variant = variant_;
+  journal.layout = layout_;
+  journal.renditions = renditions_;
   journal.entries.assign(entries_.begin(), entries_.end());
   const std::string path = directory_ + "/journal.json";
-  if (!replace_file(path, to_json(journal))) {
+  if (!hub::replace_file(path, to_json(journal))) {
     ++write_errors_;
     failing_ = true;
     last_error_ = fmt::format("can't write {}: {}", path, std::strerror(errno));
   }
 }
 
-std::shared_ptr<const MappedFile> SegmentStore::find(std::int64_t k, std::string_view media) {
-  if (auto file = find_own(k, media)) return file;
+std::shared_ptr<const MappedFile> SegmentStore::find(std::int64_t k, std::string_view media,
+                                                     std::string_view part) {
+  if (auto file = find_own(k, media, part)) return file;
   if (retired_ == nullptr) return nullptr;
-  const auto found = std::find_if(retired_->segments.begin(), retired_->segments.end(),
-                                  [&](const auto& s) { return s.k == k && s.media == media; });
+  const auto found = std::find_if(retired_->segments.begin(), retired_->segments.end(), [&](const auto& s) {
+    return s.k == k && s.media == media && s.part == part;
+  });
   return found == retired_->segments.end() ? nullptr : found->file;
 }
 
-std::shared_ptr<const MappedFile> SegmentStore::find_own(std::int64_t k, std::string_view media) {
+std::shared_ptr<const MappedFile> SegmentStore::find_own(std::int64_t k, std::string_view media,
+                                                         std::string_view part) {
   if (entries_.empty() || k < entries_.front().k || k > entries_.back().k) return nullptr;
   const Entry& entry = entries_[static_cast<std::size_t>(k - entries_.front().k)];
-  if (entry.gap || entry.media != media) return nullptr;
-  const auto cached = std::find_if(cache_.begin(), cache_.end(), [k](const Cached& c) { return c.k == k; });
+  if (entry.media != media) return nullptr;
+  std::uint64_t size = entry.size;
+  if (part.empty()) {
+    if (entry.gap) return nullptr;
+  } else {
+    const auto found =
+        std::find_if(entry.parts.begin(), entry.parts.end(), [&](const Part& p) { return p.name == part; });
+    if (found == entry.parts.end()) return nullptr;
+    size = found->size;
+  }
+  const auto cached =
+      std::find_if(cache_.begin(), cache_.end(), [&](const Cached& c) { return c.k == k && c.part == part; });
   if (cached != cache_.end()) {
     if (auto file = cached->file.lock()) return file;
     cache_.erase(cached);
   }
-  auto file = MappedFile::open(path_of(entry));
-  if (file == nullptr || file->bytes().size() != entry.size) return nullptr;
-  cache_.push_back({k, file});
+  auto file = MappedFile::open(path_of(entry, part));
+  if (file == nullptr || file->bytes().size() != size) return nullptr;
+  cache_.push_back({k, std::string(part), file});
   return file;
 }
 
 std::uint64_t SegmentStore::bytes_on_disk() const {
   std::uint64_t bytes = 0;
-  for (const Entry& entry : entries_) bytes += entry.gap ? 0 : entry.size;
+  for (const Entry& entry : entries_) {
+    bytes += entry.gap ? 0 : entry.size;
+    for (const Part& part : entry.parts) bytes += part.size;
+  }
   return bytes;
 }
 
@@ -348,41 +382,6 @@ std::optional<double> SegmentStore::last_segment_unix() const {
   const std::int64_t end = entries_.back().start + entries_.back().duration;
   return static_cast<double>(end) / static_cast<double>(mpegts::kTicksPerSecond) +
          static_cast<double>(*pdt_offset_s_);
-}
-
-std::string media_hash(const std::vector<TrackFormat>& formats, std::uint32_t segment_ms,
-                       std::uint64_t series) {
-  std::string key = fmt::format("{},{};", segment_ms, series);
-  for (const TrackFormat& f : formats) {
-    key += fmt::format("{},{:#x},{},{}", f.track.pid.value, f.track.stream_type,
-                       mpegts::to_string(f.track.kind), f.track.language);
-    if (f.video) {
-      key += fmt::format(",{},{}x{},{}/{}", f.video->codec, f.video->width, f.video->height,
-                         f.video->frame_rate_num, f.video->frame_rate_den);
-    }
-    if (f.audio) key += fmt::format(",{},{},{}", f.audio->codec, f.audio->sample_rate, f.audio->channels);
-    key += ';';
-  }
-  return fmt::format("{:016x}", fnv1a(key));
-}
-
-Variant describe(const std::vector<TrackFormat>& formats) {
-  Variant variant;
-  std::vector<std::string> codecs;
-  bool complete = true;
-  for (const TrackFormat& f : formats) {
-    const std::string codec = f.video ? f.video->codec : f.audio ? f.audio->codec : "";
-    complete = complete && !codec.empty();
-    if (std::find(codecs.begin(), codecs.end(), codec) == codecs.end()) codecs.push_back(codec);
-    if (f.video) {
-      variant.width = f.video->width;
-      variant.height = f.video->height;
-      variant.frame_rate_num = f.video->frame_rate_num;
-      variant.frame_rate_den = f.video->frame_rate_den;
-    }
-  }
-  if (complete) variant.codecs = fmt::format("{}", fmt::join(codecs, ","));
-  return variant;
 }
 
 }  // namespace headgate::bridge::hls

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,26 +19,14 @@
 
 #include <tl/expected.hpp>
 
+#include "dataplane/bridge/hls/describe.h"
+#include "dataplane/bridge/hls/files.h"
 #include "dataplane/bridge/hls/journal.h"
 #include "dataplane/bridge/hls/playlist.h"
+#include "dataplane/bridge/hls/rendition.h"
 #include "dataplane/bridge/hls/segmenter.h"
 
 namespace headgate::bridge::hls {
-
-// A segment's file, mapped read-only.
-class MappedFile {
- public:
-  static std::shared_ptr<const MappedFile> open(const std::string& path);
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
-  ~MappedFile();
-  std::span<const std::byte> bytes() const { return {data_, size_}; }
-
- private:
-  MappedFile(const std::byte* data, std::size_t size) : data_(data), size_(size) {}
-  const std::byte* data_;
-  std::size_t size_;
-};
 
 class SegmentStore : public SegmentSink {
  public:
@@ -51,11 +41,11 @@ class SegmentStore : public SegmentSink {
   // its segments stay until its viewers have played them. Otherwise a player that reads on would wait for
   // numbers that never come.
   struct Retired {
-    std::string name;
-    Text text;
+    std::map<std::string, Text, std::less<>> playlists;  // by name
     struct Segment {
       std::int64_t k;
       std::string media;
+      std::string part;
       std::shared_ptr<const MappedFile> file;
     };
     std::vector<Segment> segments;
@@ -81,15 +71,21 @@ class SegmentStore : public SegmentSink {
   // Forgets what was retired once its time is over.
   void on_tick(std::chrono::steady_clock::time_point now);
 
-  std::string media_name() const { return media_playlist_name(segment_ms_, series_); }
+  // Of the main playlist.
+  std::string media_name() const { return media_playlist_name(segment_ms_, series_, layout_); }
+  std::string part_name(const std::string& part) const {
+    return part.empty() ? media_name() : media_playlist_name(segment_ms_, series_, part);
+  }
   // The media playlist of that name, retired ones included. False: there is none of that name. Null text: no
   // segment is finished yet.
   bool find_playlist(std::string_view name, Text& text) const;
   // Null before the first segment.
   Text media_text() const { return media_text_; }
   Text multivariant_text() const { return multivariant_text_; }
-  // A segment that is listed or still kept; null otherwise.
-  std::shared_ptr<const MappedFile> find(std::int64_t k, std::string_view media);
+  // The playlists beside the main one, as of the last segment.
+  const std::vector<Rendition>& renditions() const { return renditions_; }
+  // A segment that is listed or still kept; null otherwise. `part`: of a playlist beside the main one.
+  std::shared_ptr<const MappedFile> find(std::int64_t k, std::string_view media, std::string_view part = {});
 
   // For Segmenter::resume.
   struct Resume {
@@ -105,6 +101,9 @@ class SegmentStore : public SegmentSink {
   // The last segment or journal could not be written.
   bool failing() const { return failing_; }
   std::uint32_t window() const { return window_; }
+  std::uint32_t segment_ms() const { return segment_ms_; }
+  // When the packets came that ended the last segment, Unix time; 0: none since the start.
+  std::int64_t last_segment_arrival_ns() const { return last_segment_arrival_ns_; }
   const Variant& variant() const { return variant_; }
   const std::string& last_error() const { return last_error_; }
   // Unix time at which the last segment ended, by PROGRAM-DATE-TIME.
@@ -113,12 +112,17 @@ class SegmentStore : public SegmentSink {
   static void remove(const std::string& directory);
 
  private:
-  std::string path_of(const Entry& entry) const;
-  std::shared_ptr<const MappedFile> find_own(std::int64_t k, std::string_view media);
+  std::string path_of(const Entry& entry, std::string_view part = {}) const;
+  std::shared_ptr<const MappedFile> find_own(std::int64_t k, std::string_view media, std::string_view part);
   void load();
   void clean_folder() const;
-  bool write_file(const std::string& path, const FinishedSegment& segment);
+  bool write(const std::string& path, std::span<const std::span<const std::uint8_t>> pieces);
+  void write_parts(const FinishedSegment& segment, Entry& entry);
+  void unlink_files(const Entry& entry) const;
   void push(Entry entry);
+  void begin_layout(std::string layout);
+  void begin_addresses();
+  void publish_parts(std::span<const Entry> window);
   void begin_series_before(std::int64_t k);
   void drop_entries();
   void publish();
@@ -130,6 +134,7 @@ class SegmentStore : public SegmentSink {
   std::deque<Entry> entries_;
   struct Cached {
     std::int64_t k;
+    std::string part;
     std::weak_ptr<const MappedFile> file;
   };
   std::deque<Cached> cache_;
@@ -139,8 +144,12 @@ class SegmentStore : public SegmentSink {
   std::string last_media_;
   std::optional<std::int64_t> pdt_offset_s_;
   std::int64_t arrival_ns_ = 0;
+  std::int64_t last_segment_arrival_ns_ = 0;
   std::int64_t timeline_ = 0;
+  std::string layout_ = "media";  // what the main playlist's name says that it has
   Variant variant_;
+  std::vector<Rendition> renditions_;
+  std::map<std::string, Text, std::less<>> part_texts_;  // by name of the playlist
   Text media_text_;
   Text multivariant_text_;
   std::uint64_t write_errors_ = 0;
@@ -149,10 +158,6 @@ class SegmentStore : public SegmentSink {
   std::string last_error_;
 };
 
-// The media path's hash (a number under it always means the same bytes) and the playlist's attributes from
-// what a segment carries.
-std::string media_hash(const std::vector<TrackFormat>& formats, std::uint32_t segment_ms,
-                       std::uint64_t series);
-Variant describe(const std::vector<TrackFormat>& formats);
+SegmentStore::Text with_etag(std::string content);
 
 }  // namespace headgate::bridge::hls

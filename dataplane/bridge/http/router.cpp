@@ -48,6 +48,12 @@ Response playlist(const Request& request, const hls::SegmentStore::Text& text, s
   return response;
 }
 
+Response with_slash(const std::string& name) {
+  Response response = plain(301, "The player page is at the address with a slash at its end.");
+  response.add("Location", name + "/");
+  return response;
+}
+
 }  // namespace
 
 Response Router::handle(const Request& request) {
@@ -63,6 +69,10 @@ Response Router::handle(const Request& request) {
   const auto& path = target->segments;
   if (path[0] == "_") return path.size() == 2 ? asset_answer(request, path[1]) : plain(404, "Not found.");
   ChannelView* channel = path[0].empty() ? nullptr : find_(path[0]);
+  if (channel == nullptr && find_rendition_) {
+    if (RenditionView* rendition = find_rendition_(path[0]))
+      return rendition_answer(request, *rendition, path);
+  }
   if (channel == nullptr || !(channel->serves_hls() || channel->serves_ts()))
     return plain(404, "No such channel.");
   if (path.size() == 2 && path[1] == "stream.ts") {
@@ -70,11 +80,7 @@ Response Router::handle(const Request& request) {
     return stream_answer(request, *channel);
   }
   if (!channel->serves_hls()) return plain(404, "This channel is not served by HLS.");
-  if (path.size() == 1) {
-    Response response = plain(301, "The player page is at the address with a slash at its end.");
-    response.add("Location", path[0] + "/");
-    return response;
-  }
+  if (path.size() == 1) return with_slash(path[0]);
   Response response = channel_answer(request, *channel, path);
   response.cut_off = channel->slow_clients();
   return response;
@@ -84,7 +90,7 @@ Response Router::channel_answer(const Request& request, ChannelView& channel,
                                 const std::vector<std::string>& path) {
   if (path.size() == 2) {
     const std::string& file = path[1];
-    if (file.empty()) return page_answer(channel);
+    if (file.empty()) return page_answer(channel.display_name());
     if (file == "index.m3u8") {
       return playlist(request, channel.store().multivariant_text(), channel.segment_ms(),
                       "public, max-age=2");
@@ -94,8 +100,24 @@ Response Router::channel_answer(const Request& request, ChannelView& channel,
       return playlist(request, text, channel.segment_ms(), "public, max-age=1");
     }
   }
-  if (path.size() == 4 && path[1] == "media") return segment_answer(request, channel, path[2], path[3]);
+  if (path.size() == 4 && path[1] == "media") return segment_answer(request, channel, path[2], "", path[3]);
+  if (path.size() == 5 && path[1] == "media" && !path[3].empty())
+    return segment_answer(request, channel, path[2], path[3], path[4]);
   return plain(404, "Not found.");
+}
+
+Response Router::rendition_answer(const Request& request, RenditionView& rendition,
+                                  const std::vector<std::string>& path) {
+  if (path.size() == 1) return with_slash(path[0]);
+  if (path.size() == 2 && path[1].empty()) return page_answer(rendition.display_name());
+  if (path.size() == 2 && path[1] == "index.m3u8")
+    return playlist(request, rendition.multivariant(), rendition.segment_ms(), "public, max-age=2");
+  hls::SegmentStore::Text text;
+  if (path.size() == 3 && rendition.find_playlist(path[1], path[2], text)) {
+    rendition.on_viewer(request.client, request.user_agent);
+    return playlist(request, text, rendition.segment_ms(), "public, max-age=1");
+  }
+  return plain(404, "Not found, or this member brings nothing now.");
 }
 
 Response Router::stream_answer(const Request& request, ChannelView& channel) {
@@ -111,7 +133,7 @@ Response Router::stream_answer(const Request& request, ChannelView& channel) {
   return response;
 }
 
-Response Router::page_answer(ChannelView& channel) {
+Response Router::page_answer(const std::string& display_name) {
   if (assets_ == nullptr) return plain(404, "The player page is not installed.");
   Response response;
   response.add("Content-Type", "text/html; charset=utf-8");
@@ -121,7 +143,7 @@ Response Router::page_answer(ChannelView& channel) {
                "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; worker-src 'self' blob:; "
                "object-src 'none'");
   response.add("X-Content-Type-Options", "nosniff");
-  response.set_text(std::make_shared<const std::string>(assets_->player_page(channel.display_name())));
+  response.set_text(std::make_shared<const std::string>(assets_->player_page(display_name)));
   return response;
 }
 
@@ -142,21 +164,22 @@ Response Router::asset_answer(const Request& request, const std::string& name) {
 }
 
 Response Router::segment_answer(const Request& request, ChannelView& channel, const std::string& hash,
-                                const std::string& file) {
+                                const std::string& part, const std::string& file) {
   constexpr std::string_view kSuffix = ".ts";
   std::int64_t k = 0;
   const auto [end, error] = std::from_chars(file.data(), file.data() + file.size(), k);
   const std::string_view rest(end, static_cast<std::size_t>(file.data() + file.size() - end));
   // One address a segment: no leading zeros, no sign but a minus.
   const bool canonical = error == std::errc{} && rest == kSuffix && file == fmt::format("{}.ts", k);
-  const auto media = canonical ? channel.store().find(k, hash) : nullptr;
+  const auto media = canonical ? channel.store().find(k, hash, part) : nullptr;
   if (media == nullptr) return plain(404, "No such segment, or no longer kept.");
   Response response;
   response.add("Content-Type", "video/mp2t");
   // Longer than anyone may ask for it: its bytes never change.
   response.add("Cache-Control", "public, max-age=86400, immutable");
   response.add("Accept-Ranges", "bytes");
-  const std::string etag = fmt::format("\"{}-{}\"", hash, k);
+  const std::string etag =
+      part.empty() ? fmt::format("\"{}-{}\"", hash, k) : fmt::format("\"{}-{}-{}\"", hash, part, k);
   response.add("ETag", etag);
   allow_any_origin(response);
   if (matches_etag(request.if_none_match, etag)) {

@@ -1,8 +1,10 @@
 // Which address answers what (the addresses that players use):
 //   /CHANNEL/                      player page          /_/FILE   its scripts
 //   /CHANNEL/index.m3u8            multivariant playlist
-//   /CHANNEL/index.media-ID.m3u8   media playlist; the multivariant playlist names the one in force
-//   /CHANNEL/media/HASH/K.ts       segment
+//   /CHANNEL/index.WHAT-ID.m3u8    media playlist; the multivariant playlist names those in force
+//   /CHANNEL/media/HASH/K.ts       segment; /CHANNEL/media/HASH/PART/K.ts of a playlist beside the main one
+//   /RENDITION/, /RENDITION/index.m3u8, /RENDITION/CHANNEL/index.WHAT-ID.m3u8   the same of a programme at
+//                                  several bitrates, whose segments are those of its channels
 //   /CHANNEL/stream.ts             the channel's transport stream, without end
 // A channel that has no segment yet answers 503 with Retry-After: hls.js gives up at a 404 at once and
 // retries after a 5xx, and a CDN does not keep a 503. References: RFC 8216 4, RFC 9110, Fetch (CORS).
@@ -40,21 +42,40 @@ class ChannelView {
   virtual void on_viewer(std::string_view client, std::string_view user_agent) = 0;
 };
 
+// What it needs of a programme at several bitrates.
+class RenditionView {
+ public:
+  virtual ~RenditionView() = default;
+  virtual const std::string& display_name() const = 0;
+  virtual std::uint32_t segment_ms() const = 0;
+  // Null: no member has a segment yet.
+  virtual hls::SegmentStore::Text multivariant() = 0;
+  // Of a member; as SegmentStore::find_playlist.
+  virtual bool find_playlist(std::string_view channel, std::string_view name,
+                             hls::SegmentStore::Text& text) = 0;
+  virtual void on_viewer(std::string_view client, std::string_view user_agent) = 0;
+};
+
 class Router : public Handler {
  public:
   using Find = std::function<ChannelView*(std::string_view id)>;
-  Router(Find find, const Assets* assets) : find_(std::move(find)), assets_(assets) {}
+  using FindRendition = std::function<RenditionView*(std::string_view id)>;
+  Router(Find find, const Assets* assets, FindRendition find_rendition = {})
+      : find_(std::move(find)), find_rendition_(std::move(find_rendition)), assets_(assets) {}
   Response handle(const Request& request) override;
 
  private:
   Response channel_answer(const Request& request, ChannelView& channel, const std::vector<std::string>& path);
   Response asset_answer(const Request& request, const std::string& name);
   Response segment_answer(const Request& request, ChannelView& channel, const std::string& hash,
-                          const std::string& file);
-  Response page_answer(ChannelView& channel);
+                          const std::string& part, const std::string& file);
+  Response page_answer(const std::string& display_name);
+  Response rendition_answer(const Request& request, RenditionView& rendition,
+                            const std::vector<std::string>& path);
   Response stream_answer(const Request& request, ChannelView& channel);
 
   Find find_;
+  FindRendition find_rendition_;
   const Assets* assets_;  // null: no player page
 };
 

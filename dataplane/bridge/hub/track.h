@@ -27,6 +27,7 @@ struct Track {
   std::string reason;  // why it is not carried, for status
   // This track is made of that one: AAC of its sound (transcode/audio_twins.h), or smaller pictures.
   std::optional<mpegts::Pid> twin_of = std::nullopt;
+  std::string name{};  // of pictures made smaller: in addresses
   bool operator==(const Track&) const = default;
 };
 

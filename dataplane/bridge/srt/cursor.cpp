@@ -12,12 +12,13 @@ void Cursor::begin(std::vector<Chunk> start, std::uint64_t place, std::int64_t n
 }
 
 std::optional<Message> Cursor::paced(const Chunk& chunk, std::int64_t now_us) {
-  // What libsrt would not take for a while is not made up for in a burst.
-  due_ns_ = std::max(due_ns_, (now_us - kMaxBehindPace) * 1000);
-  if (last_arrival_ns_ >= 0) {
-    const std::int64_t pause = std::clamp<std::int64_t>(chunk->arrival_ns - last_arrival_ns_, 0, kMaxPause);
-    if (due_ns_ + pause / kStartSpeed > now_us * 1000) return std::nullopt;
-  }
+  const std::int64_t pause =
+      last_arrival_ns_ < 0 ? 0 : std::clamp<std::int64_t>(chunk->arrival_ns - last_arrival_ns_, 0, kMaxPause);
+  const std::int64_t step = pause / kStartSpeed;
+  if (due_ns_ + step > now_us * 1000) return std::nullopt;
+  // What libsrt would not take for a while is not made up for in a burst. Counted from when this one is due:
+  // a longer pause before it would never be over.
+  due_ns_ = std::max(due_ns_, (now_us - kMaxBehindPace) * 1000 - step);
   return Message{chunk, std::max(now_us, last_source_us_)};
 }
 

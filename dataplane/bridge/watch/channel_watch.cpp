@@ -93,13 +93,18 @@ const Finding* ChannelWatch::find(Kind kind) const {
   return found == findings_.end() ? nullptr : &*found;
 }
 
-std::int64_t ChannelWatch::looked_ns(Kind kind) const {
-  if (kind == Kind::black || kind == Kind::frozen) return state_.pictures ? picture_.last_ns() : 0;
-  std::int64_t oldest = 0;
-  for (const auto& [pid, track] : tracks_) {
-    if (oldest == 0 || track.last_ns() < oldest) oldest = track.last_ns();
-  }
-  return state_.sound ? oldest : 0;
+std::int64_t ChannelWatch::picture_patience() const {
+  return kPictureReports * ns(state_.every_ms) + kPicturePatience;
+}
+
+bool ChannelWatch::has_verdict(std::int64_t now_ns) const {
+  const bool pictures = state_.pictures && pictures_expected_;
+  const bool sound = state_.sound && !tracks_.empty();
+  if (!pictures && !sound) return false;
+  if (pictures && (!picture_.last() || now_ns - picture_.last_ns() > picture_patience())) return false;
+  return !sound || std::all_of(tracks_.begin(), tracks_.end(), [now_ns](const auto& item) {
+    return item.second.last_ns() != 0 && now_ns - item.second.last_ns() <= kSoundPatience;
+  });
 }
 
 void ChannelWatch::judge(std::int64_t now_ns) {
@@ -109,9 +114,8 @@ void ChannelWatch::judge(std::int64_t now_ns) {
 }
 
 void ChannelWatch::judge_pictures(std::int64_t now_ns) {
-  const std::int64_t patience = kPictureReports * ns(state_.every_ms) + kPicturePatience;
   const std::int64_t last = std::max(picture_.last_ns(), pictures_expected_ns_);
-  if (pictures_expected_ && now_ns - last > patience) {
+  if (pictures_expected_ && now_ns - last > picture_patience()) {
     findings_.push_back({Kind::unwatched_pictures, 0, last, text_of(picture_.last_verdict())});
     return;
   }
@@ -142,11 +146,11 @@ void ChannelWatch::judge_sound(std::int64_t now_ns) {
     ++fresh;
     const job::SoundLevels& heard = *track.last();
     const auto add = [&](Kind kind, Condition& condition, std::int64_t threshold, const auto& text) {
-      if (threshold > 0 && condition.lasts(track.last_ns(), threshold))
+      if (threshold > 0 && condition.lasts(now_ns, track.last_ns(), threshold))
         of_tracks.push_back({kind, pid, condition.since_ns(), text()});
     };
     const auto level = [&] { return fmt::format("{:.0f} dBFS", heard.rms_dbfs); };
-    if (state_.silence_ms > 0 && track.silent.lasts(track.last_ns(), ns(state_.silence_ms))) {
+    if (state_.silence_ms > 0 && track.silent.lasts(now_ns, track.last_ns(), ns(state_.silence_ms))) {
       ++silent;
       silent_since = std::max(silent_since, track.silent.since_ns());
       if (track.last_ns() - track.silent.since_ns() >= kTrackSilence * ns(state_.silence_ms))

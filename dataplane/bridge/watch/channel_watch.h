@@ -61,7 +61,7 @@ class ChannelWatch {
   // will come. Without these there is nothing to miss.
   void set_tracks(bool pictures, std::span<const std::uint32_t> sound, std::int64_t now_ns);
 
-  // Every picture as it passes, not decoded.
+  // Every picture as it passes, not decoded: its coded_bytes().
   void on_unit(std::size_t bytes, bool random_access, std::int64_t now_ns);
   // `taken_ns`: when its random access point came; one from before begin() is not of this input.
   void on_picture(const job::PictureResult& picture, std::int64_t taken_ns, std::int64_t now_ns);
@@ -75,14 +75,16 @@ class ChannelWatch {
   // Those that last longer than their threshold, as of the last call.
   const std::vector<Finding>& findings() const { return findings_; }
   const Finding* find(Kind kind) const;
-  // The newest moment at which there was something to judge by, for `kind` black, frozen or silent; 0: never.
-  std::int64_t looked_ns(Kind kind) const;
+  // Whether there is enough to judge by: all that is to be watched came lately. Without it the absence of a
+  // finding means nothing.
+  bool has_verdict(std::int64_t now_ns) const;
 
   // For status and metrics.
   const std::optional<job::PictureResult>& picture() const { return picture_.last(); }
   const std::map<std::uint32_t, TrackWatch>& tracks() const { return tracks_; }
 
  private:
+  std::int64_t picture_patience() const;
   void judge(std::int64_t now_ns);
   void judge_pictures(std::int64_t now_ns);
   void judge_sound(std::int64_t now_ns);

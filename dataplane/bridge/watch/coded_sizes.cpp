@@ -5,66 +5,61 @@
 namespace headgate::bridge::watch {
 namespace {
 
-constexpr double kFalls = 0.3;          // of the usual size, below which the last pictures have collapsed
-constexpr double kRises = 0.5;          // above which they have not any more
-constexpr double kLow = 0.45;           // a single picture of the run that collapsed
-constexpr double kCut = 3.0;            // a picture so far above the usual shows something new
-constexpr double kUsualPictures = 250;  // how many weigh in the usual size
+constexpr double kFalls = 0.4;  // of the usual size, below which the last pictures have collapsed
+// Against the lowest since, from which on they have risen; the bytes cover headers.
+constexpr double kSteep = 3;
+constexpr double kSteepBytes = 150;
+constexpr double kUsualPictures = 100;    // how many weigh in the usual size
+constexpr double kHighPictures = 10'000;  // over how many the highest is forgotten
+constexpr double kAsUsual = 0.5;
 constexpr std::size_t kEstablished = 25;
-// What lies low for so long is how this picture is coded.
-constexpr std::int64_t kAccepted = 30'000'000'000;
-constexpr std::int64_t kNearCut = 500'000'000;
 
 }  // namespace
 
-double CodedSizes::recent_mean() const noexcept {
-  double sum = 0;
-  std::size_t n = 0;
-  for (std::size_t back = 1; back <= std::min(count_, kRecent) && n < kShort; ++back) {
-    const Picture& picture = recent_[(count_ - back) % kRecent];
-    if (picture.random_access) continue;
-    sum += picture.bytes;
-    ++n;
+std::size_t coded_bytes(std::span<const std::uint8_t> packets) noexcept {
+  constexpr std::size_t kPacket = 188;
+  constexpr std::size_t kHeader = 4;
+  constexpr std::uint8_t kAdaptation = 0x20, kPayload = 0x10;
+  std::size_t bytes = 0;
+  for (std::size_t at = 0; at + kPacket <= packets.size(); at += kPacket) {
+    const std::uint8_t control = packets[at + 3];
+    if ((control & kPayload) == 0) continue;
+    const std::size_t field = (control & kAdaptation) != 0 ? std::size_t{packets[at + kHeader]} + 1 : 0;
+    bytes += kPacket - kHeader - std::min(field, kPacket - kHeader);
   }
-  return n < kShort ? usual_ : sum / static_cast<double>(n);
+  return bytes;
 }
 
-// When the run of low pictures that ends now began.
-std::int64_t CodedSizes::run_began(bool& after_cut) const noexcept {
-  std::int64_t began = 0;
-  std::size_t back = 1;
-  for (; back <= std::min(count_, kRecent); ++back) {
-    const Picture& picture = recent_[(count_ - back) % kRecent];
-    if (!picture.random_access && picture.bytes > kLow * usual_) break;
-    if (!picture.random_access) began = picture.ns;
-  }
-  after_cut = false;
-  for (; back <= std::min(count_, kRecent); ++back) {
-    const Picture& picture = recent_[(count_ - back) % kRecent];
-    if (began - picture.ns > kNearCut) break;
-    after_cut = after_cut || (!picture.random_access && picture.bytes > kCut * usual_);
-  }
-  return std::max<std::int64_t>(began, 1);
+double CodedSizes::median() const noexcept {
+  std::array<double, kWindow> sorted = sizes_;
+  std::nth_element(sorted.begin(), sorted.begin() + kWindow / 2, sorted.end());
+  return sorted[kWindow / 2];
 }
+
+bool CodedSizes::as_usual() const noexcept { return usual_ >= kAsUsual * high_; }
 
 void CodedSizes::on_unit(std::size_t bytes, bool random_access, std::int64_t now_ns) noexcept {
-  const auto size = static_cast<std::uint32_t>(std::min<std::size_t>(bytes, UINT32_MAX));
-  recent_[count_ % kRecent] = {size, random_access, now_ns};
-  ++count_;
   if (random_access) return;
-  ++between_;
-  const double mean = recent_mean();
-  if (collapsed_since_ns_ == 0 && between_ > kEstablished && mean < kFalls * usual_) {
-    collapsed_since_ns_ = run_began(after_cut_);
-  } else if (collapsed_since_ns_ != 0 && mean > kRises * usual_) {
+  sizes_[count_ % kWindow] = static_cast<double>(bytes);
+  times_[count_ % kWindow] = now_ns;
+  ++count_;
+  if (count_ < kWindow) return;
+  const double size = median();
+  if (count_ == kWindow) usual_ = low_ = size;
+  if (size > kSteep * low_ + kSteepBytes) {
+    rose_ns_ = now_ns;
+    low_ = size;
     collapsed_since_ns_ = 0;
-  } else if (collapsed_since_ns_ != 0 && now_ns - collapsed_since_ns_ > kAccepted) {
-    collapsed_since_ns_ = 0;
-    usual_ = mean;
   }
-  if (collapsed_since_ns_ != 0) return;
-  const double weight = 1 / std::min(kUsualPictures, static_cast<double>(between_));
-  usual_ += (static_cast<double>(size) - usual_) * weight;
+  if (count_ > kEstablished && size < kFalls * usual_) {
+    // The median fell with the picture in the middle of the window. What counts as usual begins anew there,
+    // so that a calm scene that stops is seen, too.
+    collapsed_since_ns_ = std::max<std::int64_t>(times_[(count_ + kWindow / 2) % kWindow], 1);
+    usual_ = size;
+  }
+  low_ = std::min(low_, size);
+  usual_ += (size - usual_) / std::min(kUsualPictures, static_cast<double>(count_));
+  high_ = std::max(high_ * (1 - 1 / kHighPictures), usual_);
 }
 
 }  // namespace headgate::bridge::watch

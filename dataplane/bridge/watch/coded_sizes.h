@@ -7,8 +7,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace headgate::bridge::watch {
+
+// Of payload in whole transport packets: what fills them up is no part of a picture. Reference: ISO/IEC
+// 13818-1:2022 2.4.3.2, 2.4.3.4.
+std::size_t coded_bytes(std::span<const std::uint8_t> packets) noexcept;
 
 class CodedSizes {
  public:
@@ -17,31 +22,30 @@ class CodedSizes {
   // The stream begins anew.
   void restart() noexcept { *this = CodedSizes(); }
 
+  // The sizes fell within a few pictures, and did not rise since.
   bool collapsed() const noexcept { return collapsed_since_ns_ != 0; }
-  // When the sizes fell, as far as they still lie low; 0: they don't.
+  // When they fell last; 0: they are not low.
   std::int64_t collapsed_since_ns() const noexcept { return collapsed_since_ns_; }
-  // A picture far above the others came just before: a cut led to what now stands.
-  bool after_cut() const noexcept { return after_cut_; }
+  // When they last rose steeply; 0: never. What was seen before that says nothing of what came after.
+  std::int64_t rose_ns() const noexcept { return rose_ns_; }
+  // As large as they ever are: an encoder that fills up a constant rate hides whether anything moves.
+  bool as_usual() const noexcept;
 
  private:
-  // Of the sizes of the last pictures between random access points.
-  static constexpr std::size_t kShort = 6;
-  static constexpr std::size_t kRecent = 32;
+  // Pictures between random access points whose median stands for the present: what is steady but for one
+  // picture after each random access point is steady.
+  static constexpr std::size_t kWindow = 7;
 
-  struct Picture {
-    std::uint32_t bytes = 0;
-    bool random_access = false;
-    std::int64_t ns = 0;
-  };
-  double recent_mean() const noexcept;
-  std::int64_t run_began(bool& after_cut) const noexcept;
+  double median() const noexcept;
 
-  std::array<Picture, kRecent> recent_{};
-  std::size_t count_ = 0;    // pictures ever
-  std::size_t between_ = 0;  // of them, those between random access points
-  double usual_ = 0;         // bytes of one of these, over the last ten seconds or so
+  std::array<double, kWindow> sizes_{};
+  std::array<std::int64_t, kWindow> times_{};
+  std::size_t count_ = 0;  // pictures between random access points
+  double usual_ = 0;       // of the medians, over the last seconds
+  double low_ = 0;         // the lowest median since the sizes last rose
+  double high_ = 0;        // the highest usual one, over the last minutes
+  std::int64_t rose_ns_ = 0;
   std::int64_t collapsed_since_ns_ = 0;
-  bool after_cut_ = false;
 };
 
 }  // namespace headgate::bridge::watch

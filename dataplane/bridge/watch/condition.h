@@ -17,17 +17,17 @@ class Condition {
       well_since_ns_ = 0;
       const std::int64_t began = since_ns != 0 && since_ns < now_ns ? since_ns : now_ns;
       if (since_ns_ == 0 || (began < since_ns_ && !told_)) since_ns_ = began;
-      seen_ns_ = now_ns;
       return;
     }
     if (since_ns_ == 0) return;
     if (well_since_ns_ == 0) well_since_ns_ = now_ns;
-    if (!told_ || now_ns - well_since_ns_ >= kClearNs) reset();
+    if (!told_) reset();
   }
-  // Whether it lasts as of `now_ns`, which has to be a moment that the last look still speaks for.
-  bool lasts(std::int64_t now_ns, std::int64_t threshold_ns) noexcept {
+  // Whether it lasts at `now_ns`. `seen_ns`: the last moment that what was seen still speaks for.
+  bool lasts(std::int64_t now_ns, std::int64_t seen_ns, std::int64_t threshold_ns) noexcept {
     if (since_ns_ == 0) return false;
-    if (well_since_ns_ == 0 && now_ns - since_ns_ >= threshold_ns) told_ = true;
+    if (well_since_ns_ != 0 && now_ns - well_since_ns_ >= kClearNs) reset();
+    if (since_ns_ != 0 && well_since_ns_ == 0 && seen_ns - since_ns_ >= threshold_ns) told_ = true;
     return told_;
   }
   void reset() noexcept { *this = Condition(); }
@@ -35,11 +35,9 @@ class Condition {
   bool wrong() const noexcept { return since_ns_ != 0 && well_since_ns_ == 0; }
   bool told() const noexcept { return told_; }
   std::int64_t since_ns() const noexcept { return since_ns_; }
-  std::int64_t seen_ns() const noexcept { return seen_ns_; }
 
  private:
   std::int64_t since_ns_ = 0;  // 0: it is not there
-  std::int64_t seen_ns_ = 0;
   std::int64_t well_since_ns_ = 0;
   bool told_ = false;
 };

@@ -14,15 +14,25 @@ constexpr std::uint8_t kDarkBrightest = 24;  // 99 % of the picture is no bright
 constexpr std::uint8_t kDarkMean = 14;
 constexpr std::uint8_t kDarkCell = 28;   // the mean of 1/576 of the picture: a candle, a word, a logo
 constexpr std::uint8_t kDarkDetail = 8;  // neighbours differ by 1 of 255 on average
+constexpr std::uint8_t kFlatBrightest = 36;
+constexpr int kFlatRange = 6;
+constexpr int kLight = 50;  // of a pixel of the tile, above the mean
+constexpr int kLights = 2;
+constexpr std::uint8_t kFlatDetail = 2;
+
+// Pictures that are small for a moment are nothing to look at.
+constexpr std::int64_t kCollapseLasts = 400'000'000;
 
 // Two codings of one picture.
-constexpr int kNoiseCell = 2;
-constexpr int kNoisePixel = 20;  // of the tile, sum of the three colours' differences
-constexpr int kNoisePixels = 12;
+constexpr int kNoiseCell = 1;
+constexpr int kNoisePixel = 12;  // of the tile, sum of the three colours' differences
+constexpr int kNoisePixels = 8;
 
 // The same shot, a moment later.
-constexpr double kShotDifference = 14;  // mean over the cells
-constexpr double kShotCorrelation = 0.8;
+constexpr double kShotDifference = 30;  // mean over the cells
+constexpr double kShotCorrelation = 0.6;
+constexpr double kFadeMean = 10;  // between the means
+constexpr double kFadeContrast = 0.9;
 
 double mean_difference(const PictureResult& a, const PictureResult& b) {
   int sum = 0;
@@ -64,9 +74,47 @@ double correlation(const PictureResult& a, const PictureResult& b) {
   return spread <= 0 ? 0 : (ab - sum_a * sum_b / n) / std::sqrt(spread);
 }
 
+// Something small and bright: a lamp, a star.
+bool has_lights(const PictureResult& picture) {
+  const int limit = 3 * (picture.mean + kLight);
+  int lights = 0;
+  for (std::size_t i = 0; i + 2 < picture.tile.size(); i += 3)
+    lights += picture.tile[i] + picture.tile[i + 1] + picture.tile[i + 2] > limit ? 1 : 0;
+  return lights >= kLights;
+}
+
+struct Spread {
+  double mean = 0;
+  double deviation = 0;
+};
+
+Spread spread_of(const PictureResult& picture) {
+  double sum = 0, squares = 0;
+  for (const std::uint8_t cell : picture.grid) {
+    sum += cell;
+    squares += static_cast<double>(cell) * cell;
+  }
+  const auto n = static_cast<double>(picture.grid.size());
+  return {sum / n, std::sqrt(std::max(0.0, squares / n - sum / n * sum / n))};
+}
+
+// One is a paler or darker one of the other.
+bool is_fade(const PictureResult& a, const PictureResult& b) {
+  const Spread first = spread_of(a);
+  const Spread second = spread_of(b);
+  return std::abs(first.mean - second.mean) > kFadeMean ||
+         std::min(first.deviation, second.deviation) <
+             kFadeContrast * std::max(first.deviation, second.deviation);
+}
+
 }  // namespace
 
 bool is_black(const PictureResult& picture) noexcept {
+  if (has_lights(picture)) return false;
+  const int range = picture.brightest - picture.darkest;
+  // Black of a signal whose range is misstated lies a little higher, but it is as flat.
+  if (picture.brightest <= kFlatBrightest && range <= kFlatRange && picture.detail <= kFlatDetail)
+    return true;
   return picture.brightest <= kDarkBrightest && picture.mean <= kDarkMean && picture.detail <= kDarkDetail &&
          *std::max_element(picture.grid.begin(), picture.grid.end()) <= kDarkCell;
 }
@@ -77,7 +125,7 @@ bool is_same_picture(const PictureResult& a, const PictureResult& b) noexcept {
 }
 
 bool is_same_shot(const PictureResult& a, const PictureResult& b) noexcept {
-  return mean_difference(a, b) <= kShotDifference && correlation(a, b) >= kShotCorrelation;
+  return !is_fade(a, b) && mean_difference(a, b) <= kShotDifference && correlation(a, b) >= kShotCorrelation;
 }
 
 void PictureWatch::restart(bool suspect) {
@@ -86,9 +134,17 @@ void PictureWatch::restart(bool suspect) {
 }
 
 void PictureWatch::on_unit(std::size_t bytes, bool random_access, std::int64_t now_ns) noexcept {
+  const std::int64_t rose = sizes_.rose_ns();
   sizes_.on_unit(bytes, random_access, now_ns);
+  if (sizes_.rose_ns() != rose) {
+    // Something else is shown from here on, seen or not.
+    black_.observe(false, now_ns);
+    frozen_.observe(false, now_ns);
+    still_.observe(false, now_ns);
+    stands_ = false;
+  }
   const std::int64_t fell = sizes_.collapsed_since_ns();
-  if (fell == 0 || fell == collapse_ns_) return;
+  if (fell == 0 || fell == collapse_ns_ || now_ns - fell < kCollapseLasts) return;
   collapse_ns_ = fell;
   looks_of_collapse_ = 0;
 }
@@ -120,6 +176,7 @@ void PictureWatch::judge_motion(const PictureResult& picture, bool black, std::i
   if (!is_same_picture(picture, *last_)) {
     if (moves_ < kMoves) ++moves_;
     if (moves_ == kMoves) suspect_ = false;
+    streak_ = stands_ ? 1 : std::min(streak_ + 1, kMoves);
     stands_ = false;
     frozen_.observe(false, taken_ns);
     still_.observe(false, taken_ns);
@@ -129,15 +186,21 @@ void PictureWatch::judge_motion(const PictureResult& picture, bool black, std::i
   }
   if (!stands_) {
     stands_ = true;
+    equal_looks_ = 1;
     const std::int64_t fell = sizes_.collapsed_since_ns();
-    stands_since_ns_ = fell > before_ns_ && fell < taken_ns ? fell : last_ns_;
-    within_shot_ = suspect_ || (before_ && is_same_shot(*before_, picture));
+    // It moved until the sizes fell; what stood already, and was replaced by what stands now, did not.
+    stopped_ = fell > before_ns_ && fell < taken_ns;
+    stands_since_ns_ = stopped_ ? fell : last_ns_;
+    within_shot_ =
+        suspect_ || (streak_ == kMoves && (stopped_ || sizes_.as_usual()) && is_same_shot(*before_, picture));
   }
+  ++equal_looks_;
   if (moves_ < kMoves && !suspect_) {
     moves_ = 0;
     return;
   }
-  frozen_.observe(within_shot_, taken_ns, stands_since_ns_);
+  // Sizes bear two looks out; alone, three are too many for chance.
+  frozen_.observe(within_shot_ && (stopped_ || equal_looks_ >= kEqualLooks), taken_ns, stands_since_ns_);
   still_.observe(true, taken_ns, stands_since_ns_);
 }
 
@@ -150,24 +213,26 @@ std::int64_t PictureWatch::vouched_ns(std::int64_t now_ns) const {
 
 bool PictureWatch::black(std::int64_t now_ns, const protocol::WatchState& state) {
   if (state.black_ms == 0) return false;
-  return black_.lasts(vouched_ns(now_ns), std::int64_t{state.black_ms} * 1'000'000);
+  return black_.lasts(now_ns, vouched_ns(now_ns), std::int64_t{state.black_ms} * 1'000'000);
 }
 
 bool PictureWatch::frozen(std::int64_t now_ns, const protocol::WatchState& state) {
   if (state.frozen_ms == 0) return false;
-  return frozen_.lasts(vouched_ns(now_ns), std::int64_t{state.frozen_ms} * 1'000'000);
+  return frozen_.lasts(now_ns, vouched_ns(now_ns), std::int64_t{state.frozen_ms} * 1'000'000);
 }
 
 bool PictureWatch::still(std::int64_t now_ns, const protocol::WatchState& state) {
   if (state.still_ms == 0) return false;
-  return still_.lasts(vouched_ns(now_ns), std::int64_t{state.still_ms} * 1'000'000);
+  return still_.lasts(now_ns, vouched_ns(now_ns), std::int64_t{state.still_ms} * 1'000'000);
 }
 
 bool PictureWatch::wants_look() const {
-  if (sizes_.collapsed() && looks_of_collapse_ < kLooksOfCollapse) return true;
+  if (sizes_.collapsed() && sizes_.collapsed_since_ns() == collapse_ns_ &&
+      looks_of_collapse_ < kLooksOfCollapse)
+    return true;
   // To see whether it lasts, and whether it is over.
   const auto undecided = [](const Condition& condition) { return condition.wrong() != condition.told(); };
-  return undecided(black_) || undecided(frozen_);
+  return undecided(black_) || undecided(frozen_) || (stands_ && within_shot_ && equal_looks_ < kEqualLooks);
 }
 
 }  // namespace headgate::bridge::watch

@@ -45,6 +45,7 @@ class PictureWatch {
   // Looks in a row, each unlike the one before, after which a picture counts as one that moves.
   static constexpr int kMoves = 2;
   static constexpr int kLooksOfCollapse = 3;
+  static constexpr int kEqualLooks = 3;
 
   void judge_motion(const job::PictureResult& picture, bool black, std::int64_t taken_ns);
   std::int64_t vouched_ns(std::int64_t now_ns) const;
@@ -56,11 +57,14 @@ class PictureWatch {
   std::int64_t before_ns_ = 0;
   job::PictureVerdict verdict_ = job::PictureVerdict::shown;
   int moves_ = 0;
-  std::int64_t collapse_ns_ = 0;  // the last one
+  int streak_ = 0;                // looks in a row that were unlike the one before, at last
+  std::int64_t collapse_ns_ = 0;  // when the one that is looked into began
   int looks_of_collapse_ = 0;
   bool suspect_ = false;
   bool stands_ = false;
   std::int64_t stands_since_ns_ = 0;
+  int equal_looks_ = 0;
+  bool stopped_ = false;  // the coded sizes fell when it began to stand
   bool within_shot_ = false;
   Condition black_;
   Condition frozen_;

@@ -5,7 +5,7 @@
 namespace headgate::bridge::watch {
 namespace {
 
-constexpr float kSilentRms = -60;   // dBFS; quiet music lies above, the noise of a dead line below
+constexpr float kSilentRms = -70;   // dBFS; as the absolute gate of BS.1770-4: quiet film sound lies above it
 constexpr float kAudibleRms = -50;  // what phase and quietness are judged by
 constexpr float kAgainstEachOther = -0.5F;
 // Of the samples, in runs at full scale; and for how long a run of them counts.

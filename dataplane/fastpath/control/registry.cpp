@@ -313,6 +313,7 @@ void Registry::add_pipe(const protocol::FastpathChannel& channel, Route route, F
   plan.first_output = route.first_output;
   plan.output_count = route.output_count;
   plan.to_bridge = channel.to_bridge;
+  plan.watch_standby = channel.watch_standby;
   snapshot.pipes.push_back(std::move(plan));
 }
 

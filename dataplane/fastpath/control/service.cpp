@@ -402,6 +402,7 @@ void Service::run(int signal_fd) {
       watch_ports();
       registry_->serve_wide_tables();
       keep_return_ring();
+      watch_reader_.look(*snapshot_, unix_now_ns());
       end_taps();
       hosts_->publish(steady_to_unix_ns());
       if (++watches % kDataWatches == 0) hosts_->hear(registry_->arrivals());

@@ -17,6 +17,7 @@
 #include "dataplane/fastpath/control/hosts.h"
 #include "dataplane/fastpath/control/registry.h"
 #include "dataplane/fastpath/control/taps.h"
+#include "dataplane/fastpath/control/watch_reader.h"
 #include "dataplane/fastpath/worker/worker.h"
 
 namespace headgate::fastpath {
@@ -75,6 +76,7 @@ class Service {
   std::unique_ptr<Hosts> hosts_;
   std::unique_ptr<Worker> worker_;
   std::unique_ptr<Taps> taps_;
+  WatchReader watch_reader_{run_dir_.watch_page()};
   std::unique_ptr<Snapshot> snapshot_;
   std::atomic<bool> stop_{false};
   std::atomic<bool> never_sleep_{false};

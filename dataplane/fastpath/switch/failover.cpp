@@ -21,6 +21,10 @@ constexpr double kUsualAfter = 5e9;  // of a stream before anything is usual
 constexpr std::size_t index(Trouble trouble) noexcept { return static_cast<std::size_t>(trouble); }
 constexpr std::uint32_t bit(std::size_t trouble) noexcept { return std::uint32_t{1} << trouble; }
 
+constexpr std::uint32_t kSeen = bit(static_cast<std::size_t>(Trouble::frozen)) |
+                                bit(static_cast<std::size_t>(Trouble::black)) |
+                                bit(static_cast<std::size_t>(Trouble::silence));
+
 }  // namespace
 
 Failover::Failover(const protocol::FailoverState& policy, std::size_t inputs)
@@ -81,6 +85,33 @@ void Failover::note_bitrate(Input& input, std::int64_t now_ns) const noexcept {
   }
 }
 
+// Verdicts need somebody who watches. Without one nothing is wrong, but with an input that was left for what
+// the last one said: that is believed for a while.
+void Failover::note_seen(Input& input, std::int64_t now_ns) const noexcept {
+  const InputView& view = input.view;
+  const auto set = [&](Trouble trouble, std::int64_t since_ns) {
+    note(input, trouble, since_ns != 0, since_ns);
+  };
+  if (view.watched) {
+    input.watched_ns = now_ns;
+    set(Trouble::frozen, view.frozen_since_ns);
+    set(Trouble::black, view.black_since_ns);
+    set(Trouble::silence, view.silence_since_ns);
+    const bool well = view.frozen_since_ns == 0 && view.black_since_ns == 0 && view.silence_since_ns == 0;
+    if (!well) input.seen_well_ns = 0;
+    if (well && input.seen_well_ns == 0) input.seen_well_ns = now_ns;
+    // Good for so long that it would be back, were there nothing else.
+    if (well && now_ns - input.seen_well_ns > hold_ns_ + kErrorFree) input.left_ns = 0;
+    return;
+  }
+  if (input.left_ns != 0 && now_ns - std::max(input.left_ns, input.watched_ns) < kDistrust) return;
+  set(Trouble::frozen, 0);
+  set(Trouble::black, 0);
+  set(Trouble::silence, 0);
+  // It stays one that is to be watched, so that a bridge that comes back sees it.
+  input.seen_well_ns = 0;
+}
+
 void Failover::observe(std::size_t number, const InputView& view, std::int64_t now_ns) noexcept {
   if (number >= count_) return;
   Input& input = inputs_[number];
@@ -106,6 +137,7 @@ void Failover::observe(std::size_t number, const InputView& view, std::int64_t n
   note(input, Trouble::pid, view.pid_missing, now_ns);
   note_cc(input, now_ns);
   note_bitrate(input, now_ns);
+  note_seen(input, now_ns);
 
   input.has_data = view.last_packet_ns != 0 && lasts(input, index(Trouble::no_data), now_ns) <= after_ns_;
   input.lasting = 0;
@@ -147,27 +179,39 @@ std::size_t Failover::best_good() const noexcept {
   return kMaxInputs;
 }
 
+void Failover::set_chosen(std::size_t input, std::int64_t now_ns) noexcept {
+  if (input == chosen_) return;
+  if ((inputs_[chosen_].lasting & kSeen) != 0) {
+    inputs_[chosen_].left_ns = now_ns;
+    inputs_[chosen_].seen_well_ns = 0;
+  }
+  chosen_ = input;
+  inputs_[chosen_].left_ns = 0;
+}
+
 std::size_t Failover::choose(std::int64_t now_ns) noexcept {
   if (forced_ < count_) {
-    chosen_ = forced_;
+    set_chosen(forced_, now_ns);
     return chosen_;
   }
   const Input& current = inputs_[chosen_];
   if (current.lasting == 0) {
-    for (std::size_t i = 0; back_ && i < chosen_; ++i) {
-      if (inputs_[i].lasting == 0 && held(inputs_[i], now_ns)) chosen_ = i;
+    std::size_t preferred = chosen_;
+    for (std::size_t i = 0; back_ && i < preferred; ++i) {
+      if (inputs_[i].lasting == 0 && held(inputs_[i], now_ns)) preferred = i;
     }
+    set_chosen(preferred, now_ns);
     return chosen_;
   }
   if (const std::size_t best = best_good(); best < count_) {
-    chosen_ = best;
+    set_chosen(best, now_ns);
     return chosen_;
   }
   // All are bad: a stream with troubles is better than none.
   if (current.has_data) return chosen_;
   for (std::size_t i = 0; i < count_; ++i) {
     if (!inputs_[i].has_data) continue;
-    chosen_ = i;
+    set_chosen(i, now_ns);
     break;
   }
   return chosen_;

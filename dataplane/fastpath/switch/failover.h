@@ -24,6 +24,11 @@ struct InputView {
   std::uint64_t cc_errors = 0;
   std::uint64_t bitrate_bps = 0;
   bool pid_missing = false;  // a PID of the PMT is silent
+  // What the bridge saw and heard of it; 0: nothing wrong. Without a fresh verdict they mean nothing.
+  bool watched = false;
+  std::int64_t frozen_since_ns = 0;
+  std::int64_t black_since_ns = 0;
+  std::int64_t silence_since_ns = 0;
 };
 
 class Failover {
@@ -31,6 +36,8 @@ class Failover {
   static constexpr std::size_t kMaxInputs = 8;
   // CC errors with less than this between them are one trouble.
   static constexpr std::int64_t kErrorFree = 1'000'000'000;
+  // An input that was left for what was seen or heard is not trusted for so long after the last verdict.
+  static constexpr std::int64_t kDistrust = 10'000'000'000;
 
   Failover(const protocol::FailoverState& policy, std::size_t inputs);
 
@@ -47,6 +54,11 @@ class Failover {
   // The troubles of an input that last longer than failover.after now, by protocol::Trouble.
   std::uint32_t troubles(std::size_t input) const noexcept;
   bool good(std::size_t input) const noexcept { return troubles(input) == 0; }
+  // Preferred to the one on air, and left for what was seen or heard: only who watches it on can tell when it
+  // is good again.
+  bool to_be_watched(std::size_t input) const noexcept {
+    return input < chosen_ && inputs_[input].left_ns != 0;
+  }
 
  private:
   struct Input {
@@ -58,6 +70,9 @@ class Failover {
     std::int64_t cc_last_ns = 0;  // of the last CC error
     double usual_bps = 0;         // a mean over about a minute
     std::int64_t usual_ns = 0;
+    std::int64_t watched_ns = 0;    // last fresh verdict
+    std::int64_t left_ns = 0;       // for what was seen or heard; 0: it was not
+    std::int64_t seen_well_ns = 0;  // since when verdicts say so, of one that was left
     std::uint32_t lasting = 0;
     bool troubled = false;  // now, however young it is
     bool has_data = false;
@@ -66,6 +81,8 @@ class Failover {
 
   void note(Input& input, protocol::Trouble trouble, bool is, std::int64_t since_ns) const noexcept;
   void note_cc(Input& input, std::int64_t now_ns) const noexcept;
+  void note_seen(Input& input, std::int64_t now_ns) const noexcept;
+  void set_chosen(std::size_t input, std::int64_t now_ns) noexcept;
   void note_bitrate(Input& input, std::int64_t now_ns) const noexcept;
   std::int64_t lasts(const Input& input, std::size_t trouble, std::int64_t now_ns) const noexcept;
   bool held(const Input& input, std::int64_t now_ns) const noexcept;

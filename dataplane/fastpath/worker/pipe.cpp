@@ -65,6 +65,16 @@ InputView view_of(Feed& feed, std::int64_t now_ns) noexcept {
   feed.rate.close(feed.packets, now_ns, feed.bitrate_bps);
   view.bitrate_bps = feed.bitrate_bps;
   view.pid_missing = feed.watch.pid_missing(now_ns);
+  const InputRuntime::Verdict& verdict = feed.input->verdict;
+  view.watched = verdict.fresh.load(std::memory_order_acquire);
+  const std::uint32_t seen = verdict.seen.load(std::memory_order_relaxed);
+  const auto since = [&](std::size_t place) -> std::int64_t {
+    if ((seen >> place & 1) == 0) return 0;
+    return std::max<std::int64_t>(1, now_ns - verdict.lasts_ns[place].load(std::memory_order_relaxed));
+  };
+  view.black_since_ns = since(0);
+  view.frozen_since_ns = since(1);
+  view.silence_since_ns = since(2);
   return view;
 }
 
@@ -142,6 +152,8 @@ void Pipe::cut(Feed& feed, std::span<const std::uint8_t> packets, std::int64_t a
 
 void Pipe::forward(Feed& feed, std::span<const std::uint8_t> packets, std::int64_t arrival_ns) noexcept {
   feed.last_packet_ns = arrival_ns;
+  if (feed.copied) [[unlikely]]
+    sink_->to_watch(*plan_, *feed.input, packets);
   for (std::size_t at = 0; at < packets.size(); at += kPacketSize)
     feed.watch.on_packet(packet_at(packets, at), arrival_ns);
   if (feed.playout == nullptr) return deliver(feed, packets, arrival_ns);
@@ -338,8 +350,11 @@ void Pipe::observe(std::int64_t now_ns) noexcept {
     look_at_buffer(feed);
   }
   choose(now_ns);
-  for (std::size_t i = 0; i < plan_->feeds.size(); ++i)
-    plan_->feeds[i]->input->troubles = failover_->troubles(i);
+  for (std::size_t i = 0; i < plan_->feeds.size(); ++i) {
+    Feed& feed = *plan_->feeds[i];
+    feed.input->troubles = failover_->troubles(i);
+    feed.copied = plan_->watch_standby && plan_->to_bridge && &feed != on_air_ && failover_->to_be_watched(i);
+  }
   if (splicer_ != nullptr && !splicer_->exact()) rewrites_.store(true, std::memory_order_relaxed);
   if (rate_ != nullptr) {
     const std::uint64_t dropped = rate_->counters().dropped;

@@ -46,6 +46,8 @@ struct Feed {
   std::uint64_t dropped_mark = 0;
   std::uint64_t underflows_mark = 0;
   std::uint64_t overflows_mark = 0;
+  // It stands by, and the bridge is to watch it.
+  bool copied = false;
   // Of the slots that the bridge sends.
   std::uint32_t next_sequence = 0;
   bool sequence_known = false;
@@ -64,6 +66,9 @@ class PipeSink {
   virtual ~PipeSink() = default;
   virtual void to_bridge(const PipePlan& plan, InputRuntime& on_air, std::span<const std::uint8_t> packets,
                          const PipeMarks& marks) noexcept = 0;
+  // Of an input that stands by, as they came.
+  virtual void to_watch(const PipePlan& plan, InputRuntime& standby,
+                        std::span<const std::uint8_t> packets) noexcept = 0;
   virtual void to_outputs(const PipePlan& plan, std::span<const std::uint8_t> packets) noexcept = 0;
   virtual void on_rate_exceeded(const PipePlan& plan, std::uint64_t packets) noexcept = 0;
 };

@@ -131,6 +131,25 @@ void Worker::to_bridge(const PipePlan& plan, InputRuntime& on_air, std::span<con
   push_to_bridge(plan.handle, on_air, packets, marks);
 }
 
+// Its own clock, not the channel's: what stands by never passed the switch.
+void Worker::to_watch(const PipePlan& plan, InputRuntime& standby,
+                      std::span<const std::uint8_t> packets) noexcept {
+  const mpegts::Timeline::State& timeline = standby.inspector.timeline().state();
+  ring::Slot& slot = *slot_;
+  slot.channel = plan.handle;
+  slot.packet_count = static_cast<std::uint16_t>(packets.size() / mpegts::kPacketSize);
+  slot.flags = timeline.valid ? ring::kSlotTimeline : std::uint16_t{0};
+  if (standby.inspector.take_discontinuity())
+    slot.flags = static_cast<std::uint16_t>(slot.flags | ring::kSlotDiscontinuity);
+  slot.arrival_ns = now_ns_;
+  slot.timeline = timeline.timeline;
+  slot.offset = timeline.offset;
+  slot.input = standby.number;
+  ring_used_ = true;
+  // One that finds no room is a gap to who watches, and nothing that anybody would have got.
+  if (parts_.bridge != nullptr) static_cast<void>(parts_.bridge->push(slot, packets));
+}
+
 void Worker::to_outputs(const PipePlan& plan, std::span<const std::uint8_t> packets) noexcept {
   for (std::uint32_t o = 0; o < plan.output_count; ++o)
     send_copy(*current_->route_outputs[plan.first_output + o], packets, nullptr, nullptr);

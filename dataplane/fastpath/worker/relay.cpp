@@ -201,7 +201,9 @@ void Worker::push_to_bridge(std::uint32_t handle, InputRuntime& input, std::span
   ring::Slot& slot = *slot_;
   slot.channel = handle;
   slot.packet_count = static_cast<std::uint16_t>(packets.size() / mpegts::kPacketSize);
-  slot.flags = marks.flags;
+  const std::uint32_t number = input.number <= ring::kMaxSlotOnAir ? input.number : 0;
+  slot.flags = static_cast<std::uint16_t>(marks.flags | number << ring::kSlotOnAirShift);
+  slot.input = 0;
   slot.arrival_ns = now_ns_;
   slot.timeline = marks.timeline;
   slot.offset = marks.offset;
@@ -218,6 +220,7 @@ void Worker::push_to_bridge(std::uint32_t handle, InputRuntime& input, std::span
 void Worker::push_to_taps(const Route& route, std::span<const std::uint8_t> packets) noexcept {
   ring::Slot& slot = *slot_;
   slot.channel = 0;
+  slot.input = 0;
   slot.packet_count = static_cast<std::uint16_t>(packets.size() / mpegts::kPacketSize);
   slot.flags = 0;
   slot.arrival_ns = now_ns_;

@@ -88,6 +88,15 @@ struct InputRuntime {
   RateWindow rate;
   std::uint64_t bitrate_bps = 0;
 
+  // What the bridge says of it, as the main thread last read: bits of protocol::WatchEntry::seen, for how
+  // long each has lasted, and whether the verdict is fresh.
+  struct Verdict {
+    std::atomic<bool> fresh{false};
+    std::atomic<std::uint32_t> seen{0};
+    std::array<std::atomic<std::int64_t>, 3> lasts_ns{};
+  };
+  Verdict verdict;
+
   // Of an input that goes into a pipe, as its pipe last looked.
   Pipe* pipe = nullptr;  // of the worker's snapshot; nullptr: relayed
   Feed* feed = nullptr;
@@ -189,6 +198,7 @@ struct PipePlan {
   std::uint32_t first_output = 0;  // in Snapshot::route_outputs
   std::uint32_t output_count = 0;
   bool to_bridge = false;
+  bool watch_standby = false;  // an input that was left for what was seen or heard is copied to the bridge
 };
 
 struct Snapshot {

@@ -93,6 +93,8 @@ class Worker final : private PipeSink {
   // pipes.cpp
   void to_bridge(const PipePlan& plan, InputRuntime& on_air, std::span<const std::uint8_t> packets,
                  const PipeMarks& marks) noexcept override;
+  void to_watch(const PipePlan& plan, InputRuntime& standby,
+                std::span<const std::uint8_t> packets) noexcept override;
   void to_outputs(const PipePlan& plan, std::span<const std::uint8_t> packets) noexcept override;
   void on_rate_exceeded(const PipePlan& plan, std::uint64_t packets) noexcept override;
   void finish_lost_pipes(const Snapshot& next) noexcept;

@@ -52,6 +52,11 @@ std::unique_ptr<Decoder> Decoder::open(const std::string& codec) {
     av_channel_layout_default(&c->ch_layout, 2);
     c->sample_rate = 48000;
   }
+  // What carries a check sum is thrown away where that is wrong: noise is worse than silence.
+  if (found->id == AV_CODEC_ID_AC3 || found->id == AV_CODEC_ID_EAC3 || found->id == AV_CODEC_ID_MP1 ||
+      found->id == AV_CODEC_ID_MP2) {
+    c->err_recognition = AV_EF_CRCCHECK | AV_EF_EXPLODE;
+  }
   AVDictionary* options = nullptr;
   if (found->id == AV_CODEC_ID_AC3 || found->id == AV_CODEC_ID_EAC3)
     av_dict_set(&options, "drc_scale", "0", 0);

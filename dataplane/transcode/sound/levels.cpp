@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kMomentaryBlocks = 4, kShortTermBlocks = 30;
 constexpr double kSilenceLufs = -70;
 constexpr double kSilencePower = 1e-6;  // -60 dBFS: below it two channels need not be alike
-constexpr float kFullScale = 0.9999F;
+constexpr float kFullScale = 0.99996F;  // 32767 of 32768
 constexpr std::uint32_t kClipRun = 3;
 
 int weight_of(AVChannel channel) {

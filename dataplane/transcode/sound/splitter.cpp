@@ -124,10 +124,8 @@ void Splitter::split_opus(Bytes payload) {
   std::size_t at = 0;
   std::int64_t offset = 0;
   while (at + 2 < all.size()) {
-    if (all[at] != 0x7F || (all[at + 1] & 0xE0) != 0xE0) {
-      ++at;
-      continue;
-    }
+    // Access units fill a PES packet from its first byte on; 11 bits of sync are too few to search for.
+    if (all[at] != 0x7F || (all[at + 1] & 0xE0) != 0xE0) break;
     const std::uint8_t flags = all[at + 1];
     std::size_t p = at + 2, size = 0;
     while (p < all.size() && all[p] == 0xFF) size += all[p++];
@@ -138,10 +136,7 @@ void Splitter::split_opus(Bytes payload) {
     if ((flags & 0x04) != 0 && p < all.size()) p += 1U + all[p];
     const std::int64_t samples =
         p < all.size() && size <= all.size() - p ? opus_samples(all.subspan(p, size)) : 0;
-    if (samples == 0) {
-      ++at;
-      continue;
-    }
+    if (samples == 0) break;
     SoundFrame& f = frames_.emplace_back();
     f.data = all.subspan(p, size);
     f.offset = offset;

@@ -20,11 +20,12 @@ constexpr std::int64_t kYieldTicks = 2 * kTick;
 constexpr std::int64_t kSame = 8;              // 0.17 ms: what rounding makes
 constexpr std::int64_t kNoJitter = 384;        // 8 ms: more is no jitter if it stays
 constexpr std::int64_t kConfirm = 96;          // 2 ms
-constexpr std::int64_t kJump = kRate / 10;     // is believed at once
+constexpr std::int64_t kJump = kRate / 25;     // is believed at once
 constexpr std::int64_t kMaxFill = 10 * kRate;  // longer ones begin anew
 constexpr std::int64_t kMaxOverlap = kRate;
 constexpr double kFollowFrom = 12;  // 0.25 ms
-constexpr double kMaxSpeed = 24;    // samples a second: 500 ppm, a hundredth of a semitone
+constexpr double kFollowTo = 4;
+constexpr double kMaxSpeed = 24;  // samples a second: 500 ppm, a hundredth of a semitone
 
 }  // namespace
 
@@ -182,7 +183,8 @@ void Track::follow_drift(std::int64_t error, std::int64_t duration) {
   next_speed_ = position + kRate;
   if (!following_ && std::abs(drift_) < kFollowFrom) return;
   following_ = true;
-  resampler_.set_speed(static_cast<int>(std::lround(std::clamp(drift_, -kMaxSpeed, kMaxSpeed))));
+  const double speed = std::abs(drift_) < kFollowTo ? 0 : std::clamp(drift_, -kMaxSpeed, kMaxSpeed);
+  resampler_.set_speed(static_cast<int>(std::lround(speed)));
 }
 
 void Track::on_sound(const Sound& sound, bool only_primes) {

@@ -16,19 +16,19 @@ def other(**options):
 
 
 def test_edits_touch_only_what_they_name(rig):
-    path = media.stream("h264_aac", 60)
+    path = media.looped(media.stream("h264_aac", 18), 150)
     with Gateway(rig, channels(other=other(window=7))) as gateway:
         for group in ("239.15.1.1", "239.15.1.2"):
             rig.wait_mdb(group, True)
             rig.send(path, group, 5000)
         keep, edited = hls.Client(gateway, "keep"), hls.Client(gateway, "other")
-        keep.follow(2, 20)
-        edited.follow(2, 20)
+        keep.follow(2)
+        edited.follow(2)
         bridge = gateway.pid("bridge")
         # A connection of a viewer, over all edits.
         with rig.inside("gw"):
             viewer = socket.create_connection(("127.0.0.1", gateway.http_port))
-        viewer.settimeout(5)
+        viewer.settimeout(60)
 
         def still_there():
             viewer.sendall(b"GET /keep/index.m3u8 HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -45,7 +45,7 @@ def test_edits_touch_only_what_they_name(rig):
         ended = gateway.http(edited.variant)
         assert ended.status == 200 and ended.body.decode().endswith("#EXT-X-ENDLIST\n")
         assert gateway.http(segment).status == 200
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while gateway.http("/other/index.m3u8").status != 200:
             assert time.monotonic() < deadline
             time.sleep(0.2)
@@ -84,11 +84,11 @@ def test_another_segment_duration_ends_ffmpegs_playlist_and_leaves_nobody_waitin
     with Gateway(rig, tv(before)) as gateway:
         for group in groups.values():
             rig.wait_mdb(group, True)
-            rig.send(media.stream("h264_aac", 60), group, 5000)
-        old = {name: hls.Client(gateway, name).follow(4, 30) for name in groups}
+            rig.send(media.looped(media.stream("h264_aac", 18), 200), group, 5000)
+        old = {name: hls.Client(gateway, name).follow(4) for name in groups}
         players = {name: rig.popen("gw", "ffmpeg", "-hide_banner", "-nostdin", "-live_start_index", "0", "-i", gateway.url(f"/{name}/index.m3u8"), "-f", "null",
                                    "-", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for name in groups}
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while any(gateway.json("status", name)["viewers"] < 2 for name in groups):  # our client, and ffmpeg
             assert time.monotonic() < end
             for client in old.values():
@@ -97,11 +97,11 @@ def test_another_segment_duration_ends_ffmpegs_playlist_and_leaves_nobody_waitin
         gateway.apply(tv(after))
         for name, player in players.items():
             # Every viewer of the old address is sent off within the time that its window lasts.
-            text = player.communicate(timeout=40)[0]
+            text = player.communicate(timeout=120)[0]
             assert player.returncode == 0 and "muxing overhead" in text, text[-600:]
         for name, client in old.items():
             newer = hls.Client(gateway, name)
-            newer.follow(3, 30)
+            newer.follow(3)
             assert newer.variant != client.variant
             assert not set(s[2] for s in newer.media().segments) & set(s[2] for s in client.media().segments)
             print(f"{name}: {client.variant} ended, {newer.variant} goes on at {newer.media().sequence}")

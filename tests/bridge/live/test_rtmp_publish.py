@@ -12,6 +12,8 @@ import time
 
 import pytest
 
+from support.ports import free_port
+
 BIN = pathlib.Path(os.environ.get("HEADGATE_BIN", "build/release/bin"))
 NGINX_MODULE = pathlib.Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
 KEY = "stage?key=secret"
@@ -61,7 +63,7 @@ class Gate:
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
 
-    def wait(self, done, seconds=20):
+    def wait(self, done, seconds=60):
         deadline = time.monotonic() + seconds
         while True:
             status = self.ask()
@@ -80,7 +82,7 @@ class Gate:
     def __exit__(self, *_):
         self.process.stdin.close()
         try:
-            assert self.process.wait(20) == 0
+            assert self.process.wait(60) == 0
         finally:
             self.process.kill()
 
@@ -105,19 +107,13 @@ def is_run_of(part, whole):
     return any(whole[i:i + len(part)] == part for i in range(len(whole) - len(part) + 1))
 
 
-def ffmpeg(*arguments, limit=40):
+def ffmpeg(*arguments, limit=120):
     return subprocess.run(["timeout", "-s", "KILL", str(limit), "ffmpeg", "-nostdin", "-v", "error", *map(str, arguments)],
                           capture_output=True, text=True, check=False)
 
 
 def lost(status):
     return {reason: count for reason, count in status["drops"].items() if count}
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def test_what_ffmpeg_publishes_comes_out_frame_by_frame(movie, tmp_path):
@@ -176,7 +172,7 @@ def test_what_gstreamer_publishes_comes_out_picture_by_picture(tmp_path):
              "num-buffers=200", "!", "avenc_aac", "!", "aacparse", "!", "m.", "flvmux", "name=m", "streamable=true", "!", "tee", "name=t", "!", "queue",
              "!", "rtmp2sink", f"location={gate.url}/{KEY}", "t.", "!", "queue", "!", "filesink", f"location={sent}", "buffer-mode=2"])
         try:
-            status = gate.wait(lambda s: s["inputs"][0]["frames"] > 300, 30)  # of 150 pictures and 200 of sound
+            status = gate.wait(lambda s: s["inputs"][0]["frames"] > 300)  # of 150 pictures and 200 of sound
         finally:
             process.kill()
             process.wait()
@@ -232,7 +228,7 @@ def test_says_what_nginx_refuses_and_that_nothing_comes(nginx, broadcast, tmp_pa
     with Gate("--ts", broadcast, "--push", f"rtmp://127.0.0.1:{nginx}/closed", "hush-hush", "--push",
               f"rtmp://127.0.0.1:{nginx}/nowhere", "hush-hush", "--pull", f"rtmp://127.0.0.1:{nginx}/live/nobody",
               tmp_path / "out.flv") as gate:
-        status = gate.wait(lambda s: all(p["failures"] > 0 for p in s["pushes"]) and s["inputs"][0]["error"] != "", 40)
+        status = gate.wait(lambda s: all(p["failures"] > 0 for p in s["pushes"]) and s["inputs"][0]["error"] != "")
         # nginx says yes to a publisher that it denies, and then closes.
         assert "is the stream name right" in status["pushes"][0]["error"], status
         assert "instead of answering connect" in status["pushes"][1]["error"], status
@@ -242,10 +238,10 @@ def test_says_what_nginx_refuses_and_that_nothing_comes(nginx, broadcast, tmp_pa
 
 def test_pushes_to_ffmpeg_as_server(broadcast, tmp_path):
     port, out = free_port(), tmp_path / "out.flv"
-    server = subprocess.Popen(["timeout", "-s", "KILL", "60", "ffmpeg", "-nostdin", "-v", "error", "-listen", "1", "-i",
+    server = subprocess.Popen(["timeout", "-s", "KILL", "120", "ffmpeg", "-nostdin", "-v", "error", "-listen", "1", "-i",
                                f"rtmp://127.0.0.1:{port}/app/name", "-t", "5", "-c", "copy", out])
     with Gate("--ts", broadcast, "--push", f"rtmp://127.0.0.1:{port}/app", "name") as gate:
-        assert server.wait(60) == 0
+        assert server.wait(120) == 0
         status = gate.wait(lambda s: s["pushes"][0]["failures"] > 0)
         assert status["pushes"][0]["connections"] == 1 and status["pushes"][0]["state"] != "sending"
     got = pictures(out)[:-4]
@@ -265,7 +261,7 @@ def test_rtmps_with_old_and_new_clients_and_a_new_certificate(broadcast, movie, 
         assert said.returncode == 0, said.stderr
         assert len(pictures(tmp_path / "taken.flv")) > 50
         for version in ("tls1", "tls1_2", "tls1_3"):
-            said = subprocess.run(["timeout", "-s", "KILL", "10", "openssl", "s_client", "-connect", f"127.0.0.1:{gate.ports[1]}",
+            said = subprocess.run(["timeout", "-s", "KILL", "60", "openssl", "s_client", "-connect", f"127.0.0.1:{gate.ports[1]}",
                                    f"-{version}", "-cipher", "DEFAULT:@SECLEVEL=0"], stdin=subprocess.DEVNULL, capture_output=True,
                                   text=True, check=False).stdout
             assert "Cipher is (NONE)" not in said and "CN = one" in said, said
@@ -280,11 +276,11 @@ def test_rtmps_with_old_and_new_clients_and_a_new_certificate(broadcast, movie, 
         said = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{gate.ports[1]}"], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, check=False).stdout
         assert "CN = two" in said
-        assert publisher.wait(30) == 0  # it went on with the certificate it began with
+        assert publisher.wait(120) == 0  # it went on with the certificate it began with
         status = gate.wait(lambda s: not s["inputs"][0]["attached"])
         assert status["inputs"][0]["error"] == ""
         # A player without TLS on that port.
-        ffmpeg("-i", f"rtmp://127.0.0.1:{gate.ports[1]}/live/air", "-t", "1", "-f", "null", "-", limit=15)
+        ffmpeg("-i", f"rtmp://127.0.0.1:{gate.ports[1]}/live/air", "-t", "1", "-f", "null", "-")
         assert gate.ask()["refused"].get("tls", 0) >= 1
     assert [p[0] for p in packets(out, "v")] == [p[0] for p in packets(movie, "v")]
 
@@ -378,7 +374,7 @@ def test_hostile_encoders_are_not_noticed_by_a_good_one(movie, tmp_path):
         status = gate.wait(lambda s: s["refused"].get("malformed", 0) >= 4 and s["refused"].get("too_many_guesses", 0) >= 10)
         assert status["refused"]["wrong_key"] == 20
         assert gate.memory() - before < 64 * 1024 * 1024
-        assert good.wait(30) == 0
+        assert good.wait(120) == 0
         for s in kept:
             s.close()
         stage = gate.wait(lambda s: not s["inputs"][0]["attached"])["inputs"][0]

@@ -1,0 +1,31 @@
+// The jobs of the transcode process as it tells of them in its status: what alarms and metrics are made of.
+// What is not as it should be counts as absent. Threading: pure.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace headgate::control {
+
+struct TranscodeJob {
+  std::string name;
+  std::string kind;
+  std::string channel;  // "" for pictures
+  std::string state;    // running | backing_off | quarantined
+  double cpu_seconds = 0;
+  std::map<std::string, std::uint64_t> deaths;  // by reason
+  std::string last_error;
+};
+
+std::vector<TranscodeJob> transcode_jobs(const nlohmann::json& transcode_status);
+
+// By job, with why and what it costs: those whose worker is to be started again, having died.
+std::map<std::string, std::string> transcode_failing(const nlohmann::json& transcode_status);
+// And those whose worker died too often.
+std::map<std::string, std::string> transcode_quarantined(const nlohmann::json& transcode_status);
+
+}  // namespace headgate::control

@@ -1,0 +1,99 @@
+// Takes a channel's random access points to be looked at: one every `watch.every_ms`, evenly staggered over
+// the channels, and more, a second apart at least, while something seems wrong. Keeps the last one, so that
+// what was a moment ago can be looked at, too.
+//
+// A look takes the access unit at the random access point and what completes its picture: the second field,
+// or the unit after it that shows that it is whole; at most kMaxFollowing units.
+//
+// Times are of a clock that only rises, ns. Threading: owned by the hub's thread. Memory: one random access
+// point, at most PictureDesk::kMaxBytes. Ownership: the desk outlives it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "dataplane/bridge/hub/track.h"
+#include "dataplane/bridge/transcode/picture_desk.h"
+
+namespace headgate::bridge::transcode {
+
+struct PictureTapCounters {
+  std::uint64_t looks = 0;
+  std::uint64_t shown = 0;      // results with a picture
+  std::uint64_t failed = 0;     // undecodable, crashed, timed out, refused
+  std::uint64_t skipped = 0;    // looks that were due and found no free place, or no answer
+  std::uint64_t oversized = 0;  // random access points of more than PictureDesk::kMaxBytes
+};
+
+class PictureTap final : public hub::UnitSink, private PictureAsker {
+ public:
+  static constexpr std::size_t kMaxFollowing = 2;
+  static constexpr std::int64_t kLeastApart = 1'000'000'000;
+  // Of what comes more often (pictures coded by themselves) no more is kept.
+  static constexpr std::int64_t kKeepApart = 400'000'000;
+
+  struct Result {
+    const job::PictureResult& picture;
+    std::span<const std::uint8_t> jpeg;  // empty: not asked for, or there is none
+    std::int64_t taken_ns = 0;
+  };
+  using OnResult = std::function<void(const Result&)>;
+
+  // `id` is nobody else's among those of the desk, and the same after a restart.
+  PictureTap(PictureDesk& desk, std::uint32_t id, std::uint32_t every_ms, OnResult on_result);
+  ~PictureTap() override;
+  PictureTap(const PictureTap&) = delete;
+  PictureTap& operator=(const PictureTap&) = delete;
+
+  void set_every(std::uint32_t every_ms) { every_ms_ = every_ms; }
+  // Before what comes at that time.
+  void set_time(std::int64_t now_ns) { now_ns_ = now_ns; }
+  // Something may be wrong.
+  void set_suspicious(bool suspicious) { suspicious_ = suspicious; }
+  // A few times a second.
+  void on_tick(std::int64_t now_ns);
+
+  void on_configuration(std::shared_ptr<const hub::Configuration> configuration) override;
+  void on_unit(const hub::Unit& unit) override;
+  void on_discontinuity() override { forget(); }
+  void on_loss() override { forget(); }
+
+  const PictureTapCounters& counters() const { return counters_; }
+
+ private:
+  void on_picture(const job::PictureResult& picture, std::span<const std::uint8_t> jpeg) override;
+  void on_lost() override;
+  void forget();
+  std::int64_t slot() const;
+  void look_if_due(bool at_random_access);
+  bool ask(bool wants_jpeg);
+
+  PictureDesk& desk_;
+  std::uint32_t id_;
+  std::uint32_t every_ms_;
+  OnResult on_result_;
+  std::int64_t now_ns_ = 0;
+  bool suspicious_ = false;
+  mpegts::StreamKind kind_ = mpegts::StreamKind::unknown;  // of the video; unknown: there is none
+
+  std::vector<std::uint8_t> kept_;  // the last random access point
+  std::size_t first_size_ = 0;      // of its access unit; 0: none is kept
+  std::size_t following_ = 0;
+  bool whole_ = false;
+  bool looked_ = false;
+  std::int64_t kept_ns_ = 0;
+
+  bool asked_ = false;
+  std::int64_t asked_ns_ = 0;  // when the picture under way was taken
+  std::int64_t last_look_ns_ = 0;
+  bool any_look_ = false;
+  std::int64_t done_slot_ = -1;
+  std::int64_t refused_slot_ = -1;
+  std::vector<std::uint8_t> pes_;
+  PictureTapCounters counters_;
+};
+
+}  // namespace headgate::bridge::transcode

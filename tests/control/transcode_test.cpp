@@ -1,0 +1,54 @@
+#include "control/daemon/transcode.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace headgate::control {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Pair;
+
+nlohmann::json one_job(const char* state, const char* deaths, const char* last_error = "") {
+  return {{"jobs",
+           {{{"name", "sound.tv"},
+             {"kind", "sound"},
+             {"channel", "tv"},
+             {"state", state},
+             {"cpu_seconds", 1.5},
+             {"deaths", nlohmann::json::parse(deaths)},
+             {"last_error", last_error}}}}};
+}
+
+TEST(TranscodeJobs, AreReadAndWhatIsNotAsItShouldBeIsLeftOut) {
+  const auto jobs = transcode_jobs(one_job("running", R"({"crashed": 2, "cpu": "x", "other": 1})"));
+  ASSERT_EQ(jobs.size(), 1U);
+  EXPECT_EQ(jobs[0].channel, "tv");
+  EXPECT_EQ(jobs[0].cpu_seconds, 1.5);
+  EXPECT_THAT(jobs[0].deaths, ElementsAre(Pair("crashed", 2U)));
+  EXPECT_THAT(transcode_jobs(one_job("dancing", "{}")), IsEmpty());
+  for (const char* text : {"null", "[]", R"({"jobs": 1})", R"({"jobs": [1, {}, {"name": 3}]})"})
+    EXPECT_THAT(transcode_jobs(nlohmann::json::parse(text)), IsEmpty()) << text;
+}
+
+TEST(TranscodeAlarms, AJobThatPausesAfterADeathFailsOneThatBeginsDoesNot) {
+  EXPECT_THAT(transcode_failing(one_job("running", R"({"crashed": 2})")), IsEmpty());
+  EXPECT_THAT(transcode_failing(one_job("backing_off", R"({"crashed": 0})")), IsEmpty());
+  EXPECT_THAT(transcode_failing(one_job("backing_off", R"({"crashed": 2})", "killed by SIGSEGV")),
+              ElementsAre(Pair("sound.tv",
+                               "its worker died and is started again after a pause, the last time: killed by "
+                               "SIGSEGV (2 deaths); no AAC and no sound levels meanwhile")));
+}
+
+TEST(TranscodeAlarms, QuarantineSaysWhatFollows) {
+  EXPECT_THAT(transcode_quarantined(one_job("backing_off", R"({"hung": 1})")), IsEmpty());
+  EXPECT_THAT(
+      transcode_quarantined(one_job("quarantined", R"({"hung": 1, "crashed": 2})")),
+      ElementsAre(Pair("sound.tv",
+                       "its worker died too often; one new try follows after 10 minutes (3 deaths); no "
+                       "AAC and no sound levels meanwhile")));
+}
+
+}  // namespace
+}  // namespace headgate::control

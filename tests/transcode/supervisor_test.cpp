@@ -1,0 +1,211 @@
+#include "dataplane/transcode/supervisor.h"
+
+#include <array>
+#include <utility>
+
+#include "control/protocol/state.h"
+#include "tests/transcode/transcode_support.h"
+
+// Under their shadow memory there is no limit of memory.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define WITHOUT_MEMORY_LIMIT 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define WITHOUT_MEMORY_LIMIT 1
+#endif
+#endif
+
+namespace headgate::transcode {
+namespace {
+
+using testing::ContainsRegex;
+using testing::HasSubstr;
+
+class SupervisorTest : public TranscodeTest {};
+
+TEST_F(SupervisorTest, AJobThatIsThereAndOneThatComesGetTheirWorkers) {
+  Link first = sound("one");
+  start();
+  EXPECT_TRUE(first.echoes());
+  Link second(folder("ladder.two.360"), job::Kind::ladder, "two");
+  EXPECT_TRUE(second.echoes());
+  EXPECT_TRUE(first.echoes("still"));
+  const nlohmann::json status = job("ladder.two.360");
+  EXPECT_EQ(status["kind"], "ladder");
+  EXPECT_EQ(status["channel"], "two");
+  EXPECT_EQ(status["state"], "running");
+  EXPECT_EQ(status["restarts"], 0);
+  EXPECT_NE(worker("sound.one"), worker("ladder.two.360"));
+}
+
+TEST_F(SupervisorTest, AWorkerHasItsTwoDescriptorsAndNothingElse) {
+  start();
+  Link link = sound("a-channel-of-a-long-name");
+  ASSERT_TRUE(link.echoes());
+  link.say("about");
+  const std::string said = link.hear().text;
+  EXPECT_THAT(said, HasSubstr("name sound.a-channel nice 5 "));
+  EXPECT_THAT(said, ContainsRegex("fds 0 1 2 [0-9]+ [0-9]+ $"));
+}
+
+TEST_F(SupervisorTest, WhatAWorkerMayNotDoEndsItAndNothingElse) {
+  ::setenv("FAKE_STRIKES", "100", 1);
+  start();
+  ::unsetenv("FAKE_STRIKES");
+  Link other = sound("other");
+  Link link = sound("x");
+  unsigned deaths = 0;
+  for (const char* word :
+       {"open", "socket", "unix", "fork", "thread", "exec", "signal", "tgkill", "code", "runnable"}) {
+    ASSERT_TRUE(link.echoes()) << word;
+    link.say(word);
+    ++deaths;
+    ASSERT_TRUE(eventually([&] { return job("sound.x")["deaths"]["violated"] == deaths; }))
+        << word << ": " << job("sound.x");
+  }
+  EXPECT_TRUE(link.echoes());
+  EXPECT_EQ(job("sound.other")["restarts"], 0);
+  EXPECT_TRUE(lives(pid_));
+}
+
+TEST_F(SupervisorTest, EachWayToDieIsCountedAndRestarted) {
+  ::setenv("FAKE_STRIKES", "100", 1);
+  start();
+  ::unsetenv("FAKE_STRIKES");
+  Link link = sound("x");
+  for (const auto& [word, reason] : {std::pair{"crash", "crashed"}, std::pair{"exit", "exited"},
+                                     std::pair{"hang", "hung"}, std::pair{"spin-idle", "cpu"}}) {
+    ASSERT_TRUE(link.echoes()) << word;
+    link.say(word);
+    if (reason == std::string("hung")) link.say("more");
+    ASSERT_TRUE(eventually([&] { return job("sound.x")["deaths"][reason] == 1; })) << job("sound.x");
+  }
+  ASSERT_TRUE(link.echoes());
+  const pid_t pid = worker("sound.x");
+  ASSERT_EQ(::kill(pid, SIGKILL), 0);
+  ASSERT_TRUE(eventually([&] { return job("sound.x")["deaths"]["killed"] == 1; }));
+  EXPECT_TRUE(link.echoes());
+  const nlohmann::json status = job("sound.x");
+  EXPECT_EQ(status["restarts"], 5);
+  EXPECT_EQ(status["last_error"], "killed by SIGKILL");
+  EXPECT_GT(status["cpu_seconds"].get<double>(), 0.0);
+}
+
+TEST_F(SupervisorTest, AStoppedWorkerIsReplacedWhenMessagesWait) {
+  start();
+  Link link = sound("x");
+  ASSERT_TRUE(link.echoes());
+  const pid_t pid = worker("sound.x");
+  ASSERT_EQ(::kill(pid, SIGSTOP), 0);
+  link.say("anything");
+  EXPECT_TRUE(eventually([&] { return job("sound.x")["deaths"]["hung"] == 1; }));
+  EXPECT_TRUE(link.echoes());
+  EXPECT_NE(worker("sound.x"), pid);
+}
+
+#if !defined(WITHOUT_MEMORY_LIMIT)
+TEST_F(SupervisorTest, AWorkerThatEatsMemoryComesToItsEndAtItsLimit) {
+  start();
+  Link link = sound("x");
+  ASSERT_TRUE(link.echoes());
+  link.say("eat");
+  ASSERT_TRUE(eventually([&] { return job("sound.x")["deaths"]["crashed"] == 1; })) << job("sound.x");
+  EXPECT_EQ(job("sound.x")["last_error"], "killed by SIGABRT");
+  EXPECT_TRUE(link.echoes());
+}
+#endif
+
+TEST_F(SupervisorTest, ThreeDeathsLeadToQuarantineAndOneTryOutOfIt) {
+  start();
+  Link other = sound("other");
+  Link link = sound("x");
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(link.echoes());
+    link.say("crash");
+  }
+  ASSERT_TRUE(state_becomes("sound.x", "quarantined"));
+  EXPECT_TRUE(other.echoes());
+  const std::uint32_t before = link.workers();
+  ASSERT_TRUE(eventually([&] { return link.workers() == before + 1; }));
+  ASSERT_TRUE(link.echoes());
+  link.say("crash");
+  ASSERT_TRUE(state_becomes("sound.x", "quarantined"));
+}
+
+TEST_F(SupervisorTest, AFolderMadeAnewIsAnotherJobAlsoOutOfQuarantine) {
+  start();
+  Link link = sound("x");
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(link.echoes());
+    link.say("abort");
+  }
+  ASSERT_TRUE(state_becomes("sound.x", "quarantined"));
+  link.remove();
+  Link anew = sound("x");
+  EXPECT_TRUE(anew.echoes());
+  EXPECT_EQ(job("sound.x")["deaths"]["crashed"], 0);
+}
+
+TEST_F(SupervisorTest, AFolderThatGoesTakesItsWorkerAlong) {
+  start();
+  Link link = sound("x");
+  ASSERT_TRUE(link.echoes());
+  const pid_t pid = worker("sound.x");
+  link.remove();
+  EXPECT_TRUE(eventually([&] { return !lives(pid); }));
+  EXPECT_TRUE(eventually([&] { return job("sound.x").is_null(); }));
+}
+
+TEST_F(SupervisorTest, RingsThatAreReplacedMakeANewWorker) {
+  start();
+  Link link = sound("x");
+  ASSERT_TRUE(link.echoes());
+  const pid_t pid = worker("sound.x");
+  Link again = sound("x");
+  EXPECT_TRUE(again.echoes());
+  EXPECT_NE(worker("sound.x"), pid);
+}
+
+TEST_F(SupervisorTest, AKilledSupervisorTakesItsWorkersAlongAndItsSuccessorGoesOn) {
+  start();
+  Link link = sound("x");
+  ASSERT_TRUE(link.echoes());
+  const pid_t pid = worker("sound.x");
+  ASSERT_EQ(::kill(pid, SIGSTOP), 0);  // even so
+  stop(SIGKILL);
+  EXPECT_TRUE(eventually([&] { return !lives(pid); }));
+  start();
+  EXPECT_TRUE(link.echoes());
+  EXPECT_EQ(stop(SIGTERM), 0);
+}
+
+TEST_F(SupervisorTest, FoldersThatAreNoJobsAreNamedAndDisturbNobody) {
+  start();
+  std::filesystem::create_directories(folder("empty"));
+  std::filesystem::create_directories(folder("broken"));
+  std::filesystem::create_directories(folder("ringless"));
+  ASSERT_TRUE(job::write_spec({folder("ringless")}, {job::Kind::sound, "r"}).has_value());
+  std::filesystem::create_symlink("/etc", folder("link"));
+  ASSERT_EQ(::mkfifo(folder("fifo").c_str(), 0600), 0);
+  std::filesystem::create_directories(folder("broken") + "/spec.json");
+  Link link = sound("x");
+  EXPECT_TRUE(link.echoes());
+  EXPECT_TRUE(eventually([&] { return call("status")["broken"].size() == 2; })) << call("status");
+  EXPECT_THAT(call("status")["broken"]["ringless"].get<std::string>(), HasSubstr("in.ring"));
+}
+
+TEST_F(SupervisorTest, SettingsAreTakenFromTheStateFile) {
+  start();
+  EXPECT_EQ(call("hello")["generation"], 0);
+  EXPECT_EQ(call("hello")["process"], "transcode");
+  EXPECT_EQ(call("hello")["pid"], pid_);
+  std::filesystem::create_directories(run_dir_.root + "/state");
+  protocol::TranscodeState state;
+  state.generation = 7;
+  ASSERT_TRUE(
+      protocol::write_file_atomically(run_dir_.transcode_state(), protocol::to_json(state)).has_value());
+  EXPECT_EQ(call("apply")["generation"], 7);
+}
+
+}  // namespace
+}  // namespace headgate::transcode
