@@ -111,12 +111,9 @@ class Application {
     std::error_code error;
     std::filesystem::create_directories(run_.pictures_dir(), error);
     if (error) spdlog::warn("{}: {}", run_.pictures_dir(), error.message());
-    app::Workers workers{&jobs_, &pictures_, nullptr, error ? "" : run_.pictures_dir()};
-    if (auto board = app::WatchBoard::create(run_.watch_page())) {
-      workers.board = &board_.emplace(std::move(*board));
-    } else {
-      spdlog::warn("no failover for pictures and sound: {}", board.error());
-    }
+    app::Workers workers{&jobs_, &pictures_, &verdicts_, error ? "" : run_.pictures_dir()};
+    if (auto opened = verdicts_.open(); !opened)
+      spdlog::warn("no failover for pictures and sound: {}", opened.error());
     return workers;
   }
 
@@ -225,8 +222,10 @@ class Application {
       pictures_.on_tick(now);
       bridge_.on_tick(now);
       srt_.on_tick();
-      if (++ticked_ % kPathTicks == 0 && endpoint_.keep_path())
-        spdlog::warn("{} was gone: listening anew", run_.bridge_socket());
+      if (++ticked_ % kPathTicks == 0) {
+        verdicts_.keep();
+        if (endpoint_.keep_path()) spdlog::warn("{} was gone: listening anew", run_.bridge_socket());
+      }
       tick();
     });
   }
@@ -267,7 +266,7 @@ class Application {
   // Before the channels, which use them.
   transcode::Jobs jobs_{context_, run_.jobs_dir()};
   transcode::PictureDesk pictures_{jobs_};
-  std::optional<app::WatchBoard> board_;
+  watch::Verdicts verdicts_{run_.watch_page()};
   app::Bridge bridge_;
   std::optional<http::Assets> assets_;
   http::Router router_;

@@ -34,14 +34,13 @@ class Eyes::Eye final : public hub::UnitSink {
     now_ns = ns;
     if (tap != nullptr) tap->set_time(ns);
   }
-  void on_tick(std::int64_t ns, std::int64_t unix_ns) {
+  void on_tick(std::int64_t ns) {
     now_ns = ns;
     watch.on_tick(ns);
     if (tap != nullptr) {
       tap->set_suspicious(watch.wants_look());
       tap->on_tick(ns);
     }
-    place.tell(watch, ns, unix_ns);
   }
 
   void on_configuration(std::shared_ptr<const hub::Configuration> configuration) override {
@@ -82,7 +81,6 @@ class Eyes::Eye final : public hub::UnitSink {
 
   watch::ChannelWatch watch;
   std::unique_ptr<transcode::PictureTap> tap;
-  WatchBoard::Place place;
   bool hears = false;  // levels come
   std::int64_t now_ns = steady_ns();
 
@@ -110,7 +108,6 @@ Eyes::Eyes(const Workers& workers, const protocol::BridgeChannel& state, hub::Un
       thumbnail_(workers.pictures_directory, state.id),
       on_air_(std::make_unique<Eye>(state.watch)) {
   units_.add(on_air_.get());
-  if (workers_.board != nullptr) on_air_->place = workers_.board->take(state.handle, input_);
   twins_.set_levels([this](mpegts::Pid pid, const job::SoundLevels& levels) {
     if (state_.watch.sound) on_air_->watch.on_levels(pid.value, levels, steady_ns());
   });
@@ -118,6 +115,7 @@ Eyes::Eyes(const Workers& workers, const protocol::BridgeChannel& state, hub::Un
 }
 
 Eyes::~Eyes() {
+  if (workers_.verdicts != nullptr) workers_.verdicts->forget(state_.handle);
   twins_.set_levels({});
   units_.remove(on_air_.get());
 }
@@ -134,7 +132,7 @@ std::map<std::uint32_t, const watch::ChannelWatch*> Eyes::standby() const {
   return out;
 }
 
-std::int64_t Eyes::unix_of(std::int64_t ns) { return hub::unix_now_ns() - (steady_ns() - ns); }
+std::int64_t Eyes::now_ns() { return steady_ns(); }
 
 std::unique_ptr<transcode::PictureTap> Eyes::make_tap(std::uint32_t input, Eye& eye, bool thumbnails) {
   if (workers_.pictures == nullptr || !state_.watch.pictures) return nullptr;
@@ -172,10 +170,6 @@ bool Eyes::on_slot(const ring::Slot& slot) {
       input_ = number;
       standby_.erase(number);
       on_air_->begin(false);
-      if (workers_.board != nullptr) {
-        on_air_->place = WatchBoard::Place();
-        on_air_->place = workers_.board->take(state_.handle, input_);
-      }
     }
     return true;
   }
@@ -189,7 +183,6 @@ bool Eyes::on_slot(const ring::Slot& slot) {
     eye.hears = workers_.jobs != nullptr && state_.watch.sound;
     eye.set_time(now_ns);
     eye.begin(true);
-    if (workers_.board != nullptr) eye.place = workers_.board->take(state_.handle, input);
     standby->sound.set_levels([&eye](mpegts::Pid pid, const job::SoundLevels& levels) {
       eye.watch.on_levels(pid.value, levels, steady_ns());
     });
@@ -211,11 +204,15 @@ void Eyes::on_gap() {
 void Eyes::on_tick(std::chrono::steady_clock::time_point now) {
   const std::int64_t now_ns = steady_ns(now);
   const std::int64_t unix_ns = hub::unix_now_ns();
-  on_air_->on_tick(now_ns, unix_ns);
+  on_air_->on_tick(now_ns);
   std::erase_if(standby_, [&](const auto& item) {
     return now_ns - item.second->last_slot_ns > std::chrono::nanoseconds(kStandbyPatience).count();
   });
-  for (const auto& [input, standby] : standby_) standby->eye.on_tick(now_ns, unix_ns);
+  for (const auto& [input, standby] : standby_) standby->eye.on_tick(now_ns);
+  if (workers_.verdicts == nullptr) return;
+  workers_.verdicts->publish(state_.handle, input_, on_air_->watch, now_ns, unix_ns);
+  for (const auto& [input, standby] : standby_)
+    workers_.verdicts->publish(state_.handle, input, standby->eye.watch, now_ns, unix_ns);
 }
 
 }  // namespace headgate::bridge::app

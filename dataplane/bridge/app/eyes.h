@@ -12,12 +12,12 @@
 #include <string>
 
 #include "control/protocol/state.h"
-#include "dataplane/bridge/app/watch_board.h"
 #include "dataplane/bridge/hub/unit_fan_out.h"
 #include "dataplane/bridge/transcode/audio_twins.h"
 #include "dataplane/bridge/transcode/picture_tap.h"
 #include "dataplane/bridge/transcode/thumbnail.h"
 #include "dataplane/bridge/watch/channel_watch.h"
+#include "dataplane/bridge/watch/verdicts.h"
 #include "dataplane/ring/ring.h"
 
 namespace headgate::bridge::app {
@@ -26,7 +26,7 @@ namespace headgate::bridge::app {
 struct Workers {
   transcode::JobMaker* jobs = nullptr;
   transcode::PictureDesk* pictures = nullptr;
-  WatchBoard* board = nullptr;
+  watch::Verdicts* verdicts = nullptr;
   std::string pictures_directory;  // "": nothing is written
 };
 
@@ -52,8 +52,8 @@ class Eyes {
   const transcode::Thumbnail& thumbnail() const { return thumbnail_; }
   // By number, those that stand by and are watched.
   std::map<std::uint32_t, const watch::ChannelWatch*> standby() const;
-  // Of the clock of watch(), to Unix time.
-  static std::int64_t unix_of(std::int64_t ns);
+  // The clock of watch().
+  static std::int64_t now_ns();
 
  private:
   class Eye;

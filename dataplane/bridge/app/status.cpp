@@ -8,9 +8,11 @@
 #include "dataplane/bridge/app/ring_pump.h"
 #include "dataplane/bridge/http/server.h"
 #include "dataplane/bridge/hub/output_status.h"
+#include "dataplane/bridge/hub/unix_time.h"
 #include "dataplane/bridge/push/push.h"
 #include "dataplane/bridge/rtmp/server.h"
 #include "dataplane/bridge/transcode/picture_desk.h"
+#include "dataplane/bridge/watch/report.h"
 
 namespace headgate::bridge::app {
 namespace {
@@ -188,49 +190,16 @@ json thumbnail_of(const Eyes& eyes) {
   return out;
 }
 
-json findings_of(const watch::ChannelWatch& watch) {
-  json out = json::array();
-  for (const watch::Finding& finding : watch.findings()) {
-    out.push_back({{"kind", watch::to_string(finding.kind)},
-                   {"pid", finding.track},
-                   {"since_unix_ns", Eyes::unix_of(finding.since_ns)},
-                   {"text", finding.text}});
-  }
-  return out;
-}
-
 json watch_of(const Eyes& eyes) {
-  const watch::ChannelWatch& watch = eyes.watch();
-  json out = {{"input", eyes.input()},
-              {"findings", findings_of(watch)},
-              {"picture", nullptr},
-              {"sound", json::array()},
-              {"standby", json::array()}};
-  if (const auto& picture = watch.picture()) {
-    out["picture"] = {{"width", picture->width},
-                      {"height", picture->height},
-                      {"interlaced", picture->interlaced != 0},
-                      {"hdr", picture->hdr != 0},
-                      {"mean", picture->mean},
-                      {"darkest", picture->darkest},
-                      {"brightest", picture->brightest},
-                      {"detail", picture->detail},
-                      {"decode_us", picture->decode_us}};
+  const std::int64_t now_ns = Eyes::now_ns(), unix_ns = hub::unix_now_ns();
+  json out = watch::report(eyes.watch(), now_ns, unix_ns);
+  out["input"] = eyes.input();
+  out["standby"] = json::array();
+  for (const auto& [input, standby] : eyes.standby()) {
+    json each = watch::report(*standby, now_ns, unix_ns);
+    each["input"] = input;
+    out["standby"].push_back(std::move(each));
   }
-  for (const auto& [pid, track] : watch.tracks()) {
-    if (!track.last()) continue;
-    const job::SoundLevels& levels = *track.last();
-    out["sound"].push_back({{"pid", pid},
-                            {"momentary_lufs", levels.momentary_lufs},
-                            {"short_term_lufs", levels.short_term_lufs},
-                            {"peak_dbfs", levels.peak_dbfs},
-                            {"rms_dbfs", levels.rms_dbfs},
-                            {"correlation", levels.correlation},
-                            {"channels", levels.channels},
-                            {"sample_rate", levels.sample_rate}});
-  }
-  for (const auto& [input, standby] : eyes.standby())
-    out["standby"].push_back({{"input", input}, {"findings", findings_of(*standby)}});
   return out;
 }
 
@@ -345,9 +314,9 @@ json to_json(const std::string& url, const push::PushStatus& status) {
 json status(Bridge& bridge, const http::Server& server, const RingPump& pump, const rtmp::Server* rtmp) {
   json channels = json::object();
   for (const auto& [id, channel] : bridge.channels()) channels[id] = channel_status(*channel, rtmp);
+  const transcode::PictureDesk* desk = bridge.workers().pictures;
   json renditions = json::object();
   for (const auto& [id, rendition] : bridge.renditions()) renditions[id] = rendition_status(*rendition);
-  const transcode::PictureDesk* desk = bridge.workers().pictures;
   const http::ServerCounters& c = server.counters();
   json out = {
       {"channels", channels},
