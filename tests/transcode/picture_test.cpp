@@ -301,6 +301,8 @@ TEST(Picture, HdrIsToneMapped) {
       {"pq-white", "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc", Transfer::pq, 572},
       {"pq-bright", "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc", Transfer::pq, 723},
       {"pq-dark", "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc", Transfer::pq, 200},
+      // As DVB does it, for receivers that know no HLG: only an SEI tells.
+      {"hlg-sei", "colorprim=bt2020:transfer=bt2020-10:colormatrix=bt2020nc:atc-sei=18", Transfer::hlg, 721},
       {"hlg-white", "colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc", Transfer::hlg, 721},
   };
   for (const auto& c : cases) {

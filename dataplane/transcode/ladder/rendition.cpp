@@ -1,6 +1,7 @@
 #include "dataplane/transcode/ladder/rendition.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "dataplane/transcode/picture/decode.h"
@@ -17,6 +18,15 @@ constexpr std::uint32_t kLeastBitrate = 50'000, kMostBitrate = 100'000'000;
 
 bool plausible(AVRational rate) {
   return rate.num > 0 && rate.den > 0 && av_q2d(rate) >= 4 && av_q2d(rate) <= 121;
+}
+
+// A code point as it stands in the stream, where FFmpeg's enumeration has it.
+template <typename Enumeration>
+Enumeration known(const Enumeration& value, Enumeration otherwise, Enumeration end) {
+  static_assert(sizeof value == sizeof(int));
+  int number = 0;
+  std::memcpy(&number, &value, sizeof number);
+  return number >= 0 && number < end ? static_cast<Enumeration>(number) : otherwise;
 }
 
 int even(double value) { return std::max(16, static_cast<int>(value / 2 + 0.5) * 2); }
@@ -101,8 +111,8 @@ EncoderFormat Rendition::format_for(const AVFrame& frame, AVRational rate) const
     const bool standard = colour.matrix == picture::Colour::Matrix::bt601;
     const bool wide = colour.matrix == picture::Colour::Matrix::bt2020;
     format.matrix = standard ? AVCOL_SPC_SMPTE170M : wide ? AVCOL_SPC_BT2020_NCL : AVCOL_SPC_BT709;
-    format.primaries = frame.color_primaries;
-    format.transfer = frame.color_trc;
+    format.primaries = known(frame.color_primaries, AVCOL_PRI_UNSPECIFIED, AVCOL_PRI_NB);
+    format.transfer = known(frame.color_trc, AVCOL_TRC_UNSPECIFIED, AVCOL_TRC_NB);
     format.full_range = colour.full_range;
   }
   return format;

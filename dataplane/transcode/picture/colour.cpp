@@ -98,7 +98,16 @@ AvFrame change_matrix(const AVFrame& in, const Colour& colour) {
   return out;
 }
 
-Colour::Matrix matrix_of(AVColorSpace space, bool standard_definition) noexcept {
+// Code points as the stream has them, also those that H.273 leaves free: no values of FFmpeg's enumerations.
+template <typename Enumeration>
+int code_point(const Enumeration& value) noexcept {
+  static_assert(sizeof value == sizeof(int));
+  int number = 0;
+  std::memcpy(&number, &value, sizeof number);
+  return number;
+}
+
+Colour::Matrix matrix_of(int space, bool standard_definition) noexcept {
   switch (space) {
     case AVCOL_SPC_BT709:
       return Colour::Matrix::bt709;
@@ -119,7 +128,7 @@ Colour::Matrix matrix_of(AVColorSpace space, bool standard_definition) noexcept 
 
 Colour colour_of(const AVFrame& frame, int picture_height) noexcept {
   Colour colour;
-  colour.matrix = matrix_of(frame.colorspace, picture_height <= 576);
+  colour.matrix = matrix_of(code_point(frame.colorspace), picture_height <= 576);
   switch (frame.format) {
     case AV_PIX_FMT_YUVJ420P:
     case AV_PIX_FMT_YUVJ422P:
@@ -128,11 +137,11 @@ Colour colour_of(const AVFrame& frame, int picture_height) noexcept {
       colour.full_range = true;
       break;
     default:
-      colour.full_range = frame.color_range == AVCOL_RANGE_JPEG;
+      colour.full_range = code_point(frame.color_range) == AVCOL_RANGE_JPEG;
   }
-  if (frame.color_trc == AVCOL_TRC_SMPTE2084) colour.transfer = Transfer::pq;
-  if (frame.color_trc == AVCOL_TRC_ARIB_STD_B67) colour.transfer = Transfer::hlg;
-  colour.wide_gamut = frame.color_primaries == AVCOL_PRI_BT2020;
+  if (code_point(frame.color_trc) == AVCOL_TRC_SMPTE2084) colour.transfer = Transfer::pq;
+  if (code_point(frame.color_trc) == AVCOL_TRC_ARIB_STD_B67) colour.transfer = Transfer::hlg;
+  colour.wide_gamut = code_point(frame.color_primaries) == AVCOL_PRI_BT2020;
   return colour;
 }
 

@@ -51,7 +51,6 @@ class Attempt {
     context_->flags2 |= AV_CODEC_FLAG2_SHOW_ALL;
     context_->pkt_timebase = {1, 25};
     if (cheap) context_->skip_loop_filter = AVDISCARD_ALL;
-    if (cheap && id == AV_CODEC_ID_MPEG2VIDEO) context_->lowres = 1;
     if (avcodec_open2(context_.get(), codec, nullptr) < 0) context_.reset();
   }
 
@@ -171,9 +170,8 @@ Decoded decode_random_access(mpegts::StreamKind kind, std::span<const std::uint8
   if (!frame || frame->width <= 0 || frame->height <= 0) return decoded;
   if (frame->width > kMaxWidth || frame->height > kMaxHeight) return decoded;
   const AVCodecContext& context = *attempt.context();
-  const int lowres = context.lowres;
-  const int width = lowres > 0 ? context.coded_width : frame->width;
-  int height = lowres > 0 ? context.coded_height : frame->height;
+  const int width = frame->width;
+  int height = frame->height;
   // libavcodec marks a field of an HEVC field sequence so, for it makes a frame of each.
   decoded.single_field = id == AV_CODEC_ID_HEVC && frame->interlaced_frame != 0;
   decoded.interlaced = frame->interlaced_frame != 0;
@@ -182,7 +180,7 @@ Decoded decode_random_access(mpegts::StreamKind kind, std::span<const std::uint8
   decoded.height = static_cast<std::uint16_t>(std::clamp(height, 0, 0xFFFF));
   const AVRational sar =
       frame->sample_aspect_ratio.num > 0 ? frame->sample_aspect_ratio : context.sample_aspect_ratio;
-  decoded.shape = shape_of(frame->width << lowres, height, sar);
+  decoded.shape = shape_of(width, height, sar);
   decoded.frame = std::move(frame);
   return decoded;
 }

@@ -21,11 +21,12 @@ struct Decoded {
   AvFrame frame;               // null: undecodable
   bool interlaced = false;     // two fields of different times in one frame
   bool single_field = false;   // its lines are every other one of the picture (HEVC field sequences)
-  std::uint16_t width = 0;     // of the coded picture, even where the frame is smaller (`cheap`)
+  std::uint16_t width = 0;     // of the coded picture
   std::uint16_t height = 0;    // of the whole picture where the frame is one field
   AVRational shape = {16, 9};  // display aspect ratio
 };
-// `cheap`: without the loop filter and, MPEG-2, at a half or a quarter of the size: enough for statistics.
+// `cheap`: without the loop filter: enough for statistics. (Not with `lowres`, which would halve MPEG-2's
+// cost: in libavcodec 59 hostile pictures make it read where it must not.)
 Decoded decode_random_access(mpegts::StreamKind kind, std::span<const std::uint8_t> first,
                              std::span<const std::uint8_t> rest, bool cheap);
 
