@@ -285,6 +285,7 @@ ValuePtr over_defaults(const ValuePtr& defaults, const ValuePtr& channel) {
 struct FileDraft {
   ValuePtr defaults;
   ValuePtr channels;
+  ValuePtr renditions;
 };
 
 const Table<FileDraft>& file_table() {
@@ -296,7 +297,12 @@ const Table<FileDraft>& file_table() {
        required(tables<D>(
            "channels", Key::Shape::named, channel_table(), "the channels, by id",
            [](Report&, const Value& value, D& out) { out.channels = std::make_shared<Value>(value); })),
-       refused<D>("renditions"), refused<D>("multiplexes")}};
+       tables<D>(
+           "renditions", Key::Shape::named_lists, rendition_member_table(),
+           "one programme at several bitrates, for adaptive players: a list of channels, best first, by "
+           "the id under which HLS has them at /NAME/index.m3u8; a map is a member made here",
+           [](Report&, const Value& value, D& out) { out.renditions = std::make_shared<Value>(value); }),
+       refused<D>("multiplexes")}};
   return kTable;
 }
 
@@ -334,9 +340,11 @@ const Table<ChannelDraft>& channel_table() {
   return kTable;
 }
 
-void read_channels(Report& report, const Value& file, std::vector<ChannelDraft>& channels) {
+void read_channels(Report& report, const Value& file, MapDraft& map) {
+  std::vector<ChannelDraft>& channels = map.channels;
   FileDraft draft;
   read_table(report, file, file_table(), draft);
+  if (draft.renditions) read_renditions(report, *draft.renditions, map.renditions);
   if (draft.defaults) {
     draft.defaults = with_normal_serve(report, draft.defaults);
     ChannelDraft scratch;

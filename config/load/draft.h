@@ -17,6 +17,9 @@ namespace headgate::config {
 // What the fast path's statistics page has room for (control/protocol/stats_page.h).
 inline constexpr std::size_t kMaxChannels = 2000;
 inline constexpr std::size_t kMaxInputs = 8;  // of a channel
+inline constexpr std::size_t kMaxRenditions = 256;
+inline constexpr std::size_t kMinRenditionMembers = 2;
+inline constexpr std::size_t kMaxRenditionMembers = 8;
 
 struct InterfaceDraft {
   Interface interface;
@@ -168,6 +171,32 @@ struct ChannelDraft {
   ServeDraft serve;
 };
 
+// What becomes of the pictures of a derived member.
+struct VideoDraft {
+  Located<std::uint32_t> width;
+  Located<std::uint32_t> height;
+  std::uint64_t bitrate = 0;
+};
+
+struct RenditionMemberDraft {
+  Place place;
+  Located<std::string> channel;  // not set where it could not be read
+  bool derived = false;
+  VideoDraft video;
+};
+
+struct RenditionDraft {
+  std::string id;
+  Place place;
+  std::vector<RenditionMemberDraft> members;
+};
+
+// What the files of channels hold.
+struct MapDraft {
+  std::vector<ChannelDraft> channels;
+  std::vector<RenditionDraft> renditions;
+};
+
 const Table<NodeDraft>& node_table();
 const Table<ChannelDraft>& channel_table();
 const Table<AudioDraft>& audio_table();
@@ -178,8 +207,10 @@ const Table<EndDraft>& push_table();
 
 const TableBase& channel_file_table();
 
-// Reads one file of channels. Appends to channels.
-void read_channels(Report& report, const Value& file, std::vector<ChannelDraft>& channels);
+// Reads one file of channels. Appends to the map.
+void read_channels(Report& report, const Value& file, MapDraft& map);
+const Table<RenditionMemberDraft>& rendition_member_table();
+void read_renditions(Report& report, const Value& renditions, std::vector<RenditionDraft>& out);
 
 Parsed<Program> parse_channel_program(const Value& value);
 const char* program_schema();
@@ -217,6 +248,11 @@ class BridgeEnds {
 bool same_socket(const std::string& listen, const std::string& other);
 
 // Names to interfaces, and the checks across both files.
-void resolve(Report& report, const NodeDraft& node, const std::vector<ChannelDraft>& channels, Model& model);
+void resolve(Report& report, const NodeDraft& node, const MapDraft& map, Model& model);
+// What has an id, and where it stands.
+using Ids = std::map<std::string, Place>;
+// After the channels, whose ids stand in `ids`.
+void resolve_renditions(Report& report, const std::vector<RenditionDraft>& renditions, Ids& ids,
+                        Model& model);
 
 }  // namespace headgate::config

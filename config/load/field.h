@@ -35,7 +35,7 @@ struct Key {
   bool served = true;  // else refused by name
   bool required = false;
   const TableBase* child = nullptr;
-  enum class Shape { one, one_or_list, named, list_or_named } shape = Shape::one;
+  enum class Shape { one, one_or_list, named, list_or_named, named_lists } shape = Shape::one;
 };
 
 class TableBase {

@@ -62,11 +62,11 @@ class Loader {
     node_.place = root->place;
     read_table(report_, *root, node_table(), node_);
     if (node_.node.node.empty()) node_.node.node = host_name();
-    std::vector<ChannelDraft> channels;
-    load_channels(node_file, channels);
+    MapDraft map;
+    load_channels(node_file, map);
     for (SrtDraft& server : node_.srt) load_passphrase(server.passphrase);
     for (RtmpsDraft& server : node_.rtmps) load_certificate(server);
-    for (ChannelDraft& channel : channels) {
+    for (ChannelDraft& channel : map.channels) {
       if (channel.serve.srt) load_passphrase(channel.serve.srt->passphrase);
       for (EndDraft& end : channel.inputs) {
         load_passphrase(end.passphrase);
@@ -78,7 +78,7 @@ class Loader {
         load_secret(end.key, "key_file", parse_stream_key);
       }
     }
-    resolve(report_, node_, channels, model_);
+    resolve(report_, node_, map, model_);
     load_admin(node_file);
   }
 
@@ -105,7 +105,7 @@ class Loader {
     }
   }
 
-  void load_channels(const std::string& node_file, std::vector<ChannelDraft>& channels) {
+  void load_channels(const std::string& node_file, MapDraft& map) {
     std::set<std::string> seen;
     for (const auto& name : node_.channel_files) {
       const auto paths = files_.match(join_path(node_file, name.value));
@@ -128,7 +128,7 @@ class Loader {
         sources_.push_back({absolute(path), read->text});
         const int file = report_.add_file(path);
         const ValuePtr root = parse_yaml(read->text, file, report_, read->size);
-        if (root) read_channels(report_, *root, channels);
+        if (root) read_channels(report_, *root, map);
       }
     }
   }

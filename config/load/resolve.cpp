@@ -17,8 +17,8 @@ constexpr std::size_t kMaxNetworks = 64;
 
 class Resolver {
  public:
-  Resolver(Report& report, const NodeDraft& node, const std::vector<ChannelDraft>& channels, Model& model)
-      : report_(report), node_(node), channels_(channels), model_(model), bridge_ends_(report, node) {}
+  Resolver(Report& report, const NodeDraft& node, const MapDraft& map, Model& model)
+      : report_(report), node_(node), map_(map), model_(model), bridge_ends_(report, node) {}
 
   void run() {
     check_interfaces();
@@ -36,7 +36,8 @@ class Resolver {
       model_.node.srt.push_back(
           {server.listen.value, server.latency, server.passphrase.path, server.passphrase.text});
     }
-    for (const ChannelDraft& channel : channels_) add(channel);
+    for (const ChannelDraft& channel : map_.channels) add(channel);
+    resolve_renditions(report_, map_.renditions, ids_, model_);
     check_loops();
   }
 
@@ -484,7 +485,7 @@ class Resolver {
 
   Report& report_;
   const NodeDraft& node_;
-  const std::vector<ChannelDraft>& channels_;
+  const MapDraft& map_;
   Model& model_;
   BridgeEnds bridge_ends_;
   bool no_interface_said_ = false;
@@ -493,14 +494,14 @@ class Resolver {
   std::map<Flow, Use> taken_;
   std::map<Flow, Use> sent_;
   std::map<Flow, std::map<std::string, SpokenBy>> protocols_;  // by source
-  std::map<std::string, Place> ids_;
+  Ids ids_;
   std::map<std::uint32_t, std::string> numbers_;
 };
 
 }  // namespace
 
-void resolve(Report& report, const NodeDraft& node, const std::vector<ChannelDraft>& channels, Model& model) {
-  Resolver(report, node, channels, model).run();
+void resolve(Report& report, const NodeDraft& node, const MapDraft& map, Model& model) {
+  Resolver(report, node, map, model).run();
 }
 
 }  // namespace headgate::config

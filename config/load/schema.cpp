@@ -10,6 +10,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr const char* kIdPattern = "^[a-z0-9][a-z0-9_-]{0,63}$";
+
 Json schema_of(const TableBase& table);
 
 Json schema_of(const Key& key) {
@@ -31,6 +33,11 @@ Json schema_of(const Key& key) {
       case Key::Shape::list_or_named:
         out["type"] = "array";
         out["items"]["anyOf"] = {{{"type", "string"}}, child};
+        break;
+      case Key::Shape::named_lists:
+        out["type"] = "object";
+        out["additionalProperties"]["type"] = "array";
+        out["additionalProperties"]["items"]["anyOf"] = {{{"type", "string"}}, child};
         break;
     }
   }
@@ -56,8 +63,13 @@ Json schema_of(const Key& key) {
   // `defaults` and the parts that they complete need nothing.
   if (key.name == "defaults") out.erase("required");
   if (key.name == "channels" && key.child != nullptr) {
-    out["propertyNames"] = {{"pattern", "^[a-z0-9][a-z0-9_-]{0,63}$"}};
+    out["propertyNames"] = {{"pattern", kIdPattern}};
     out["additionalProperties"].erase("required");
+  }
+  if (key.name == "renditions") {
+    out["propertyNames"] = {{"pattern", kIdPattern}};
+    out["additionalProperties"]["minItems"] = kMinRenditionMembers;
+    out["additionalProperties"]["maxItems"] = kMaxRenditionMembers;
   }
   out["description"] = key.doc;
   if (!key.default_text.empty()) {
@@ -88,7 +100,8 @@ std::string document(const TableBase& table, const char* title) {
 void describe(const TableBase& table, const std::string& prefix, std::string& out) {
   for (const Key* key : table.keys()) {
     if (!key->served) continue;
-    const char* shape = key->shape == Key::Shape::named ? ".NAME" : "";
+    const bool named = key->shape == Key::Shape::named || key->shape == Key::Shape::named_lists;
+    const char* shape = named ? ".NAME" : "";
     if (key->name == "defaults") {
       out += fmt::format("| `{}{}` | | {} |\n", prefix, key->name, key->doc);
       continue;

@@ -1,4 +1,5 @@
 // The tables of what is heard, seen and reported: audio, watch and alarms of a channel.
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -23,8 +24,10 @@ Field<AlarmsDraft> alarm(std::string name, milliseconds Alarms::*member, std::st
   const auto parse = [](const Value& value) -> Parsed<milliseconds> {
     if (is_never(value)) return milliseconds(0);
     auto time = parse_duration(value, kMin, kMax);
-    if (!time) return tl::unexpected(time.error() + ", or never");
-    return time;
+    if (time) return time;
+    std::string message = time.error();
+    message.insert(std::min(message.rfind(", not "), message.size()), ", or never");
+    return tl::unexpected(std::move(message));
   };
   return scalar<AlarmsDraft>(std::move(name),
                              R"({"type":"string","pattern":"^(never|[0-9.]+(ms|s|min|m|h|d))$"})", get, parse,
@@ -121,7 +124,8 @@ const Table<AlarmsDraft>& alarms_table() {
            "-40LUFS..-8LUFS", "short-term loudness (EBU R128) is outside of this range, or never"),
        duration<D>(
            "loudness_after", [](D& d) -> milliseconds& { return d.alarms.loudness_after; },
-           milliseconds(3000), milliseconds(86'400'000), "30s", "for so long"),
+           milliseconds(3000), milliseconds(86'400'000), "30s",
+           "loudness is outside of its range for so long"),
        refused<D>("cc_errors"), refused<D>("bitrate")}};
   return kTable;
 }

@@ -44,17 +44,29 @@ struct ListenerChange {
   bool operator==(const ListenerChange&) const = default;
 };
 
+// In words: "sport, sport 360 lines at 800kbps"; before is "" where it comes, after where it goes.
+struct RenditionChange {
+  std::string id;
+  std::string before;
+  std::string after;
+  bool interrupts_viewers = false;  // one that they may be on goes
+  bool operator==(const RenditionChange&) const = default;
+};
+
 struct Plan {
   std::vector<std::string> added;
   std::vector<ChannelChange> changed;
   std::vector<std::string> removed;
   std::vector<std::string> untouched;
+  std::vector<RenditionChange> renditions;
   std::vector<std::string> node_keys;  // changed node keys, dotted: "interfaces.cap0.mtu"
   std::vector<ValueChange> node_values;
   std::vector<ListenerChange> listeners;
   std::vector<std::string> restarts;  // processes that apply must restart: "fastpath", "bridge"
   std::vector<std::string> refused;  // node keys that can't change at run time: "node", "run_dir", "data_dir"
-  bool empty() const { return added.empty() && changed.empty() && removed.empty() && node_keys.empty(); }
+  bool empty() const {
+    return added.empty() && changed.empty() && removed.empty() && renditions.empty() && node_keys.empty();
+  }
   bool operator==(const Plan&) const = default;
 };
 

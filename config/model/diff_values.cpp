@@ -1,6 +1,7 @@
 #include "config/model/diff_values.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace headgate::config {
 
@@ -118,10 +119,11 @@ void push_values(const Channel& running, const Channel& wanted, Values& values) 
 
 std::string rate_words(std::uint64_t bits) {
   if (bits == 0) return "";
-  std::string number = std::to_string(static_cast<double>(bits) / 1e6);
+  const bool small = bits < 1'000'000;
+  std::string number = std::to_string(static_cast<double>(bits) / (small ? 1e3 : 1e6));
   while (number.back() == '0') number.pop_back();
   if (number.back() == '.') number.pop_back();
-  return number + "Mbps";
+  return number + (small ? "kbps" : "Mbps");
 }
 
 void way_values(const Channel& running, const Channel& wanted, Values& values) {
@@ -147,6 +149,47 @@ void way_values(const Channel& running, const Channel& wanted, Values& values) {
   };
   values.note("remux.service_id", service(old), service(made));
   values.note("remux.provider", old.provider, made.provider);
+}
+
+// 0: never.
+std::string alarm_words(std::chrono::milliseconds time) {
+  return time.count() == 0 ? "never" : in_words(time);
+}
+
+std::string tenths(std::int32_t value) {
+  const std::string text = std::to_string(std::abs(value) / 10) +
+                           (value % 10 == 0 ? "" : '.' + std::to_string(std::abs(value) % 10));
+  return (value < 0 ? "-" : "") + text + "LUFS";
+}
+
+std::string loudness_words(const Alarms& alarms) {
+  if (!alarms.loudness) return "never";
+  return tenths(alarms.loudness->min) + ".." + tenths(alarms.loudness->max);
+}
+
+// Of auto, never and always.
+template <class Word>
+std::string auto_words(Word word) {
+  return word == Word::never ? "never" : word == Word::always ? "always" : "auto";
+}
+
+void watch_values(const Channel& running, const Channel& wanted, Values& values) {
+  values.note("audio.transcode", auto_words(running.audio.transcode), auto_words(wanted.audio.transcode));
+  values.note("watch.every", running.watch.every, wanted.watch.every);
+  values.note("watch.pictures", auto_words(running.watch.pictures), auto_words(wanted.watch.pictures));
+  values.note("watch.sound", auto_words(running.watch.sound), auto_words(wanted.watch.sound));
+  const Alarms &before = running.alarms, &after = wanted.alarms;
+  const auto alarm = [&](const char* key, std::chrono::milliseconds Alarms::*member) {
+    values.note(key, alarm_words(before.*member), alarm_words(after.*member));
+  };
+  alarm("alarms.black", &Alarms::black);
+  alarm("alarms.frozen", &Alarms::frozen);
+  alarm("alarms.still", &Alarms::still);
+  alarm("alarms.silence", &Alarms::silence);
+  alarm("alarms.clipping", &Alarms::clipping);
+  alarm("alarms.phase", &Alarms::phase);
+  values.note("alarms.loudness", loudness_words(before), loudness_words(after));
+  values.note("alarms.loudness_after", before.loudness_after, after.loudness_after);
 }
 
 void hls_values(const Channel& running, const Channel& wanted, Values& values) {
@@ -233,6 +276,16 @@ std::string in_words(const std::optional<AdminServer>& server) {
          (count == 1 ? " token" : " tokens");
 }
 
+std::string in_words(const Rendition& rendition) {
+  return join(rendition.members, [](const RenditionMember& member) {
+    if (!member.derived) return member.channel;
+    const std::string size = member.width == 0
+                                 ? std::to_string(member.height) + " lines"
+                                 : std::to_string(member.width) + "x" + std::to_string(member.height);
+    return member.channel + " in " + size + " at " + rate_words(member.bitrate);
+  });
+}
+
 std::vector<ValueChange> channel_values(const Channel& running, const Channel& wanted) {
   Values values;
   values.note("name", running.name, wanted.name);
@@ -247,6 +300,7 @@ std::vector<ValueChange> channel_values(const Channel& running, const Channel& w
   input_values(running, wanted, values);
   push_values(running, wanted, values);
   way_values(running, wanted, values);
+  watch_values(running, wanted, values);
   hls_values(running, wanted, values);
   output_values(running, wanted, values);
   return std::move(values.list);

@@ -75,6 +75,26 @@ std::string listeners_text(const json& plan) {
   return text;
 }
 
+std::string renditions_text(const json& plan, bool done) {
+  std::string text;
+  for (const json& change : plan.value("renditions", json::array())) {
+    const std::string before = text_of(change, "before"), after = text_of(change, "after");
+    const bool breaks = change.value("interrupts_viewers", false);
+    text += fmt::format("{} rendition {}: {}{}\n",
+                        before.empty()  ? '+'
+                        : after.empty() ? '-'
+                                        : '~',
+                        text_of(change, "id"),
+                        before.empty()  ? after
+                        : after.empty() ? before
+                                        : before + " -> " + after,
+                        breaks ? (done ? " (interrupted its HLS viewers)" : " (interrupts its HLS viewers)")
+                        : before.empty() ? ""
+                                         : " (nobody is interrupted)");
+  }
+  return text;
+}
+
 std::string broken_text(const json& answer, const json& change) {
   std::string broken;
   const auto add = [&](const std::string& what) { broken += (broken.empty() ? "" : " and ") + what; };
@@ -109,6 +129,7 @@ std::string render_plan(const json& answer, bool done) {
   }
   for (const json& id : plan.at("removed"))
     text += fmt::format("- {}{}\n", id.get<std::string>(), sent_away(answer, id.get<std::string>()));
+  text += renditions_text(plan, done);
   for (const json& key : plan.at("node_keys"))
     text += fmt::format("~ node file: {}\n", key.get<std::string>());
   text += values_text(plan, "node_values") + listeners_text(plan);

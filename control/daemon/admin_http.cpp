@@ -2,6 +2,7 @@
 
 #include <openssl/crypto.h>
 
+#include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -39,16 +40,30 @@ bool authorised(std::string_view header, const std::vector<std::string>& tokens)
   return found;
 }
 
-Response respond(const http::request<http::empty_body>& request, const AdminContent& content) {
+constexpr std::string_view kApi = "/api/v1/";
+
+std::string_view target_of(const http::request<http::empty_body>& request) {
+  return {request.target().data(), request.target().size()};
+}
+
+// Nothing where the API answers, now or later.
+std::optional<Response> respond(const http::request<http::empty_body>& request, const AdminContent& content,
+                                const AdminReply& reply) {
   Response response{http::status::ok, request.version()};
   response.set(http::field::content_type, "text/plain; charset=utf-8");
   response.set(http::field::cache_control, "no-store");
-  const std::string_view target(request.target().data(), request.target().size());
+  const std::string_view target = target_of(request);
   const std::string_view path = target.substr(0, target.find('?'));
+  const std::string_view query = target.substr(std::min(path.size() + 1, target.size()));
+  const bool api = path.starts_with(kApi) && content.api;
   const auto header = request[http::field::authorization];
-  if (path != "/healthz" && path != "/readyz" && path != "/metrics") {
+  const auto not_found = [&response] {
     response.result(http::status::not_found);
-    response.body() = "not found: /healthz, /readyz and /metrics are here\n";
+    response.body() =
+        "not found: /healthz, /readyz, /metrics, /api/v1/mosaic.jpg and /api/v1/mosaic.json are here\n";
+  };
+  if (path != "/healthz" && path != "/readyz" && path != "/metrics" && !api) {
+    not_found();
   } else if (request.method() != http::verb::get && request.method() != http::verb::head) {
     response.result(http::status::method_not_allowed);
     response.set(http::field::allow, "GET, HEAD");
@@ -63,6 +78,9 @@ Response respond(const http::request<http::empty_body>& request, const AdminCont
     response.result(http::status::unauthorized);
     response.set(http::field::www_authenticate, "Bearer");
     response.body() = "a token of tokens_file is needed\n";
+  } else if (api) {
+    if (content.api(std::string(path.substr(kApi.size())), std::string(query), reply)) return std::nullopt;
+    not_found();
   } else {
     response.set(http::field::content_type, "text/plain; version=0.0.4; charset=utf-8");
     response.body() = content.metrics();
@@ -99,12 +117,33 @@ class Connection : public std::enable_shared_from_this<Connection> {
       response_.body() = "bad request: " + error.message() + "\n";
       response_.keep_alive(false);
     } else {
-      response_ = respond(request, *content_);
+      const auto reply = [self = shared_from_this()](const std::shared_ptr<const AdminPage>& page) {
+        self->answer_page(*page);
+      };
+      auto response = respond(request, *content_, reply);
+      if (!response) return;
+      response_ = std::move(*response);
       response_.keep_alive(request.keep_alive());
     }
+    send(!error && request.method() == http::verb::head);
+  }
+
+  void answer_page(const AdminPage& page) {
+    const auto& request = parser_->get();
+    response_ = Response{static_cast<http::status>(page.status), request.version()};
+    response_.set(http::field::content_type, page.content_type);
+    response_.set(http::field::cache_control, "no-store");
+    response_.body() = page.body;
+    response_.keep_alive(request.keep_alive());
+    send(request.method() == http::verb::head);
+  }
+
+  void send(bool head) {
+    // What took long to make has its time from here.
+    stream_.expires_after(kTimeout);
     response_.set(http::field::server, "headgate");
     response_.prepare_payload();
-    if (!error && request.method() == http::verb::head) {
+    if (head) {
       serializer_.emplace(response_);
       http::async_write_header(stream_, *serializer_, finish(response_.keep_alive()));
     } else {

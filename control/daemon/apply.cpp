@@ -49,6 +49,12 @@ nlohmann::json plan_json(const config::Plan& plan) {
                        {"interrupts_hls", change.interrupts_hls},
                        {"interrupts_viewers", change.interrupts_viewers},
                        {"interrupts_pushes", change.interrupts_pushes}});
+  nlohmann::json renditions = nlohmann::json::array();
+  for (const config::RenditionChange& rendition : plan.renditions)
+    renditions.push_back({{"id", rendition.id},
+                          {"before", rendition.before},
+                          {"after", rendition.after},
+                          {"interrupts_viewers", rendition.interrupts_viewers}});
   nlohmann::json listeners = nlohmann::json::array();
   for (const config::ListenerChange& listener : plan.listeners)
     listeners.push_back({{"key", listener.key},
@@ -60,7 +66,8 @@ nlohmann::json plan_json(const config::Plan& plan) {
           {"removed", plan.removed},     {"untouched", plan.untouched},
           {"node_keys", plan.node_keys}, {"listeners", listeners},
           {"restarts", plan.restarts},   {"refused", plan.refused},
-          {"empty", plan.empty()},       {"node_values", values_json(plan.node_values)}};
+          {"empty", plan.empty()},       {"node_values", values_json(plan.node_values)},
+          {"renditions", renditions}};
 }
 
 std::string summary(const config::Plan& plan) {
@@ -72,6 +79,7 @@ std::string summary(const config::Plan& plan) {
   add(plan.added.size(), "added");
   add(plan.changed.size(), "changed");
   add(plan.removed.size(), "removed");
+  add(plan.renditions.size(), plan.renditions.size() == 1 ? "rendition" : "renditions");
   add(plan.node_keys.size(), plan.node_keys.size() == 1 ? "node key" : "node keys");
   return text;
 }
@@ -221,6 +229,15 @@ tl::expected<std::unique_ptr<AdminHttp>, std::string> Daemon::open_admin(const s
     // A tokens_file without a token closes the page, it does not open it.
     if (tokens.empty() && !model_->node.admin->tokens_file.empty()) tokens.emplace_back("\n");
     return tokens;
+  };
+  if (mosaic_ == nullptr)
+    mosaic_ =
+        std::make_unique<MosaicServer>(io_, run_dir_.pictures_dir(), [this] { return mosaic_channels(); });
+  content.api = [this](const std::string& path, const std::string& query, AdminReply reply) {
+    const bool jpeg = path == "mosaic.jpg";
+    if (!jpeg && path != "mosaic.json") return false;
+    mosaic_->request(jpeg ? "jpg" : "json", query, std::move(reply));
+    return true;
   };
   return AdminHttp::listen(io_, address, std::move(content));
 }

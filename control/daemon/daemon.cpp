@@ -328,6 +328,20 @@ void Daemon::check_files() {
   map_differs_ = digest(files.sources) != applied_digest_;
 }
 
+std::vector<MosaicChannel> Daemon::mosaic_channels() const {
+  std::vector<MosaicChannel> channels;
+  for (const config::Channel& channel : model_->channels) {
+    const ChannelHealth* health = monitor_.find(channel.id);
+    const ChannelState state = !channel.enabled    ? ChannelState::disabled
+                               : health == nullptr ? ChannelState::down
+                                                   : health->state;
+    const std::chrono::nanoseconds every = channel.watch.every;
+    channels.push_back({channel.id, channel.name, channel.tags, state,
+                        config::watches_pictures(channel) ? every.count() : 0});
+  }
+  return channels;
+}
+
 GatewayView Daemon::view() const {
   GatewayView now;
   now.version = HEADGATE_VERSION;

@@ -25,6 +25,7 @@
 #include "control/daemon/event_log.h"
 #include "control/daemon/history.h"
 #include "control/daemon/live_data_plane.h"
+#include "control/daemon/mosaic_server.h"
 #include "control/daemon/probe.h"
 #include "control/daemon/view.h"
 #include "control/daemon/watch.h"
@@ -127,6 +128,7 @@ class Daemon {
   void start_probe(const nlohmann::json& params, Reply reply);
   void end_probe(const std::shared_ptr<RunningProbe>& probe);
   GatewayView view() const;
+  std::vector<MosaicChannel> mosaic_channels() const;
   bool ready() const;
 
   DaemonOptions options_;
@@ -149,6 +151,7 @@ class Daemon {
   boost::asio::steady_timer observe_timer_{io_};
   boost::asio::steady_timer files_timer_{io_};
   std::unique_ptr<ControlServer> server_;
+  std::unique_ptr<MosaicServer> mosaic_;
   std::unique_ptr<AdminHttp> admin_;
   std::string admin_address_;
   std::unique_ptr<LiveDataPlane> plane_;

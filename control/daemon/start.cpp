@@ -88,15 +88,9 @@ bool Daemon::prepare_states() {
   const auto old_fastpath =
       fastpath ? protocol::parse_fastpath_state(*fastpath) : tl::unexpected(std::string());
   const auto old_bridge = bridge ? protocol::parse_bridge_state(*bridge) : tl::unexpected(std::string());
-  if (old_fastpath) {
-    old.fastpath = *old_fastpath;
-    // A run_dir whose handles were lost: what the fast path runs tells them.
-    for (const auto& channel : old.fastpath.channels) {
-      handles_.by_id.try_emplace(channel.id, channel.handle);
-      handles_.next = std::max(handles_.next, channel.handle + 1);
-    }
-  }
+  if (old_fastpath) old.fastpath = *old_fastpath;
   if (old_bridge) old.bridge = *old_bridge;
+  recover(old, handles_);
   const auto generation = std::max(old.fastpath.generation, old.bridge.generation);
   states_ = build_states(*model_, handles_, generation);
   const auto unforced = keep_forced(old.fastpath, states_.fastpath);

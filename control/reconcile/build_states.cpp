@@ -233,13 +233,46 @@ protocol::BridgeChannel bridge_channel(const config::Channel& from, std::uint32_
   return to;
 }
 
+// What is made here has a handle for as long as it is made so: what an encoder of the former kind leaves in
+// its ring must not be taken for the latter's. No id has a colon.
+std::string handle_name(const std::string& rendition, const protocol::RenditionMember& member) {
+  return rendition + ':' + member.channel + ':' + std::to_string(member.width) + 'x' +
+         std::to_string(member.height) + ':' + std::to_string(member.bitrate_bps);
+}
+
+protocol::RenditionMember convert(const config::RenditionMember& from) {
+  protocol::RenditionMember to;
+  to.channel = from.channel;
+  to.derived = from.derived;
+  to.width = from.width;
+  to.height = from.height;
+  to.bitrate_bps = static_cast<std::uint32_t>(from.bitrate);
+  return to;
+}
+
 void update_handles(const config::Model& model, Handles& handles) {
   std::map<std::string, std::uint32_t> kept;
-  for (const config::Channel& channel : model.channels) {
-    const auto known = handles.by_id.find(channel.id);
-    kept[channel.id] = known != handles.by_id.end() ? known->second : handles.next++;
+  const auto keep = [&](const std::string& name) {
+    const auto known = handles.by_id.find(name);
+    kept[name] = known != handles.by_id.end() ? known->second : handles.next++;
+  };
+  for (const config::Channel& channel : model.channels) keep(channel.id);
+  for (const config::Rendition& rendition : model.renditions) {
+    for (const config::RenditionMember& member : rendition.members) {
+      if (member.derived) keep(handle_name(rendition.id, convert(member)));
+    }
   }
   handles.by_id = std::move(kept);
+}
+
+protocol::RenditionState rendition_state(const config::Rendition& from, const Handles& handles) {
+  protocol::RenditionState to;
+  to.id = from.id;
+  for (const config::RenditionMember& member : from.members) {
+    protocol::RenditionMember& made = to.members.emplace_back(convert(member));
+    if (made.derived) made.handle = handles.by_id.at(handle_name(from.id, made));
+  }
+  return to;
 }
 
 }  // namespace
@@ -292,6 +325,8 @@ DesiredStates build_states(const config::Model& model, Handles& handles, std::ui
     if (config::passes_bridge(channel) || watched(channel))
       states.bridge.channels.push_back(bridge_channel(channel, handle));
   }
+  for (const config::Rendition& rendition : model.renditions)
+    states.bridge.renditions.push_back(rendition_state(rendition, handles));
   return states;
 }
 
@@ -321,6 +356,19 @@ std::vector<std::string> keep_forced(const protocol::FastpathState& before, prot
       channel->forced_input = again->number;
   }
   return gone;
+}
+
+void recover(const DesiredStates& running, Handles& handles) {
+  const auto take = [&](const std::string& name, std::uint32_t handle) {
+    handles.by_id.try_emplace(name, handle);
+    handles.next = std::max(handles.next, handle + 1);
+  };
+  for (const protocol::FastpathChannel& channel : running.fastpath.channels) take(channel.id, channel.handle);
+  for (const protocol::RenditionState& rendition : running.bridge.renditions) {
+    for (const protocol::RenditionMember& member : rendition.members) {
+      if (member.derived) take(handle_name(rendition.id, member), member.handle);
+    }
+  }
 }
 
 bool same_content(DesiredStates a, const DesiredStates& b) {

@@ -14,9 +14,9 @@
 
 namespace headgate::control {
 
-// Handles of channels: a channel keeps its handle for as long as it is in the map, enabled or not; none is
-// ever given twice in the life of run_dir, so that a late packet in the ring can't be taken for another
-// channel's.
+// Handles of channels and of the members that renditions have made here: a channel keeps its handle for as
+// long as it is in the map, enabled or not; none is ever given twice in the life of run_dir, so that a late
+// packet in the ring can't be taken for another channel's.
 struct Handles {
   std::uint32_t next = 1;
   std::map<std::string, std::uint32_t> by_id;
@@ -37,6 +37,9 @@ DesiredStates build_states(const config::Model& model, Handles& handles, std::ui
 // What the operator forced stays over an apply and a restart of control, as long as that input is there and
 // has an alternative; it may have another number now. Gives the channels whose forced input went.
 std::vector<std::string> keep_forced(const protocol::FastpathState& before, protocol::FastpathState& now);
+
+// The handles that what runs has, where their file is lost.
+void recover(const DesiredStates& running, Handles& handles);
 
 // Equal but for the generation.
 bool same_content(DesiredStates a, const DesiredStates& b);

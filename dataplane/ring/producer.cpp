@@ -98,7 +98,8 @@ void Producer::set_channel_count(std::size_t count) noexcept {
 
 bool Producer::push(const Slot& header, std::span<const std::uint8_t> packets) noexcept {
   Impl& impl = *impl_;
-  const std::uint32_t index = impl.channels.find_or_add(key_of(header.channel, header.input), impl.taken_over);
+  const std::uint32_t index =
+      impl.channels.find_or_add(key_of(header.channel, header.input), impl.taken_over);
   if (index == ChannelTable::kNone) return false;
   ChannelState& state = impl.channels.at(index);
   const std::uint32_t sequence = state.sequence++;

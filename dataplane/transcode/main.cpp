@@ -21,12 +21,6 @@ namespace {
 
 using namespace headgate;
 
-#ifdef HEADGATE_NO_LADDER
-std::unique_ptr<transcode::Worker> make_ladder_worker(transcode::Output&) { return nullptr; }
-#else
-using transcode::make_ladder_worker;
-#endif
-
 // Blocks the signals and makes them readable.
 int open_signals() {
   sigset_t set;
@@ -79,7 +73,7 @@ int run(const std::string& root) {
   }
   transcode::Environment environment{
       {},
-      {transcode::make_sound_worker, make_ladder_worker, transcode::look_at_picture},
+      {transcode::make_sound_worker, transcode::make_ladder_worker, transcode::look_at_picture},
       std::move(*workers)};
   return transcode::Supervisor(run_dir, std::move(environment)).run(signals);
 }

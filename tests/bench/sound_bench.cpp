@@ -35,8 +35,8 @@ struct Kind {
   int channels, rate;
   std::int64_t bitrate;
 };
-constexpr Kind kKinds[] = {{"mp2", 2, 48000, 192000},  {"mp2", 1, 48000, 96000},   {"mp2", 2, 44100, 192000},
-                           {"ac3", 2, 48000, 192000},  {"ac3", 6, 48000, 448000},  {"eac3", 2, 48000, 128000},
+constexpr Kind kKinds[] = {{"mp2", 2, 48000, 192000},  {"mp2", 1, 48000, 96000},  {"mp2", 2, 44100, 192000},
+                           {"ac3", 2, 48000, 192000},  {"ac3", 6, 48000, 448000}, {"eac3", 2, 48000, 128000},
                            {"eac3", 6, 48000, 384000}, {"aac", 2, 48000, 128000}};
 
 const Source& source_of(std::size_t kind) {
@@ -78,8 +78,8 @@ void run(benchmark::State& state, std::size_t kind, job::StreamBegin wanted) {
   }
   state.SetLabel(std::string(kKinds[kind].encoder) + " " + std::to_string(kKinds[kind].channels) + " ch " +
                  std::to_string(kKinds[kind].rate) + " Hz");
-  state.counters["kbit/s"] =
-      static_cast<double>(out.bytes) * 8 / 1000 / static_cast<double>(std::max<std::int64_t>(state.iterations(), 1));
+  state.counters["kbit/s"] = static_cast<double>(out.bytes) * 8 / 1000 /
+                             static_cast<double>(std::max<std::int64_t>(state.iterations(), 1));
   state.counters["jobs on two cores"] = benchmark::Counter(2, benchmark::Counter::kIsIterationInvariantRate);
 }
 
@@ -94,7 +94,8 @@ void BM_MeasureAll(benchmark::State& state) {
 BENCHMARK(BM_MeasureAll)->DenseRange(0, std::size(kKinds) - 1)->Unit(benchmark::kMillisecond);
 
 void BM_MeasureSampled(benchmark::State& state) {
-  run(state, static_cast<std::size_t>(state.range(0)), Rig::measuring(static_cast<std::uint16_t>(state.range(1))));
+  run(state, static_cast<std::size_t>(state.range(0)),
+      Rig::measuring(static_cast<std::uint16_t>(state.range(1))));
 }
 BENCHMARK(BM_MeasureSampled)->ArgsProduct({{0, 3, 4, 7}, {100, 200, 400}})->Unit(benchmark::kMillisecond);
 

@@ -74,7 +74,7 @@ async function watch(page, { url, seconds, playing, saying, during, screenshot }
         const step = state.time - old.last;
         if (step > 0) {
           // A seek to the live edge is no playing.
-          if (step < 1.5) old.advanced += step;
+          if (step < now - old.lastAt + 1.25) old.advanced += step;
           if (old.first_movement === null) old.first_movement = now;
           if (moved === null) {
             moved = now;

@@ -392,6 +392,57 @@ TEST(Diff, FailoverInterruptsNobodyAndRemuxTheChannel) {
   EXPECT_THAT(made.values, ElementsAre(ValueChange{"remux.bitrate", "", "6.5Mbps"}));
 }
 
+TEST(Diff, AnotherWatchOrThresholdInterruptsNobody) {
+  Model wanted = with_backup();
+  Channel& channel = wanted.channels[0];
+  channel.watch = {std::chrono::milliseconds(1000), Watching::always, Watching::never};
+  channel.alarms.black = std::chrono::milliseconds(0);
+  channel.alarms.loudness = LoudnessRange{-315, -150};
+  ChannelChange made = diff(with_backup(), wanted).changed.at(0);
+  EXPECT_THAT(made.keys, ElementsAre("watch", "alarms"));
+  EXPECT_FALSE(made.interrupts_media);
+  EXPECT_THAT(made.interrupts_viewers, IsEmpty());
+  EXPECT_THAT(made.interrupts_pushes, IsEmpty());
+  EXPECT_THAT(
+      made.values,
+      ElementsAre(ValueChange{"watch.every", "5s", "1s"}, ValueChange{"watch.pictures", "auto", "always"},
+                  ValueChange{"watch.sound", "auto", "never"}, ValueChange{"alarms.black", "3s", "never"},
+                  ValueChange{"alarms.loudness", "-40LUFS..-8LUFS", "-31.5LUFS..-15LUFS"}));
+}
+
+TEST(Diff, AnotherTranscodingInterruptsHlsPlayersAlone) {
+  Model running = sample(), wanted = sample();
+  running.channels[0].rtmp = wanted.channels[0].rtmp = true;
+  wanted.channels[0].audio.transcode = AudioTranscode::never;
+  ChannelChange made = diff(running, wanted).changed.at(0);
+  EXPECT_THAT(made.keys, ElementsAre("audio"));
+  EXPECT_FALSE(made.interrupts_media);
+  EXPECT_THAT(made.interrupts_viewers, ElementsAre("hls"));
+  EXPECT_THAT(made.values, ElementsAre(ValueChange{"audio.transcode", "auto", "never"}));
+  running.channels[0].hls.reset();
+  wanted.channels[0].hls.reset();
+  EXPECT_THAT(diff(running, wanted).changed.at(0).interrupts_viewers, IsEmpty());
+}
+
+TEST(Diff, NamesRenditionsAndWhoLosesAMember) {
+  Model running = sample(), wanted = sample();
+  const RenditionMember news{"news", false, 0, 0, 0}, sport{"sport", false, 0, 0, 0},
+      small{"news", true, 0, 360, 800'000}, sized{"news", true, 640, 360, 800'000};
+  running.renditions = {{"gone", {news, sport}}, {"wider", {news, sport}}, {"other", {news, small}}};
+  wanted.renditions = {{"new", {news, sport}}, {"wider", {news, sport, small}}, {"other", {news, sized}}};
+  const Plan plan = diff(running, wanted);
+  EXPECT_FALSE(plan.empty());
+  EXPECT_THAT(plan.untouched, ElementsAre("news", "sport"));
+  EXPECT_THAT(
+      plan.renditions,
+      ElementsAre(RenditionChange{"new", "", "news, sport", false},
+                  RenditionChange{"wider", "news, sport", "news, sport, news in 360 lines at 800kbps", false},
+                  RenditionChange{"other", "news, news in 360 lines at 800kbps",
+                                  "news, news in 640x360 at 800kbps", true},
+                  RenditionChange{"gone", "news, sport", "", true}));
+  EXPECT_TRUE(diff(running, running).empty());
+}
+
 TEST(Diff, ShowsThatASecretIsAnotherAndNeverTheSecret) {
   Model wanted = with_backup();
   wanted.channels[0].inputs[1].passphrase = "hush another hush";

@@ -4,6 +4,7 @@
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 #include <thread>
@@ -21,6 +22,13 @@ class AdminHttpTest : public ::testing::Test {
     content.ready = [this] { return ready; };
     content.metrics = [] { return std::string("headgate_x 1\n"); };
     content.tokens = [this] { return tokens; };
+    content.api = [this](const std::string& path, const std::string& query, const AdminReply& reply) {
+      if (path != "x.jpg") return false;
+      const auto page =
+          std::make_shared<const AdminPage>(AdminPage{query == "bad" ? 400 : 200, "image/jpeg", query});
+      asio::post(io, [reply, page] { reply(page); });
+      return true;
+    };
     server = AdminHttp::listen(io, "127.0.0.1:0", content).value();
   }
   void serve() {
@@ -74,6 +82,28 @@ TEST_F(AdminHttpTest, GivesMetricsToBearersOfATokenOnly) {
   EXPECT_TRUE(get("/metrics", "Authorization: Basic second\r\n").starts_with("HTTP/1.1 401"));
   EXPECT_TRUE(get("/metrics", "Authorization: Bearer second\r\n").starts_with("HTTP/1.1 200"));
   EXPECT_TRUE(get("/readyz").starts_with("HTTP/1.1 200"));
+}
+
+TEST_F(AdminHttpTest, AnswersTheApiLaterToBearersOfATokenOnly) {
+  tokens = {"secret"};
+  EXPECT_TRUE(get("/api/v1/x.jpg").starts_with("HTTP/1.1 401"));
+  const std::string token = "Authorization: Bearer secret\r\n";
+  const auto answer = get("/api/v1/x.jpg?a=b&c", token);
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 200"));
+  EXPECT_NE(answer.find("Content-Type: image/jpeg"), std::string::npos);
+  EXPECT_TRUE(answer.ends_with("\r\n\r\na=b&c"));
+  EXPECT_TRUE(get("/api/v1/x.jpg?bad", token).starts_with("HTTP/1.1 400"));
+  EXPECT_TRUE(get("/api/v1/y.jpg", token).starts_with("HTTP/1.1 404"));
+  EXPECT_TRUE(get("/api/v1", token).starts_with("HTTP/1.1 404"));
+  const auto head =
+      ask("HEAD /api/v1/x.jpg?abc HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + token + "\r\n");
+  EXPECT_NE(head.find("Content-Length: 3"), std::string::npos);
+  EXPECT_TRUE(head.ends_with("\r\n\r\n"));
+  const auto both =
+      ask("GET /api/v1/x.jpg?first HTTP/1.1\r\nHost: x\r\n" + token +
+          "\r\nGET /api/v1/x.jpg?second HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + token + "\r\n");
+  EXPECT_LT(both.find("first"), both.find("second")) << both;
+  EXPECT_NE(both.find("second"), std::string::npos);
 }
 
 TEST_F(AdminHttpTest, AnswersHeadWithoutABody) {

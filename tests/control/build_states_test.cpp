@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "sample_model.h"
 
 namespace headgate::control {
@@ -102,7 +104,7 @@ TEST(BuildStates, SendsInputsOfTheBridgeThroughItsRing) {
   Handles handles;
   const auto states = build_states(way_back(), handles, 7);
   const auto& fast = states.fastpath.channels.at(1);
-  EXPECT_FALSE(fast.to_bridge) << "nobody plays it";
+  EXPECT_TRUE(fast.to_bridge) << "it is watched: an input enters there";
   ASSERT_EQ(fast.inputs.size(), 3U);
   EXPECT_EQ(fast.inputs[0].way, protocol::InputWay::datagrams);
   EXPECT_EQ(fast.inputs[0].buffer_ms, 0U);
@@ -173,6 +175,111 @@ TEST(BuildStates, PutsFailoverAndRemuxIntoTheStates) {
   EXPECT_EQ(fast.inputs[2].buffer_ms, 1000U);
   EXPECT_EQ(states.bridge.channels[1].service_id, 101);
   EXPECT_EQ(states.bridge.channels[1].provider, "Example");
+}
+
+TEST(BuildStates, PutsSoundAndWatchingIntoTheBridgesState) {
+  Handles handles;
+  auto model = sample_model();
+  config::Channel& news = model.channels[0];
+  news.audio.transcode = config::AudioTranscode::never;
+  news.watch.every = std::chrono::milliseconds(1000);
+  news.watch.sound = config::Watching::never;
+  news.alarms.black = std::chrono::milliseconds(0);
+  news.alarms.still = std::chrono::milliseconds(7000);
+  news.alarms.loudness = config::LoudnessRange{-310, -150};
+  auto bridge = build_states(model, handles, 7).bridge.channels.at(0);
+  EXPECT_EQ(bridge.transcode, protocol::AudioTranscode::never);
+  protocol::WatchState wanted;
+  wanted.sound = false;
+  wanted.every_ms = 1000;
+  wanted.black_ms = 0;
+  wanted.still_ms = 7000;
+  wanted.loudness_min = -310;
+  wanted.loudness_max = -150;
+  EXPECT_EQ(bridge.watch, wanted);
+  news.alarms.loudness.reset();
+  EXPECT_EQ(build_states(model, handles, 7).bridge.channels.at(0).watch.loudness_ms, 0U);
+}
+
+TEST(BuildStates, WatchesWithTheDefaultsOfTheState) {
+  Handles handles;
+  EXPECT_EQ(build_states(sample_model(), handles, 7).bridge.channels.at(0).watch, protocol::WatchState{});
+}
+
+TEST(BuildStates, WatchesARelayOnlyWhereTheMapAsksForIt) {
+  Handles handles;
+  auto model = sample_model();
+  config::Channel& sport = model.channels[1];  // neither served nor pushed
+  const auto watched = [&] {
+    const auto states = build_states(model, handles, 7);
+    const bool there = states.bridge.channels.size() == 2;
+    EXPECT_EQ(states.fastpath.channels.at(1).to_bridge, there);
+    return there;
+  };
+  EXPECT_FALSE(watched());
+  sport.watch.pictures = config::Watching::always;
+  EXPECT_TRUE(watched());
+  auto state = build_states(model, handles, 7).bridge.channels.at(1).watch;
+  EXPECT_TRUE(state.pictures);
+  EXPECT_FALSE(state.sound) << "nobody asked for it";
+  sport.watch = {};
+  sport.failover.when = {config::Trouble::black};
+  EXPECT_FALSE(watched()) << "there is nothing to go to";
+  EXPECT_FALSE(build_states(model, handles, 7).fastpath.channels[1].watch_standby);
+  sport.inputs.push_back(sport.inputs[0]);
+  EXPECT_TRUE(watched());
+  EXPECT_TRUE(build_states(model, handles, 7).fastpath.channels[1].watch_standby);
+  sport.failover.when = {config::Trouble::silence};
+  state = build_states(model, handles, 7).bridge.channels.at(1).watch;
+  EXPECT_TRUE(state.sound);
+  EXPECT_FALSE(state.pictures);
+  sport.failover.when = {config::Trouble::no_data};
+  EXPECT_FALSE(watched());
+}
+
+TEST(BuildStates, LeavesAServedChannelUnwatchedWhereTheMapSaysNever) {
+  Handles handles;
+  auto model = sample_model();
+  model.channels[0].watch.pictures = model.channels[0].watch.sound = config::Watching::never;
+  const auto states = build_states(model, handles, 7);
+  EXPECT_TRUE(states.fastpath.channels[0].to_bridge) << "it is served";
+  EXPECT_FALSE(states.bridge.channels.at(0).watch.pictures);
+  EXPECT_FALSE(states.bridge.channels.at(0).watch.sound);
+}
+
+config::Rendition ladder() {
+  return {"abr",
+          {{"news", false, 0, 0, 0}, {"news", true, 0, 360, 800'000}, {"news", true, 0, 240, 300'000}}};
+}
+
+TEST(BuildStates, GivesDerivedMembersHandlesThatStayAndAreNeverGivenTwice) {
+  Handles handles;
+  auto model = sample_model();
+  model.renditions = {ladder()};
+  const auto first = build_states(model, handles, 1).bridge.renditions;
+  ASSERT_EQ(first.size(), 1U);
+  EXPECT_EQ(first[0].id, "abr");
+  const auto& members = first[0].members;
+  EXPECT_EQ(members.at(0), (protocol::RenditionMember{"news", false, 0, 0, 0, 0}));
+  EXPECT_EQ(members.at(1), (protocol::RenditionMember{"news", true, members[1].handle, 0, 360, 800'000}));
+  std::set<std::uint32_t> seen;
+  for (const auto& [name, handle] : handles.by_id) EXPECT_TRUE(seen.insert(handle).second) << name;
+  EXPECT_TRUE(seen.contains(members[1].handle) && seen.contains(members[2].handle));
+  EXPECT_EQ(build_states(model, handles, 2).bridge.renditions, first);
+  model.renditions[0].members[1].bitrate = 900'000;
+  const auto changed = build_states(model, handles, 3).bridge.renditions[0].members;
+  EXPECT_FALSE(seen.contains(changed[1].handle)) << "another stream";
+  EXPECT_EQ(changed[2], members[2]);
+}
+
+TEST(Handles, AreThoseOfWhatRunsWhereTheirFileIsLost) {
+  Handles handles, lost;
+  auto model = sample_model();
+  model.renditions = {ladder()};
+  model.channels.erase(model.channels.begin() + 2);  // one that does not run has no handle to lose
+  const auto running = build_states(model, handles, 1);
+  recover(running, lost);
+  EXPECT_EQ(lost, handles);
 }
 
 TEST(KeepForced, FollowsTheInputWhateverItsNumberAndEndsWithIt) {

@@ -83,6 +83,32 @@ TEST(ModelJson, KeepsInputsAndPushesOfAllKindsWithoutTheirSecrets) {
   EXPECT_EQ(**again, model);
 }
 
+TEST(ModelJson, KeepsSoundWatchingAlarmsAndRenditions) {
+  auto model = sample_model();
+  config::Channel& news = model.channels[0];
+  news.audio.transcode = config::AudioTranscode::always;
+  news.watch = {std::chrono::milliseconds(1000), config::Watching::never, config::Watching::always};
+  const std::chrono::milliseconds ms{1000};
+  news.alarms = {ms, 2 * ms, 3 * ms, 4 * ms, 0 * ms, 6 * ms, std::nullopt, 7 * ms};
+  model.channels[1].alarms.loudness = config::LoudnessRange{-310, -155};
+  model.renditions = {{"abr", {{"news", false, 0, 0, 0}, {"news", true, 640, 360, 800'000}}}};
+  const auto again = parse_model(model_to_json(model));
+  ASSERT_TRUE(again.has_value()) << again.error();
+  model.node.admin->tokens.clear();
+  EXPECT_EQ(**again, model);
+}
+
+TEST(ModelJson, ReadsAMapKeptBeforeThereWasWatching) {
+  auto old = nlohmann::json::parse(model_to_json(sample_model()));
+  old["model"].erase("renditions");
+  for (auto& channel : old["model"]["channels"]) {
+    for (const char* name : {"audio", "watch", "alarms"}) EXPECT_EQ(channel.erase(name), 1U);
+  }
+  const auto again = parse_model(old.dump());
+  ASSERT_TRUE(again.has_value()) << again.error();
+  EXPECT_EQ((*again)->channels, sample_model().channels);
+}
+
 TEST(ModelJson, ReadsAMapKeptBeforeThereWereOtherOutputsThanHls) {
   auto model = sample_model();
   auto json = nlohmann::json::parse(model_to_json(model));

@@ -31,6 +31,7 @@ FastpathState full_fastpath() {
   channel.failover = {500, 3000, false, {Trouble::no_data, Trouble::bitrate}};
   channel.forced_input = 2;
   channel.bitrate_bps = 6'000'000;
+  channel.watch_standby = true;
   InputState input;
   input.number = 2;
   input.url = "rtp://10.1.1.1@239.1.1.1:5000";
@@ -93,6 +94,10 @@ BridgeState full_bridge() {
   s.channels[0].pushes = {push};
   s.channels[0].service_id = 101;
   s.channels[0].provider = "Example";
+  s.channels[0].transcode = AudioTranscode::always;
+  s.channels[0].watch = {false, true, 1000, 0, 1, 2, 3, 4, 5, 6, -310, 0};
+  s.channels[1].transcode = AudioTranscode::never;
+  s.renditions = {{"abr", {{"news", false, 0, 0, 0, 0}, {"news", true, 9, 640, 360, 800'000}}}};
   s.rtmps_servers = {{"[::]:1936", "CERTIFICATE", "KEY"}};
   s.rtmp_listen = {"[::]:1935"};
   s.srt_servers = {{"[::]:9000", 200, "of the server"}, {"[::]:9001", 120, ""}};
@@ -236,6 +241,32 @@ TEST(State, AnIdThatLeadsOutOfItsFolderIsRefused) {
   FastpathState s = full_fastpath();
   s.channels[1].id = std::string(256, 'a');
   EXPECT_EQ(parse_fastpath_state(to_json(s)).error(), "channels[1].id: can't name a folder");
+}
+
+TEST(State, WatchAndRenditionsThatNoBridgeCouldServeAreRefused) {
+  const auto error_of = [](const json::json_pointer& at, const json& value) {
+    json state = json::parse(to_json(full_bridge()));
+    state[at] = value;
+    const auto parsed = parse_bridge_state(state.dump());
+    return parsed ? std::string() : parsed.error();
+  };
+  const auto watch = [](const char* name) { return json::json_pointer("/channels/0/watch/") / name; };
+  EXPECT_THAT(error_of(watch("every_ms"), 0), testing::StartsWith("channels[0].watch.every_ms"));
+  EXPECT_THAT(error_of(watch("black_ms"), 90'000'000), testing::StartsWith("channels[0].watch.black_ms"));
+  EXPECT_THAT(error_of(watch("loudness_min"), -1001), testing::StartsWith("channels[0].watch.loudness_min"));
+  EXPECT_THAT(error_of(watch("loudness_max"), 1), testing::StartsWith("channels[0].watch.loudness_max"));
+  EXPECT_THAT(error_of(watch("loudness_max"), -1.5), testing::StartsWith("channels[0].watch.loudness_max"));
+  EXPECT_THAT(error_of(watch("every"), 1), testing::StartsWith("channels[0].watch.every"));
+  EXPECT_THAT(error_of(json::json_pointer("/channels/0/transcode"), "auto"),
+              testing::StartsWith("channels[0].transcode"));
+  const auto member = [](const char* name) { return json::json_pointer("/renditions/0/members/1/") / name; };
+  EXPECT_THAT(error_of(member("height"), 361), testing::StartsWith("renditions[0].members[1]"));
+  EXPECT_THAT(error_of(member("height"), 0), testing::StartsWith("renditions[0].members[1]"));
+  EXPECT_THAT(error_of(member("width"), 9000), testing::StartsWith("renditions[0].members[1].width"));
+  EXPECT_THAT(error_of(member("bitrate_bps"), 0),
+              testing::StartsWith("renditions[0].members[1].bitrate_bps"));
+  EXPECT_THAT(error_of(json::json_pointer("/renditions/0/id"), "../x"),
+              testing::StartsWith("renditions[0].id"));
 }
 
 TEST(State, SegmentsAndWindowsThatNoBridgeCouldServeAreRefused) {

@@ -165,6 +165,31 @@ TEST_F(Render, PlanNamesWhomItInterrupts) {
       "1 added, 3 changed, 0 removed, 2 untouched\n");
 }
 
+TEST_F(Render, PlanNamesRenditionsAndTheirViewers) {
+  const auto none = nlohmann::json::array();
+  const nlohmann::json answer = {
+      {"plan",
+       {{"added", none},
+        {"removed", none},
+        {"untouched", {"sport"}},
+        {"changed", none},
+        {"node_keys", none},
+        {"restarts", none},
+        {"refused", none},
+        {"renditions",
+         {{{"id", "new"}, {"before", ""}, {"after", "a, b"}, {"interrupts_viewers", false}},
+          {{"id", "wider"}, {"before", "a, b"}, {"after", "a, b, c"}, {"interrupts_viewers", false}},
+          {{"id", "other"}, {"before", "a, b"}, {"after", "a, c"}, {"interrupts_viewers", true}},
+          {{"id", "gone"}, {"before", "a, b"}, {"after", ""}, {"interrupts_viewers", true}}}}}},
+      {"number", 5}};
+  EXPECT_EQ(render_plan(answer, true),
+            "+ rendition new: a, b\n"
+            "~ rendition wider: a, b -> a, b, c (nobody is interrupted)\n"
+            "~ rendition other: a, b -> a, c (interrupted its HLS viewers)\n"
+            "- rendition gone: a, b (interrupted its HLS viewers)\n"
+            "0 added, 0 changed, 0 removed, 1 untouched\n");
+}
+
 TEST_F(Render, RollbackSaysThatTheFilesHoldAnotherMap) {
   nlohmann::json answer = {{"number", 7}, {"changed", true}, {"restores", 3}, {"files_differ", true}};
   const std::string text = render_applied(answer);

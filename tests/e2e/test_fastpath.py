@@ -281,7 +281,15 @@ def test_interface_change_is_refused_by_the_running_fast_path(rig):
         assert [m["group"] for m in ask(gateway, "status")["result"]["memberships"]] == ["239.11.1.1"]
 
 
-def test_frames_that_found_the_port_full_are_counted(rig):
+@pytest.fixture
+def long_memory(rig):
+    """The switch goes on forwarding to one that answers no query for a while."""
+    rig.set_bridge("mcast_membership_interval", "6000")
+    yield
+    rig.set_bridge("mcast_membership_interval", "300")
+
+
+def test_frames_that_found_the_port_full_are_counted(rig, long_memory):
     with Gateway(rig, CHANNEL) as gateway:
         rig.wait_mdb("239.11.1.1", True)
         pid = gateway.pid("fastpath")

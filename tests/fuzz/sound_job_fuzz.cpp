@@ -40,7 +40,8 @@ struct Judge final : transcode::Output {
     require((header.flags & job::kDiscontinuity) != 0 || (last && header.pts == *last + 576'000));
     last = header.pts;
     require(payload.size() > 7 && payload[0] == 0xFF && payload[1] == 0xF1);
-    require((static_cast<std::size_t>(payload[3] & 3) << 11 | payload[4] << 3 | payload[5] >> 5) == payload.size());
+    require((static_cast<std::size_t>(payload[3] & 3) << 11 | payload[4] << 3 | payload[5] >> 5) ==
+            payload.size());
   }
 };
 
@@ -76,7 +77,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     at += 3 + length;
     header.flags = ((control & 4) != 0 ? job::kLoss : 0U) | ((control & 8) != 0 ? job::kDiscontinuity : 0U) |
                    ((control & 16) != 0 ? job::kUntimed : 0U);
-    constexpr std::int64_t kMoves[] = {648'000, 576'000, 864'000, 27'000'000, -13'500'000, 540'000'000, 1'000, 0};
+    constexpr std::int64_t kMoves[] = {648'000,     576'000,     864'000, 27'000'000,
+                                       -13'500'000, 540'000'000, 1'000,   0};
     const unsigned move = control >> 5;
     // A few long gaps are enough: each is seconds of silence to encode.
     if (move != 3 || ++fills < 4) header.pts += kMoves[move];

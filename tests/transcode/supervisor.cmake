@@ -7,3 +7,4 @@ target_compile_definitions(transcode_test PRIVATE FAKE_TRANSCODE="$<TARGET_FILE:
 
 headgate_test_program(zygote_bench SOURCES zygote_bench.cpp
   DEPS headgate::job headgate::ring headgate::protocol fmt::fmt GTest::gtest GTest::gmock)
+target_compile_definitions(zygote_bench PRIVATE FAKE_TRANSCODE="$<TARGET_FILE:fake_transcode>")

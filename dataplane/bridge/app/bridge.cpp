@@ -14,7 +14,8 @@ void Bridge::apply(const protocol::BridgeState& state) {
   std::set<std::string> wanted;
   std::set<std::string> with_files;
   for (const protocol::BridgeChannel& channel : state.channels) {
-    if (!Channel::serves_anything(channel)) continue;
+    const bool watched = workers_.jobs != nullptr && Channel::watches_anything(channel);
+    if (!Channel::serves_anything(channel) && !watched) continue;
     wanted.insert(channel.id);
     if (channel.hls) with_files.insert(channel.id);
     auto& place = channels_[channel.id];
@@ -26,7 +27,7 @@ void Bridge::apply(const protocol::BridgeState& state) {
                                place->segment_ms() != channel.hls->segment_ms;
       auto retired = keeps_files ? place->store().retire() : nullptr;
       place.reset();  // the old one's files are read by the new one, which keeps what it can
-      place = std::make_unique<Channel>(channel, hls_directory_ + "/" + channel.id, &memory_);
+      place = std::make_unique<Channel>(channel, hls_directory_ + "/" + channel.id, &memory_, workers_);
       if (place->serves_hls()) place->store().adopt(std::move(retired));
     }
     if (changed && place->serves_hls() && !place->store().last_error().empty())
@@ -34,11 +35,42 @@ void Bridge::apply(const protocol::BridgeState& state) {
     by_handle_[channel.handle] = place.get();
   }
   std::erase_if(channels_, [&](const auto& item) { return !wanted.contains(item.first); });
+  apply_renditions(state);
+  if (!workers_.pictures_directory.empty()) {
+    transcode::Thumbnail::remove_others(workers_.pictures_directory,
+                                        [&](const std::string& id) { return wanted.contains(id); });
+  }
   std::error_code error;
   for (const auto& item : fs::directory_iterator(hls_directory_, error)) {
     if (!with_files.contains(item.path().filename().string()))
       hls::SegmentStore::remove(item.path().string());
   }
+}
+
+void Bridge::apply_renditions(const protocol::BridgeState& state) {
+  std::set<std::string> members;
+  std::map<std::string, std::vector<transcode::LadderStep>> ladders;
+  std::set<std::string> wanted;
+  for (const protocol::RenditionState& rendition : state.renditions) {
+    wanted.insert(rendition.id);
+    auto& place = renditions_[rendition.id];
+    if (place == nullptr || place->state() != rendition)
+      place = std::make_unique<Rendition>(rendition, [this](const std::string& id) { return find(id); });
+    for (const protocol::RenditionMember& member : rendition.members) {
+      members.insert(member.channel);
+      if (!member.derived) continue;
+      ladders[member.channel].push_back(
+          {Rendition::part_of(rendition, member), member.width, member.height, member.bitrate_bps});
+    }
+  }
+  std::erase_if(renditions_, [&](const auto& item) { return !wanted.contains(item.first); });
+  for (const auto& [id, channel] : channels_)
+    channel->set_renditions(members.contains(id), ladders[id], workers_.jobs);
+}
+
+Rendition* Bridge::find_rendition(std::string_view id) {
+  const auto found = renditions_.find(id);
+  return found == renditions_.end() ? nullptr : found->second.get();
 }
 
 void Bridge::on_slot(const ring::Slot& slot) {

@@ -1,7 +1,6 @@
 #include "dataplane/bridge/app/channel.h"
 
 #include <algorithm>
-#include <functional>
 #include <utility>
 
 #include "dataplane/bridge/app/diagnosis.h"
@@ -9,7 +8,6 @@
 namespace headgate::bridge::app {
 namespace {
 
-constexpr std::size_t kMaxViewers = 20'000;        // remembered; more are not counted
 constexpr std::uint64_t kMaxBitrate = 80'000'000;  // a segment's bound, bit/s
 
 constexpr std::chrono::seconds kSilence{2};
@@ -28,8 +26,11 @@ hls::SegmenterOptions options_of(const protocol::HlsState& hls, hls::MemoryBudge
 
 }  // namespace
 
-Channel::Hls::Hls(const std::string& directory, const protocol::HlsState& state, hls::MemoryBudget* budget)
-    : store(directory, state.segment_ms, state.window), segmenter(options_of(state, budget), store) {
+Channel::Hls::Hls(const std::string& directory, const protocol::HlsState& state, hls::MemoryBudget* budget,
+                  const std::string& channel)
+    : store(directory, state.segment_ms, state.window),
+      segmenter(options_of(state, budget), store),
+      ladder(segmenter, channel) {
   if (const auto resume = store.resume()) segmenter.resume(resume->next_k, resume->next_start);
 }
 
@@ -37,9 +38,16 @@ bool Channel::serves_anything(const protocol::BridgeChannel& state) {
   return state.hls || state.http_ts || state.rtmp || state.srt || !state.pushes.empty();
 }
 
-Channel::Channel(const protocol::BridgeChannel& state, std::string directory, hls::MemoryBudget* budget)
-    : state_(state), directory_(std::move(directory)), budget_(budget) {
+Channel::Channel(const protocol::BridgeChannel& state, std::string directory, hls::MemoryBudget* budget,
+                 const Workers& workers)
+    : state_(state),
+      directory_(std::move(directory)),
+      budget_(budget),
+      workers_(workers),
+      twins_(units_, state.id),
+      eyes_(std::make_unique<Eyes>(workers, state, units_, twins_)) {
   for (auto& stats : stats_) stats = std::make_shared<hub::OutputStats>();
+  set_workers();
   set_hls(std::nullopt);
   set_feeds();
 }
@@ -50,6 +58,8 @@ bool Channel::can_become(const protocol::BridgeChannel& state) const {
 
 void Channel::become(const protocol::BridgeChannel& state) {
   const auto before = std::exchange(state_, state).hls;
+  set_workers();
+  eyes_->become(state_);
   set_hls(before);
   set_feeds();
 }
@@ -62,16 +72,48 @@ void Channel::set_hls(const std::optional<protocol::HlsState>& before) {
   std::unique_ptr<hls::SegmentStore::Retired> retired;
   if (hls_ != nullptr) {
     if (state_.hls) retired = hls_->store.retire();
-    units_.remove(&hls_->segmenter);
+    units_.remove(&hls_->ladder);
     hls_.reset();  // the old one's files are read by the new one, which keeps what it can
     viewers_.clear();
   }
   if (!state_.hls) return;
-  hls_ = std::make_unique<Hls>(directory_, *state_.hls, budget_);
+  hls_ = std::make_unique<Hls>(directory_, *state_.hls, budget_, state_.id);
+  hls_->segmenter.set_apart(apart_);
+  hls_->ladder.set(ladder_, ladder_jobs_);
   hls_->store.adopt(std::move(retired));
   segments_at_tick_ = 0;
   waiting_since_ = std::chrono::steady_clock::now();
-  units_.add(&hls_->segmenter);
+  units_.add(&hls_->ladder);
+}
+
+void Channel::set_workers() {
+  transcode::SoundWishes wishes;
+  wishes.policy = state_.transcode;
+  wishes.hls = state_.hls.has_value();
+  wishes.rtmp = state_.rtmp || std::any_of(state_.pushes.begin(), state_.pushes.end(), [](const auto& push) {
+                  return push.kind == protocol::PushKind::rtmp;
+                });
+  wishes.measure = state_.watch.sound;
+  twins_.set(wishes, workers_.jobs);
+}
+
+bool Channel::serves_thumbnail() const { return state_.hls || state_.http_ts || state_.rtmp || state_.srt; }
+
+http::ThumbnailView Channel::thumbnail() const {
+  const transcode::Thumbnail& from = eyes_->thumbnail();
+  http::ThumbnailView out;
+  out.jpeg = from.jpeg();
+  out.etag = from.etag();
+  out.modified_unix = from.modified_unix();
+  out.max_age_s = std::max<std::uint32_t>(1, state_.watch.every_ms / 1000);
+  if (!state_.watch.pictures) {
+    out.why_none = "Pictures of this channel are not looked at (watch.pictures is false).";
+  } else if (workers_.pictures == nullptr) {
+    out.why_none = "There is no transcode process to decode pictures.";
+  } else {
+    out.why_none = "There is no picture of this channel yet.";
+  }
+  return out;
 }
 
 void Channel::set_feeds() {
@@ -138,6 +180,7 @@ std::shared_ptr<std::uint64_t> Channel::slow_ts_clients() const {
 }
 
 void Channel::on_slot(const ring::Slot& slot) {
+  if (!eyes_->on_slot(slot)) return;
   if (hls_ != nullptr && (slot.flags & ring::kSlotTimeline) != 0)
     hls_->store.set_arrival(slot.arrival_ns, slot.timeline);
   if (ts_ != nullptr) ts_->on_slot(slot);
@@ -149,11 +192,13 @@ void Channel::on_gap() {
   if (ts_ != nullptr) ts_->on_gap();
   if (push_ts_ != nullptr) push_ts_->on_gap();
   hub_.on_gap();
+  eyes_->on_gap();
   if (hls_ != nullptr) hls_->segmenter.on_producer_restart();
 }
 
 void Channel::on_tick(std::chrono::steady_clock::time_point now) {
   if (hls_ != nullptr) hls_->store.on_tick(now);
+  eyes_->on_tick(now);
   const std::uint64_t packets = hub_.counters().packets;
   if (packets != packets_at_tick_) {
     if (packets_at_tick_ == 0 || now - last_packet_ >= kSilence) waiting_since_ = now;
@@ -205,29 +250,28 @@ std::string Channel::find_hls_problem(std::chrono::steady_clock::time_point now)
   return "";
 }
 
+void Channel::set_renditions(bool member, std::vector<transcode::LadderStep> ladder,
+                             transcode::JobMaker* jobs) {
+  apart_ = member;
+  ladder_ = std::move(ladder);
+  ladder_jobs_ = jobs;
+  if (hls_ == nullptr) return;
+  hls_->segmenter.set_apart(apart_);
+  hls_->ladder.set(ladder_, ladder_jobs_);
+}
+
+std::vector<transcode::LadderStatus> Channel::ladder() const {
+  return hls_ == nullptr ? std::vector<transcode::LadderStatus>{} : hls_->ladder.status();
+}
+
+std::chrono::milliseconds Channel::viewer_patience() const {
+  return 3 * std::chrono::seconds(state_.hls ? hls::target_duration(state_.hls->segment_ms) : 0);
+}
+
 void Channel::on_viewer(std::string_view client, std::string_view user_agent) {
-  const std::size_t key =
-      std::hash<std::string_view>{}(client)*31 + std::hash<std::string_view>{}(user_agent);
-  const auto now = std::chrono::steady_clock::now();
-  const auto found = viewers_.find(key);
-  if (found != viewers_.end()) {
-    found->second = now;
-    return;
-  }
-  if (viewers_.size() >= kMaxViewers) forget_viewers();
-  if (viewers_.size() < kMaxViewers) viewers_.emplace(key, now);
+  viewers_.on_viewer(client, user_agent, std::chrono::steady_clock::now(), viewer_patience());
 }
 
-void Channel::forget_viewers() {
-  if (!state_.hls) return viewers_.clear();
-  const auto oldest = std::chrono::steady_clock::now() -
-                      3 * std::chrono::seconds(hls::target_duration(state_.hls->segment_ms));
-  std::erase_if(viewers_, [oldest](const auto& v) { return v.second < oldest; });
-}
-
-std::size_t Channel::viewers() {
-  forget_viewers();
-  return viewers_.size();
-}
+std::size_t Channel::viewers() { return viewers_.count(std::chrono::steady_clock::now(), viewer_patience()); }
 
 }  // namespace headgate::bridge::app

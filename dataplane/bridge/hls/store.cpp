@@ -17,15 +17,11 @@ namespace headgate::bridge::hls {
 
 namespace fs = std::filesystem;
 
-namespace {
-
 SegmentStore::Text with_etag(std::string content) {
   std::string etag = fmt::format("\"{:016x}\"", fnv1a(content));
   return std::make_shared<const SegmentStore::Playlist>(
       SegmentStore::Playlist{std::move(content), std::move(etag)});
 }
-
-}  // namespace
 
 SegmentStore::SegmentStore(std::string directory, std::uint32_t segment_ms, std::uint32_t window)
     : directory_(std::move(directory)), segment_ms_(segment_ms), window_(window) {
@@ -150,6 +146,7 @@ void SegmentStore::on_segment(const FinishedSegment& segment) {
   if (segment.apart) renditions_ = describe_parts(segment.formats, segment.configuration);
   write_parts(segment, entry);
   last_media_ = entry.media;
+  last_segment_arrival_ns_ = arrival_ns_;
   const std::int64_t measured = arrival_ns_ / 1'000'000 - timeline_ / (mpegts::kTicksPerSecond / 1000);
   const std::int64_t rounded = (measured + (measured < 0 ? -500 : 500)) / 1000;
   // Fixed once; anew only where the timeline itself began anew.

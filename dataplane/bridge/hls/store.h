@@ -101,6 +101,9 @@ class SegmentStore : public SegmentSink {
   // The last segment or journal could not be written.
   bool failing() const { return failing_; }
   std::uint32_t window() const { return window_; }
+  std::uint32_t segment_ms() const { return segment_ms_; }
+  // When the packets came that ended the last segment, Unix time; 0: none since the start.
+  std::int64_t last_segment_arrival_ns() const { return last_segment_arrival_ns_; }
   const Variant& variant() const { return variant_; }
   const std::string& last_error() const { return last_error_; }
   // Unix time at which the last segment ended, by PROGRAM-DATE-TIME.
@@ -141,6 +144,7 @@ class SegmentStore : public SegmentSink {
   std::string last_media_;
   std::optional<std::int64_t> pdt_offset_s_;
   std::int64_t arrival_ns_ = 0;
+  std::int64_t last_segment_arrival_ns_ = 0;
   std::int64_t timeline_ = 0;
   std::string layout_ = "media";  // what the main playlist's name says that it has
   Variant variant_;
@@ -153,5 +157,7 @@ class SegmentStore : public SegmentSink {
   bool failing_ = false;
   std::string last_error_;
 };
+
+SegmentStore::Text with_etag(std::string content);
 
 }  // namespace headgate::bridge::hls

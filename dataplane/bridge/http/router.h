@@ -3,7 +3,10 @@
 //   /CHANNEL/index.m3u8            multivariant playlist
 //   /CHANNEL/index.WHAT-ID.m3u8    media playlist; the multivariant playlist names those in force
 //   /CHANNEL/media/HASH/K.ts       segment; /CHANNEL/media/HASH/PART/K.ts of a playlist beside the main one
+//   /RENDITION/, /RENDITION/index.m3u8, /RENDITION/CHANNEL/index.WHAT-ID.m3u8   the same of a programme at
+//                                  several bitrates, whose segments are those of its channels
 //   /CHANNEL/stream.ts             the channel's transport stream, without end
+//   /CHANNEL/thumbnail.jpg         its last picture, of every channel that is served by anything
 // A channel that has no segment yet answers 503 with Retry-After: hls.js gives up at a 404 at once and
 // retries after a 5xx, and a CDN does not keep a 503. References: RFC 8216 4, RFC 9110, Fetch (CORS).
 // Threading: owned by one thread.
@@ -21,6 +24,15 @@
 
 namespace headgate::bridge::http {
 
+// The last picture of a channel.
+struct ThumbnailView {
+  std::shared_ptr<const std::string> jpeg;  // null: there is none
+  std::string etag;
+  std::int64_t modified_unix = 0;  // s
+  std::uint32_t max_age_s = 1;
+  std::string why_none;
+};
+
 // What the router needs of a channel.
 class ChannelView {
  public:
@@ -28,6 +40,8 @@ class ChannelView {
   virtual const std::string& display_name() const = 0;
   virtual bool serves_hls() const = 0;
   virtual bool serves_ts() const { return false; }
+  virtual bool serves_thumbnail() const { return serves_hls() || serves_ts(); }
+  virtual ThumbnailView thumbnail() const { return {}; }
   // Of channels that serve HLS.
   virtual std::uint32_t segment_ms() const = 0;
   virtual hls::SegmentStore& store() = 0;
@@ -40,10 +54,26 @@ class ChannelView {
   virtual void on_viewer(std::string_view client, std::string_view user_agent) = 0;
 };
 
+// What it needs of a programme at several bitrates.
+class RenditionView {
+ public:
+  virtual ~RenditionView() = default;
+  virtual const std::string& display_name() const = 0;
+  virtual std::uint32_t segment_ms() const = 0;
+  // Null: no member has a segment yet.
+  virtual hls::SegmentStore::Text multivariant() = 0;
+  // Of a member; as SegmentStore::find_playlist.
+  virtual bool find_playlist(std::string_view channel, std::string_view name,
+                             hls::SegmentStore::Text& text) = 0;
+  virtual void on_viewer(std::string_view client, std::string_view user_agent) = 0;
+};
+
 class Router : public Handler {
  public:
   using Find = std::function<ChannelView*(std::string_view id)>;
-  Router(Find find, const Assets* assets) : find_(std::move(find)), assets_(assets) {}
+  using FindRendition = std::function<RenditionView*(std::string_view id)>;
+  Router(Find find, const Assets* assets, FindRendition find_rendition = {})
+      : find_(std::move(find)), find_rendition_(std::move(find_rendition)), assets_(assets) {}
   Response handle(const Request& request) override;
 
  private:
@@ -51,10 +81,14 @@ class Router : public Handler {
   Response asset_answer(const Request& request, const std::string& name);
   Response segment_answer(const Request& request, ChannelView& channel, const std::string& hash,
                           const std::string& part, const std::string& file);
-  Response page_answer(ChannelView& channel);
+  Response page_answer(const std::string& display_name, bool has_picture);
+  Response thumbnail_answer(const Request& request, const ChannelView& channel);
+  Response rendition_answer(const Request& request, RenditionView& rendition,
+                            const std::vector<std::string>& path);
   Response stream_answer(const Request& request, ChannelView& channel);
 
   Find find_;
+  FindRendition find_rendition_;
   const Assets* assets_;  // null: no player page
 };
 

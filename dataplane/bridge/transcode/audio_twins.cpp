@@ -15,10 +15,10 @@ using mpegts::StreamKind;
 
 namespace {
 
-constexpr std::int64_t kFrameTicks = 576'000;                        // 1024 samples at 48 kHz
-constexpr std::int64_t kStreamAgain = mpegts::kTicksPerSecond;       // StreamBegin is repeated
-constexpr std::int64_t kMaxAhead = 2 * mpegts::kTicksPerSecond;      // of the last packet sent
-constexpr std::int64_t kTimeJump = mpegts::kTicksPerSecond;          // from one packet to the next
+constexpr std::int64_t kFrameTicks = 576'000;                    // 1024 samples at 48 kHz
+constexpr std::int64_t kStreamAgain = mpegts::kTicksPerSecond;   // StreamBegin is repeated
+constexpr std::int64_t kMaxAhead = 2 * mpegts::kTicksPerSecond;  // of the last packet sent
+constexpr std::int64_t kTimeJump = mpegts::kTicksPerSecond;      // from one packet to the next
 constexpr std::size_t kLargestSoundPes = 128 * 1024;
 constexpr std::size_t kLongestTrouble = 160;
 constexpr std::uint8_t kAacStreamType = 0x0F;  // ISO/IEC 13818-1 table 2-34
@@ -70,10 +70,10 @@ struct AudioTwins::Lane {
   std::uint16_t stream = 0;
   std::optional<mpegts::es::AudioFormat> source_format;
   bool encode = false;
-  bool begun = false;  // the worker was told,
+  bool begun = false;         // the worker was told,
   bool begun_encode = false;  // with this
-  bool present = false;  // in the configuration; only with `encode`
-  bool withdrawn = false;  // it has left it at least once
+  bool present = false;       // in the configuration; only with `encode`
+  bool withdrawn = false;     // it has left it at least once
   std::uint8_t out_track = 0;
   std::uint32_t pending_flags = 0;  // for the next packet
   // Towards the worker.
@@ -85,7 +85,7 @@ struct AudioTwins::Lane {
   std::optional<Pid> pid;
   std::optional<TwinPacker> packer;
   mpegts::es::AudioFormat format;
-  bool awaits_join = false;  // frames up to the one that is marked are of before the break
+  bool awaits_join = false;                // frames up to the one that is marked are of before the break
   std::optional<std::int64_t> last_frame;  // that came in time
   std::optional<std::int64_t> last_out;
   std::optional<std::int64_t> good_since;
@@ -96,7 +96,8 @@ struct AudioTwins::Lane {
   std::string trouble;
 };
 
-AudioTwins::AudioTwins(hub::UnitSink& out, std::string channel) : out_(out), channel_(std::move(channel)) {}
+AudioTwins::AudioTwins(hub::UnitSink& out, std::string channel, std::string suffix)
+    : out_(out), channel_(std::move(channel)), suffix_(std::move(suffix)) {}
 AudioTwins::~AudioTwins() = default;
 
 void AudioTwins::set(const SoundWishes& wishes, JobMaker* maker) {
@@ -131,10 +132,13 @@ void AudioTwins::set_lanes() {
       lane = std::move(*found);
     } else {
       lane = std::make_unique<Lane>();
-      const auto taken = [this](const auto& lane_of) { return lane_of != nullptr && lane_of->stream == next_stream_; };
+      const auto taken = [this](const auto& lane_of) {
+        return lane_of != nullptr && lane_of->stream == next_stream_;
+      };
       do {
         next_stream_ = static_cast<std::uint16_t>((next_stream_ + 1U) % ring::MessageProducer::kMaxStreams);
-      } while (std::any_of(lanes_.begin(), lanes_.end(), taken) || std::any_of(old.begin(), old.end(), taken));
+      } while (std::any_of(lanes_.begin(), lanes_.end(), taken) ||
+               std::any_of(old.begin(), old.end(), taken));
       lane->stream = next_stream_;
     }
     lane->source = track;
@@ -166,14 +170,14 @@ void AudioTwins::decide(Lane& lane) {
 }
 
 void AudioTwins::open_job() {
-  const bool needed = maker_ != nullptr && std::any_of(lanes_.begin(), lanes_.end(), [this](const auto& lane) {
-                        return lane->encode || wishes_.measure;
-                      });
+  const bool needed =
+      maker_ != nullptr && std::any_of(lanes_.begin(), lanes_.end(),
+                                       [this](const auto& lane) { return lane->encode || wishes_.measure; });
   if (needed == (job_ != nullptr)) return;
   job_.reset();
   for (const auto& lane : lanes_) lane->begun = false;
   if (!needed) return;
-  job_ = maker_->make("sound." + channel_, {job::Kind::sound, channel_}, kSoundRings,
+  job_ = maker_->make("sound." + channel_ + suffix_, {job::Kind::sound, channel_}, kSoundRings,
                       [this](const ring::MessageHeader& header, std::span<const std::uint8_t> payload) {
                         on_message(header, payload);
                       });
@@ -265,7 +269,8 @@ void AudioTwins::feed(Lane& lane, const hub::Unit& unit) {
   if (!unit.timed && !lane.reference) return;  // nothing says when to play it
   if (unit.timed) {
     if (pes->header.pts) lane.offset = unit.pts - static_cast<std::int64_t>(pes->header.pts->ticks) * 300;
-    const bool jumped = !lane.reference || unit.pts < lane.last_sent - kTimeJump || unit.pts > lane.last_sent + kTimeJump;
+    const bool jumped =
+        !lane.reference || unit.pts < lane.last_sent - kTimeJump || unit.pts > lane.last_sent + kTimeJump;
     if (jumped) lane.reference = unit.pts;
     if (jumped || unit.pts - lane.begun_at >= kStreamAgain) lane.begun = false;
     lane.last_sent = unit.pts;
@@ -338,14 +343,16 @@ void AudioTwins::on_message(const ring::MessageHeader& header, std::span<const s
       }
       return;
     case job::Message::trouble:
-      lane.trouble = net::printable({reinterpret_cast<const char*>(payload.data()), payload.size()}, kLongestTrouble);
+      lane.trouble =
+          net::printable({reinterpret_cast<const char*>(payload.data()), payload.size()}, kLongestTrouble);
       return;
     default:
       return;
   }
 }
 
-void AudioTwins::on_frame(Lane& lane, const ring::MessageHeader& header, std::span<const std::uint8_t> frame) {
+void AudioTwins::on_frame(Lane& lane, const ring::MessageHeader& header,
+                          std::span<const std::uint8_t> frame) {
   if (!lane.encode || !lane.packer) return;  // on its way while the policy changed
   const auto format = adts_format(frame);
   if (!format) {
@@ -359,8 +366,8 @@ void AudioTwins::on_frame(Lane& lane, const ring::MessageHeader& header, std::sp
   lane.last_frame = header.pts;
   if (!lane.present) {
     if (!lane.good_since || gap) lane.good_since = header.pts;
-    const bool proved = header.pts - *lane.good_since >= lane.probation &&
-                        lane.last_sent - header.pts <= kPatience / 2;
+    const bool proved =
+        header.pts - *lane.good_since >= lane.probation && lane.last_sent - header.pts <= kPatience / 2;
     if (!proved) {
       ++lane.counters.withheld;
       ++totals_.withheld;
@@ -383,7 +390,8 @@ bool AudioTwins::admit(Lane& lane, const ring::MessageHeader& header) {
   const std::int64_t lag = lane.last_sent - header.pts;
   if (lane.awaits_join) {
     // The mark may have been lost with its frame.
-    const bool joined = (header.flags & job::kDiscontinuity) != 0 || lane.last_sent - *lane.reference > kPatience;
+    const bool joined =
+        (header.flags & job::kDiscontinuity) != 0 || lane.last_sent - *lane.reference > kPatience;
     if (joined) lane.awaits_join = false;
   }
   if (lane.awaits_join || lag > kPatience) {

@@ -23,8 +23,8 @@ PictureTap::~PictureTap() { desk_.leave(id_); }
 
 void PictureTap::on_configuration(std::shared_ptr<const hub::Configuration> configuration) {
   const auto& carried = configuration->carried;
-  const auto kind = !carried.empty() && mpegts::is_video(carried[0].kind) ? carried[0].kind
-                                                                          : mpegts::StreamKind::unknown;
+  const auto kind =
+      !carried.empty() && mpegts::is_video(carried[0].kind) ? carried[0].kind : mpegts::StreamKind::unknown;
   if (std::exchange(kind_, kind) != kind) forget();
 }
 
@@ -66,7 +66,8 @@ void PictureTap::on_unit(const hub::Unit& unit) {
 
 std::int64_t PictureTap::slot() const {
   const std::int64_t every = std::max<std::int64_t>(every_ms_, 1);
-  const auto phase = static_cast<std::int64_t>(std::uint64_t{id_ * kScatter} * static_cast<std::uint64_t>(every) >> 32);
+  const auto phase =
+      static_cast<std::int64_t>(std::uint64_t{id_ * kScatter} * static_cast<std::uint64_t>(every) >> 32);
   return (now_ns_ / kMillisecond + phase) / every;
 }
 

@@ -22,9 +22,9 @@ namespace headgate::bridge::transcode {
 
 struct PictureTapCounters {
   std::uint64_t looks = 0;
-  std::uint64_t shown = 0;     // results with a picture
-  std::uint64_t failed = 0;    // undecodable, crashed, timed out, refused
-  std::uint64_t skipped = 0;   // looks that were due and found no free place, or no answer
+  std::uint64_t shown = 0;      // results with a picture
+  std::uint64_t failed = 0;     // undecodable, crashed, timed out, refused
+  std::uint64_t skipped = 0;    // looks that were due and found no free place, or no answer
   std::uint64_t oversized = 0;  // random access points of more than PictureDesk::kMaxBytes
 };
 

@@ -10,9 +10,9 @@ namespace {
 constexpr std::size_t kAdtsHeader = 7;
 constexpr std::size_t kPesHeader = 14;
 constexpr std::size_t kLargestPayload = mpegts::kPacketSize - 4;
-constexpr std::uint8_t kAudioStream = 0xC0;   // table 2-22
-constexpr std::uint8_t kPayload = 0x10;       // adaptation_field_control, table 2-5
-constexpr std::uint8_t kAdaptation = 0x20;    // likewise
+constexpr std::uint8_t kAudioStream = 0xC0;    // table 2-22
+constexpr std::uint8_t kPayload = 0x10;        // adaptation_field_control, table 2-5
+constexpr std::uint8_t kAdaptation = 0x20;     // likewise
 constexpr std::uint8_t kDiscontinuous = 0x80;  // discontinuity_indicator
 constexpr unsigned kProfileLc = 1;             // ISO/IEC 14496-3 table 1.A.6
 

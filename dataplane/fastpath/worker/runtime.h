@@ -88,8 +88,8 @@ struct InputRuntime {
   RateWindow rate;
   std::uint64_t bitrate_bps = 0;
 
-  // What the bridge says of it, as the main thread last read: bits of protocol::WatchEntry::seen, for how long
-  // each has lasted, and whether the verdict is fresh.
+  // What the bridge says of it, as the main thread last read: bits of protocol::WatchEntry::seen, for how
+  // long each has lasted, and whether the verdict is fresh.
   struct Verdict {
     std::atomic<bool> fresh{false};
     std::atomic<std::uint32_t> seen{0};
