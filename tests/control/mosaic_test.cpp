@@ -192,12 +192,10 @@ class MosaicDrawing : public testing::Test {
     auto jpeg = draw_mosaic(mosaic, read_pictures(mosaic, dir.path, now(), true), font).value();
     Image image(gdImageCreateFromJpegPtr(static_cast<int>(jpeg.size()), jpeg.data()), &gdImageDestroy);
     EXPECT_NE(image, nullptr);
-    EXPECT_EQ(gdImageSX(image), mosaic.width);
-    EXPECT_EQ(gdImageSY(image), mosaic.height);
+    EXPECT_EQ(image->sx, mosaic.width);
+    EXPECT_EQ(image->sy, mosaic.height);
     return image;
   }
-  static int gdImageSX(const Image& image) { return image->sx; }
-  static int gdImageSY(const Image& image) { return image->sy; }
   static std::array<int, 3> at(const Image& image, int x, int y) {
     const int colour = gdImageGetTrueColorPixel(image.get(), x, y);
     return {gdTrueColorGetRed(colour), gdTrueColorGetGreen(colour), gdTrueColorGetBlue(colour)};
