@@ -348,6 +348,7 @@ TEST_F(MosaicServing, MakesOneForAllWhoAskWithinASecond) {
     EXPECT_TRUE(pages.empty()) << "made elsewhere";
   }
   const auto work = boost::asio::make_work_guard(io);
+  io.restart();
   while (pages.size() < 4) io.run_one();
   EXPECT_EQ(asked, 1);
   for (const auto& page : pages) EXPECT_EQ(page, pages[0]);
@@ -364,6 +365,7 @@ TEST_F(MosaicServing, RefusesWhatIsWrongAndTooManyAtOnce) {
                    [&](const auto& page) { statuses.push_back(page->status); });
   EXPECT_THAT(statuses, ElementsAre(503));
   const auto work = boost::asio::make_work_guard(io);
+  io.restart();
   while (statuses.size() <= MosaicServer::kMaxKept) io.run_one();
   EXPECT_EQ(std::count(statuses.begin(), statuses.end(), 200), static_cast<int>(MosaicServer::kMaxKept));
 }
