@@ -31,10 +31,10 @@ std::string key_of(const MosaicQuery& query) {
   return key;
 }
 
-std::shared_ptr<const AdminPage> made(const Mosaic& mosaic, const std::string& directory, bool as_json) {
+std::shared_ptr<const AdminPage> made(const Mosaic& mosaic, const std::string& directory, bool positions) {
   const std::int64_t now = unix_now_ns();
-  const auto pictures = read_pictures(mosaic, directory, now, !as_json);
-  if (as_json) {
+  const auto pictures = read_pictures(mosaic, directory, now, !positions);
+  if (positions) {
     std::vector<PictureAge> ages;
     for (const MosaicPicture& picture : pictures) ages.push_back(picture.age);
     constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
@@ -71,11 +71,11 @@ void MosaicServer::request(const std::string& form, const std::string& query, Ad
   if (!mosaic) return reply(refusal(400, mosaic.error()));
   if (kept_.size() >= kMaxKept) return reply(refusal(503, "busy with other mosaics: ask again"));
   kept_[key].waiting.push_back(std::move(reply));
-  boost::asio::post(thread_, [this, key, json = form == "json", mosaic = std::move(*mosaic)] {
+  boost::asio::post(thread_, [this, key, positions = form == "json", mosaic = std::move(*mosaic)] {
     // Of this thread alone, as Linux counts.
     if (!std::exchange(slow_, true))
       ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kNice);
-    auto result = made(mosaic, directory_, json);
+    auto result = made(mosaic, directory_, positions);
     boost::asio::post(io_,
                       [this, key, result = std::move(result)]() mutable { finish(key, std::move(result)); });
   });

@@ -250,7 +250,7 @@ TEST(State, WatchAndRenditionsThatNoBridgeCouldServeAreRefused) {
     const auto parsed = parse_bridge_state(state.dump());
     return parsed ? std::string() : parsed.error();
   };
-  const auto watch = [](const char* name) { return json::json_pointer("/channels/0/watch/") / name; };
+  const auto watch = [](const char* name) { return json::json_pointer("/channels/0/watch") / name; };
   EXPECT_THAT(error_of(watch("every_ms"), 0), testing::StartsWith("channels[0].watch.every_ms"));
   EXPECT_THAT(error_of(watch("black_ms"), 90'000'000), testing::StartsWith("channels[0].watch.black_ms"));
   EXPECT_THAT(error_of(watch("loudness_min"), -1001), testing::StartsWith("channels[0].watch.loudness_min"));
@@ -259,7 +259,7 @@ TEST(State, WatchAndRenditionsThatNoBridgeCouldServeAreRefused) {
   EXPECT_THAT(error_of(watch("every"), 1), testing::StartsWith("channels[0].watch.every"));
   EXPECT_THAT(error_of(json::json_pointer("/channels/0/transcode"), "auto"),
               testing::StartsWith("channels[0].transcode"));
-  const auto member = [](const char* name) { return json::json_pointer("/renditions/0/members/1/") / name; };
+  const auto member = [](const char* name) { return json::json_pointer("/renditions/0/members/1") / name; };
   EXPECT_THAT(error_of(member("height"), 361), testing::StartsWith("renditions[0].members[1]"));
   EXPECT_THAT(error_of(member("height"), 0), testing::StartsWith("renditions[0].members[1]"));
   EXPECT_THAT(error_of(member("width"), 9000), testing::StartsWith("renditions[0].members[1].width"));
