@@ -15,7 +15,8 @@ struct BridgeReason {
 };
 
 // Of one channel. Counted are PES packets, connections for slow_client, segments for segment_not_written,
-// frames for twin_… and rtmp_…, pictures for look_skipped, transport packets for http_ts_skipped and srt_skipped.
+// frames for twin_… and rtmp_…, pictures for look_skipped, transport packets for http_ts_skipped and
+// srt_skipped.
 inline constexpr std::array kBridgeDrops{
     BridgeReason{"damaged_pes", "parser",
                  "PES packet with lost or damaged packets, or without a right header"},
@@ -29,8 +30,9 @@ inline constexpr std::array kBridgeDrops{
                  "PES packet of sound that the ring to the channel's transcode worker had no room for"},
     BridgeReason{"twin_late", "parser",
                  "frame of AAC that came from the transcode worker too late, or from before a break"},
-    BridgeReason{"twin_unusable", "parser",
-                 "what came from the transcode worker as a frame of AAC and is none, or has an impossible time"},
+    BridgeReason{
+        "twin_unusable", "parser",
+        "what came from the transcode worker as a frame of AAC and is none, or has an impossible time"},
     BridgeReason{"twin_withheld", "output",
                  "frame of AAC that came while its track was withdrawn because the worker had stopped"},
     BridgeReason{"look_skipped", "output",

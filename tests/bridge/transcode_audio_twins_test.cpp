@@ -98,7 +98,8 @@ class AudioTwinsTest : public testing::Test {
     return out;
   }
 
-  const std::vector<Source> tv{{0x100, StreamKind::h264, 0x1B, ""}, {0x101, StreamKind::mpeg_audio, 0x03, "deu"}};
+  const std::vector<Source> tv{{0x100, StreamKind::h264, 0x1B, ""},
+                               {0x101, StreamKind::mpeg_audio, 0x03, "deu"}};
   test::FakeJobs jobs;
   test::UnitLog log;
   AudioTwins twins{log, "news"};
@@ -153,7 +154,8 @@ TEST_F(AudioTwinsTest, FramesComeAsPesPacketsWithTheTimesOfTheStreamsOwnClock) {
     hub::gather(item.packets, 1 << 20, pes);
     const auto view = hub::view_pes(pes);
     ASSERT_TRUE(view && view->header.pts);
-    EXPECT_EQ(view->header.pts->ticks, static_cast<std::uint64_t>((item.unit.pts - offset) / 300) % mpegts::kPtsModulus);
+    EXPECT_EQ(view->header.pts->ticks,
+              static_cast<std::uint64_t>((item.unit.pts - offset) / 300) % mpegts::kPtsModulus);
     EXPECT_EQ(std::vector<std::uint8_t>(view->payload.begin(), view->payload.end()), adts_frame());
   }
   EXPECT_EQ(twins.tracks().at(0).counters.frames, units.size());
@@ -240,7 +242,8 @@ TEST_F(AudioTwinsTest, WhatIsOnlyMeasuredIsSampledAndHasNoTwin) {
   EXPECT_EQ(begin->encode, 0);
   EXPECT_EQ(begin->sampled_ms, AudioTwins::kSampledMs);
   std::vector<std::pair<std::uint16_t, float>> levels;
-  twins.set_levels([&](Pid pid, const job::SoundLevels& l) { levels.emplace_back(pid.value, l.momentary_lufs); });
+  twins.set_levels(
+      [&](Pid pid, const job::SoundLevels& l) { levels.emplace_back(pid.value, l.momentary_lufs); });
   ring::MessageHeader header;
   header.kind = static_cast<std::uint16_t>(job::Message::levels);
   header.stream = jobs.last().pushed[0].header.stream;
@@ -258,7 +261,8 @@ TEST_F(AudioTwinsTest, SoundThatNoOutputCarriesGetsATwinAndGoesNoFarther) {
   configure({tv[0]}, {{0x102, StreamKind::dts, 0x82, "eng"}});
   ASSERT_EQ(log.now().carried.size(), 2U);
   EXPECT_EQ(log.now().carried[1].twin_of, Pid{0x102});
-  EXPECT_EQ(log.now().pmt.streams.at(1).descriptors.bytes, (std::vector<std::uint8_t>{0x0A, 4, 'e', 'n', 'g', 0}));
+  EXPECT_EQ(log.now().pmt.streams.at(1).descriptors.bytes,
+            (std::vector<std::uint8_t>{0x0A, 4, 'e', 'n', 'g', 0}));
   send(1, kStart, 0x102);
   EXPECT_TRUE(log.units.empty());
   EXPECT_EQ(jobs.last().of(job::Message::packet).size(), 1U);
@@ -381,8 +385,8 @@ TEST_F(AudioTwinsTest, WhatIsNoFrameOrHasNoTimeThatCanBeIsDropped) {
   frame(kStart + kFrame, 0, longer);
   frame(kStart + kFrame, 0, {});
   frame(kStart + kFrame, 0, test::Bytes(100, 0));
-  frame(kStart);                   // not after the one before
-  frame(kStart + 100 * kSecond);   // ahead of what was sent
+  frame(kStart);                  // not after the one before
+  frame(kStart + 100 * kSecond);  // ahead of what was sent
   EXPECT_EQ(twin_units().size(), 1U);
   EXPECT_EQ(twins.tracks().at(0).counters.unusable, 5U);
   ring::MessageHeader strange;

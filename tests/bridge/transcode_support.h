@@ -79,7 +79,8 @@ class UnitLog final : public hub::UnitSink {
     configurations.push_back(std::move(next));
   }
   void on_unit(const hub::Unit& unit) override {
-    Item item{unit, {unit.packets.begin(), unit.packets.end()}, unit.audio == nullptr ? "" : unit.audio->codec};
+    Item item{
+        unit, {unit.packets.begin(), unit.packets.end()}, unit.audio == nullptr ? "" : unit.audio->codec};
     item.unit.packets = {};
     item.unit.audio = nullptr;
     item.unit.video = nullptr;

@@ -21,7 +21,20 @@ def _lavfi(tone, seconds, picture=_PICTURE):
     return ["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", f"sine=frequency={tone}:sample_rate=48000", "-t", str(seconds)]
 
 
+# Each second a white picture and a beep; a sweep beneath, by which sound is found again.
+_FLASH = "color=black:size=320x180:rate=25,drawbox=c=white:t=fill:enable='lt(mod(n,25),1)'"
+_BEEP = "aevalsrc=0.5*sin(2*PI*1000*t)*lt(mod(t\\,1)\\,0.04)+0.15*sin(2*PI*(200+37*t)*t):s=48000"
+
+
+def _flash(seconds, codec):
+    return ["-f", "lavfi", "-i", _FLASH, "-f", "lavfi", "-i", _BEEP, "-t", str(seconds), *_H264, "-ac", "2", "-c:a", codec,
+            "-b:a", "192k", *_MUX, "-muxrate", "1400k"]
+
+
 RECIPES = {
+    "flash_mp2": lambda s: _flash(s, "mp2"),
+    "flash_ac3": lambda s: _flash(s, "ac3"),
+    "flash_eac3": lambda s: _flash(s, "eac3"),
     "h264_aac": lambda s: [*_lavfi(440, s), *_H264, "-c:a", "aac", "-b:a", "96k", *_MUX, "-muxrate", "1200k"],
     "h264_aac_b": lambda s: [*_lavfi(660, s, "smptehdbars=size=320x180:rate=25"), *_H264, "-c:a", "aac", "-b:a", "96k",
                              *_MUX, "-muxrate", "1200k"],

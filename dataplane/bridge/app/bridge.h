@@ -17,7 +17,7 @@ class Bridge {
  public:
   // What `workers` names outlives the bridge.
   explicit Bridge(std::string hls_directory, const Workers& workers = {})
-      : hls_directory_(std::move(hls_directory)), workers_(workers), ladder_jobs_(workers.jobs) {}
+      : hls_directory_(std::move(hls_directory)), workers_(workers) {}
 
   // Makes the channels match. One that did not change is not touched; a removed one's files go.
   void apply(const protocol::BridgeState& state);
@@ -45,7 +45,6 @@ class Bridge {
 
   std::string hls_directory_;
   Workers workers_;
-  transcode::JobMaker* ladder_jobs_;
   hls::MemoryBudget memory_{kOpenSegments, 0};  // before the channels: they give back to it
   std::map<std::string, std::unique_ptr<Channel>, std::less<>> channels_;
   std::map<std::string, std::unique_ptr<Rendition>, std::less<>> renditions_;

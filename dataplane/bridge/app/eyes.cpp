@@ -142,7 +142,8 @@ std::unique_ptr<transcode::PictureTap> Eyes::make_tap(std::uint32_t input, Eye& 
       *workers_.pictures, id, state_.watch.every_ms,
       [this, &eye, thumbnails](const transcode::PictureTap::Result& result) {
         eye.watch.on_picture(result.picture, result.taken_ns, steady_ns());
-        if (!thumbnails || result.picture.verdict != job::PictureVerdict::shown || result.jpeg.empty()) return;
+        if (!thumbnails || result.picture.verdict != job::PictureVerdict::shown || result.jpeg.empty())
+          return;
         thumbnail_.set(result.jpeg, result.picture.tile, hub::unix_now_ns());
       });
 }

@@ -90,10 +90,12 @@ Place first_sound(const hub::FrameFormat& format, Fits&& fits) {
 
 // What the format has of one language: AAC or MP3 as it is, else AAC made of another.
 Place plain_or_twin(const hub::FrameFormat& format, const std::string* language) {
-  const auto speaks = [&](const hub::FrameTrack& t) { return language == nullptr || t.language == *language; };
+  const auto speaks = [&](const hub::FrameTrack& t) {
+    return language == nullptr || t.language == *language;
+  };
   for (const Codec codec : {Codec::aac, Codec::mp3}) {
-    const Place plain = first_sound(
-        format, [&](const auto& t) { return !t.twin_of && codec_of(t) == codec && speaks(t); });
+    const Place plain =
+        first_sound(format, [&](const auto& t) { return !t.twin_of && codec_of(t) == codec && speaks(t); });
     if (plain) return plain;
   }
   return first_sound(format,
@@ -105,8 +107,7 @@ Place choose_sound(const hub::FrameFormat& format, const Codecs& codecs) {
   if (!first) return first;
   Place found = plain_or_twin(format, &format.tracks[*first].language);
   if (!found) found = plain_or_twin(format, nullptr);
-  if (!found)
-    return first_sound(format, [&](const auto& t) { return takes(codecs, codec_of(t)); });
+  if (!found) return first_sound(format, [&](const auto& t) { return takes(codecs, codec_of(t)); });
   const hub::FrameTrack& track = format.tracks[*found];
   if (const hub::FrameTrack* original = original_of(track, format)) {
     const Codec codec = codec_of(*original);

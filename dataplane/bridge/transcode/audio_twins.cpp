@@ -410,7 +410,7 @@ bool AudioTwins::admit(Lane& lane, const ring::MessageHeader& header) {
 
 void AudioTwins::hand_on(Lane& lane, const ring::MessageHeader& header, std::span<const std::uint8_t> frame) {
   const bool missing = lane.last_out && header.pts - *lane.last_out > kFrameTicks * 3 / 2;
-  const bool gap = missing || std::exchange(lane.mark_gap, false);
+  const bool gap = std::exchange(lane.mark_gap, false) || missing;
   if (gap) {
     ++lane.counters.gaps;
     ++totals_.gaps;

@@ -1,0 +1,184 @@
+"""Sound for everyone and a look at the picture, through the whole gateway: AAC that is made of other sound keeps its place
+to the millisecond, a worker that dies or stands costs a gap that is told, thumbnails are the channel's picture."""
+import json
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import numpy
+import pytest
+
+from support import media
+from support.gateway import Gateway, wait_for
+
+SECONDS = 150
+RATE = 48000
+CODECS = ("mp2", "ac3", "eac3")
+
+
+@pytest.fixture(scope="module")
+def live(rig):
+    gateway = Gateway(rig, {})
+    gateway.rtmp_port = gateway._free_port()
+    gateway.node["servers"]["rtmp"] = {"listen": f"[::]:{gateway.rtmp_port}"}
+    gateway.write_node()
+    sources = {codec: media.stream(f"flash_{codec}", 20) for codec in CODECS}
+    channels = {codec: {"inputs": [f"udp://239.7.9.{i + 1}:5000"], "serve": {"rtmp": {}}} for i, codec in enumerate(CODECS)}
+    channels["still"] = {"inputs": ["udp://239.7.9.9:5000"], "serve": {"hls": {}}, "watch": {"every": "1s"}}
+    gateway.write(channels)
+    with gateway:
+        for i, codec in enumerate(CODECS):
+            rig.wait_mdb(f"239.7.9.{i + 1}", True)
+            rig.send(media.looped(sources[codec], SECONDS), f"239.7.9.{i + 1}", 5000)
+        rig.send(media.looped(media.stream("h264_aac_b", 18), SECONDS), "239.7.9.9", 5000)
+        yield gateway, sources
+
+
+def run(gateway, *command, limit=90):
+    with gateway.rig.inside("gw"):
+        return subprocess.run(["timeout", "-s", "KILL", str(limit), *map(str, command)], capture_output=True, check=False)
+
+
+def times(path, kind):
+    """Of the packets, s."""
+    out = subprocess.run(["ffprobe", "-v", "error", "-select_streams", kind, "-show_entries", "packet=pts_time", "-of", "csv=p=0", path],
+                         capture_output=True, text=True, check=True).stdout
+    return [float(line.strip(",")) for line in out.split() if line.strip(",") not in ("", "N/A")]
+
+
+def sound(path):
+    """Mono samples and the time of the first, which the times of all packets agree on: those of FLV are milliseconds."""
+    packets = times(path, "a:0")
+    raw = subprocess.run(["ffmpeg", "-v", "error", "-i", path, "-map", "a:0", "-ac", "1", "-ar", str(RATE), "-f", "f32le", "-"],
+                         capture_output=True, check=True).stdout
+    return numpy.frombuffer(raw, dtype="<f4"), packets
+
+
+def flashes(path):
+    """Times at which a white picture is shown, s."""
+    raw = subprocess.run(["ffmpeg", "-v", "error", "-i", path, "-map", "v:0", "-vsync", "passthrough", "-vf", "scale=8:8,format=gray", "-f",
+                          "rawvideo", "-"], capture_output=True, check=True).stdout
+    luma = numpy.frombuffer(raw, dtype=numpy.uint8).reshape(-1, 64).mean(axis=1)
+    shown = sorted(times(path, "v:0"))[:len(luma)]
+    return [t for t, level in zip(shown, luma) if level > 200]
+
+
+def lag_of(path, source_path):
+    """Seconds that the sound comes later against the picture than in the source, and how alike it is."""
+    samples, packets = sound(path)
+    first = float(numpy.median([t - i * 1024 / RATE for i, t in enumerate(packets)]))
+    source, source_packets = sound(source_path)
+    source_first = source_packets[0]
+    white, source_white = flashes(path), flashes(source_path)
+    assert len(white) >= 4
+    # The flashes of the two are alike: the sweep beneath the beeps says which is which.
+    best = (0.0, 0.0)
+    window = samples[RATE:RATE * 4]
+    position = first + 1.0  # of the window, by the copy's clock
+    spectrum = numpy.fft.rfft(window - window.mean(), 1 << 21)
+    against = numpy.fft.rfft(source - source.mean(), 1 << 21)
+    correlation = numpy.fft.irfft(against * numpy.conj(spectrum))[:len(source)]
+    at = int(numpy.argmax(correlation))
+    same = source[at:at + len(window)]
+    alike = float(numpy.corrcoef(same, window[:len(same)])[0, 1])
+    shift = position - (source_first + at / RATE)  # copy minus source, by the sound
+    by_picture = [w - min(source_white, key=lambda s, w=w: abs(w - shift - s)) for w in white]
+    best = (shift - float(numpy.median(by_picture)), alike)
+    return best
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_the_aac_of_rtmp_is_the_sound_and_in_time(live, tmp_path, codec):
+    gateway, sources = live
+    out = tmp_path / "o.flv"
+
+    def taken():
+        run(gateway, "ffmpeg", "-v", "error", "-y", "-i", f"rtmp://127.0.0.1:{gateway.rtmp_port}/live/{codec}", "-t", "6", "-c", "copy", out)
+        return out.exists() and len(times(out, "a:0")) > 200
+    wait_for(taken, 60)
+    codecs = subprocess.run(["ffprobe", "-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", out], capture_output=True,
+                            text=True, check=True).stdout.split()
+    assert sorted(codecs) == ["aac", "h264"]
+    lag, alike = lag_of(out, sources[codec])
+    print(f"{codec}: {lag * 1000:.2f} ms, correlation {alike:.5f}")
+    assert abs(lag) < 0.0015  # 1 ms, and the half by which FLV rounds
+    assert alike > 0.99
+
+
+def bridge_status(gateway):
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(gateway.run_dir / "bridge" / "control.sock"))
+        client.sendall(b'{"v":1,"id":1,"method":"status"}\n')
+        with client.makefile() as answer:
+            return json.loads(answer.readline())["result"]
+
+
+def sound_status(gateway, channel):
+    return bridge_status(gateway)["channels"][channel]["sound"]["tracks"][0]
+
+
+def worker_of(gateway, channel):
+    for comm in Path("/proc").glob("[0-9]*/comm"):
+        try:
+            parent = next(line.split()[1] for line in (comm.parent / "status").read_text().splitlines() if line.startswith("PPid"))
+            daemon = (Path("/proc") / parent / "cmdline").read_bytes()
+            if comm.read_text().strip() == f"sound.{channel}"[:15] and str(gateway.run_dir).encode() in daemon:
+                return int(comm.parent.name)
+        except (OSError, StopIteration):
+            pass
+    return None
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_worker_that_dies_or_stands_costs_a_gap_that_is_told(live, how):
+    gateway, _ = live
+    before = wait_for(lambda: sound_status(gateway, "mp2")["frames"] > 100 and sound_status(gateway, "mp2"))
+    others = sound_status(gateway, "ac3")
+    victim = worker_of(gateway, "mp2")
+    os.kill(victim, how)
+    wait_for(lambda: worker_of(gateway, "mp2") not in (None, victim), 30)
+    wait_for(lambda: sound_status(gateway, "mp2")["frames"] > before["frames"] + 100, 60)
+    after = sound_status(gateway, "mp2")
+    assert after["present"] and after["gaps"] > before["gaps"]
+    assert sound_status(gateway, "ac3")["gaps"] == others["gaps"]
+
+
+def test_the_thumbnail_is_the_channels_picture(live, tmp_path):
+    gateway, _ = live
+    answer = wait_for(lambda: (got := gateway.http("/still/thumbnail.jpg")).status == 200 and got, 60)
+    assert answer.headers["Content-Type"] == "image/jpeg" and answer.headers["Cache-Control"] == "public, max-age=1"
+    assert answer.headers["Last-Modified"]
+    same = gateway.http("/still/thumbnail.jpg", headers={"If-None-Match": answer.headers["ETag"]})
+    assert same.status == 304 or same.headers["ETag"] != answer.headers["ETag"]
+    assert 'poster="thumbnail.jpg"' in gateway.http("/still/").body.decode()
+    body = answer.body
+    jpeg = tmp_path / "t.jpg"
+    jpeg.write_bytes(body)
+    size = subprocess.run(["ffprobe", "-v", "error", "-show_entries", "stream=width,height", "-of", "csv=p=0:s=x", jpeg], capture_output=True,
+                          text=True, check=True).stdout.strip()
+    pictures = []
+    for path in (jpeg, media.stream("h264_aac_b", 18)):
+        raw = subprocess.run(["ffmpeg", "-v", "error", "-i", path, "-frames:v", "1", "-vf", f"scale={size.replace('x', ':')}:flags=bicubic,format=gray",
+                              "-f", "rawvideo", "-"], capture_output=True, check=True).stdout
+        pictures.append(numpy.frombuffer(raw, dtype=numpy.uint8).astype(float))
+    psnr = 10 * numpy.log10(255 ** 2 / max(((pictures[0] - pictures[1]) ** 2).mean(), 1e-9))
+    print(f"thumbnail {size}, {psnr:.1f} dB")
+    assert psnr > 35
+    assert (gateway.run_dir / "bridge" / "pictures" / "still.tile").stat().st_size == 192 * 108 * 3
+
+
+def test_a_bridge_that_starts_anew_has_the_thumbnail_at_once(live):
+    gateway, _ = live
+    wait_for(lambda: gateway.http("/still/thumbnail.jpg").status == 200, 60)
+    old = gateway.kill("bridge")
+    gateway.wait_new("bridge", old)
+
+    def answered():
+        try:
+            return gateway.http("/still/thumbnail.jpg")
+        except OSError:
+            return None
+    answer = wait_for(answered, 30)  # the first that is no refused connection
+    assert answer.status == 200 and answer.body[:2] == b"\xff\xd8"
