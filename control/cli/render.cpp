@@ -197,6 +197,33 @@ std::string track_line(const json& track) {
   return text + "\n";
 }
 
+double level(const json& levels, const char* name) {
+  const auto found = levels.find(name);
+  return found != levels.end() && found->is_number() ? found->get<double>() : 0;
+}
+
+// What was seen and heard of it, and what is wrong with that.
+std::string watch_block(const json& watch) {
+  if (!watch.is_object()) return "";
+  std::string text = "watch\n";
+  if (watch.contains("picture") && watch["picture"].is_object())
+    text += fmt::format("    picture luma {} of 255, {} to {}\n", count(watch["picture"], "mean"),
+                        count(watch["picture"], "darkest"), count(watch["picture"], "brightest"));
+  for (const json& track : watch.value("tracks", json::array())) {
+    if (!track.is_object() || !track.contains("levels") || !track["levels"].is_object()) continue;
+    const json& levels = track["levels"];
+    text += fmt::format("    0x{:04x}  {:.1f} LUFS, peak {:.1f} dBFS, correlation {:.2f}\n",
+                        count(track, "pid"), level(levels, "short_term_lufs"), level(levels, "peak_dbfs"),
+                        level(levels, "correlation"));
+  }
+  for (const json& finding : watch.value("findings", json::array())) {
+    const std::string of =
+        count(finding, "track") == 0 ? "" : fmt::format(" 0x{:04x}", count(finding, "track"));
+    text += fmt::format("  ! {}{}: {}\n", text_of(finding, "kind"), of, text_of(finding, "text"));
+  }
+  return text;
+}
+
 // How the bridge carries the channel: its tracks, then HLS.
 std::string bridge_block(const json& bridge, const json& serves) {
   std::string text;
@@ -204,6 +231,7 @@ std::string bridge_block(const json& bridge, const json& serves) {
     text += "tracks\n";
     for (const json& track : bridge["tracks"]) text += track_line(track);
   }
+  if (bridge.contains("watch")) text += watch_block(bridge["watch"]);
   if (bridge.contains("hls") && bridge["hls"].is_object()) {
     const json& hls = bridge["hls"];
     text += fmt::format(

@@ -1,8 +1,11 @@
 // The alarms that are active, and what raises them over and over from what is seen.
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "control/daemon/daemon.h"
 #include "control/daemon/transcode.h"
+#include "control/daemon/watched.h"
 
 namespace headgate::control {
 
@@ -62,6 +65,42 @@ void Daemon::raise_alarms() {
     });
   });
   set_alarms("program_unset", "warning", unset);
+  raise_watch_alarms();
+}
+
+// Of channels on air. Begin and end are those of what is wrong, not of our look.
+void Daemon::watch_alarm(const char* kind, const char* severity, const std::vector<std::string>& findings) {
+  auto found = watch_alarms(observation_.bridge_status, findings);
+  std::erase_if(found, [this](const auto& entry) {
+    const ChannelHealth* health = monitor_.find(entry.first.substr(0, entry.first.find(' ')));
+    return health == nullptr || health->state == ChannelState::down ||
+           health->state == ChannelState::waiting || health->state == ChannelState::disabled;
+  });
+  for (const Alarm& alarm : alarms_) {
+    if (alarm.kind != kind || found.contains(alarm.subject)) continue;
+    const auto seconds = (unix_now_ns() - alarm.since_unix_ns) / 1'000'000'000;
+    add_event("info", "watch_over", alarm.subject,
+              fmt::format("{} is over, after {} s ({})", kind, seconds, alarm.message));
+  }
+  std::map<std::string, std::string> active;
+  for (const auto& [subject, about] : found) active[subject] = about.message;
+  set_alarms(kind, severity, active);
+  for (Alarm& alarm : alarms_) {
+    if (alarm.kind != kind) continue;
+    if (const auto since = found.at(alarm.subject).since_unix_ns; since > 0) alarm.since_unix_ns = since;
+  }
+}
+
+void Daemon::raise_watch_alarms() {
+  watch_alarm("picture_black", "critical", {"black"});
+  watch_alarm("picture_frozen", "critical", {"frozen"});
+  watch_alarm("picture_still", "warning", {"still"});
+  watch_alarm("sound_silent", "critical", {"silent"});
+  watch_alarm("sound_track_silent", "warning", {"track_silent"});
+  watch_alarm("sound_clipping", "warning", {"clipping"});
+  watch_alarm("sound_phase", "warning", {"phase"});
+  watch_alarm("sound_loudness", "warning", {"loud", "quiet"});
+  watch_alarm("unwatched", "warning", {"unwatched_pictures", "unwatched_sound"});
 }
 
 }  // namespace headgate::control

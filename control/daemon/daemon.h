@@ -79,6 +79,8 @@ class Daemon {
   void next_job();
   void raise_alarms();
   void set_alarms(const char* kind, const char* severity, const std::map<std::string, std::string>& active);
+  void raise_watch_alarms();
+  void watch_alarm(const char* kind, const char* severity, const std::vector<std::string>& findings);
   void repair_states();
   protocol::TranscodeState transcode_state() const;
   void settle_transcode();

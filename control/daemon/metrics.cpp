@@ -8,6 +8,7 @@
 #include "control/daemon/foreign.h"
 #include "control/daemon/transcode.h"
 #include "control/daemon/view.h"
+#include "control/daemon/watched.h"
 #include "control/protocol/bridge_drops.h"
 
 namespace headgate::control {
@@ -472,6 +473,45 @@ void about_transcode(Writer& out, const GatewayView& view) {
   }
 }
 
+// Of channels that are watched.
+void about_watch(Writer& out, const GatewayView& view) {
+  std::vector<std::pair<std::string, WatchedChannel>> channels;
+  for (const config::Channel& channel : view.model->channels) {
+    if (auto about = watched(foreign::channel(view.bridge_status, channel.id)))
+      channels.emplace_back(channel.id, std::move(*about));
+  }
+  out.family("headgate_watch_verdict", "gauge",
+             "1 while enough comes to judge pictures and sound by; the rest means nothing without it.");
+  for (const auto& [id, about] : channels) out.sample({{"channel", id}}, about.verdict ? 1 : 0);
+  out.family("headgate_watch_luma_mean", "gauge",
+             "Mean luma of the last picture that was looked at, 0 to 255.");
+  for (const auto& [id, about] : channels) {
+    if (about.luma_mean) out.sample({{"channel", id}}, *about.luma_mean);
+  }
+  const auto seen = [&](const char* name, const char* kind, const char* help) {
+    out.family(name, "gauge", help);
+    for (const auto& [id, about] : channels) {
+      const bool is = std::any_of(about.findings.begin(), about.findings.end(),
+                                  [kind](const WatchFinding& finding) { return finding.kind == kind; });
+      out.sample({{"channel", id}}, is ? 1 : 0);
+    }
+  };
+  seen("headgate_watch_black", "black", "1 while the picture is black for longer than alarms.black.");
+  seen("headgate_watch_frozen", "frozen", "1 while the picture is frozen for longer than alarms.frozen.");
+  seen("headgate_watch_silent", "silent", "1 while all sound is silent for longer than alarms.silence.");
+  const auto heard = [&](const char* name, double SoundLevels::*level, const char* help) {
+    out.family(name, "gauge", help);
+    for (const auto& [id, about] : channels) {
+      for (const SoundLevels& sound : about.sound)
+        out.sample({{"channel", id}, {"track", fmt::format("0x{:04x}", sound.pid)}}, sound.*level);
+    }
+  };
+  heard("headgate_sound_loudness_lufs", &SoundLevels::short_term_lufs,
+        "Short-term loudness of a track (EBU R128); -70: silence.");
+  heard("headgate_sound_peak_dbfs", &SoundLevels::peak_dbfs, "Highest sample of a track lately.");
+  heard("headgate_sound_correlation", &SoundLevels::correlation, "Correlation of left and right, -1 to 1.");
+}
+
 void about_interfaces(Writer& out, const Snapshot& snapshot) {
   out.family("headgate_interface_up", "gauge", "1 while the link is up.");
   for (const auto& interface : snapshot.interfaces)
@@ -535,6 +575,7 @@ std::string metrics_text(const GatewayView& view) {
   about_hls(out, view);
   about_http(out, view);
   about_transcode(out, view);
+  about_watch(out, view);
   about_interfaces(out, view.snapshot);
   about_workers(out, view.snapshot);
   return out.take();

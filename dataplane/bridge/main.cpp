@@ -35,6 +35,8 @@
 #include "dataplane/bridge/rtmp/server.h"
 #include "dataplane/bridge/srt/server.h"
 #include "dataplane/bridge/srt/status.h"
+#include "dataplane/bridge/transcode/jobs.h"
+#include "dataplane/bridge/transcode/picture_desk.h"
 
 namespace {
 
@@ -53,7 +55,7 @@ class Application {
  public:
   explicit Application(std::string root)
       : run_{std::move(root)},
-        bridge_(run_.hls_dir()),
+        bridge_(run_.hls_dir(), open_workers()),
         router_([this](std::string_view id) -> http::ChannelView* { return bridge_.find(id); },
                 load_assets() ? &*assets_ : nullptr,
                 [this](std::string_view id) -> http::RenditionView* { return bridge_.find_rendition(id); }),
@@ -75,6 +77,7 @@ class Application {
       spdlog::error("{}", listening.error());
       return 1;
     }
+    jobs_.remove_stale();
     if (auto sandboxed = app::enter_sandbox(); !sandboxed) {
       spdlog::error("{}", sandboxed.error());
       return 1;
@@ -101,6 +104,17 @@ class Application {
     }
     assets_ = std::move(*loaded);
     return true;
+  }
+
+  // The pages and folders in which the transcode process and the fast path meet it.
+  app::Workers open_workers() {
+    std::error_code error;
+    std::filesystem::create_directories(run_.pictures_dir(), error);
+    if (error) spdlog::warn("{}: {}", run_.pictures_dir(), error.message());
+    app::Workers workers{&jobs_, &pictures_, &verdicts_, error ? "" : run_.pictures_dir()};
+    if (auto opened = verdicts_.open(); !opened)
+      spdlog::warn("no failover for pictures and sound: {}", opened.error());
+    return workers;
   }
 
   tl::expected<void, std::string> apply() {
@@ -204,10 +218,14 @@ class Application {
     ticks_.expires_after(kTick);
     ticks_.async_wait([this](boost::system::error_code error) {
       if (error) return;
-      bridge_.on_tick(std::chrono::steady_clock::now());
+      const auto now = std::chrono::steady_clock::now();
+      pictures_.on_tick(now);
+      bridge_.on_tick(now);
       srt_.on_tick();
-      if (++ticked_ % kPathTicks == 0 && endpoint_.keep_path())
-        spdlog::warn("{} was gone: listening anew", run_.bridge_socket());
+      if (++ticked_ % kPathTicks == 0) {
+        verdicts_.keep();
+        if (endpoint_.keep_path()) spdlog::warn("{} was gone: listening anew", run_.bridge_socket());
+      }
       tick();
     });
   }
@@ -231,6 +249,7 @@ class Application {
     server_.stop();
     srt_.stop();
     rtmp_.stop();
+    jobs_.stop();
     context_.stop();
   }
 
@@ -244,6 +263,10 @@ class Application {
                         }};
   rtmp::Server rtmp_{context_};
   rtmp::FeedLinks rtmp_links_{rtmp_};  // before the channels, whose feeds end them
+  // Before the channels, which use them.
+  transcode::Jobs jobs_{context_, run_.jobs_dir()};
+  transcode::PictureDesk pictures_{jobs_};
+  watch::Verdicts verdicts_{run_.watch_page()};
   app::Bridge bridge_;
   std::optional<http::Assets> assets_;
   http::Router router_;

@@ -18,7 +18,9 @@ namespace headgate::job {
 
 enum class Message : std::uint16_t {
   // To a worker.
-  stream = 1,   // payload StreamBegin: a stream begins, or its format changed; before its first packet
+  // Payload StreamBegin: a stream begins, or its format changed; before its first packet, and again about
+  // every second, for a worker that took the place of one that died. The same again means nothing.
+  stream = 1,
   packet = 2,   // payload: of one PES packet (sound), or one access unit in byte stream format (pictures)
   end = 3,      // no more of this stream
   picture = 4,  // payload PictureRequest and the access units; `id`: the asker's

@@ -93,7 +93,9 @@ bool close_all_but(std::span<const int> keep) {
 }
 
 void reset_signals() {
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) ::signal(signal, SIG_DFL);
+  // Not SIGBUS, whose handler the rings need.
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGSEGV, SIGFPE, SIGILL, SIGABRT})
+    ::signal(signal, SIG_DFL);
   ::signal(SIGPIPE, SIG_IGN);
   sigset_t none;
   sigemptyset(&none);

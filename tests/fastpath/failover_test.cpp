@@ -269,5 +269,63 @@ TEST(Failover, InputsBeyondItsCountAreIgnored) {
   EXPECT_EQ(none.choose(kStart), 0U);
 }
 
+// What the bridge says of an input: seen by it from `from` on, as its verdict comes `late` after that.
+Rig::Fault black(std::size_t input, std::int64_t from, std::int64_t to, std::int64_t late) {
+  return {input, from + late, to, [late](InputView& view, std::int64_t began) {
+            view.watched = true;
+            view.black_since_ns = began - late * kMs;
+          }};
+}
+Rig::Fault well(std::size_t input, std::int64_t from, std::int64_t to) {
+  return {input, from, to, [](InputView& view, std::int64_t) { view.watched = true; }};
+}
+FailoverState watching() {
+  FailoverState p = policy(2000, 10'000);
+  p.when.push_back(Trouble::black);
+  return p;
+}
+
+TEST(Failover, WhatIsSeenSwitchesAtOnceWhenItLastedAlready) {
+  Rig rig(watching());
+  rig.faults = {well(0, 0, 13'000), black(0, 10'000, 60'000, 3000)};
+  rig.run(20'000);
+  ASSERT_EQ(rig.changes.size(), 1U);
+  EXPECT_EQ(rig.changes[0].second, 1U);
+  EXPECT_NEAR(static_cast<double>(rig.changes[0].first), 13'000, 40);
+  EXPECT_TRUE(rig.failover.to_be_watched(0));
+  EXPECT_FALSE(rig.failover.to_be_watched(1));
+}
+
+TEST(Failover, WhatIsSeenAndNotNamedIsNoTrouble) {
+  Rig rig(policy(2000, 10'000));
+  rig.faults = {black(0, 10'000, 60'000, 3000)};
+  rig.run(30'000);
+  EXPECT_TRUE(rig.changes.empty());
+}
+
+TEST(Failover, ComesBackWhenItsWatcherSaysThatItIsGood) {
+  Rig rig(watching());
+  rig.faults = {well(0, 0, 13'000), black(0, 10'000, 60'000, 3000), well(0, 60'000, 100'000)};
+  rig.run(100'000);
+  ASSERT_EQ(rig.changes.size(), 2U);
+  EXPECT_NEAR(static_cast<double>(rig.changes[1].first), 70'000, 100);
+  EXPECT_FALSE(rig.failover.to_be_watched(0));
+}
+
+TEST(Failover, WithoutAVerdictItIsTriedAgainAfterDistrustAndHold) {
+  Rig rig(watching());
+  rig.faults = {well(0, 0, 13'000), black(0, 10'000, 20'000, 3000)};
+  rig.run(60'000);
+  ASSERT_EQ(rig.changes.size(), 2U);
+  EXPECT_NEAR(static_cast<double>(rig.changes[1].first), 40'000, 100);
+}
+
+TEST(Failover, ADeadWatcherMakesNoTroubleOfTheInputOnAir) {
+  Rig rig(watching(), 1);
+  rig.faults = {black(0, 10'000, 20'000, 3000)};
+  rig.run(30'000);
+  EXPECT_EQ(rig.failover.troubles(0), 0U);
+}
+
 }  // namespace
 }  // namespace headgate::fastpath

@@ -90,6 +90,18 @@ TEST(SoundTiming, FillsAGapOfTheTimeStampsThatNobodyTold) {
   }
 }
 
+// The frame after a single one that is missing is not heard in its place until the next packet tells better.
+TEST(SoundTiming, AMissingFrameIsSilenceAtOnce) {
+  const Source source = mp2(3);
+  Rig rig;
+  rig.begin(source.kind);
+  play_without(rig, source, 60, 61, 0);
+  const Heard heard = decode_aac(rig.stream().frames);
+  const double lost = 60 * 0.024;
+  EXPECT_GT(peak(part(heard, lost - 0.03, lost - 0.005)), 0.1F);
+  EXPECT_LT(peak(part(heard, lost + 0.008, lost + 0.016)), 0.05F);
+}
+
 TEST(SoundTiming, ALossInsideAPacketCostsOneFrame) {
   const Source source = mp2(4);
   Rig rig;

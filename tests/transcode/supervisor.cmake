@@ -7,3 +7,10 @@ target_compile_definitions(transcode_test PRIVATE FAKE_TRANSCODE="$<TARGET_FILE:
 
 headgate_test_program(zygote_bench SOURCES zygote_bench.cpp
   DEPS headgate::job headgate::ring headgate::protocol fmt::fmt GTest::gtest GTest::gmock)
+target_compile_definitions(zygote_bench PRIVATE FAKE_TRANSCODE="$<TARGET_FILE:fake_transcode>")
+
+# The real workers in their sandbox.
+headgate_test(transcode_shut_in_test SOURCES shut_in_test.cpp picture_support.cpp
+  DEPS headgate::transcode_picture headgate::job headgate::ring headgate::protocol)
+add_dependencies(transcode_shut_in_test headgate-transcode)
+target_compile_definitions(transcode_shut_in_test PRIVATE FAKE_TRANSCODE="$<TARGET_FILE:headgate-transcode>")

@@ -41,8 +41,13 @@ class Link {
     to_->push({}, {reinterpret_cast<const std::uint8_t*>(word.data()), word.size()});
     to_->flush();
   }
-  void ask(std::uint32_t asker, const std::string& word) {
-    const job::PictureRequest request;
+  // Whatever a worker may be told.
+  void tell(job::Message kind, ring::MessageHeader header, std::span<const std::uint8_t> payload) {
+    header.kind = static_cast<std::uint16_t>(kind);
+    while (!to_->push(header, payload)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    to_->flush();
+  }
+  void ask(std::uint32_t asker, const std::string& word, const job::PictureRequest& request = {}) {
     std::string payload(reinterpret_cast<const char*>(&request), sizeof request);
     payload += word;
     ring::MessageHeader header;
@@ -72,11 +77,15 @@ class Link {
     }
     return heard;
   }
-  // Says it until the worker, which may be a new one, says it back.
-  bool echoes(const std::string& word = "echo") {
+  // Until a worker that lives now says back what is said now.
+  bool echoes() {
     for (int i = 0; i < 200; ++i) {
+      const std::string word = "echo " + std::to_string(++words_);
       say(word);
-      if (hear(std::chrono::milliseconds(50)).text == word) return true;
+      for (Heard heard = hear(std::chrono::milliseconds(100)); !heard.text.empty();
+           heard = hear(std::chrono::milliseconds(100))) {
+        if (heard.text == word) return true;
+      }
     }
     return false;
   }
@@ -84,6 +93,7 @@ class Link {
 
  private:
   job::Paths paths_;
+  unsigned words_ = 0;
   std::unique_ptr<ring::MessageProducer> to_;
   std::unique_ptr<ring::MessageConsumer> from_;
 };

@@ -14,7 +14,8 @@ void Bridge::apply(const protocol::BridgeState& state) {
   std::set<std::string> wanted;
   std::set<std::string> with_files;
   for (const protocol::BridgeChannel& channel : state.channels) {
-    if (!Channel::serves_anything(channel)) continue;
+    const bool watched = workers_.jobs != nullptr && Channel::watches_anything(channel);
+    if (!Channel::serves_anything(channel) && !watched) continue;
     wanted.insert(channel.id);
     if (channel.hls) with_files.insert(channel.id);
     auto& place = channels_[channel.id];
@@ -26,7 +27,7 @@ void Bridge::apply(const protocol::BridgeState& state) {
                                place->segment_ms() != channel.hls->segment_ms;
       auto retired = keeps_files ? place->store().retire() : nullptr;
       place.reset();  // the old one's files are read by the new one, which keeps what it can
-      place = std::make_unique<Channel>(channel, hls_directory_ + "/" + channel.id, &memory_);
+      place = std::make_unique<Channel>(channel, hls_directory_ + "/" + channel.id, &memory_, workers_);
       if (place->serves_hls()) place->store().adopt(std::move(retired));
     }
     if (changed && place->serves_hls() && !place->store().last_error().empty())
@@ -35,6 +36,10 @@ void Bridge::apply(const protocol::BridgeState& state) {
   }
   std::erase_if(channels_, [&](const auto& item) { return !wanted.contains(item.first); });
   apply_renditions(state);
+  if (!workers_.pictures_directory.empty()) {
+    transcode::Thumbnail::remove_others(workers_.pictures_directory,
+                                        [&](const std::string& id) { return wanted.contains(id); });
+  }
   std::error_code error;
   for (const auto& item : fs::directory_iterator(hls_directory_, error)) {
     if (!with_files.contains(item.path().filename().string()))
@@ -60,7 +65,7 @@ void Bridge::apply_renditions(const protocol::BridgeState& state) {
   }
   std::erase_if(renditions_, [&](const auto& item) { return !wanted.contains(item.first); });
   for (const auto& [id, channel] : channels_)
-    channel->set_renditions(members.contains(id), ladders[id], ladder_jobs_);
+    channel->set_renditions(members.contains(id), ladders[id], workers_.jobs);
 }
 
 Rendition* Bridge::find_rendition(std::string_view id) {

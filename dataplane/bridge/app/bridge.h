@@ -15,7 +15,9 @@ namespace headgate::bridge::app {
 
 class Bridge {
  public:
-  explicit Bridge(std::string hls_directory) : hls_directory_(std::move(hls_directory)) {}
+  // What `workers` names outlives the bridge.
+  explicit Bridge(std::string hls_directory, const Workers& workers = {})
+      : hls_directory_(std::move(hls_directory)), workers_(workers), ladder_jobs_(workers.jobs) {}
 
   // Makes the channels match. One that did not change is not touched; a removed one's files go.
   void apply(const protocol::BridgeState& state);
@@ -29,9 +31,8 @@ class Bridge {
   const std::map<std::string, std::unique_ptr<Rendition>, std::less<>>& renditions() const {
     return renditions_;
   }
-  // Who makes smaller pictures; before the first apply(). Null: nobody.
-  void set_ladder_jobs(transcode::JobMaker* jobs) { ladder_jobs_ = jobs; }
   const std::map<std::string, std::unique_ptr<Channel>, std::less<>>& channels() const { return channels_; }
+  const Workers& workers() const { return workers_; }
   const hls::MemoryBudget& memory() const { return memory_; }
   std::uint64_t slots() const { return slots_; }
   std::uint64_t unknown_slots() const { return unknown_slots_; }  // of handles that no channel has
@@ -43,10 +44,11 @@ class Bridge {
   static constexpr std::size_t kOpenSegments = std::size_t{1024} * 1024 * 1024;
 
   std::string hls_directory_;
+  Workers workers_;
+  transcode::JobMaker* ladder_jobs_;
   hls::MemoryBudget memory_{kOpenSegments, 0};  // before the channels: they give back to it
   std::map<std::string, std::unique_ptr<Channel>, std::less<>> channels_;
   std::map<std::string, std::unique_ptr<Rendition>, std::less<>> renditions_;
-  transcode::JobMaker* ladder_jobs_ = nullptr;
   std::unordered_map<std::uint32_t, Channel*> by_handle_;
   std::uint64_t slots_ = 0;
   std::uint64_t unknown_slots_ = 0;

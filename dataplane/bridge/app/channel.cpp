@@ -38,9 +38,16 @@ bool Channel::serves_anything(const protocol::BridgeChannel& state) {
   return state.hls || state.http_ts || state.rtmp || state.srt || !state.pushes.empty();
 }
 
-Channel::Channel(const protocol::BridgeChannel& state, std::string directory, hls::MemoryBudget* budget)
-    : state_(state), directory_(std::move(directory)), budget_(budget) {
+Channel::Channel(const protocol::BridgeChannel& state, std::string directory, hls::MemoryBudget* budget,
+                 const Workers& workers)
+    : state_(state),
+      directory_(std::move(directory)),
+      budget_(budget),
+      workers_(workers),
+      twins_(units_, state.id),
+      eyes_(std::make_unique<Eyes>(workers, state, units_, twins_)) {
   for (auto& stats : stats_) stats = std::make_shared<hub::OutputStats>();
+  set_workers();
   set_hls(std::nullopt);
   set_feeds();
 }
@@ -51,6 +58,8 @@ bool Channel::can_become(const protocol::BridgeChannel& state) const {
 
 void Channel::become(const protocol::BridgeChannel& state) {
   const auto before = std::exchange(state_, state).hls;
+  set_workers();
+  eyes_->become(state_);
   set_hls(before);
   set_feeds();
 }
@@ -69,12 +78,42 @@ void Channel::set_hls(const std::optional<protocol::HlsState>& before) {
   }
   if (!state_.hls) return;
   hls_ = std::make_unique<Hls>(directory_, *state_.hls, budget_, state_.id);
-  hls_->segmenter.set_apart(apart_);
+  hls_->segmenter.set_apart(keeps_apart());
   hls_->ladder.set(ladder_, ladder_jobs_);
   hls_->store.adopt(std::move(retired));
   segments_at_tick_ = 0;
   waiting_since_ = std::chrono::steady_clock::now();
   units_.add(&hls_->ladder);
+}
+
+void Channel::set_workers() {
+  transcode::SoundWishes wishes;
+  wishes.policy = state_.transcode;
+  wishes.hls = state_.hls.has_value();
+  wishes.rtmp = state_.rtmp || std::any_of(state_.pushes.begin(), state_.pushes.end(), [](const auto& push) {
+                  return push.kind == protocol::PushKind::rtmp;
+                });
+  wishes.measure = state_.watch.sound;
+  twins_.set(wishes, workers_.jobs);
+}
+
+bool Channel::serves_thumbnail() const { return state_.hls || state_.http_ts || state_.rtmp || state_.srt; }
+
+http::ThumbnailView Channel::thumbnail() const {
+  const transcode::Thumbnail& from = eyes_->thumbnail();
+  http::ThumbnailView out;
+  out.jpeg = from.jpeg();
+  out.etag = from.etag();
+  out.modified_unix = from.modified_unix();
+  out.max_age_s = std::max<std::uint32_t>(1, state_.watch.every_ms / 1000);
+  if (!state_.watch.pictures) {
+    out.why_none = "Pictures of this channel are not looked at (watch.pictures is false).";
+  } else if (workers_.pictures == nullptr) {
+    out.why_none = "There is no transcode process to decode pictures.";
+  } else {
+    out.why_none = "There is no picture of this channel yet.";
+  }
+  return out;
 }
 
 void Channel::set_feeds() {
@@ -141,6 +180,7 @@ std::shared_ptr<std::uint64_t> Channel::slow_ts_clients() const {
 }
 
 void Channel::on_slot(const ring::Slot& slot) {
+  if (!eyes_->on_slot(slot)) return;
   if (hls_ != nullptr && (slot.flags & ring::kSlotTimeline) != 0)
     hls_->store.set_arrival(slot.arrival_ns, slot.timeline);
   if (ts_ != nullptr) ts_->on_slot(slot);
@@ -152,11 +192,16 @@ void Channel::on_gap() {
   if (ts_ != nullptr) ts_->on_gap();
   if (push_ts_ != nullptr) push_ts_->on_gap();
   hub_.on_gap();
+  eyes_->on_gap();
   if (hls_ != nullptr) hls_->segmenter.on_producer_restart();
 }
 
 void Channel::on_tick(std::chrono::steady_clock::time_point now) {
-  if (hls_ != nullptr) hls_->store.on_tick(now);
+  if (hls_ != nullptr) {
+    hls_->store.on_tick(now);
+    hls_->segmenter.set_apart(keeps_apart());
+  }
+  eyes_->on_tick(now);
   const std::uint64_t packets = hub_.counters().packets;
   if (packets != packets_at_tick_) {
     if (packets_at_tick_ == 0 || now - last_packet_ >= kSilence) waiting_since_ = now;
@@ -214,8 +259,15 @@ void Channel::set_renditions(bool member, std::vector<transcode::LadderStep> lad
   ladder_ = std::move(ladder);
   ladder_jobs_ = jobs;
   if (hls_ == nullptr) return;
-  hls_->segmenter.set_apart(apart_);
+  hls_->segmenter.set_apart(keeps_apart());
   hls_->ladder.set(ladder_, ladder_jobs_);
+}
+
+// A twin that its worker leaves out for a while ends nobody's playlist.
+bool Channel::keeps_apart() const {
+  const auto sounds = twins_.tracks();
+  return apart_ ||
+         std::any_of(sounds.begin(), sounds.end(), [](const auto& s) { return s.twin.has_value(); });
 }
 
 std::vector<transcode::LadderStatus> Channel::ladder() const {

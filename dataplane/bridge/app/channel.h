@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "control/protocol/state.h"
+#include "dataplane/bridge/app/eyes.h"
 #include "dataplane/bridge/hls/segmenter.h"
 #include "dataplane/bridge/hls/store.h"
 #include "dataplane/bridge/hls/viewers.h"
@@ -29,6 +30,7 @@
 #include "dataplane/bridge/hub/output_status.h"
 #include "dataplane/bridge/hub/ts_feed.h"
 #include "dataplane/bridge/hub/unit_fan_out.h"
+#include "dataplane/bridge/transcode/audio_twins.h"
 #include "dataplane/bridge/transcode/ladder.h"
 
 namespace headgate::bridge::app {
@@ -39,8 +41,12 @@ class Channel : public http::ChannelView {
  public:
   // Whether the state wants anything of a channel here.
   static bool serves_anything(const protocol::BridgeChannel& state);
-  // `budget`, shared with other channels, outlives the channel.
-  Channel(const protocol::BridgeChannel& state, std::string directory, hls::MemoryBudget* budget = nullptr);
+  static bool watches_anything(const protocol::BridgeChannel& state) {
+    return state.watch.pictures || state.watch.sound;
+  }
+  // `budget`, shared with other channels, outlives the channel, as does what `workers` names.
+  Channel(const protocol::BridgeChannel& state, std::string directory, hls::MemoryBudget* budget = nullptr,
+          const Workers& workers = {});
 
   // The same channel in the ring: everything else may change.
   bool can_become(const protocol::BridgeChannel& state) const;
@@ -55,6 +61,11 @@ class Channel : public http::ChannelView {
 
   const protocol::BridgeChannel& state() const { return state_; }
   const hub::ChannelHub& hub() const { return hub_; }
+  const transcode::AudioTwins& twins() const { return twins_; }
+  const Eyes& eyes() const { return *eyes_; }
+  std::uint64_t sound_not_sent() const {
+    return twins_.job() == nullptr ? 0 : twins_.job()->counters().dropped;
+  }
   // Null where the state does not serve RTMP, or SRT.
   hub::FrameFeed* frames() { return frames_.get(); }
   const hub::FrameFeed* frames() const { return frames_.get(); }
@@ -93,6 +104,8 @@ class Channel : public http::ChannelView {
   // Of TS over HTTP.
   std::shared_ptr<std::uint64_t> slow_ts_clients() const override;
   void on_viewer(std::string_view client, std::string_view user_agent) override;
+  bool serves_thumbnail() const override;
+  http::ThumbnailView thumbnail() const override;
 
  private:
   struct Hls {
@@ -105,6 +118,8 @@ class Channel : public http::ChannelView {
   void set_hls(const std::optional<protocol::HlsState>& before);
   void set_feeds();
   void set_push_feeds();
+  void set_workers();
+  bool keeps_apart() const;
   std::chrono::milliseconds viewer_patience() const;
   std::string find_hls_problem(std::chrono::steady_clock::time_point now);
   std::string find_problem(std::chrono::steady_clock::time_point now);
@@ -113,8 +128,11 @@ class Channel : public http::ChannelView {
   std::string directory_;
   hls::MemoryBudget* budget_;
   std::array<std::shared_ptr<hub::OutputStats>, 3> stats_;
+  Workers workers_;
   hub::UnitFanOut units_;
-  hub::ChannelHub hub_{units_};
+  transcode::AudioTwins twins_;
+  hub::ChannelHub hub_{twins_};
+  std::unique_ptr<Eyes> eyes_;
   std::unique_ptr<Hls> hls_;
   std::unique_ptr<hub::FrameFeed> frames_;
   std::unique_ptr<hub::TsFeed> ts_;

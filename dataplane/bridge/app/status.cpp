@@ -8,8 +8,11 @@
 #include "dataplane/bridge/app/ring_pump.h"
 #include "dataplane/bridge/http/server.h"
 #include "dataplane/bridge/hub/output_status.h"
+#include "dataplane/bridge/hub/unix_time.h"
 #include "dataplane/bridge/push/push.h"
 #include "dataplane/bridge/rtmp/server.h"
+#include "dataplane/bridge/transcode/picture_desk.h"
+#include "dataplane/bridge/watch/report.h"
 
 namespace headgate::bridge::app {
 namespace {
@@ -57,6 +60,11 @@ json drops_of(const Channel& channel) {
           {"untimed_pes", hub.untimed_pes},
           {"bad_timestamp_pes", hub.bad_timestamp_pes},
           {"unreferenced_pes", hub.unreferenced_pes},
+          {"sound_not_sent", channel.sound_not_sent()},
+          {"twin_late", channel.twins().totals().late},
+          {"twin_unusable", channel.twins().totals().unusable},
+          {"twin_withheld", channel.twins().totals().withheld},
+          {"look_skipped", channel.eyes().looks() == nullptr ? 0 : channel.eyes().looks()->skipped},
           {"no_segment_open", segmenter.unlisted_units},
           {"segment_full", segmenter.dropped_units - segmenter.dropped_over_budget},
           {"memory_full", segmenter.dropped_over_budget},
@@ -135,6 +143,66 @@ json hls_of(Channel& channel) {
   return out;
 }
 
+// AAC that is made of the channel's sound, and what measuring it needs.
+json sound_of(const transcode::AudioTwins& twins) {
+  json tracks = json::array();
+  for (const transcode::SoundStatus& t : twins.tracks()) {
+    json track = {{"pid", t.pid.value},
+                  {"kind", mpegts::to_string(t.kind)},
+                  {"language", t.language},
+                  {"twin", nullptr},
+                  {"present", t.present},
+                  {"frames", t.counters.frames},
+                  {"filled", t.counters.filled},
+                  {"gaps", t.counters.gaps},
+                  {"late", t.counters.late},
+                  {"withdrawn", t.counters.withdrawn},
+                  {"decode_errors", t.decode_errors},
+                  {"trouble", t.trouble}};
+    if (t.twin) track["twin"] = t.twin->value;
+    tracks.push_back(std::move(track));
+  }
+  json out = {{"tracks", std::move(tracks)}, {"job", nullptr}};
+  if (const transcode::Job* job = twins.job()) {
+    const transcode::JobCounters c = job->counters();
+    out["job"] = {{"sent", c.sent},
+                  {"dropped", c.dropped},
+                  {"received", c.received},
+                  {"damaged", c.damaged},
+                  {"problem", job->problem()}};
+  }
+  return out;
+}
+
+json thumbnail_of(const Eyes& eyes) {
+  const transcode::PictureTapCounters* looks = eyes.looks();
+  if (looks == nullptr) return nullptr;
+  const transcode::Thumbnail& thumbnail = eyes.thumbnail();
+  json out = {{"unix", nullptr},
+              {"bytes", thumbnail.jpeg() == nullptr ? 0 : thumbnail.jpeg()->size()},
+              {"looks", looks->looks},
+              {"shown", looks->shown},
+              {"failed", looks->failed},
+              {"skipped", looks->skipped},
+              {"oversized", looks->oversized},
+              {"write_errors", thumbnail.write_errors()}};
+  if (thumbnail.jpeg() != nullptr) out["unix"] = thumbnail.modified_unix();
+  return out;
+}
+
+json watch_of(const Eyes& eyes) {
+  const std::int64_t now_ns = Eyes::now_ns(), unix_ns = hub::unix_now_ns();
+  json out = watch::report(eyes.watch(), now_ns, unix_ns);
+  out["input"] = eyes.input();
+  out["standby"] = json::array();
+  for (const auto& [input, standby] : eyes.standby()) {
+    json each = watch::report(*standby, now_ns, unix_ns);
+    each["input"] = input;
+    out["standby"].push_back(std::move(each));
+  }
+  return out;
+}
+
 json channel_status(Channel& channel, const rtmp::Server* rtmp) {
   const hub::ChannelHub& hub = channel.hub();
   const hub::HubCounters& c = hub.counters();
@@ -156,7 +224,10 @@ json channel_status(Channel& channel, const rtmp::Server* rtmp) {
               {"drops", drops_of(channel)},
               {"problem", channel.problem()},
               {"hls", nullptr},
-              {"outputs", outputs_of(channel, rtmp)}};
+              {"outputs", outputs_of(channel, rtmp)},
+              {"sound", sound_of(channel.twins())},
+              {"thumbnail", thumbnail_of(channel.eyes())},
+              {"watch", watch_of(channel.eyes())}};
   if (const auto service = hub.program_number()) out["service"] = *service;
   if (channel.serves_hls()) {
     out["hls"] = hls_of(channel);
@@ -243,6 +314,7 @@ json to_json(const std::string& url, const push::PushStatus& status) {
 json status(Bridge& bridge, const http::Server& server, const RingPump& pump, const rtmp::Server* rtmp) {
   json channels = json::object();
   for (const auto& [id, channel] : bridge.channels()) channels[id] = channel_status(*channel, rtmp);
+  const transcode::PictureDesk* desk = bridge.workers().pictures;
   json renditions = json::object();
   for (const auto& [id, rendition] : bridge.renditions()) renditions[id] = rendition_status(*rendition);
   const http::ServerCounters& c = server.counters();
@@ -250,6 +322,12 @@ json status(Bridge& bridge, const http::Server& server, const RingPump& pump, co
       {"channels", channels},
       {"renditions", renditions},
       {"memory", {{"open_segments_bytes", bridge.memory().used}, {"limit_bytes", bridge.memory().limit}}},
+      {"pictures",
+       {{"requests", desk == nullptr ? 0 : desk->counters().requests},
+        {"results", desk == nullptr ? 0 : desk->counters().results},
+        {"lost", desk == nullptr ? 0 : desk->counters().lost},
+        {"unexpected", desk == nullptr ? 0 : desk->counters().unexpected},
+        {"outstanding", desk == nullptr ? 0 : desk->outstanding()}}},
       {"ring",
        {{"attached", pump.attached()},
         {"restarts", pump.restarts()},

@@ -70,7 +70,7 @@ bool make_clock(std::span<const std::uint8_t> first, std::vector<std::uint8_t>& 
   return true;
 }
 
-void add(SegmentFile& file, std::span<const std::uint8_t> piece) {
+void add_piece(SegmentFile& file, std::span<const std::uint8_t> piece) {
   file.size += piece.size();
   if (!file.pieces.empty()) {
     auto& last = file.pieces.back();
@@ -88,8 +88,8 @@ void build_whole(const hub::Configuration& configuration, std::int64_t k, std::s
   file.size = 0;
   file.pieces.clear();
   file.made = make_psi(configuration, k);
-  add(file, file.made);
-  for (const SegmentItem& item : items) add(file, bytes.subspan(item.offset, item.size));
+  add_piece(file, file.made);
+  for (const SegmentItem& item : items) add_piece(file, bytes.subspan(item.offset, item.size));
 }
 
 void build_part(const hub::Configuration& configuration, std::int64_t k, std::size_t track,
@@ -111,7 +111,7 @@ void build_part(const hub::Configuration& configuration, std::int64_t k, std::si
   // Pieces point into it: it must not move.
   file.made = psi;
   file.made.reserve(psi.size() + (own_clock ? count * kPacketSize : 0));
-  add(file, {file.made.data(), file.made.size()});
+  add_piece(file, {file.made.data(), file.made.size()});
   std::int64_t clocked = 0;
   bool any_clock = false;
   for (const SegmentItem& item : items) {
@@ -120,12 +120,12 @@ void build_part(const hub::Configuration& configuration, std::int64_t k, std::si
     if (own_clock && item.timed && (!any_clock || item.key - clocked >= kClockEvery)) {
       const std::size_t at = file.made.size();
       if (make_clock(piece, file.made)) {
-        add(file, {file.made.data() + at, kPacketSize});
+        add_piece(file, {file.made.data() + at, kPacketSize});
         clocked = item.key;
         any_clock = true;
       }
     }
-    add(file, piece);
+    add_piece(file, piece);
   }
 }
 

@@ -25,6 +25,11 @@ constexpr std::int64_t kFallBack = mpegts::kTicksPerSecond;
 constexpr std::size_t kPrerollBytes = 4 * 1024 * 1024;
 constexpr std::size_t kFirstReserve = 64 * 1024;
 
+bool has_twins(const hub::Configuration& configuration) {
+  return std::any_of(configuration.carried.begin(), configuration.carried.end(),
+                     [](const hub::Track& t) { return t.twin_of.has_value(); });
+}
+
 // Of a track in Open::present; nobody waits for those past 64.
 constexpr std::uint64_t bit_of(std::size_t track) { return track < 64 ? std::uint64_t{1} << track : 0; }
 
@@ -114,7 +119,8 @@ void Segmenter::on_silence(std::int64_t length) {
 
 void Segmenter::set_apart(bool apart) {
   if (apart == options_.apart) return;
-  if (any_master_) break_here(natural_end());
+  // Where something is made of a track they are apart anyway.
+  if (any_master_ && !has_twins(*configuration_)) break_here(natural_end());
   options_.apart = apart;
 }
 
@@ -445,15 +451,10 @@ void Segmenter::flush(bool all) {
   }
 }
 
-bool Segmenter::is_apart(const hub::Configuration& configuration) const {
-  return options_.apart || std::any_of(configuration.carried.begin(), configuration.carried.end(),
-                                       [](const hub::Track& t) { return t.twin_of.has_value(); });
-}
-
 void Segmenter::publish(Open& segment) {
   std::stable_sort(segment.items.begin(), segment.items.end(),
                    [](const Item& a, const Item& b) { return a.key < b.key; });
-  finished_.apart = is_apart(*segment.configuration);
+  finished_.apart = options_.apart || has_twins(*segment.configuration);
   build_files(*segment.configuration, finished_.apart, segment.k, segment.bytes, segment.items, whole_,
               parts_);
   finished_.k = segment.k;

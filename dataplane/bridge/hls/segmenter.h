@@ -138,7 +138,6 @@ class Segmenter : public hub::UnitSink {
   void flush(bool all);
   bool audio_complete(const Open& segment) const;
   void publish(Open& segment);
-  bool is_apart(const hub::Configuration& configuration) const;
   std::unique_ptr<Open> make_open();
   void recycle(std::unique_ptr<Open> segment);
   std::int64_t natural_end() const;

@@ -63,14 +63,23 @@ std::string escape_html(const std::string& text) {
   return out;
 }
 
-std::string Assets::player_page(const std::string& channel_name) const {
-  static const std::string kMark = "{{channel}}";
+std::string Assets::player_page(const std::string& channel_name, bool has_picture) const {
   const std::string name = escape_html(channel_name);
+  // A poster that is not there is an error in the browser's console.
+  const std::string poster = has_picture ? " poster=\"thumbnail.jpg\"" : "";
+  const std::pair<std::string_view, const std::string&> marks[] = {{"{{channel}}", name},
+                                                                   {"{{poster}}", poster}};
   std::string out;
   std::size_t at = 0;
-  for (std::size_t mark = page_.find(kMark); mark != std::string::npos; mark = page_.find(kMark, at)) {
-    out.append(page_, at, mark - at).append(name);
-    at = mark + kMark.size();
+  for (std::size_t mark = page_.find("{{"); mark != std::string::npos; mark = page_.find("{{", at)) {
+    out.append(page_, at, mark - at);
+    at = mark;
+    for (const auto& [word, value] : marks) {
+      if (page_.compare(mark, word.size(), word) != 0) continue;
+      out.append(value);
+      at = mark + word.size();
+    }
+    if (at == mark) out.append(page_, at++, 1);
   }
   return out.append(page_, at);
 }

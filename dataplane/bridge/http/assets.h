@@ -22,7 +22,7 @@ class Assets {
   static tl::expected<Assets, std::string> load(const std::string& directory);
   const Asset* find(const std::string& name) const;
   // The page for a channel; empty where no page was loaded.
-  std::string player_page(const std::string& channel_name) const;
+  std::string player_page(const std::string& channel_name, bool has_picture) const;
 
  private:
   std::map<std::string, Asset> files_;

@@ -15,19 +15,13 @@ namespace {
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
 
-// IMF-fixdate (RFC 9110 5.6.7), made anew once a second.
+// Made anew once a second.
 const std::string& date() {
   static thread_local std::time_t made = 0;
   static thread_local std::string text;
   const std::time_t now = std::time(nullptr);
   if (now != made || text.empty()) {
-    static constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                              "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    std::tm utc{};
-    gmtime_r(&now, &utc);
-    text = fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", kDays[utc.tm_wday], utc.tm_mday,
-                       kMonths[utc.tm_mon], utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
+    text = http_date(now);
     made = now;
   }
   return text;

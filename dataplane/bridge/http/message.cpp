@@ -1,5 +1,9 @@
 #include "dataplane/bridge/http/message.h"
 
+#include <fmt/format.h>
+
+#include <ctime>
+
 namespace headgate::bridge::http {
 
 void Response::add(std::string_view name, std::string_view value) {
@@ -9,6 +13,17 @@ void Response::add(std::string_view name, std::string_view value) {
 void Response::set_text(std::shared_ptr<const std::string> text) {
   body = std::as_bytes(std::span(text->data(), text->size()));
   owner = std::move(text);
+}
+
+std::string http_date(std::int64_t unix_seconds) {
+  static constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                            "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const std::time_t time = unix_seconds;
+  std::tm utc{};
+  gmtime_r(&time, &utc);
+  return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", kDays[utc.tm_wday], utc.tm_mday,
+                     kMonths[utc.tm_mon], utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
 }
 
 const char* reason_phrase(unsigned status) {

@@ -66,6 +66,8 @@ class Handler {
   virtual Response handle(const Request& request) = 0;
 };
 
+// IMF-fixdate (RFC 9110 5.6.7).
+std::string http_date(std::int64_t unix_seconds);
 const char* reason_phrase(unsigned status);
 // A short plain-text answer that no cache keeps.
 Response plain(unsigned status, std::string text);

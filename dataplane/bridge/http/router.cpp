@@ -73,6 +73,8 @@ Response Router::handle(const Request& request) {
     if (RenditionView* rendition = find_rendition_(path[0]))
       return rendition_answer(request, *rendition, path);
   }
+  const bool thumbnail = channel != nullptr && path.size() == 2 && path[1] == "thumbnail.jpg";
+  if (thumbnail && channel->serves_thumbnail()) return thumbnail_answer(request, *channel);
   if (channel == nullptr || !(channel->serves_hls() || channel->serves_ts()))
     return plain(404, "No such channel.");
   if (path.size() == 2 && path[1] == "stream.ts") {
@@ -90,7 +92,9 @@ Response Router::channel_answer(const Request& request, ChannelView& channel,
                                 const std::vector<std::string>& path) {
   if (path.size() == 2) {
     const std::string& file = path[1];
-    if (file.empty()) return page_answer(channel.display_name());
+    if (file.empty())
+      return page_answer(channel.display_name(),
+                         channel.serves_thumbnail() && channel.thumbnail().jpeg != nullptr);
     if (file == "index.m3u8") {
       return playlist(request, channel.store().multivariant_text(), channel.segment_ms(),
                       "public, max-age=2");
@@ -109,7 +113,7 @@ Response Router::channel_answer(const Request& request, ChannelView& channel,
 Response Router::rendition_answer(const Request& request, RenditionView& rendition,
                                   const std::vector<std::string>& path) {
   if (path.size() == 1) return with_slash(path[0]);
-  if (path.size() == 2 && path[1].empty()) return page_answer(rendition.display_name());
+  if (path.size() == 2 && path[1].empty()) return page_answer(rendition.display_name(), false);
   if (path.size() == 2 && path[1] == "index.m3u8")
     return playlist(request, rendition.multivariant(), rendition.segment_ms(), "public, max-age=2");
   hls::SegmentStore::Text text;
@@ -133,7 +137,26 @@ Response Router::stream_answer(const Request& request, ChannelView& channel) {
   return response;
 }
 
-Response Router::page_answer(const std::string& display_name) {
+Response Router::thumbnail_answer(const Request& request, const ChannelView& channel) {
+  const ThumbnailView view = channel.thumbnail();
+  if (view.jpeg == nullptr) return plain(404, view.why_none);
+  Response response;
+  response.add("Content-Type", "image/jpeg");
+  response.add("Cache-Control", fmt::format("public, max-age={}", view.max_age_s));
+  response.add("ETag", view.etag);
+  response.add("Last-Modified", http_date(view.modified_unix));
+  response.add("X-Content-Type-Options", "nosniff");
+  response.cut_off = channel.slow_clients();
+  allow_any_origin(response);
+  if (matches_etag(request.if_none_match, view.etag)) {
+    response.status = 304;
+    return response;
+  }
+  response.set_text(view.jpeg);
+  return response;
+}
+
+Response Router::page_answer(const std::string& display_name, bool has_picture) {
   if (assets_ == nullptr) return plain(404, "The player page is not installed.");
   Response response;
   response.add("Content-Type", "text/html; charset=utf-8");
@@ -143,7 +166,7 @@ Response Router::page_answer(const std::string& display_name) {
                "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; worker-src 'self' blob:; "
                "object-src 'none'");
   response.add("X-Content-Type-Options", "nosniff");
-  response.set_text(std::make_shared<const std::string>(assets_->player_page(display_name)));
+  response.set_text(std::make_shared<const std::string>(assets_->player_page(display_name, has_picture)));
   return response;
 }
 

@@ -6,6 +6,7 @@
 //   /RENDITION/, /RENDITION/index.m3u8, /RENDITION/CHANNEL/index.WHAT-ID.m3u8   the same of a programme at
 //                                  several bitrates, whose segments are those of its channels
 //   /CHANNEL/stream.ts             the channel's transport stream, without end
+//   /CHANNEL/thumbnail.jpg         its last picture, of every channel that is served by anything
 // A channel that has no segment yet answers 503 with Retry-After: hls.js gives up at a 404 at once and
 // retries after a 5xx, and a CDN does not keep a 503. References: RFC 8216 4, RFC 9110, Fetch (CORS).
 // Threading: owned by one thread.
@@ -23,6 +24,15 @@
 
 namespace headgate::bridge::http {
 
+// The last picture of a channel.
+struct ThumbnailView {
+  std::shared_ptr<const std::string> jpeg;  // null: there is none
+  std::string etag;
+  std::int64_t modified_unix = 0;  // s
+  std::uint32_t max_age_s = 1;
+  std::string why_none;
+};
+
 // What the router needs of a channel.
 class ChannelView {
  public:
@@ -30,6 +40,8 @@ class ChannelView {
   virtual const std::string& display_name() const = 0;
   virtual bool serves_hls() const = 0;
   virtual bool serves_ts() const { return false; }
+  virtual bool serves_thumbnail() const { return serves_hls() || serves_ts(); }
+  virtual ThumbnailView thumbnail() const { return {}; }
   // Of channels that serve HLS.
   virtual std::uint32_t segment_ms() const = 0;
   virtual hls::SegmentStore& store() = 0;
@@ -69,7 +81,8 @@ class Router : public Handler {
   Response asset_answer(const Request& request, const std::string& name);
   Response segment_answer(const Request& request, ChannelView& channel, const std::string& hash,
                           const std::string& part, const std::string& file);
-  Response page_answer(const std::string& display_name);
+  Response page_answer(const std::string& display_name, bool has_picture);
+  Response thumbnail_answer(const Request& request, const ChannelView& channel);
   Response rendition_answer(const Request& request, RenditionView& rendition,
                             const std::vector<std::string>& path);
   Response stream_answer(const Request& request, ChannelView& channel);

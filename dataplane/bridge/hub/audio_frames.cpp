@@ -94,6 +94,7 @@ class AudioFrames final : public FrameMaker {
       track->language = track_.language;
       track->configuration = configuration;
       track->audio = format;
+      track->twin_of = track_.twin_of;
       track_now_ = std::move(track);
     }
     auto frame = std::make_shared<Frame>();

@@ -28,6 +28,7 @@ struct FrameTrack {
   std::vector<std::uint8_t> configuration;
   std::optional<mpegts::es::VideoFormat> video;
   std::optional<mpegts::es::AudioFormat> audio;
+  std::optional<mpegts::Pid> twin_of = std::nullopt;  // hub::Track::twin_of
   bool is_video() const { return video.has_value(); }
   bool operator==(const FrameTrack&) const = default;
 };

@@ -70,18 +70,58 @@ unsigned sound_byte(Codec codec, const mpegts::es::AudioFormat& format) {
 
 bool configured(const hub::FrameTrack& track) { return !track.configuration.empty(); }
 
-int rank(Codec codec) {
-  switch (codec) {
-    case Codec::aac:
-      return 0;
-    case Codec::mp3:
-      return 1;
-    case Codec::ac3:
-    case Codec::eac3:
-      return 2;
-    default:
-      return 3;
+using Place = std::optional<std::uint8_t>;
+
+const hub::FrameTrack* original_of(const hub::FrameTrack& twin, const hub::FrameFormat& format) {
+  for (const hub::FrameTrack& track : format.tracks) {
+    if (twin.twin_of && track.pid == *twin.twin_of) return &track;
   }
+  return nullptr;
+}
+
+// The first sound for which `fits`.
+template <typename Fits>
+Place first_sound(const hub::FrameFormat& format, Fits&& fits) {
+  for (std::size_t i = 0; i < format.tracks.size() && i < 256; ++i) {
+    if (format.tracks[i].audio && fits(format.tracks[i])) return static_cast<std::uint8_t>(i);
+  }
+  return std::nullopt;
+}
+
+// What the format has of one language: AAC or MP3 as it is, else AAC made of another.
+Place plain_or_twin(const hub::FrameFormat& format, const std::string* language) {
+  const auto speaks = [&](const hub::FrameTrack& t) { return language == nullptr || t.language == *language; };
+  for (const Codec codec : {Codec::aac, Codec::mp3}) {
+    const Place plain = first_sound(
+        format, [&](const auto& t) { return !t.twin_of && codec_of(t) == codec && speaks(t); });
+    if (plain) return plain;
+  }
+  return first_sound(format,
+                     [&](const auto& t) { return t.twin_of && codec_of(t) == Codec::aac && speaks(t); });
+}
+
+Place choose_sound(const hub::FrameFormat& format, const Codecs& codecs) {
+  const Place first = first_sound(format, [](const auto&) { return true; });
+  if (!first) return first;
+  Place found = plain_or_twin(format, &format.tracks[*first].language);
+  if (!found) found = plain_or_twin(format, nullptr);
+  if (!found)
+    return first_sound(format, [&](const auto& t) { return takes(codecs, codec_of(t)); });
+  const hub::FrameTrack& track = format.tracks[*found];
+  if (const hub::FrameTrack* original = original_of(track, format)) {
+    const Codec codec = codec_of(*original);
+    const bool takes_it = codecs.listed && is_enhanced(codec) && takes(codecs, codec);
+    return takes_it ? static_cast<std::uint8_t>(original - format.tracks.data()) : *found;
+  }
+  if (track.kind != StreamKind::aac_adts) return found;
+  const Place twin = first_sound(format, [&](const auto& t) { return t.twin_of == track.pid; });
+  return twin ? twin : found;
+}
+
+// Why a sound that could go, or of which AAC could, is not the one that goes.
+std::string other_sound(const hub::FrameTrack& track, const hub::FrameTrack* taken) {
+  if (taken != nullptr && track.twin_of == taken->pid) return "RTMP carries one sound, and its original goes";
+  return "RTMP carries one video and one sound, and another was taken";
 }
 
 std::vector<std::uint8_t> metadata_of(const Carriage& c, const hub::FrameFormat& format) {
@@ -203,28 +243,29 @@ bool takes(const Codecs& codecs, Codec codec) {
 
 std::shared_ptr<const Carriage> choose(const hub::FrameFormat& format, const Codecs& codecs) {
   auto c = std::make_shared<Carriage>();
-  for (std::size_t i = 0; i < format.tracks.size() && i < 256; ++i) {
-    const hub::FrameTrack& track = format.tracks[i];
-    const Codec codec = takes(codecs, codec_of(track)) ? codec_of(track) : Codec::none;
-    if (codec == Codec::h264 || codec == Codec::hevc) {
-      if (c->video_track) continue;
-      c->video_track = static_cast<std::uint8_t>(i);
-      c->video = codec;
-    } else if (codec != Codec::none && rank(codec) < rank(c->audio)) {
-      c->audio_track = static_cast<std::uint8_t>(i);
-      c->audio = codec;
-    }
+  for (std::size_t i = 0; i < format.tracks.size() && i < 256 && !c->video_track; ++i) {
+    const Codec codec = codec_of(format.tracks[i]);
+    if ((codec != Codec::h264 && codec != Codec::hevc) || !takes(codecs, codec)) continue;
+    c->video_track = static_cast<std::uint8_t>(i);
+    c->video = codec;
   }
+  c->audio_track = choose_sound(format, codecs);
+  const hub::FrameTrack* sound = c->audio_track ? &format.tracks[*c->audio_track] : nullptr;
+  if (sound != nullptr) c->audio = codec_of(*sound);
   for (std::size_t i = 0; i < format.tracks.size() && i < 256; ++i) {
     if (c->video_track == i || c->audio_track == i) continue;
     const hub::FrameTrack& track = format.tracks[i];
     const Codec codec = codec_of(track);
-    std::string reason = "RTMP carries one video and one sound, and another was taken";
+    std::string reason = other_sound(track, sound);
     if (codec == Codec::none) {
       reason = why_not_carried(track);
     } else if (!takes(codecs, codec)) {
       reason = fmt::format("the server names what it takes of Enhanced RTMP, and {} ({}) is not among it",
                            mpegts::to_string(track.kind), four_cc(codec));
+    }
+    if (sound != nullptr && sound->twin_of == track.pid) {
+      reason = codec == Codec::none || !takes(codecs, codec) ? reason + "; AAC made of it goes instead"
+                                                             : "AAC made of it goes instead";
     }
     hub::Track left;
     left.pid = track.pid;

@@ -63,8 +63,10 @@ struct Carriage {
   std::vector<std::uint8_t> metadata;  // onMetaData
   std::vector<hub::LeftOutTrack> left_out;
 };
-// The first video of H.264 or HEVC; of the sounds the first AAC, else MP3, else E-AC-3 or AC-3; of those that
-// the other end takes.
+// The first video of H.264 or HEVC, and one sound. Of those in the first sound's language: the first AAC, else
+// MP3, else AAC made of another (hub::Track::twin_of) or, where the other end names E-AC-3 or AC-3 among what
+// it takes, that itself. Else the same of any language; else E-AC-3 or AC-3. AAC-LC made of other AAC goes in
+// its place.
 std::shared_ptr<const Carriage> choose(const hub::FrameFormat& format, const Codecs& codecs = {});
 
 // 27 MHz to the nearest millisecond, each time by itself.

@@ -17,7 +17,7 @@ using Bytes = std::span<const std::uint8_t>;
 using Nals = std::vector<Bytes>;
 
 constexpr std::int64_t kTicksPerMs = mpegts::kTicksPerSecond / 1000;
-constexpr std::size_t kLongestText = 100;
+constexpr std::size_t kLongestFlvString = 100;
 // Further from decoding to presentation than any encoder reorders.
 constexpr std::int32_t kLargestComposition = 10'000;
 // A source whose times go on by leaps of three weeks would leave the range of its ticks: there it begins
@@ -211,7 +211,7 @@ void FlvReader::on_data(Bytes body, bool amf3) {
   if (at < values->size() && (*values)[at].text == "@setDataFrame") ++at;
   if (at + 1 >= values->size() || (*values)[at].text != "onMetaData") return;
   const Amf0Value& object = (*values)[at + 1];
-  encoder_ = net::printable(object.text_of("encoder"), kLongestText);
+  encoder_ = net::printable(object.text_of("encoder"), kLongestFlvString);
   const bool video = object.find("videocodecid") != nullptr || object.find("width") != nullptr;
   const bool audio = object.find("audiocodecid") != nullptr || object.find("audiosamplerate") != nullptr;
   if (!video && !audio) return;  // it says nothing of either

@@ -96,7 +96,8 @@ struct AudioTwins::Lane {
   std::string trouble;
 };
 
-AudioTwins::AudioTwins(hub::UnitSink& out, std::string channel) : out_(out), channel_(std::move(channel)) {}
+AudioTwins::AudioTwins(hub::UnitSink& out, std::string channel, std::string suffix)
+    : out_(out), channel_(std::move(channel)), suffix_(std::move(suffix)) {}
 AudioTwins::~AudioTwins() = default;
 
 void AudioTwins::set(const SoundWishes& wishes, JobMaker* maker) {
@@ -176,7 +177,7 @@ void AudioTwins::open_job() {
   job_.reset();
   for (const auto& lane : lanes_) lane->begun = false;
   if (!needed) return;
-  job_ = maker_->make("sound." + channel_, {job::Kind::sound, channel_}, kSoundRings,
+  job_ = maker_->make("sound." + channel_ + suffix_, {job::Kind::sound, channel_}, kSoundRings,
                       [this](const ring::MessageHeader& header, std::span<const std::uint8_t> payload) {
                         on_message(header, payload);
                       });

@@ -76,7 +76,8 @@ class AudioTwins final : public hub::UnitSink {
 
   using OnLevels = std::function<void(mpegts::Pid, const job::SoundLevels&)>;
 
-  AudioTwins(hub::UnitSink& out, std::string channel);
+  // `suffix` tells jobs of one channel apart.
+  AudioTwins(hub::UnitSink& out, std::string channel, std::string suffix = "");
   ~AudioTwins() override;
 
   // `maker` null: there is no transcode process; everything passes.
@@ -114,6 +115,7 @@ class AudioTwins final : public hub::UnitSink {
 
   hub::UnitSink& out_;
   std::string channel_;
+  std::string suffix_;
   SoundWishes wishes_;
   JobMaker* maker_ = nullptr;
   OnLevels on_levels_;

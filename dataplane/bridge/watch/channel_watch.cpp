@@ -52,6 +52,7 @@ void ChannelWatch::configure(const protocol::WatchState& state) { state_ = state
 
 void ChannelWatch::begin(std::int64_t now_ns, bool suspect) {
   begun_ns_ = now_ns;
+  suspect_ = suspect;
   pictures_expected_ns_ = now_ns;
   picture_.restart(suspect);
   for (auto& [pid, track] : tracks_) track = TrackWatch(now_ns);
@@ -102,8 +103,14 @@ bool ChannelWatch::has_verdict(std::int64_t now_ns) const {
   const bool sound = state_.sound && !tracks_.empty();
   if (!pictures && !sound) return false;
   if (pictures && (!picture_.last() || now_ns - picture_.last_ns() > picture_patience())) return false;
-  return !sound || std::all_of(tracks_.begin(), tracks_.end(), [now_ns](const auto& item) {
-    return item.second.last_ns() != 0 && now_ns - item.second.last_ns() <= kSoundPatience;
+  // Of one that was left for it, what looks wrong is not well until its time is over.
+  const auto undecided = [this](const Condition& condition) {
+    return suspect_ && condition.wrong() && !condition.told();
+  };
+  if (pictures && undecided(picture_.black_condition())) return false;
+  return !sound || std::all_of(tracks_.begin(), tracks_.end(), [&](const auto& item) {
+    return !undecided(item.second.silent) && item.second.last_ns() != 0 &&
+           now_ns - item.second.last_ns() <= kSoundPatience;
   });
 }
 

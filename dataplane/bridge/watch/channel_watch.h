@@ -91,6 +91,7 @@ class ChannelWatch {
 
   protocol::WatchState state_;
   std::int64_t begun_ns_ = 0;
+  bool suspect_ = false;
   bool pictures_expected_ = false;
   std::int64_t pictures_expected_ns_ = 0;
   PictureWatch picture_;

@@ -12,7 +12,7 @@ using job::PictureResult;
 // Of 255: nominal black is 0.
 constexpr std::uint8_t kDarkBrightest = 24;  // 99 % of the picture is no brighter
 constexpr std::uint8_t kDarkMean = 14;
-constexpr std::uint8_t kDarkCell = 28;   // the mean of 1/576 of the picture: a candle, a word, a logo
+constexpr int kDarkCell = 20;            // 1/576 of the picture, above the mean: a candle, a word, a logo
 constexpr std::uint8_t kDarkDetail = 8;  // neighbours differ by 1 of 255 on average
 constexpr std::uint8_t kFlatBrightest = 36;
 constexpr int kFlatRange = 6;
@@ -110,13 +110,13 @@ bool is_fade(const PictureResult& a, const PictureResult& b) {
 }  // namespace
 
 bool is_black(const PictureResult& picture) noexcept {
-  if (has_lights(picture)) return false;
+  const int brightest_cell = *std::max_element(picture.grid.begin(), picture.grid.end());
+  if (has_lights(picture) || brightest_cell > picture.mean + kDarkCell) return false;
   const int range = picture.brightest - picture.darkest;
   // Black of a signal whose range is misstated lies a little higher, but it is as flat.
   if (picture.brightest <= kFlatBrightest && range <= kFlatRange && picture.detail <= kFlatDetail)
     return true;
-  return picture.brightest <= kDarkBrightest && picture.mean <= kDarkMean && picture.detail <= kDarkDetail &&
-         *std::max_element(picture.grid.begin(), picture.grid.end()) <= kDarkCell;
+  return picture.brightest <= kDarkBrightest && picture.mean <= kDarkMean && picture.detail <= kDarkDetail;
 }
 
 bool is_same_picture(const PictureResult& a, const PictureResult& b) noexcept {

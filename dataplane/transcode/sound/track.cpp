@@ -30,6 +30,11 @@ constexpr double kMaxSpeed = 24;  // samples a second: 500 ppm, a hundredth of a
 }  // namespace
 
 void Track::begin(const job::StreamBegin& wanted) {
+  // Said again and again, for a worker that takes the place of one that died.
+  if (splitter_ && wanted.codec == wanted_.codec && wanted.encode == wanted_.encode &&
+      wanted.sampled_ms == wanted_.sampled_ms) {
+    return;
+  }
   if (wanted_.encode != 0 && wanted.encode == 0) finish();
   wanted_ = wanted;
   const auto kind = static_cast<StreamKind>(wanted.codec);

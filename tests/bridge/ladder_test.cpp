@@ -1,0 +1,210 @@
+// Pictures made smaller: what goes to the worker, and what of its frames becomes a track.
+#include "dataplane/bridge/transcode/ladder.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <set>
+
+#include "mpegts/packet/clock_fields.h"
+#include "mpegts/packet/ts_packet.h"
+#include "mpegts/pes/pes_packet.h"
+
+namespace headgate::bridge::transcode {
+namespace {
+
+constexpr std::int64_t kMs = mpegts::kTicksPerSecond / 1000;
+constexpr std::int64_t kFrame = 40 * kMs;
+constexpr std::int64_t kOffset = 1'000'000 * mpegts::kTicksPerSecond;  // timeline minus the stream's clock
+
+struct Sent {
+  ring::MessageHeader header;
+  std::vector<std::uint8_t> payload;
+};
+
+struct FakeWorker : JobMaker {
+  struct Handle : Job {
+    explicit Handle(FakeWorker& w) : worker(w) {}
+    ~Handle() override { worker.open = false; }
+    bool push(const ring::MessageHeader& header, std::span<const std::uint8_t> payload) override {
+      if (worker.full) return false;
+      worker.sent.push_back({header, {payload.begin(), payload.end()}});
+      return true;
+    }
+    JobCounters counters() const override { return {}; }
+    const std::string& problem() const override { return none; }
+    FakeWorker& worker;
+    std::string none;
+  };
+  std::unique_ptr<Job> make(const std::string& n, const job::Spec&, const RingSizes&, OnMessage f) override {
+    name = n;
+    answer = std::move(f);
+    open = true;
+    return std::make_unique<Handle>(*this);
+  }
+  std::string name;
+  OnMessage answer;
+  std::vector<Sent> sent;
+  bool open = false;
+  bool full = false;
+};
+
+struct Collect : hub::UnitSink {
+  void on_configuration(std::shared_ptr<const hub::Configuration> c) override {
+    configuration = std::move(c);
+  }
+  void on_unit(const hub::Unit& unit) override {
+    units.push_back(unit);
+    packets.emplace_back(unit.packets.begin(), unit.packets.end());
+  }
+  void on_discontinuity() override {}
+  void on_loss() override {}
+  std::shared_ptr<const hub::Configuration> configuration;
+  std::vector<hub::Unit> units;
+  std::vector<std::vector<std::uint8_t>> packets;
+};
+
+class LadderTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ladder.set({{"abr-360p-9", 0, 360, 800'000}}, &worker);
+    auto made = std::make_shared<hub::Configuration>();
+    made->pmt_pid = mpegts::Pid{0x100};
+    made->pmt.pcr_pid = mpegts::Pid{0x101};
+    made->pmt.streams.push_back({0x02, mpegts::Pid{0x101}, {}});
+    made->carried.push_back({mpegts::Pid{0x101}, 0x02, mpegts::StreamKind::mpeg2_video, "", true, ""});
+    source = made;
+    ladder.on_configuration(source);
+  }
+  void picture(std::int64_t time, bool random_access) {
+    std::vector<std::uint8_t> p(mpegts::kPacketSize, 0x55);
+    const std::array<std::uint8_t, 14> header{0x47, 0x41, 0x01, 0x10, 0,    0, 1,
+                                              0xE0, 0,    0,    0x80, 0x80, 5, 0x20};
+    std::copy(header.begin(), header.end(), p.begin());
+    const auto ticks = static_cast<std::uint64_t>((time - kOffset) / 300);
+    p[13] = 0x20;
+    mpegts::put_stamp(std::span<std::uint8_t, 5>(p.data() + 13, 5), {ticks % mpegts::kPtsModulus});
+    hub::Unit unit;
+    unit.timed = true;
+    unit.random_access = random_access ? mpegts::es::RandomAccess::clean : mpegts::es::RandomAccess::none;
+    unit.pts = unit.dts = time;
+    unit.packets = p;
+    ladder.on_unit(unit);
+  }
+  void frame(std::int64_t pts, std::uint32_t flags, std::size_t size = 1000) {
+    ring::MessageHeader header;
+    header.kind = static_cast<std::uint16_t>(job::Message::frame);
+    header.flags = flags;
+    header.pts = pts;
+    header.dts = pts - kFrame;
+    const std::vector<std::uint8_t> unit(size, 0xAB);
+    worker.answer(header, unit);
+  }
+  std::size_t made() const {
+    std::size_t n = 0;
+    for (const hub::Unit& unit : out.units) n += unit.track == 1 ? 1 : 0;
+    return n;
+  }
+
+  FakeWorker worker;
+  Collect out;
+  Ladder ladder{out, "sport"};
+  std::shared_ptr<const hub::Configuration> source;
+  const std::int64_t begin = kOffset + 500 * mpegts::kTicksPerSecond;
+};
+
+TEST_F(LadderTest, AddsATrackForEachSizeAndPassesTheRest) {
+  EXPECT_EQ(worker.name, "ladder.abr-360p-9");
+  ASSERT_EQ(out.configuration->carried.size(), 2U);
+  const hub::Track& track = out.configuration->carried[1];
+  EXPECT_EQ(track.twin_of, mpegts::Pid{0x101});
+  EXPECT_EQ(track.name, "abr-360p-9");
+  EXPECT_EQ(track.kind, mpegts::StreamKind::h264);
+  EXPECT_EQ(out.configuration->pmt.streams.size(), 2U);
+  picture(begin, true);
+  ASSERT_EQ(out.units.size(), 1U);
+  EXPECT_EQ(out.units[0].track, 0);
+  ladder.set({}, &worker);
+  EXPECT_FALSE(worker.open);
+  EXPECT_EQ(out.configuration->carried.size(), 1U);
+}
+
+TEST_F(LadderTest, TellsTheWorkerWhatItIsAtEachRandomAccessPoint) {
+  picture(begin, true);
+  picture(begin + kFrame, false);
+  picture(begin + 2 * kFrame, true);
+  std::vector<int> kinds;
+  for (const Sent& sent : worker.sent) kinds.push_back(sent.header.kind);
+  EXPECT_EQ(kinds, (std::vector<int>{1, 2, 2, 1, 2}));
+  const auto wanted = job::read<job::StreamBegin>(worker.sent[0].payload);
+  ASSERT_TRUE(wanted);
+  EXPECT_EQ(wanted->height, 360U);
+  EXPECT_EQ(wanted->bitrate, 800'000U);
+  EXPECT_NE(worker.sent[1].header.flags & job::kRandomAccess, 0U);
+  EXPECT_EQ(worker.sent[2].header.flags & job::kRandomAccess, 0U);
+  EXPECT_EQ(worker.sent[1].header.pts, begin);
+  EXPECT_EQ(worker.sent[1].payload.size(), 188U - 4 - 14) << "an access unit without its PES header";
+}
+
+TEST_F(LadderTest, AFrameBecomesPacketsWithTheTimesOfTheSource) {
+  picture(begin, true);
+  frame(begin, job::kRandomAccess);
+  ASSERT_EQ(made(), 1U);
+  EXPECT_EQ(out.units.back().pts, begin);
+  const auto& bytes = out.packets.back();
+  ASSERT_EQ(bytes.size() % mpegts::kPacketSize, 0U);
+  const mpegts::TsPacket first(std::span<const std::uint8_t, mpegts::kPacketSize>(bytes.data(), 188));
+  EXPECT_TRUE(first.random_access());
+  EXPECT_TRUE(first.payload_unit_start());
+  const auto header = mpegts::PesHeader::parse(first.payload());
+  ASSERT_TRUE(header && header->pts && header->dts);
+  EXPECT_EQ(header->pts->ticks, 500U * 90'000);
+  EXPECT_EQ(header->dts->ticks, 500U * 90'000 - 3600);
+  std::size_t payload = 0;
+  int counter = 0;
+  for (std::size_t at = 0; at < bytes.size(); at += mpegts::kPacketSize) {
+    const mpegts::TsPacket packet(std::span<const std::uint8_t, mpegts::kPacketSize>(bytes.data() + at, 188));
+    ASSERT_TRUE(packet.valid());
+    EXPECT_EQ(packet.continuity_counter(), counter++ & 0x0F);
+    payload += packet.payload().size();
+  }
+  EXPECT_EQ(payload, 19U + 1000U);
+}
+
+TEST_F(LadderTest, WaitsForARandomAccessPointAfterALoss) {
+  picture(begin, true);
+  frame(begin + kFrame, 0);
+  EXPECT_EQ(made(), 0U);
+  frame(begin + 2 * kFrame, job::kRandomAccess);
+  frame(begin + 3 * kFrame, 0);
+  EXPECT_EQ(made(), 2U);
+  frame(begin + 4 * kFrame, job::kLoss);
+  frame(begin + 5 * kFrame, 0);
+  EXPECT_EQ(made(), 2U);
+  frame(begin + 6 * kFrame, job::kRandomAccess | job::kDiscontinuity);
+  EXPECT_EQ(made(), 3U);
+  EXPECT_EQ(ladder.status()[0].dropped, 3U);
+}
+
+TEST_F(LadderTest, BelievesNoTimeThatCanNotBe) {
+  picture(begin, true);
+  frame(begin + 3600 * mpegts::kTicksPerSecond, job::kRandomAccess);
+  frame(begin - 3600 * mpegts::kTicksPerSecond, job::kRandomAccess);
+  EXPECT_EQ(made(), 0U);
+  ladder.on_discontinuity();
+  frame(begin, job::kRandomAccess);
+  EXPECT_EQ(made(), 0U) << "of before the break";
+}
+
+TEST_F(LadderTest, AFullRingIsALossForTheWorkerAlone) {
+  picture(begin, true);
+  worker.full = true;
+  picture(begin + kFrame, false);
+  worker.full = false;
+  picture(begin + 2 * kFrame, false);
+  EXPECT_EQ(out.units.size(), 3U);
+  EXPECT_NE(worker.sent.back().header.flags & job::kLoss, 0U);
+}
+
+}  // namespace
+}  // namespace headgate::bridge::transcode
