@@ -5,6 +5,7 @@
 
 #include "dataplane/bridge/hub/channel_hub.h"
 #include "dataplane/bridge/hub/unix_time.h"
+#include "dataplane/bridge/watch/coded_sizes.h"
 
 namespace headgate::bridge::app {
 namespace {
@@ -51,7 +52,8 @@ class Eyes::Eye final : public hub::UnitSink {
   void on_unit(const hub::Unit& unit) override {
     const bool picture = unit.track == 0 && has_video_ && unit.timed;
     if (picture && state_.pictures) {
-      watch.on_unit(unit.packets.size(), unit.random_access != mpegts::es::RandomAccess::none, now_ns);
+      watch.on_unit(watch::coded_bytes(unit.packets), unit.random_access != mpegts::es::RandomAccess::none,
+                    now_ns);
       if (tap != nullptr) tap->set_suspicious(watch.wants_look());
     }
     if (tap != nullptr) tap->on_unit(unit);
