@@ -112,9 +112,9 @@ const Table<AlarmsDraft>& alarms_table() {
   static const Table<D> kTable{
       "alarms",
       {alarm("black", &Alarms::black, "3s", "pictures are black for so long"),
-       alarm("frozen", &Alarms::frozen, "4s", "a moving picture stopped within a shot, for so long"),
+       alarm("frozen", &Alarms::frozen, "3500ms", "a moving picture stopped within a shot, for so long"),
        alarm("still", &Alarms::still, "60s", "the picture stands still for so long, after a cut"),
-       alarm("silence", &Alarms::silence, "4s", "every sound track is silent for so long"),
+       alarm("silence", &Alarms::silence, "3500ms", "every sound track is silent for so long"),
        alarm("clipping", &Alarms::clipping, "10s", "the sound is cut off at full scale, again and again"),
        alarm("phase", &Alarms::phase, "10s",
              "left and right are against each other: nothing is left in mono"),

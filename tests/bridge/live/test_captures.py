@@ -74,7 +74,9 @@ def wait_settled(gateway, channels, quiet=SEGMENT + 4, limit=90):
 def outcomes(rig, tmp_path_factory):
     folder = tmp_path_factory.mktemp("captures")
     names = list(CAPTURES)
-    channels = {f"c{i}": {"inputs": [f"udp://239.13.1.{i + 1}:5000"], "serve": {"hls": {"segment": f"{SEGMENT}s", "window": 20}}}
+    channels = {f"c{i}": {"inputs": [f"udp://239.13.1.{i + 1}:5000"], "serve": {"hls": {"segment": f"{SEGMENT}s", "window": 20}},
+                         # All tracks in one playlist, as they came: AAC beside them is tests/e2e/test_transcode.py's.
+                         "audio": {"transcode": "never"}}
                 for i in range(len(names))}
     found, sources = {}, {}
     with Gateway(rig, channels) as gateway:
