@@ -223,7 +223,7 @@ def test_broken_map_is_refused_and_changes_nothing(rig):
     with Gateway(rig, good) as gateway:
         rig.wait_mdb("239.6.7.3", True)
         for broken in ({"a": {"inputs": ["udp://239.6.7.4:5000"], "push": ["udp://239.6.7.4:5000"]}},
-                       {"a": {"inputs": ["udp://239.6.7.4:5000"], "audio": {"transcode": "auto"}}},
+                       {"a": {"inputs": ["udp://239.6.7.4:5000"], "access": {"allow": ["10.0.0.0/8"]}}},
                        {"A b": {"inputs": ["udp://239.6.7.4:5000"]}}, {"a": {"inputs": []}, "b": 3}):
             result = gateway.apply(broken, ok=False)
             assert result.returncode == 1, result.stdout

@@ -65,7 +65,7 @@ def test_check_is_offline_and_names_places(gateway, tmp_path):
     good = gateway.cli("check", "--config", str(gateway.config), socket_option=False)
     assert good.returncode == 0, good.stdout + good.stderr
     bad_map = tmp_path / "channels.yaml"
-    bad_map.write_text("channels:\n  news:\n    inputs: [ udp://239.9.1.1:5000 ]\n    inptus: 3\n    audio: { transcode: auto }\n"
+    bad_map.write_text("channels:\n  news:\n    inputs: [ udp://239.9.1.1:5000 ]\n    inptus: 3\n    access: { allow: [10.0.0.0/8] }\n"
                        "  other:\n    inputs: [ tcp://x ]\n")
     node = json.loads(gateway.config.read_text())
     bad_config = tmp_path / "headgate.yaml"

@@ -31,6 +31,8 @@ def test_it_is_started_again_adopted_and_stopped_like_the_others(rig):
         running = gateway.pid("transcode")
         gateway.kill("launcher")
         gateway.start()
+        # Before that it has no handler for the signal that stops it.
+        wait_for(lambda: f"adopted transcode, pid {running}" in gateway.log.read_text())
         gateway.wait_answered("transcode")
         assert gateway.pid("transcode") == running, "not adopted"
         assert gateway.stop() == 0

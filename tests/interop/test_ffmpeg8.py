@@ -24,6 +24,7 @@ def carried(rig):
         takers = {(sound, "target"): stage.script("ffmpeg8.js", "--listen", f"rtmp://127.0.0.1:{port}/app/name",
                                                 files[sound, "target"], "mpegts") for sound, port in ports.items()}
         stage.apply({sound: {"inputs": [{"publish": {"key_file": stage.key_file("very-s3cret")}}], "serve": ["rtmp"],
+                             "audio": {"transcode": "never"},
                              "push": [f"udp://{group}:5000",
                                       {"url": f"rtmp://127.0.0.1:{ports[sound]}/app", "key_file": stage.key_file("name")}]}
                      for sound, group in GROUPS.items()})

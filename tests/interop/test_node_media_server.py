@@ -26,7 +26,7 @@ def relayed(rig):
         base = f"rtmp://127.0.0.1:{port}/live"
         stage.apply({
             "avc": {"inputs": [f"udp://{AVC}:5000"], "serve": [], "push": [{"url": base, "key_file": stage.key_file("avc")}]},
-            "hevc": {"inputs": [f"udp://{HEVC}:5000"], "serve": [], "push": [{"url": base, "key_file": stage.key_file("hevc")}]},
+            "hevc": {"inputs": [f"udp://{HEVC}:5000"], "serve": [], "audio": {"transcode": "never"}, "push": [{"url": base, "key_file": stage.key_file("hevc")}]},
             "from-avc": {"inputs": [f"{base}/avc"], "serve": [], "push": [f"udp://{PULLED_AVC}:5000"]},
             "from-hevc": {"inputs": [f"{base}/hevc"], "serve": [], "push": [f"udp://{PULLED_HEVC}:5000"]},
         })
