@@ -31,7 +31,24 @@ def _flash(seconds, codec):
             "-b:a", "192k", *_MUX, "-muxrate", "1400k"]
 
 
+# What watching is there to tell, from one second on to another: black, a frozen picture amid a shot, silence.
+def _faulty(seconds, video="null", sound="anull"):
+    return ["-f", "lavfi", "-i", f"{_PICTURE},{video}", "-f", "lavfi", "-i", f"sine=frequency=440:sample_rate=48000,{sound}", "-t", str(seconds),
+            *_H264, "-c:a", "aac", "-b:a", "96k", *_MUX, "-muxrate", "1300k", "-pes_payload_size", "0"]
+
+
+def _black(seconds, begin, end):
+    return _faulty(seconds, video=f"drawbox=c=black:t=fill:enable='gte(t,{begin})*lt(t,{end})'")
+
+
+FAULT = (12, 21)  # where it is in these, s
+LATE_BLACK = 31
+
 RECIPES = {
+    "fault_black": lambda s: _black(s, *FAULT),
+    "fault_black_late": lambda s: _black(s, LATE_BLACK, s),
+    "fault_frozen": lambda s: _faulty(s, video=f"loop=loop={(FAULT[1] - FAULT[0]) * 25}:size=1:start={FAULT[0] * 25},setpts=N/FRAME_RATE/TB"),
+    "fault_silent": lambda s: _faulty(s, sound=f"volume=0:enable='gte(t,{FAULT[0]})*lt(t,{FAULT[1]})'"),
     "flash_mp2": lambda s: _flash(s, "mp2"),
     "flash_ac3": lambda s: _flash(s, "ac3"),
     "flash_eac3": lambda s: _flash(s, "eac3"),
