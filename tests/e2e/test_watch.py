@@ -1,6 +1,5 @@
 """Black, frozen, silent and lost: told within five seconds of the packets that brought it, over when it is over, and left for another
 input. One gateway, one run: each channel has a trouble of its own, one has none."""
-import os
 import signal
 import time
 
@@ -164,6 +163,6 @@ def test_what_is_wrong_is_told_is_over_and_is_left_for_another_input(rig, tmp_pa
         sent = air.when("late", media.LATE_BLACK)
         alone = wait_for(lambda: (found := switch(gateway, "alone")) and found["on_air"] == 2 and found, 10)
         moved = alone["switched_unix_ns"] / 1e9
-        print(f"alone: on the backup {moved - sent:.2f} s after black began, control stopped {stopped - sent:.2f} s and killed {killed - sent:.2f} s after; "
-              f"{alone['switches']} switches")
+        print(f"alone: on the backup {moved - sent:.2f} s after black began, control stopped {stopped - sent:.2f} s and killed {killed - sent:.2f} s "
+              "after")
         assert sent + BLACK < moved < killed
