@@ -3,9 +3,10 @@
 // Watches each page for `seconds` from its first movement on, so that a browser that starts slowly is no fault; at most START_LIMIT
 // seconds more, and GRACE seconds where it does not play just then. Optional: `playing`, a file that is made at the first movement;
 // `saying`, {text: file}, a file that is made when the status line says that text; `during`, a script that the page runs three
-// seconds after the first movement; `screenshot`, a PNG of the page's end.
+// seconds after the first movement; `until`, an expression of the page: once it is true the page is done; `told`, an expression of the
+// page's end; `screenshot`, a PNG of it.
 // Prints one JSON line: {"pages":[{"url":…,"videos":[{"frame":…,"first_movement":…,"advanced":…,"stalled":…,…}],"errors":[…],
-// "console":[…],"texts":[…]}]}; texts are what the page's status line said, in order.
+// "console":[…],"texts":[…],"told":…}]}; texts are what the page's status line said, in order.
 "use strict";
 const fs = require("fs");
 const os = require("os");
@@ -29,7 +30,7 @@ function look() {
   });
 }
 
-async function watch(page, { url, seconds, playing, saying, during, screenshot }) {
+async function watch(page, { url, seconds, playing, saying, during, until, told, screenshot }) {
   const errors = [];
   const logged = [];
   const texts = [];
@@ -97,10 +98,12 @@ async function watch(page, { url, seconds, playing, saying, during, screenshot }
       texts.push(text);
       if (saying && saying[text]) fs.writeFileSync(saying[text], "");
     }
+    if (until && !during && await page.evaluate(until)) break;
     await new Promise((done) => setTimeout(done, 250));
   }
+  const value = told ? await page.evaluate(told) : null;
   if (screenshot) await page.screenshot({ path: screenshot });
-  return { url, errors, console: logged, texts, title: await page.title(), videos: Array.from(videos.values()) };
+  return { url, errors, console: logged, texts, told: value, title: await page.title(), videos: Array.from(videos.values()) };
 }
 
 (async () => {

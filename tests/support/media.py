@@ -44,7 +44,16 @@ def _black(seconds, begin, end):
 FAULT = (12, 21)  # where it is in these, s
 LATE_BLACK = 31
 
+
+def _two_languages(seconds):
+    """H.264, and MP2 in German, 440 Hz, and English, 1250 Hz."""
+    return [*_lavfi(440, seconds, "testsrc2=size=640x360:rate=25"), "-f", "lavfi", "-i", "sine=frequency=1250:sample_rate=48000", "-map", "0:v",
+            "-map", "1:a", "-map", "2:a", "-t", str(seconds), *_H264, "-ac", "2", "-c:a", "mp2", "-b:a", "128k", "-metadata:s:a:0",
+            "language=deu", "-metadata:s:a:1", "language=eng", *_MUX, "-muxrate", "1600k"]
+
+
 RECIPES = {
+    "h264_mp2_deu_eng": _two_languages,
     "fault_black": lambda s: _black(s, *FAULT),
     "fault_black_late": lambda s: _black(s, LATE_BLACK, s),
     "fault_frozen": lambda s: _faulty(s, video=f"loop=loop={(FAULT[1] - FAULT[0]) * 25}:size=1:start={FAULT[0] * 25},setpts=N/FRAME_RATE/TB"),

@@ -143,7 +143,9 @@ void ChannelWatch::judge_sound(std::int64_t now_ns) {
   std::size_t fresh = 0;
   std::int64_t silent_since = 0;
   std::vector<Finding> of_tracks;
-  for (auto& [pid, track] : tracks_) {
+  for (auto& [key, value] : tracks_) {
+    const auto pid = key;  // a lambda takes no structured binding
+    auto& track = value;
     const std::int64_t last = std::max(track.last_ns(), track.expected_ns());
     if (now_ns - last > kSoundPatience) {
       of_tracks.push_back({Kind::unwatched_sound, pid, last, "no levels came"});
