@@ -19,7 +19,7 @@ bool is_never(const Value& value) { return value.is_scalar() && value.text == "n
 // A time, or never. 0 in the model.
 Field<AlarmsDraft> alarm(std::string name, milliseconds Alarms::*member, std::string default_text,
                          std::string doc) {
-  constexpr milliseconds kMin{1000}, kMax{86'400'000};
+  static constexpr milliseconds kMin{1000}, kMax{86'400'000};
   const auto get = [member](AlarmsDraft& draft) -> milliseconds& { return draft.alarms.*member; };
   const auto parse = [](const Value& value) -> Parsed<milliseconds> {
     if (is_never(value)) return milliseconds(0);
@@ -114,7 +114,7 @@ const Table<AlarmsDraft>& alarms_table() {
       {alarm("black", &Alarms::black, "3s", "pictures are black for so long"),
        alarm("frozen", &Alarms::frozen, "3500ms", "a moving picture stopped within a shot, for so long"),
        alarm("still", &Alarms::still, "60s", "the picture stands still for so long, after a cut"),
-       alarm("silence", &Alarms::silence, "3500ms", "every sound track is silent for so long"),
+       alarm("silence", &Alarms::silence, "3s", "every sound track is silent for so long"),
        alarm("clipping", &Alarms::clipping, "10s", "the sound is cut off at full scale, again and again"),
        alarm("phase", &Alarms::phase, "10s",
              "left and right are against each other: nothing is left in mono"),

@@ -209,7 +209,7 @@ struct Alarms {
   std::chrono::milliseconds black{3000};
   std::chrono::milliseconds frozen{3500};   // a picture that stopped within a shot
   std::chrono::milliseconds still{60'000};  // one that a cut led to
-  std::chrono::milliseconds silence{3500};
+  std::chrono::milliseconds silence{3000};
   std::chrono::milliseconds clipping{10'000};
   std::chrono::milliseconds phase{10'000};
   std::optional<LoudnessRange> loudness = LoudnessRange{};  // none: never

@@ -203,7 +203,7 @@ struct WatchState {
   std::uint32_t black_ms = 3000;
   std::uint32_t frozen_ms = 3500;   // a picture that stopped within a shot
   std::uint32_t still_ms = 60'000;  // one that a cut led to
-  std::uint32_t silence_ms = 3500;
+  std::uint32_t silence_ms = 3000;
   std::uint32_t clipping_ms = 10'000;
   std::uint32_t phase_ms = 10'000;  // left and right against each other
   std::uint32_t loudness_ms = 30'000;
