@@ -44,7 +44,11 @@ class Link {
   // Whatever a worker may be told.
   void tell(job::Message kind, ring::MessageHeader header, std::span<const std::uint8_t> payload) {
     header.kind = static_cast<std::uint16_t>(kind);
-    while (!to_->push(header, payload)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (!to_->push(header, payload)) {
+      ASSERT_LT(std::chrono::steady_clock::now(), end) << "the worker takes nothing";
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
     to_->flush();
   }
   void ask(std::uint32_t asker, const std::string& word, const job::PictureRequest& request = {}) {
