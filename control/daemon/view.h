@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/model/model.h"
+#include "control/daemon/alarm_book.h"
 #include "control/daemon/channel_monitor.h"
 #include "control/daemon/history.h"
 #include "control/daemon/outputs.h"
@@ -25,14 +26,6 @@ struct ProcessView {
   bool answers = false;
   std::uint64_t generation = 0;
   std::string version;
-};
-
-struct Alarm {
-  std::string kind;
-  std::string severity;  // warning | critical
-  std::string subject;
-  std::string message;
-  std::int64_t since_unix_ns = 0;
 };
 
 struct GatewayView {
@@ -51,8 +44,10 @@ struct GatewayView {
   bool map_differs = false;
   bool files_valid = true;
   bool ready = false;
-  std::vector<Alarm> alarms;
+  std::vector<Alarm> alarms;  // worst first
 };
+
+nlohmann::json alarm_json(const Alarm& alarm);
 
 nlohmann::json gateway_status(const GatewayView& view);
 // Null for an unknown channel.
