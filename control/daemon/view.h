@@ -11,11 +11,15 @@
 
 #include <nlohmann/json.hpp>
 
+#include "config/model/diff.h"
 #include "config/model/model.h"
 #include "control/daemon/channel_monitor.h"
+#include "control/daemon/event_log.h"
 #include "control/daemon/history.h"
+#include "control/daemon/host.h"
 #include "control/daemon/outputs.h"
 #include "control/daemon/snapshot.h"
+#include "control/diagnosis/recent.h"
 #include "control/launcher/launcher_client.h"
 
 namespace headgate::control {
@@ -35,6 +39,13 @@ struct Alarm {
   std::int64_t since_unix_ns = 0;
 };
 
+// What the last apply changed, for whoever asks whether it broke something.
+struct LastApply {
+  std::vector<std::string> added;                        // channels
+  std::map<std::string, config::ChannelChange> changed;  // by channel
+  std::vector<std::string> node_keys;
+};
+
 struct GatewayView {
   std::string version;
   std::int64_t now_unix_ns = 0;
@@ -52,6 +63,10 @@ struct GatewayView {
   bool files_valid = true;
   bool ready = false;
   std::vector<Alarm> alarms;
+  std::shared_ptr<const Recent> recent = std::make_shared<Recent>();  // never null
+  HostView host;
+  LastApply last_apply;       // empty where this control made none
+  std::vector<Event> events;  // about the channel that is asked for, oldest first; only for `why`
 };
 
 nlohmann::json gateway_status(const GatewayView& view);
