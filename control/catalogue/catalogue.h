@@ -46,6 +46,7 @@ enum class Culprit : std::uint8_t {
   target,   // where a push goes
   player,   // who plays
   gateway,  // a fault of Headgate itself
+  unknown,  // nothing that was seen separates them
 };
 std::string_view to_string(Culprit culprit) noexcept;
 

@@ -23,6 +23,7 @@ struct ApplyOptions {
 int apply_command(const CommonOptions& common, const ApplyOptions& options);
 int history_command(const CommonOptions& common);
 int status_command(const CommonOptions& common, const std::string& channel);
+int why_command(const CommonOptions& common, const std::string& channel);
 // `input`: a number, or auto.
 int switch_command(const CommonOptions& common, const std::string& channel, const std::string& input);
 int events_command(const CommonOptions& common, bool follow);

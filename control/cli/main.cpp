@@ -18,8 +18,8 @@ namespace {
 
 using namespace headgate::control;
 
-constexpr const char* kNotYet[] = {"why",  "top",     "alarms",  "maintenance", "sessions",
-                                   "kick", "capture", "explain", "health"};
+constexpr const char* kNotYet[] = {"top",  "alarms",  "maintenance", "sessions",
+                                   "kick", "capture", "explain",     "health"};
 
 constexpr const char* kFooter =
     "Examples:\n"
@@ -27,6 +27,7 @@ constexpr const char* kFooter =
     "  headgate run --config /etc/headgate/headgate.yaml\n"
     "  headgate plan && headgate apply\n"
     "  headgate status news\n"
+    "  headgate why news\n"
     "  headgate switch news 2\n"
     "  headgate probe udp://239.10.1.1:5000 --interface eth1\n"
     "Exit status: 0 done, 1 failed or not valid, 2 wrong usage.\n";
@@ -158,6 +159,13 @@ void add_online(CLI::App& app, Arguments& a, std::function<int()>& action) {
     if (channel->count() != 0 && a.channel.empty())
       throw CLI::ValidationError("channel", "is empty: write an id, or nothing for all channels");
     action = [&a] { return status_command(a.common, a.channel); };
+  });
+  CLI::App* why = online(app, a, "why", "whose fault it is that a channel is as it is, and what to do",
+                         "headgate why news");
+  why->add_option("channel", a.channel, "id of a channel")->required();
+  why->callback([&a, &action] {
+    if (a.channel.empty()) throw CLI::ValidationError("channel", "is empty: write an id");
+    action = [&a] { return why_command(a.common, a.channel); };
   });
   CLI::App* change = online(app, a, "switch", "force an input of a channel on air, or return to automatic",
                             "headgate switch news 2");

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
@@ -26,6 +27,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kSamplePeriod{500};
 constexpr std::chrono::milliseconds kObservePeriod{1000};
+constexpr std::int64_t kTrendsPeriodNs = 900'000'000;
 constexpr std::chrono::milliseconds kFilesPeriod{2000};
 
 // Changes when a file or a folder that globs look into changes.
@@ -132,8 +134,22 @@ void Daemon::sample() {
         on_channel_change(channel, before, health);
       },
       problems, sources_);
+  // Once a second is enough for what is judged over ten.
+  if (const auto now_ns = unix_now_ns(); std::abs(now_ns - trends_at_ns_) >= kTrendsPeriodNs) {
+    trends_at_ns_ = now_ns;
+    trends_.update(*model_, snapshot_, now_ns, observation_.bridge_status);
+    look_at_host();
+  }
   raise_seen_alarms();
   settle_alarms();
+}
+
+void Daemon::look_at_host() {
+  std::vector<std::pair<std::string, int>> processes{{"control", ::getpid()}};
+  for (const ProcessView& entry : observation_.processes) {
+    if (entry.process.name != "control") processes.emplace_back(entry.process.name, entry.process.pid);
+  }
+  host_.update(read_host({{"run_dir", run_dir_.root}, {"data_dir", data_dir_}}, processes));
 }
 
 void Daemon::on_channel_change(const std::string& channel, const ChannelHealth& before,
@@ -368,6 +384,9 @@ GatewayView Daemon::view() const {
   now.files_valid = files_valid_;
   now.ready = ready();
   now.alarms = alarms_.active();
+  now.recent = trends_.recent();
+  now.host = host_.view();
+  now.last_apply = last_apply_;
   return now;
 }
 

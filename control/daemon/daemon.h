@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -119,8 +120,11 @@ class Daemon {
   void await_signal();
   void handle(const protocol::Request& request, const std::string& who, Reply reply);
   void sample();
+  void look_at_host();
   void observe_later();
+  void answer_fresh(std::function<void()> answer);
   void answer_status(const std::string& channel, Reply reply);
+  void answer_why(const std::string& channel, Reply reply);
   void answer_waiting();
   void remember(const Observation& now);
   void raise_silent(const Observation& now);
@@ -178,12 +182,16 @@ class Daemon {
   Sources sources_;  // out of the observation
   Rising underflows_, overflows_, rates_exceeded_;
   OutputRates output_rates_;
+  Trends trends_;
+  std::int64_t trends_at_ns_ = 0;
+  LastApply last_apply_;
+  HostWatch host_;
   bool observing_ = false;
   std::chrono::steady_clock::time_point sampled_{};
   std::chrono::steady_clock::time_point observing_since_{};
   std::chrono::steady_clock::time_point observed_{};  // when the observation at hand began
   boost::asio::steady_timer waiting_timer_{io_};
-  std::vector<std::pair<std::string, Reply>> waiting_;  // for a fresh observation: channel, reply
+  std::vector<std::function<void()>> waiting_;  // answers that want a fresh observation
   HangWatch hang_watch_;
   Silence silence_;
   std::chrono::seconds bridge_silent_{0};

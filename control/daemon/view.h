@@ -11,12 +11,16 @@
 
 #include <nlohmann/json.hpp>
 
+#include "config/model/diff.h"
 #include "config/model/model.h"
 #include "control/daemon/alarm_book.h"
 #include "control/daemon/channel_monitor.h"
+#include "control/daemon/event_log.h"
 #include "control/daemon/history.h"
+#include "control/daemon/host.h"
 #include "control/daemon/outputs.h"
 #include "control/daemon/snapshot.h"
+#include "control/diagnosis/recent.h"
 #include "control/launcher/launcher_client.h"
 
 namespace headgate::control {
@@ -26,6 +30,13 @@ struct ProcessView {
   bool answers = false;
   std::uint64_t generation = 0;
   std::string version;
+};
+
+// What the last apply changed, for whoever asks whether it broke something.
+struct LastApply {
+  std::vector<std::string> added;                        // channels
+  std::map<std::string, config::ChannelChange> changed;  // by channel
+  std::vector<std::string> node_keys;
 };
 
 struct GatewayView {
@@ -45,6 +56,10 @@ struct GatewayView {
   bool files_valid = true;
   bool ready = false;
   std::vector<Alarm> alarms;  // worst first
+  std::shared_ptr<const Recent> recent = std::make_shared<Recent>();  // never null
+  HostView host;
+  LastApply last_apply;       // empty where this control made none
+  std::vector<Event> events;  // about the channel that is asked for, oldest first; only for `why`
 };
 
 nlohmann::json alarm_json(const Alarm& alarm);
