@@ -61,6 +61,11 @@ struct AdminDraft {
   Located<std::string> tokens_file;
 };
 
+struct WebhookDraft {
+  Located<std::string> url;
+  SecretDraft secret;
+};
+
 struct NodeDraft {
   Node node;
   std::vector<InterfaceDraft> interfaces;
@@ -70,6 +75,7 @@ struct NodeDraft {
   std::vector<RtmpsDraft> rtmps;
   std::vector<SrtDraft> srt;
   std::optional<AdminDraft> admin;
+  std::optional<WebhookDraft> webhook;
   std::vector<Located<std::string>> channel_files;
   Place place;
 };

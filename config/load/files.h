@@ -50,6 +50,9 @@ tl::expected<std::string, std::string> parse_publish_key(const std::string& text
 // The stream name of a push by RTMP.
 tl::expected<std::string, std::string> parse_stream_key(const std::string& text);
 
+// What alarms.webhook is signed with.
+tl::expected<std::string, std::string> parse_webhook_secret(const std::string& text);
+
 // ROLE TOKEN lines of servers.admin.tokens_file. Errors go to the report under the name of that file.
 std::vector<AdminToken> read_tokens(Report& report, const std::string& text, int file);
 

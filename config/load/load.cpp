@@ -78,8 +78,10 @@ class Loader {
         load_secret(end.key, "key_file", parse_stream_key);
       }
     }
+    if (node_.webhook) load_secret(node_.webhook->secret, "secret_file", parse_webhook_secret);
     resolve(report_, node_, map, model_);
     load_admin(node_file);
+    load_webhook();
   }
 
   // The two keys the launcher can't do without, also out of a file that is broken elsewhere.
@@ -220,6 +222,14 @@ class Loader {
     model_.node.admin = std::move(admin);
   }
 
+  void load_webhook() {
+    if (!node_.webhook || !node_.webhook->url.set) return;
+    const Located<std::string>& url = node_.webhook->url;
+    if (url.value.rfind("http://", 0) == 0)
+      report_.warning(url.place, "alarms go out in clear: anybody on the way reads them; write https://");
+    model_.node.webhook = Webhook{url.value, node_.webhook->secret.path, node_.webhook->secret.text};
+  }
+
   const Files& files_;
   Report report_;
   NodeDraft node_;
@@ -257,6 +267,7 @@ void read_secrets(Model& model) {
     read(server.key_file, server.key, whole);
     if (!check_pair(server.certificate, server.key)) server.key.clear();
   }
+  if (auto& webhook = model.node.webhook) read(webhook->secret_file, webhook->secret, parse_webhook_secret);
   for (Channel& channel : model.channels) {
     if (channel.srt) read(channel.srt->passphrase_file, channel.srt->passphrase, parse_passphrase);
     for (Input& input : channel.inputs) {

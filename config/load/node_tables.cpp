@@ -330,6 +330,29 @@ const Table<ServersDraft>& servers_table() {
   return kTable;
 }
 
+const Table<WebhookDraft>& webhook_table() {
+  using D = WebhookDraft;
+  static const Table<D> kTable{
+      "alarms.webhook",
+      {required(text<D>("url", &D::url, check_webhook_url, "",
+                        "where each alarm is posted to as JSON, when it is raised, acknowledged and over")),
+       text<D>(
+           "secret_file", [](D& d) -> Located<std::string>& { return d.secret.file; }, check_file, "",
+           "file that holds the secret of the signature (HMAC-SHA256), relative to this file")}};
+  return kTable;
+}
+
+const Table<NodeDraft>& node_alarms_table() {
+  using D = NodeDraft;
+  static const Table<D> kTable{"alarms",
+                               {tables<D>("webhook", Key::Shape::one, webhook_table(), "delivery by HTTP",
+                                          [](Report& report, const Value& value, D& out) {
+                                            read_table(report, value, webhook_table(), out.webhook.emplace());
+                                          }),
+                                refused<D>("snmp")}};
+  return kTable;
+}
+
 void read_channel_files(Report& report, const Value& value, NodeDraft& out) {
   for (const Value* item : one_or_list(value)) {
     const auto name = parse_text(*item);
@@ -386,7 +409,10 @@ const Table<NodeDraft>& node_table() {
            "channels",
            R"({"anyOf":[{"type":"string"},{"type":"array","items":{"type":"string"},"minItems":1}]})", "",
            "a file, a list of files or a glob, relative to this file", read_channel_files)),
-       refused<D>("alarms")}};
+       tables<D>("alarms", Key::Shape::one, node_alarms_table(), "where alarms are sent to",
+                 [](Report& report, const Value& value, D& out) {
+                   read_table(report, value, node_alarms_table(), out);
+                 })}};
   return kTable;
 }
 

@@ -147,9 +147,12 @@ std::string format_duration(milliseconds time) {
 Parsed<std::uint64_t> parse_bitrate(const Value& value, std::uint64_t min, std::uint64_t max) {
   if (value.is_null()) return wrong("has no value");
   if (!value.is_scalar()) return wrong(fmt::format("must be a rate like 6Mbps, not {}", kind_name(value)));
-  const std::string& text = value.text;
+  return parse_bitrate(std::string_view(value.text), min, max);
+}
+
+Parsed<std::uint64_t> parse_bitrate(std::string_view text, std::uint64_t min, std::uint64_t max) {
   const std::size_t split = std::min(text.find_first_not_of("0123456789."), text.size());
-  const std::string_view unit = std::string_view(text).substr(split);
+  const std::string_view unit = text.substr(split);
   double amount = 0;
   const auto [end, error] =
       std::from_chars(text.data(), text.data() + split, amount, std::chars_format::fixed);
@@ -274,6 +277,20 @@ Parsed<std::string> check_listen(std::string_view text) {
       fmt::format("must be an address and a port of 1 to 65535, like \"[::]:8080\" or \"127.0.0.1:8080\", "
                   "not '{}'",
                   shown(text)));
+}
+
+// Who else may be reached is the receiver's and the firewall's matter; a secret in it is not shown.
+Parsed<std::string> check_webhook_url(std::string_view text) {
+  constexpr std::size_t kMax = 2048;
+  const std::size_t scheme = text.rfind("https://", 0) == 0 ? 8 : text.rfind("http://", 0) == 0 ? 7 : 0;
+  if (scheme == 0) return wrong("must begin with https:// or http://");
+  const std::string_view host = text.substr(scheme, text.find_first_of("/?", scheme) - scheme);
+  const bool plain = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+  if (host.empty() || !plain || text.size() > kMax)
+    return wrong("must be a URL like https://noc.example.net/hook");
+  if (host.find('@') != std::string_view::npos)
+    return wrong("must not hold a user or password: sign with secret_file");
+  return std::string(text);
 }
 
 Parsed<std::string> check_absolute_path(std::string_view text) {

@@ -28,6 +28,7 @@ Parsed<std::chrono::milliseconds> parse_duration(const Value& value, std::chrono
 std::string format_duration(std::chrono::milliseconds time);
 // 6Mbps, 800kbps, in bit/s. The unit is required.
 Parsed<std::uint64_t> parse_bitrate(const Value& value, std::uint64_t min, std::uint64_t max);
+Parsed<std::uint64_t> parse_bitrate(std::string_view text, std::uint64_t min, std::uint64_t max);
 std::string format_bitrate(std::uint64_t bits_per_second);
 
 // In host byte order.
@@ -42,6 +43,7 @@ Parsed<std::string> check_interface_name(std::string_view text);
 Parsed<std::string> check_prefix(std::string_view text);  // 10.20.0.5/24
 Parsed<std::string> check_device(std::string_view text);  // af_packet:eth1, ...
 Parsed<std::string> check_listen(std::string_view text);  // [::]:8080, 127.0.0.1:9470
+Parsed<std::string> check_webhook_url(std::string_view text);
 Parsed<std::string> check_absolute_path(std::string_view text);
 Parsed<std::string> check_node_name(std::string_view text);
 Parsed<std::string> check_title(std::string_view text);      // a channel's name, a tag

@@ -53,6 +53,10 @@ tl::expected<std::string, std::string> parse_publish_key(const std::string& text
   return key;
 }
 
+tl::expected<std::string, std::string> parse_webhook_secret(const std::string& text) {
+  return parse_secret(text, "secret", 16, 512);
+}
+
 tl::expected<std::string, std::string> parse_stream_key(const std::string& text) {
   std::string key = text;
   while (!key.empty() && (key.back() == '\n' || key.back() == '\r')) key.pop_back();

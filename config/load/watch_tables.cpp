@@ -1,5 +1,6 @@
 // The tables of what is heard, seen and reported: audio, watch and alarms of a channel.
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 
@@ -72,6 +73,51 @@ Parsed<std::optional<LoudnessRange>> parse_loudness(const Value& value) {
   return std::optional<LoudnessRange>(LoudnessRange{*min, *max});
 }
 
+// "10/min"; never is 0.
+Parsed<std::optional<ErrorRate>> parse_error_rate(const Value& value) {
+  constexpr std::uint64_t kMax = 1'000'000;
+  constexpr std::array<std::pair<std::string_view, std::chrono::seconds>, 3> kPer{
+      {{"s", std::chrono::seconds(1)}, {"min", std::chrono::minutes(1)}, {"h", std::chrono::hours(1)}}};
+  const auto wrong = [](std::string message) { return tl::unexpected<std::string>(std::move(message)); };
+  if (!value.is_scalar())
+    return wrong(fmt::format("must be a count in a time like 10/min, or never, not {}", kind_name(value)));
+  if (is_never(value)) return std::optional<ErrorRate>(ErrorRate{});
+  const std::string_view text = value.text;
+  const std::size_t slash = text.find('/');
+  const auto count = parse_number(text.substr(0, slash));
+  if (!count)
+    return wrong(fmt::format("must be a count in a time like 10/min, or never, not '{}'", shown(text)));
+  if (slash == std::string_view::npos) return wrong(fmt::format("needs a time: write {}/min", shown(text)));
+  const std::string_view unit = text.substr(slash + 1);
+  for (const auto& [name, per] : kPer) {
+    if (unit != name) continue;
+    if (*count == 0 || *count > kMax)
+      return wrong(fmt::format("must be 1/{} to {}/{}, or never, not {}", unit, kMax, unit, shown(text)));
+    return std::optional<ErrorRate>(ErrorRate{*count, per});
+  }
+  return wrong(fmt::format("has the unknown time '{}': write s, min or h, as in 10/min", shown(unit)));
+}
+
+// "3Mbps..7Mbps"
+Parsed<std::optional<RateRange>> parse_rate_range(const Value& value) {
+  constexpr std::uint64_t kMin = 1'000, kMax = 10'000'000'000;
+  const auto wrong = [](std::string message) { return tl::unexpected<std::string>(std::move(message)); };
+  if (!value.is_scalar())
+    return wrong(fmt::format("must be a range like 3Mbps..7Mbps, or never, not {}", kind_name(value)));
+  if (is_never(value)) return std::optional<RateRange>();
+  const std::string_view text = value.text;
+  const std::size_t dots = text.find("..");
+  if (dots == std::string_view::npos)
+    return wrong(fmt::format("must be a range like 3Mbps..7Mbps, or never, not '{}'", shown(text)));
+  const auto min = parse_bitrate(text.substr(0, dots), kMin, kMax);
+  const auto max = parse_bitrate(text.substr(dots + 2), kMin, kMax);
+  if (!min || !max) return wrong(!min ? min.error() : max.error());
+  if (*min >= *max)
+    return wrong(fmt::format("must begin with the lower end: write {}..{}", text.substr(dots + 2),
+                             text.substr(0, dots)));
+  return std::optional<RateRange>(RateRange{*min, *max});
+}
+
 }  // namespace
 
 const Table<AudioDraft>& audio_table() {
@@ -126,7 +172,16 @@ const Table<AlarmsDraft>& alarms_table() {
            "loudness_after", [](D& d) -> milliseconds& { return d.alarms.loudness_after; },
            milliseconds(3000), milliseconds(86'400'000), "30s",
            "loudness is outside of its range for so long"),
-       refused<D>("cc_errors"), refused<D>("bitrate")}};
+       scalar<D>(
+           "cc_errors", R"({"type":"string","pattern":"^(never|[0-9]+/(s|min|h))$"})",
+           [](D& d) -> std::optional<ErrorRate>& { return d.alarms.cc_errors; }, parse_error_rate, "10/min",
+           "so many continuity errors within that time, or never; where it is given, fewer do not make the "
+           "channel degraded either"),
+       scalar<D>(
+           "bitrate",
+           R"({"type":"string","pattern":"^(never|[0-9.]+(kbps|Mbps|Gbps)\\.\\.[0-9.]+(kbps|Mbps|Gbps))$"})",
+           [](D& d) -> std::optional<RateRange>& { return d.alarms.bitrate; }, parse_rate_range, "never",
+           "what comes in, as `headgate status` shows it, is outside of this range for 3 s, or never")}};
   return kTable;
 }
 

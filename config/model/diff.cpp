@@ -166,6 +166,7 @@ class NodeDiff {
     listeners("servers.rtmps", running_.rtmps, wanted_.rtmps, {"rtmp"});
     listeners("servers.srt", running_.srt, wanted_.srt, {"srt"});
     note("servers.admin", running_.admin, wanted_.admin);
+    note("alarms.webhook", running_.webhook, wanted_.webhook);
   }
 
  private:

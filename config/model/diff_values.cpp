@@ -167,6 +167,20 @@ std::string loudness_words(const Alarms& alarms) {
   return tenths(alarms.loudness->min) + ".." + tenths(alarms.loudness->max);
 }
 
+std::string cc_words(const Alarms& alarms) {
+  const ErrorRate rate = alarms.cc_errors.value_or(kUsualCcErrors);
+  if (rate.count == 0) return "never";
+  const char* unit = rate.per == std::chrono::hours(1)     ? "/h"
+                     : rate.per == std::chrono::minutes(1) ? "/min"
+                                                           : "/s";
+  return std::to_string(rate.count) + unit;
+}
+
+std::string range_words(const Alarms& alarms) {
+  if (!alarms.bitrate) return "never";
+  return rate_words(alarms.bitrate->min) + ".." + rate_words(alarms.bitrate->max);
+}
+
 // Of auto, never and always.
 template <class Word>
 std::string auto_words(Word word) {
@@ -190,6 +204,8 @@ void watch_values(const Channel& running, const Channel& wanted, Values& values)
   alarm("alarms.phase", &Alarms::phase);
   values.note("alarms.loudness", loudness_words(before), loudness_words(after));
   values.note("alarms.loudness_after", before.loudness_after, after.loudness_after);
+  values.note("alarms.cc_errors", cc_words(before), cc_words(after));
+  values.note("alarms.bitrate", range_words(before), range_words(after));
 }
 
 void hls_values(const Channel& running, const Channel& wanted, Values& values) {
@@ -274,6 +290,12 @@ std::string in_words(const std::optional<AdminServer>& server) {
   const std::size_t count = server->tokens.size();
   return server->listen + ", " + server->tokens_file + " with " + std::to_string(count) +
          (count == 1 ? " token" : " tokens");
+}
+
+// The path of its URL may be a secret.
+std::string in_words(const std::optional<Webhook>& webhook) {
+  if (!webhook) return "";
+  return origin_of(webhook->url) + (webhook->secret_file.empty() ? "" : " signed by " + webhook->secret_file);
 }
 
 std::string in_words(const Rendition& rendition) {

@@ -26,6 +26,7 @@ std::string in_words(const std::vector<RtmpServer>& servers);
 std::string in_words(const std::vector<RtmpsServer>& servers);
 std::string in_words(const std::vector<SrtServer>& servers);
 std::string in_words(const std::optional<AdminServer>& server);
+std::string in_words(const std::optional<Webhook>& webhook);
 std::string in_words(const Rendition& rendition);
 
 std::vector<ValueChange> channel_values(const Channel& running, const Channel& wanted);

@@ -204,6 +204,20 @@ struct LoudnessRange {
   bool operator==(const LoudnessRange&) const = default;
 };
 
+// So many within such a time. 0: never.
+struct ErrorRate {
+  std::uint64_t count = 0;
+  std::chrono::milliseconds per{60'000};
+  bool operator==(const ErrorRate&) const = default;
+};
+
+// bit/s
+struct RateRange {
+  std::uint64_t min = 0;
+  std::uint64_t max = 0;
+  bool operator==(const RateRange&) const = default;
+};
+
 // From when on something is an alarm. 0: never.
 struct Alarms {
   std::chrono::milliseconds black{3000};
@@ -214,8 +228,12 @@ struct Alarms {
   std::chrono::milliseconds phase{10'000};
   std::optional<LoudnessRange> loudness = LoudnessRange{};  // none: never
   std::chrono::milliseconds loudness_after{30'000};
+  std::optional<ErrorRate> cc_errors;  // none: an alarm from kUsualCcErrors on, degraded by each
+  std::optional<RateRange> bitrate;    // none: never
   bool operator==(const Alarms&) const = default;
 };
+
+inline constexpr ErrorRate kUsualCcErrors{10, std::chrono::minutes(1)};
 
 struct SrtOptions {
   std::string passphrase_file;  // absolute; "": the server's passphrase, or none
@@ -261,6 +279,20 @@ struct Rendition {
   bool operator==(const Rendition&) const = default;
 };
 
+// Where alarms are sent to.
+struct Webhook {
+  std::string url;
+  std::string secret_file;  // absolute; "": what is sent is not signed
+  std::string secret;       // read from it; "" beside a file: it can't be read any more
+  bool operator==(const Webhook&) const = default;
+};
+
+// "https://noc.example.net:8443" of a URL: what follows may be a secret.
+inline std::string origin_of(const std::string& url) {
+  const auto host = url.find("://");
+  return host == std::string::npos ? "" : url.substr(0, url.find_first_of("/?#", host + 3));
+}
+
 struct Node {
   std::string node;
   std::string run_dir;
@@ -274,6 +306,7 @@ struct Node {
   std::vector<RtmpsServer> rtmps;
   std::vector<SrtServer> srt;
   std::optional<AdminServer> admin;
+  std::optional<Webhook> webhook;
   bool operator==(const Node&) const = default;
 };
 
@@ -321,6 +354,7 @@ inline bool closed(const Input& input) {
 inline bool closed(const Push& push) {
   return locked_out(push.passphrase_file, push.passphrase) || locked_out(push.key_file, push.stream);
 }
+inline bool closed(const Webhook& webhook) { return locked_out(webhook.secret_file, webhook.secret); }
 inline bool closed(const RtmpsServer& server) { return server.certificate.empty() || server.key.empty(); }
 
 }  // namespace headgate::config

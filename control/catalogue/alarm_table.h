@@ -171,7 +171,7 @@ inline constexpr std::array kAlarmTable{
         "(10/min).",
         "One channel: its source. All of a VLAN or interface: the network; the switch's port counters "
         "say where. With drops on this node at the same time: `host_overload`.",
-        alarm_times::kAtOnce, alarm_times::kAtOnce},
+        alarm_times::kAtOnce, alarm_times::kCalm * 2},
     AlarmKind{
         "transport_errors", Severity::warning, Scope::channel, Culprit::source,
         "Packets with transport_error_indicator: a receiver before us (satellite, cable) could not mend "

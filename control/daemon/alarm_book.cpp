@@ -6,6 +6,8 @@ namespace headgate::control {
 namespace {
 
 constexpr std::size_t kMaxRestored = 100'000;
+// Between two looks for causes while nothing is raised or over.
+constexpr std::chrono::seconds kRegroup{2};
 
 std::int64_t ns(std::chrono::nanoseconds time) { return time.count(); }
 
@@ -29,7 +31,7 @@ MaintenanceWindow read_window(const nlohmann::json& from) {
 
 // Each element that can be read; the others are left out.
 template <typename Read, typename Take>
-void each(const nlohmann::json& from, const char* name, Read read, Take take) {
+void each_of(const nlohmann::json& from, const char* name, Read read, Take take) {
   const auto list = from.find(name);
   if (list == from.end() || !list->is_array()) return;
   for (std::size_t i = 0; i < std::min(list->size(), kMaxRestored); ++i) {
@@ -72,6 +74,8 @@ void AlarmBook::set(bool active, std::string_view kind, const std::string& subje
   if (!entry.condition) {
     entry.condition = true;
     entry.turned_unix_ns = since != 0 ? since : now;
+  } else if (since != 0 && entry.alarm.id == 0) {
+    entry.turned_unix_ns = since;
   }
   if (since != 0 && entry.alarm.id != 0 && entry.alarm.since_unix_ns != since) {
     entry.alarm.since_unix_ns = since;
@@ -102,6 +106,7 @@ void AlarmBook::turn_back(std::int64_t now) {
   }
   for (auto& [id, end] : ended_) end = std::min(end, now);
   restored_unix_ns_ = std::min(restored_unix_ns_, now);
+  grouped_unix_ns_ = 0;
   ++changes_;
 }
 
@@ -193,7 +198,10 @@ std::vector<AlarmBook::Change> AlarmBook::settle(std::int64_t now, const TagsOf&
         !entry.alarm.channel.empty() &&
         in_maintenance(entry.alarm.channel, tags ? tags(entry.alarm.channel) : std::vector<std::string>(),
                        now);
-  group(cause, now, changes);
+  if (!changes.empty() || now - grouped_unix_ns_ >= ns(kRegroup)) {
+    group(cause, now, changes);
+    grouped_unix_ns_ = now;
+  }
   changes.insert(changes.begin(), acknowledged_.begin(), acknowledged_.end());
   acknowledged_.clear();
   changes_ += changes.size();
@@ -295,7 +303,7 @@ void AlarmBook::restore(const nlohmann::json& from) {
   };
   next_id_ = std::max(next_id_, number("next_id"));
   next_window_ = std::max(next_window_, number("next_window"));
-  each(from, "alarms", read_alarm, [&](Alarm alarm) {
+  each_of(from, "alarms", read_alarm, [&](Alarm alarm) {
     const auto* kind = catalogue::find_alarm_kind(alarm.kind);
     if (kind == nullptr || alarm.id == 0 || alarm.since_unix_ns < 0) return;
     alarm.severity = kind->severity;
@@ -307,7 +315,7 @@ void AlarmBook::restore(const nlohmann::json& from) {
     entries_.emplace(std::move(key), std::move(entry));
     restored_unix_ns_ = -1;  // the first settle() tells when
   });
-  each(from, "maintenance", read_window, [&](MaintenanceWindow window) {
+  each_of(from, "maintenance", read_window, [&](MaintenanceWindow window) {
     if (window.target.empty() || window.until_unix_ns <= window.from_unix_ns) return;
     next_window_ = std::max(next_window_, window.id + 1);
     windows_.push_back(std::move(window));

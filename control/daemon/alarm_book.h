@@ -116,6 +116,7 @@ class AlarmBook {
   std::uint64_t changes_ = 0;
   std::int64_t restored_unix_ns_ = 0;  // 0: nothing, or not settled since
   std::int64_t settled_unix_ns_ = 0;
+  std::int64_t grouped_unix_ns_ = 0;
 };
 
 }  // namespace headgate::control

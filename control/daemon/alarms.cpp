@@ -4,39 +4,15 @@
 #include <algorithm>
 
 #include "control/daemon/daemon.h"
+#include "control/daemon/seen_alarms.h"
 #include "control/daemon/transcode.h"
 #include "control/daemon/watched.h"
+#include "control/diagnosis/diagnosis.h"
 #include "control/launcher/log.h"
+#include "control/protocol/counted.h"
 
 namespace headgate::control {
 namespace {
-
-// An interface that has groups joined and hears no query: a switch that snoops will stop forwarding them.
-constexpr std::int64_t kQueryLateNs = 375'000'000'000;  // three times RFC 3376's query interval
-
-std::map<std::string, std::string> links_down(const Snapshot& snapshot) {
-  std::map<std::string, std::string> found;
-  for (const InterfaceSnapshot& interface : snapshot.interfaces) {
-    if (!interface.link_up) found[interface.name] = fmt::format("{} has no link", interface.device);
-  }
-  return found;
-}
-
-std::map<std::string, std::string> queriers_missing(const Snapshot& snapshot, std::int64_t now) {
-  std::map<std::string, std::string> found;
-  for (const NetworkSnapshot& network : snapshot.networks) {
-    const auto heard = std::max(static_cast<std::int64_t>(network.last_query_unix_ns),
-                                static_cast<std::int64_t>(snapshot.epoch));
-    if (network.groups == 0 || now - heard < kQueryLateNs) continue;
-    const std::string vlan = network.vlan == 0 ? "" : fmt::format(" vlan {}", network.vlan);
-    found[network.interface + vlan] =
-        network.last_query_unix_ns == 0
-            ? "no query seen: a snooping switch stops forwarding"
-            : fmt::format("no query for {} s, {} groups joined: a snooping switch stops forwarding",
-                          (now - heard) / 1'000'000'000, network.groups);
-  }
-  return found;
-}
 
 bool on_air(const ChannelHealth* health) {
   return health != nullptr && health->state != ChannelState::down && health->state != ChannelState::waiting &&
@@ -64,13 +40,23 @@ void Daemon::raise_seen_alarms() {
     set_alarms("link_down", links_down(snapshot_));
     set_alarms("no_querier", queriers_missing(snapshot_, now));
   }
-  std::map<std::string, std::string> down;
-  for (const config::Channel& channel : model_->channels) {
-    const ChannelHealth* health = monitor_.find(channel.id);
-    if (health != nullptr && health->state == ChannelState::down && !health->in_time)
-      down[channel.id] = health->reason;
-  }
-  set_alarms("channel_down", down);
+  set_alarms("channel_down", channels_down(*model_, monitor_));
+  set_alarms("cc_errors", faulty(*model_, monitor_, "cc_errors"));
+  set_alarms("transport_errors", faulty(*model_, monitor_, "transport_errors"));
+  set_alarms("no_sync", faulty(*model_, monitor_, "no_sync"));
+  set_alarms("scrambled", faulty(*model_, monitor_, "scrambled"));
+  set_alarms("program_missing", faulty(*model_, monitor_, "program_missing"));
+  set_alarms("lost_in_node", faulty(*model_, monitor_, "lost_in_node"));
+  set_alarms("players_get_nothing", faulty(*model_, monitor_, "players_get_nothing"));
+  set_alarms("bitrate", rates_outside(*model_, monitor_, snapshot_));
+  const Recent& recent = *trends_.recent();
+  set_alarms("wrong_source", wrong_sources(*model_, recent));
+  set_alarms("wrong_format", wrong_formats(*model_, recent));
+  set_alarms("pid_lost", pids_lost(*model_, monitor_, recent, observation_.bridge_status));
+  set_alarms("pcr", clocks_lost(*model_, monitor_, recent));
+  set_alarms("host_overload", host_alarms(host_.view(), recent, "host_overload"));
+  set_alarms("disk_full", host_alarms(host_.view(), recent, "disk_full"));
+  set_alarms("clock_stepped", host_alarms(host_.view(), recent, "clock_stepped"));
   set_alarm(map_differs_ && files_valid_, "map_differs", "",
             "the files hold another map than the one that runs");
   set_alarm(!files_valid_, "files_invalid", "", "the files have errors: headgate check names them");
@@ -164,8 +150,13 @@ void Daemon::tell(const AlarmBook::Change& change) {
 }
 
 void Daemon::settle_alarms() {
-  const auto changes =
-      alarms_.settle(unix_now_ns(), [this](const std::string& channel) { return tags_of(channel); }, {});
+  std::optional<GatewayView> now;  // a copy of much: only where causes are asked for
+  const auto changes = alarms_.settle(
+      unix_now_ns(), [this](const std::string& channel) { return tags_of(channel); },
+      [&](const Alarm& alarm, const std::vector<Alarm>& all) {
+        if (!now) now = view();
+        return cause_of(*now, alarm, all);
+      });
   for (const AlarmBook::Change& change : changes) tell(change);
   if (alarms_.changes() == kept_alarms_) return;
   kept_alarms_ = alarms_.changes();  // once a change: a full disk is an alarm of its own
@@ -174,7 +165,40 @@ void Daemon::settle_alarms() {
     log(LogLevel::warning, kept.error());
 }
 
+// To alarms.webhook, one after the other.
+void Daemon::deliver_alarms() {
+  const auto now = unix_now_ns();
+  const auto& target = model_->node.webhook;
+  if (target)
+    webhook_.update(alarms_.active(), model_->node.node, now);
+  else
+    webhook_.clear();
+  const auto* next = target && !delivering_ ? webhook_.next(now) : nullptr;
+  if (next != nullptr && config::closed(*target)) {
+    webhook_.done("its secret can't be read from " + target->secret_file, now);
+  } else if (next != nullptr) {
+    delivering_ = true;
+    if (webhook_sender_ == nullptr) webhook_sender_ = std::make_unique<WebhookSender>(io_);
+    webhook_sender_->send(target->url, target->secret, next->body, [this](const std::string& error) {
+      delivering_ = false;
+      webhook_.done(error, unix_now_ns());
+      deliver_alarms();
+    });
+  }
+  const WebhookView& about = webhook_.view();
+  set_alarm(!about.error.empty(), "webhook_failing", "",
+            fmt::format("{}: {}; {} wait", target ? config::origin_of(target->url) : "", about.error,
+                        protocol::counted(about.waiting, "message")));
+  if (webhook_.changes() == kept_webhook_) return;
+  kept_webhook_ = webhook_.changes();
+  const auto text = webhook_.to_json().dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  if (const auto kept = protocol::write_file_atomically(data_dir_ + "/webhook.json", text); !kept)
+    log(LogLevel::warning, kept.error());
+}
+
 void Daemon::restore_alarms() {
+  if (const auto text = protocol::read_file(data_dir_ + "/webhook.json"))
+    webhook_.restore(nlohmann::json::parse(*text, nullptr, false));
   alarms_.ids_after(events_->last_alarm());
   if (const auto text = protocol::read_file(data_dir_ + "/alarms.json"))
     alarms_.restore(nlohmann::json::parse(*text, nullptr, false));

@@ -49,10 +49,15 @@ bool same_flows(std::vector<config::Input> a, std::vector<config::Input> b) {
   return a == b;
 }
 
-void add_reason(std::string& reasons, std::uint64_t count, const char* what) {
-  if (count == 0) return;
-  if (!reasons.empty()) reasons += ", ";
-  reasons += fmt::format("{} {}", count, what);
+std::string joined(const std::vector<Fault>& faults) {
+  std::string reasons;
+  for (const Fault& fault : faults) reasons += (reasons.empty() ? "" : ", ") + fault.text;
+  return reasons;
+}
+
+// "in the last minute"
+std::string period(std::chrono::milliseconds time) {
+  return time == std::chrono::hours(1) ? "hour" : time == std::chrono::minutes(1) ? "minute" : "second";
 }
 
 }  // namespace
@@ -119,7 +124,10 @@ ChannelMonitor::Sample ChannelMonitor::take_sample(const config::Channel& channe
   for (const OutputSnapshot& output : snapshot.outputs) {
     if (output.channel == channel.id) sample.lost += lost_in_node(output.drops);
   }
-  if (entry.on_air != on_air) entry.samples.clear();
+  if (entry.on_air != on_air) {
+    entry.samples.clear();
+    entry.cc_errors.clear();
+  }
   entry.on_air = on_air;
   return sample;
 }
@@ -146,6 +154,30 @@ ChannelHealth ChannelMonitor::silent(const config::Channel& channel, const Snaps
   return {ChannelState::down, std::move(why), 0, 0};
 }
 
+std::vector<Fault> ChannelMonitor::faults_of(const config::Channel& channel, const Sample& first,
+                                             const Sample& last, std::uint64_t cc_errors) {
+  std::vector<Fault> faults;
+  const auto add = [&](std::string_view alarm, std::uint64_t from, std::uint64_t to, const char* what) {
+    if (to > from) faults.push_back({alarm, fmt::format("{} {}", to - from, what)});
+  };
+  // Some a day are nobody's alarm.
+  const bool many = cc_errors >= config::kUsualCcErrors.count;
+  if (!channel.alarms.cc_errors) add(many ? "cc_errors" : "", first.cc, last.cc, "CC errors");
+  add("transport_errors", first.tei, last.tei, "transport errors");
+  add("no_sync", first.sync, last.sync, "packets without sync");
+  add("lost_in_node", first.lost, last.lost, "lost in this node");
+  const std::uint64_t scrambled = last.scrambled - std::min(first.scrambled, last.scrambled);
+  if (scrambled * 2 > last.packets - first.packets) add("scrambled", 0, scrambled, "scrambled");
+  return faults;
+}
+
+// Where the map says how many are too many, or many came that the last 10 s don't show.
+Fault ChannelMonitor::frequent_cc(const config::Channel& channel, std::uint64_t cc_errors) {
+  const config::ErrorRate limit = channel.alarms.cc_errors.value_or(config::ErrorRate{});
+  if (limit.count == 0 || cc_errors < limit.count) return {};
+  return {"cc_errors", fmt::format("{} CC errors in the last {}", cc_errors, period(limit.per))};
+}
+
 ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapshot& snapshot,
                                     std::int64_t now, const Sources& sources, Entry& entry) {
   bool service_missing = false, tables_missing = false;
@@ -154,6 +186,7 @@ ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapsh
   if (!entry.samples.empty() &&
       (entry.samples.back().epoch != sample.epoch || entry.samples.back().packets > sample.packets))
     entry.samples.clear();
+  entry.cc_errors.update(sample.cc, channel.alarms.cc_errors.value_or(config::kUsualCcErrors).per, now);
   entry.samples.push_back(sample);
   while (entry.samples.size() > 1 && now - entry.samples.front().at > nanoseconds(kWindow))
     entry.samples.pop_front();
@@ -169,22 +202,30 @@ ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapsh
   if (now - entry.last_packet_unix_ns > nanoseconds(kSilence))
     return silent(channel, snapshot, now, sources, entry);
   const Sample& first = entry.samples.front();
-  std::string reasons;
-  add_reason(reasons, sample.cc - std::min(first.cc, sample.cc), "CC errors");
-  add_reason(reasons, sample.tei - std::min(first.tei, sample.tei), "transport errors");
-  add_reason(reasons, sample.sync - std::min(first.sync, sample.sync), "packets without sync");
-  add_reason(reasons, sample.lost - std::min(first.lost, sample.lost), "lost in this node");
-  const std::uint64_t scrambled = sample.scrambled - std::min(first.scrambled, sample.scrambled);
-  if (scrambled > 0 && scrambled * 2 > sample.packets - first.packets)
-    add_reason(reasons, scrambled, "scrambled");
+  const bool tables_late = tables_missing && now - first.at >= nanoseconds(kTablesLate);
+  auto faults = faults_of(channel, first, sample, entry.cc_errors.within());
+  std::string reasons = joined(faults);
   if (!reasons.empty()) reasons += " in the last 10 s";
-  if (service_missing || (tables_missing && now - first.at >= nanoseconds(kTablesLate)))
-    reasons += reasons.empty() ? "the program is not in the stream" : "; the program is not in the stream";
+  if (const auto often = frequent_cc(channel, entry.cc_errors.within()); !often.text.empty()) {
+    faults.push_back(often);
+    reasons += (reasons.empty() ? "" : "; ") + often.text;
+  }
+  if (service_missing || tables_late) {
+    faults.push_back({"program_missing", "the program is not in the stream"});
+    reasons += (reasons.empty() ? "" : "; ") + faults.back().text;
+  }
+  ChannelHealth health;
+  health.faults = std::move(faults);
+  health.active_input = entry.on_air;
   if (entry.on_air != channel.inputs.front().number && entry.on_air != 0) {
     const std::string why = why_not_preferred(channel, snapshot, sources);
-    return {ChannelState::backup, reasons.empty() ? why : why + "; " + reasons, 0, entry.on_air};
+    health.state = ChannelState::backup;
+    health.reason = reasons.empty() ? why : why + "; " + reasons;
+    return health;
   }
-  return {reasons.empty() ? ChannelState::ok : ChannelState::degraded, reasons, 0, entry.on_air};
+  health.state = reasons.empty() ? ChannelState::ok : ChannelState::degraded;
+  health.reason = reasons;
+  return health;
 }
 
 // A channel that is new, changed its input or was switched on begins anew: nothing of before counts.
@@ -197,6 +238,7 @@ void ChannelMonitor::notice_edits(const config::Channel& channel, std::int64_t n
     entry.expected_since = entry.ignore_before = now;
     entry.last_packet_unix_ns = 0;
     entry.samples.clear();
+    entry.cc_errors.clear();
     entry.told = false;
   }
   entry.inputs = channel.inputs;
@@ -254,6 +296,7 @@ void ChannelMonitor::update(const config::Model& model, const Snapshot& snapshot
     if (flows && problem != problems.end()) {
       if (!backup) health.state = ChannelState::degraded;
       health.reason += (health.reason.empty() ? "" : "; ") + problem->second;
+      health.faults.push_back({"players_get_nothing", problem->second});
     }
     const bool changed = !entry.known || before.state != health.state;
     health.since_unix_ns = changed ? since(channel.id, entry, health.state, now) : before.since_unix_ns;

@@ -1,6 +1,7 @@
 // The state of each channel from its counters, and since when:
 //   ok        media flows and nothing went wrong in the last 10 s
-//   degraded  media flows, but in the last 10 s there were CC errors, transport errors, packets without sync,
+//   degraded  media flows, but in the last 10 s there were CC errors (where the map has alarms.cc_errors: in
+//   its time as many as it names), transport errors, packets without sync,
 //   packets lost
 //             towards the bridge or an output, or most packets were scrambled, or the wanted service is
 //             missing, or the bridge has nothing to serve to players
@@ -23,6 +24,7 @@
 #include <vector>
 
 #include "config/model/model.h"
+#include "control/daemon/rising_count.h"
 #include "control/daemon/snapshot.h"
 #include "control/daemon/sources.h"
 
@@ -34,6 +36,13 @@ inline constexpr ChannelState kChannelStates[] = {ChannelState::ok,     ChannelS
                                                   ChannelState::down,   ChannelState::disabled};
 const char* to_string(ChannelState state) noexcept;
 
+// What makes a channel degraded.
+struct Fault {
+  std::string_view alarm;  // kind of the catalogue; "" where it is not yet one
+  std::string text;        // "3 CC errors in the last 10 s"
+  bool operator==(const Fault&) const = default;
+};
+
 struct ChannelHealth {
   ChannelState state = ChannelState::down;
   std::string reason;  // "" when ok
@@ -42,6 +51,7 @@ struct ChannelHealth {
   bool nothing_came = false;       // of the input as it is now
   bool input_changed = false;      // while this control runs
   bool in_time = false;            // nothing came, and there is still time for it
+  std::vector<Fault> faults = {};  // of the input on air
   bool operator==(const ChannelHealth&) const = default;
 };
 
@@ -81,6 +91,7 @@ class ChannelMonitor {
     ChannelHealth health;
     std::int64_t last_packet_unix_ns = 0;
     std::deque<Sample> samples;
+    RisingCount cc_errors;
     std::uint32_t on_air = 0;  // whose counters the samples are
     bool known = false;
     bool told = false;  // that nothing came
@@ -96,6 +107,9 @@ class ChannelMonitor {
                       const Sources& sources, Entry& entry);
   static Sample take_sample(const config::Channel& channel, const Snapshot& snapshot, std::int64_t now,
                             Entry& entry, bool& service_missing, bool& tables_missing);
+  static std::vector<Fault> faults_of(const config::Channel& channel, const Sample& first, const Sample& last,
+                                      std::uint64_t cc_errors);
+  static Fault frequent_cc(const config::Channel& channel, std::uint64_t cc_errors);
   static ChannelHealth silent(const config::Channel& channel, const Snapshot& snapshot, std::int64_t now,
                               const Sources& sources, const Entry& entry);
 

@@ -217,6 +217,7 @@ void Daemon::on_observation(Observation now) {
                                   [](const auto& entry) { return is_media(entry) && !entry.answers; });
   if ((silent || state_lost_) && !applying_) repair_states();
   settle_alarms();
+  deliver_alarms();
   settle_transcode();
   announce();
 }
@@ -387,6 +388,7 @@ GatewayView Daemon::view() const {
   now.recent = trends_.recent();
   now.host = host_.view();
   now.last_apply = last_apply_;
+  if (model_->node.webhook) now.webhook = webhook_.view();
   return now;
 }
 
@@ -465,6 +467,7 @@ int Daemon::run() {
   every(files_timer_, kFilesPeriod, &Daemon::check_files);
   io_.run();
   plane_->cancel();
+  webhook_sender_.reset();
   apply_thread_.join();
   observe_thread_.join();
   server_.reset();

@@ -32,6 +32,8 @@
 #include "control/daemon/probe.h"
 #include "control/daemon/view.h"
 #include "control/daemon/watch.h"
+#include "control/daemon/webhook_queue.h"
+#include "control/daemon/webhook_sender.h"
 
 namespace headgate::control {
 
@@ -89,6 +91,7 @@ class Daemon {
   void raise_watch_alarms();
   void watch_alarm(catalogue::AlarmId kind, const std::vector<std::string>& findings);
   void restore_alarms();
+  void deliver_alarms();
   void settle_alarms();
   void tell(const AlarmBook::Change& change);
   std::vector<std::string> tags_of(const std::string& channel) const;
@@ -199,6 +202,10 @@ class Daemon {
   std::uint64_t remembered_changes_ = 0;  // of the monitor
   AlarmBook alarms_;
   std::uint64_t kept_alarms_ = 0;  // alarms_.changes() when they were written
+  WebhookQueue webhook_;
+  std::uint64_t kept_webhook_ = 0;
+  std::unique_ptr<WebhookSender> webhook_sender_;  // with the first delivery
+  bool delivering_ = false;
   std::string files_signature_;
   bool map_differs_ = false;
   bool files_valid_ = true;

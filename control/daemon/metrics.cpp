@@ -77,6 +77,18 @@ void about_alarms(Writer& out, const std::vector<Alarm>& alarms) {
   for (const auto& [kind, channel] : active) out.sample({{"kind", kind}, {"channel", channel}}, 1);
 }
 
+// Of a map with alarms.webhook.
+void about_webhook(Writer& out, const std::optional<WebhookView>& webhook) {
+  out.family("headgate_webhook_waiting", "gauge", "Messages to alarms.webhook that wait.");
+  if (webhook) out.sample({}, webhook->waiting);
+  out.family("headgate_webhook_messages_total", "counter",
+             "Messages to alarms.webhook: delivered, tries that failed, dropped after 24 h or behind 1,000.");
+  if (!webhook) return;
+  out.sample({{"result", "delivered"}}, webhook->delivered);
+  out.sample({{"result", "failed"}}, webhook->failed);
+  out.sample({{"result", "dropped"}}, webhook->dropped);
+}
+
 void about_gateway(Writer& out, const GatewayView& view) {
   out.family("headgate_build_info", "gauge", "Version of the gateway; always 1.");
   out.sample({{"version", view.version}, {"node", view.model->node.node}}, 1);
@@ -87,6 +99,7 @@ void about_gateway(Writer& out, const GatewayView& view) {
   out.family("headgate_ready", "gauge", "1 when control, fast path and bridge run the applied map.");
   out.sample({}, view.ready ? 1 : 0);
   about_alarms(out, view.alarms);
+  about_webhook(out, view.webhook);
   out.family("headgate_process_up", "gauge", "1 while the process runs and answers.");
   for (const ProcessView& entry : view.processes)
     out.sample({{"process", entry.process.name}}, entry.answers ? 1 : 0);

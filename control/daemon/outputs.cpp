@@ -101,6 +101,8 @@ std::map<std::string, std::string> unreadable_keys(const config::Model& model) {
           fmt::format("RTMPS is closed: can't read a certificate and its key from {} and {}",
                       server.certificate_file, server.key_file);
   }
+  if (const auto& webhook = model.node.webhook; webhook && config::closed(*webhook))
+    found["alarms.webhook"] = "nothing is sent there: can't read its secret from " + webhook->secret_file;
   const auto file_of = [](const auto& end) {
     return config::locked_out(end.passphrase_file, end.passphrase) ? end.passphrase_file : end.key_file;
   };

@@ -308,6 +308,15 @@ json alarms_json(const std::vector<Alarm>& alarms) {
   return result;
 }
 
+json webhook_json(const std::optional<WebhookView>& webhook) {
+  if (!webhook) return nullptr;
+  return {{"waiting", webhook->waiting},
+          {"delivered", webhook->delivered},
+          {"failed", webhook->failed},
+          {"dropped", webhook->dropped},
+          {"error", webhook->error}};
+}
+
 json map_json(const GatewayView& view) {
   json map = {{"generation", view.generation},   {"differs", view.map_differs},
               {"files_valid", view.files_valid}, {"number", nullptr},
@@ -443,6 +452,7 @@ json gateway_status(const GatewayView& view) {
           {"ready", view.ready},
           {"map", map_json(view)},
           {"alarms", alarms_json(view.alarms)},
+          {"webhook", webhook_json(view.webhook)},
           {"processes", processes_json(view)},
           {"interfaces", interfaces_json(view.snapshot, [](const std::string&) { return true; })},
           {"channels", lines}};

@@ -20,6 +20,7 @@
 #include "control/daemon/host.h"
 #include "control/daemon/outputs.h"
 #include "control/daemon/snapshot.h"
+#include "control/daemon/webhook_queue.h"
 #include "control/diagnosis/recent.h"
 #include "control/launcher/launcher_client.h"
 
@@ -55,11 +56,12 @@ struct GatewayView {
   bool map_differs = false;
   bool files_valid = true;
   bool ready = false;
-  std::vector<Alarm> alarms;  // worst first
+  std::vector<Alarm> alarms;                                          // worst first
   std::shared_ptr<const Recent> recent = std::make_shared<Recent>();  // never null
   HostView host;
-  LastApply last_apply;       // empty where this control made none
-  std::vector<Event> events;  // about the channel that is asked for, oldest first; only for `why`
+  LastApply last_apply;                // empty where this control made none
+  std::optional<WebhookView> webhook;  // nothing where the map has none
+  std::vector<Event> events;           // about the channel that is asked for, oldest first; only for `why`
 };
 
 nlohmann::json alarm_json(const Alarm& alarm);

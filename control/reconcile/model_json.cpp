@@ -206,6 +206,11 @@ static void to_json(json& to, const Alarms& from) {
         {"loudness", nullptr},
         {"loudness_after_ms", from.loudness_after.count()}};
   if (from.loudness) to["loudness"] = *from.loudness;
+  to["cc_errors"] = nullptr;
+  to["bitrate"] = nullptr;
+  if (from.cc_errors)
+    to["cc_errors"] = {{"count", from.cc_errors->count}, {"per_ms", from.cc_errors->per.count()}};
+  if (from.bitrate) to["bitrate"] = {{"min", from.bitrate->min}, {"max", from.bitrate->max}};
 }
 
 static void from_json(const json& from, Alarms& to) {
@@ -218,6 +223,11 @@ static void from_json(const json& from, Alarms& to) {
   to.loudness.reset();
   if (const json& range = from.at("loudness"); !range.is_null()) to.loudness = range.get<LoudnessRange>();
   to.loudness_after = milliseconds_of(from, "loudness_after_ms");
+  // Maps kept from before these were there have neither.
+  if (const auto rate = from.find("cc_errors"); rate != from.end() && !rate->is_null())
+    to.cc_errors = ErrorRate{rate->at("count").get<std::uint64_t>(), milliseconds_of(*rate, "per_ms")};
+  if (const auto range = from.find("bitrate"); range != from.end() && !range->is_null())
+    to.bitrate = RateRange{range->at("min").get<std::uint64_t>(), range->at("max").get<std::uint64_t>()};
 }
 
 static void to_json(json& to, const Channel& from) {
@@ -265,8 +275,10 @@ static void to_json(json& to, const Node& from) {
         {"rtmp", from.rtmp},
         {"rtmps", from.rtmps},
         {"srt", from.srt},
-        {"admin", nullptr}};
+        {"admin", nullptr},
+        {"webhook", nullptr}};
   if (from.admin) to["admin"] = *from.admin;
+  if (from.webhook) to["webhook"] = {{"url", from.webhook->url}, {"secret_file", from.webhook->secret_file}};
 }
 
 static void from_json(const json& from, Node& to) {
@@ -282,6 +294,8 @@ static void from_json(const json& from, Node& to) {
   if (from.contains("rtmps")) from.at("rtmps").get_to(to.rtmps);
   if (from.contains("srt")) from.at("srt").get_to(to.srt);
   if (const json& admin = from.at("admin"); !admin.is_null()) to.admin = admin.get<AdminServer>();
+  if (const auto hook = from.find("webhook"); hook != from.end() && !hook->is_null())
+    to.webhook = Webhook{hook->at("url").get<std::string>(), hook->at("secret_file").get<std::string>(), ""};
 }
 
 static void to_json(json& to, const Model& from) {

@@ -392,12 +392,26 @@ TEST(Diff, FailoverInterruptsNobodyAndRemuxTheChannel) {
   EXPECT_THAT(made.values, ElementsAre(ValueChange{"remux.bitrate", "", "6.5Mbps"}));
 }
 
+TEST(Diff, AnotherWebhookRestartsNothingAndShowsNoSecret) {
+  Model wanted = with_backup();
+  wanted.node.webhook =
+      Webhook{"https://noc.example.net/hook/part-of-the-secret", "/etc/headgate/hook", "key"};
+  const Plan plan = diff(with_backup(), wanted);
+  EXPECT_THAT(plan.node_keys, ElementsAre("alarms.webhook"));
+  EXPECT_THAT(plan.restarts, IsEmpty());
+  EXPECT_THAT(
+      plan.node_values,
+      ElementsAre(ValueChange{"alarms.webhook", "", "https://noc.example.net signed by /etc/headgate/hook"}));
+}
+
 TEST(Diff, AnotherWatchOrThresholdInterruptsNobody) {
   Model wanted = with_backup();
   Channel& channel = wanted.channels[0];
   channel.watch = {std::chrono::milliseconds(1000), Watching::always, Watching::never};
   channel.alarms.black = std::chrono::milliseconds(0);
   channel.alarms.loudness = LoudnessRange{-315, -150};
+  channel.alarms.cc_errors = ErrorRate{3, std::chrono::hours(1)};
+  channel.alarms.bitrate = RateRange{3'000'000, 7'500'000};
   ChannelChange made = diff(with_backup(), wanted).changed.at(0);
   EXPECT_THAT(made.keys, ElementsAre("watch", "alarms"));
   EXPECT_FALSE(made.interrupts_media);
@@ -407,7 +421,9 @@ TEST(Diff, AnotherWatchOrThresholdInterruptsNobody) {
       made.values,
       ElementsAre(ValueChange{"watch.every", "5s", "1s"}, ValueChange{"watch.pictures", "auto", "always"},
                   ValueChange{"watch.sound", "auto", "never"}, ValueChange{"alarms.black", "3s", "never"},
-                  ValueChange{"alarms.loudness", "-40LUFS..-8LUFS", "-31.5LUFS..-15LUFS"}));
+                  ValueChange{"alarms.loudness", "-40LUFS..-8LUFS", "-31.5LUFS..-15LUFS"},
+                  ValueChange{"alarms.cc_errors", "10/min", "3/h"},
+                  ValueChange{"alarms.bitrate", "never", "3Mbps..7.5Mbps"}));
 }
 
 TEST(Diff, AnotherTranscodingInterruptsHlsPlayersAlone) {

@@ -93,6 +93,10 @@ TEST_F(AlarmBookTest, TakesTheBeginningThatTheObserverKnows) {
   EXPECT_EQ(book.active()[0].since_unix_ns, at(6));
   book.set(true, "picture_black", "news", "", at(11), at(7));
   EXPECT_EQ(book.active()[0].since_unix_ns, at(7));
+  book.set(true, "sound_silent", "news", "", at(20));
+  book.set(true, "sound_silent", "news", "", at(20), at(15));
+  settle(20);
+  EXPECT_EQ(book.active()[0].since_unix_ns, at(15));
 }
 
 TEST_F(AlarmBookTest, UnknownKindsAreIgnored) {

@@ -89,17 +89,24 @@ TEST(ModelJson, KeepsSoundWatchingAlarmsAndRenditions) {
   news.audio.transcode = config::AudioTranscode::always;
   news.watch = {std::chrono::milliseconds(1000), config::Watching::never, config::Watching::always};
   const std::chrono::milliseconds ms{1000};
-  news.alarms = {ms, 2 * ms, 3 * ms, 4 * ms, 0 * ms, 6 * ms, std::nullopt, 7 * ms};
+  news.alarms = {ms, 2 * ms, 3 * ms, 4 * ms, 0 * ms, 6 * ms, std::nullopt, 7 * ms, {}, {}};
+  news.alarms.cc_errors = config::ErrorRate{3, std::chrono::hours(1)};
+  news.alarms.bitrate = config::RateRange{3'000'000, 7'000'000};
+  model.node.webhook =
+      config::Webhook{"https://noc.example.net/hook", "/etc/headgate/hook", "secret-of-the-hook"};
   model.channels[1].alarms.loudness = config::LoudnessRange{-310, -155};
   model.renditions = {{"abr", {{"news", false, 0, 0, 0}, {"news", true, 640, 360, 800'000}}}};
+  EXPECT_EQ(model_to_json(model).find("secret-of-the-hook"), std::string::npos);
   const auto again = parse_model(model_to_json(model));
   ASSERT_TRUE(again.has_value()) << again.error();
   model.node.admin->tokens.clear();
+  model.node.webhook->secret.clear();
   EXPECT_EQ(**again, model);
 }
 
 TEST(ModelJson, ReadsAMapKeptBeforeThereWasWatching) {
   auto old = nlohmann::json::parse(model_to_json(sample_model()));
+  EXPECT_EQ(old["model"]["node"].erase("webhook"), 1U);
   old["model"].erase("renditions");
   for (auto& channel : old["model"]["channels"]) {
     for (const char* name : {"audio", "watch", "alarms"}) EXPECT_EQ(channel.erase(name), 1U);

@@ -47,10 +47,10 @@ def test_nobody_waits_for_it_and_hung_it_is_replaced(rig):
         gateway.apply({**CHANNELS, "two": {"inputs": ["udp://239.10.1.10:5000"], "serve": ["hls"]}})
         assert time.monotonic() - began < 8, "apply waited for it"
         gateway.wait_ready(limit=8)
-        wait_for(lambda: alarms(gateway).get(("process_silent", "transcode")) == "warning", limit=20)
+        wait_for(lambda: alarms(gateway).get(("transcode_silent", "transcode")) == "warning", limit=20)
         took = gateway.wait_new("transcode", old, limit=30)
         print(f"transcode stopped: replaced after {took + time.monotonic() - began:.1f} s")
-        wait_for(lambda: ("process_silent", "transcode") not in alarms(gateway), limit=20)
+        wait_for(lambda: ("transcode_silent", "transcode") not in alarms(gateway), limit=20)
         wait_for(lambda: shown(gateway)["generation"] == next(
             entry["generation"] for entry in gateway.json("status")["processes"] if entry["name"] == "bridge"))
         assert any(event["kind"] == "process_hung" and event["subject"] == "transcode" for event in gateway.json("events")["events"])

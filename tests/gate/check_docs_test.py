@@ -8,14 +8,12 @@ SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "check-docs"
 TREE = {
     "README.md": "# Project\n[operations](docs/operations.md#drop-reasons) [standards](docs/standards.md) [site](https://example.net/x)\n",
     "docs/operations.md": "# Operations\n## Drop reasons\n| reason | do |\n| --- | --- |\n| `ring_full` | wait |\n"
-                          "## Events and alarms\n| kind | do |\n| --- | --- |\n| `link_up`, `link_down` | cable |\n"
-                          "| `crash_loop` | log |\n| `apply` | - |\n",
+                          "## Alarms\n| kind | do |\n| --- | --- |\n| <a id=\"alarm-link_down\"></a>`link_down` | cable |\n"
+                          "## Events\n| kind | do |\n| --- | --- |\n| `apply` | - |\n",
     "docs/standards.md": "# Standards\n| where | why |\n| --- | --- |\n| `mpegts/a.h` | 1.2 |\n",
     "control/protocol/drop_reason.h": 'constexpr X kReasons{{ {DropReason::ring_full, "ring_full", "ring", "full"}, }};\n',
-    "control/daemon/daemon.cpp": 'add_event(up ? "info" : "critical", up ? "link_up" : "link_down", name, text("a, b"));\n'
-                                 'set_alarm(looping(1, 2), "crash_loop", "critical", name, "");\n'
-                                 'add_event(event.severity.c_str(), event.kind.c_str(), event.subject, event.message);\n',
-    "control/daemon/watch.cpp": 'events.push_back(event(at, "info", "apply", name, fmt::format("{}", x)));\n',
+    "control/catalogue/alarm_table.h": 'AlarmKind{\n    "link_down", Severity::critical},\n',
+    "control/catalogue/event_table.h": 'EventKind{"apply", "info"},\n',
     "mpegts/a.h": "// DEVIATES: 1.2: why\n",
 }
 CASES = [
@@ -32,10 +30,12 @@ CASES = [
                               "docs/operations.md": TREE["docs/operations.md"] + "## What HLS leaves out\n| reason | do |\n| --- | --- |\n| `late` | - |\n\n"
                                                     "| refusal | do |\n| --- | --- |\n| `busy`, `old` | - |\n"}, "'old'"),
     ("no reason found", {"control/protocol/drop_reason.h": "enum class DropReason { ring_full };"}, "has its form changed"),
-    ("event by add_event", {"control/daemon/more.cpp": 'add_event("info", "added", "", "x");'}, "'added'"),
-    ("event by event()", {"control/daemon/more.cpp": 'push(event(at, "info", "seen", "", "x"));'}, "'seen'"),
-    ("alarm by set_alarm", {"control/daemon/more.cpp": 'set_alarm(a(b, "no"), "hot", "critical", "", "x");'}, "'hot'"),
-    ("event that is gone", {"control/daemon/watch.cpp": ""}, "'apply'"),
+    ("alarm without entry", {"control/catalogue/alarm_table.h": 'AlarmKind{"link_down", x}, AlarmKind{"hot", x}'}, "'hot'"),
+    ("event without entry", {"control/catalogue/event_table.h": 'EventKind{"apply", x}, EventKind{"seen", x}'}, "'seen'"),
+    ("event that is gone", {"control/catalogue/event_table.h": 'EventKind{"start", x}',
+                            "docs/operations.md": TREE["docs/operations.md"] + "| `start` | - |\n"}, "'apply'"),
+    ("no alarm found", {"control/catalogue/alarm_table.h": ""}, "has its form changed"),
+    ("link to an anchor", {"docs/standards.md": TREE["docs/standards.md"] + "[x](operations.md#alarm-link_down)\n"}, None),
     ("departure that is not listed", {"mpegts/b.h": "// DEVIATES: 3.4: why\n"}, "mpegts/b.h:1"),
     ("departure that is gone", {"mpegts/a.h": "\n"}, "has no DEVIATES"),
     ("metric that is not", {"docs/standards.md": TREE["docs/standards.md"] + "```\nheadgate_none_total\n```\n"}, "headgate_none_total"),
