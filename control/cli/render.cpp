@@ -315,10 +315,6 @@ std::string render_status(const json& status, bool colour) {
     text += painted(fmt::format("! {}: {} {}\n", text_of(alarm, "kind"), text_of(alarm, "subject"),
                                 text_of(alarm, "message")),
                     text_of(alarm, "severity"), colour);
-  for (const json& warning : status.value("warnings", json::array()))
-    text += painted(fmt::format("! {}: {}: {}\n", text_of(warning, "kind"), text_of(warning, "subject"),
-                                text_of(warning, "message")),
-                    "warning", colour);
   text += "\n";
   std::size_t id_width = 7;
   for (const json& channel : status.at("channels"))

@@ -163,10 +163,13 @@ void Daemon::handle(const protocol::Request& request, const std::string& who, Re
   } else if (method == "history") {
     reply(history_json(*history_));
   } else if (method == "events") {
-    nlohmann::json events = nlohmann::json::array();
-    for (const Event& event : events_->recent())
-      events.push_back(nlohmann::json::parse(event_to_json(event)));
-    reply(nlohmann::json{{"events", events}});
+    reply(events_answer(events_->recent(), request.params));
+  } else if (method == "alarms") {
+    answer_alarms(reply);
+  } else if (method == "acknowledge") {
+    acknowledge(request.params, who, reply);
+  } else if (method == "maintenance") {
+    maintain(request.params, who, reply);
   } else {
     reply(tl::unexpected("unknown method " + method));
   }
