@@ -43,8 +43,8 @@ std::string_view to_string(Scope scope) noexcept {
 }
 
 std::string_view to_string(Culprit culprit) noexcept {
-  constexpr std::string_view kNames[] = {"none", "source",  "network", "nic",    "host",
-                                         "map",  "encoder", "target",  "player", "gateway"};
+  constexpr std::string_view kNames[] = {"none",    "source", "network", "nic",     "host",   "map",
+                                         "encoder", "target", "player",  "gateway", "unknown"};
   return kNames[static_cast<std::size_t>(culprit)];
 }
 

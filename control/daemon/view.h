@@ -55,7 +55,7 @@ struct GatewayView {
   bool map_differs = false;
   bool files_valid = true;
   bool ready = false;
-  std::vector<Alarm> alarms;  // worst first
+  std::vector<Alarm> alarms;                                          // worst first
   std::shared_ptr<const Recent> recent = std::make_shared<Recent>();  // never null
   HostView host;
   LastApply last_apply;       // empty where this control made none

@@ -1,5 +1,5 @@
-// A gateway for tests of the diagnosis: five channels on cap0 that have come for 300 s, and for the last 20 of
-// them whatever trouble a test makes. Its views are made as the daemon makes them: by the monitor and the
+// A gateway for tests of the diagnosis: five channels on cap0 that have come for 300 s, and for the last 20
+// of them whatever trouble a test makes. Its views are made as the daemon makes them: by the monitor and the
 // trends, out of samples every 2 s.
 #pragma once
 
@@ -91,7 +91,8 @@ class Scene {
     return sample.inputs.front();
   }
   // As if it had stopped when the trouble began.
-  void stop(Snapshot& sample, const std::string& id = "news", std::uint32_t number = 1, int at = kSceneTrouble) {
+  void stop(Snapshot& sample, const std::string& id = "news", std::uint32_t number = 1,
+            int at = kSceneTrouble) {
     InputSnapshot& entry = input(sample, id, number);
     const Snapshot then = healthy(at);
     for (const InputSnapshot& old : then.inputs) {
@@ -110,7 +111,8 @@ class Scene {
     empty.number = entry.number;
     entry = empty;
   }
-  static void drop(Snapshot& sample, protocol::DropReason reason, int second, const std::string& id = "news") {
+  static void drop(Snapshot& sample, protocol::DropReason reason, int second,
+                   const std::string& id = "news") {
     input(sample, id).drops[static_cast<std::size_t>(reason)] =
         static_cast<std::uint64_t>(7 * (second - kSceneTrouble));
   }
@@ -165,7 +167,7 @@ class Scene {
   Snapshot healthy(int second) const {
     const auto t = static_cast<std::uint64_t>(second);
     Snapshot sample;
-    sample.epoch = static_cast<std::uint64_t>(kSceneStart);
+    sample.epoch = sample.started_unix_ns = static_cast<std::uint64_t>(kSceneStart);
     sample.heartbeat_unix_ns = static_cast<std::uint64_t>(scene_time(second));
     sample.workers = {{10 * t, 100 * t, 200 * t, 1000 * t, 1, 0}};
     InterfaceSnapshot port;
