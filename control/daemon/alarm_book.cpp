@@ -270,24 +270,25 @@ bool AlarmBook::in_maintenance(const std::string& channel, const std::vector<std
   });
 }
 
-nlohmann::json AlarmBook::to_json() const {
+nlohmann::json AlarmBook::to_json(std::int64_t by) const {
   nlohmann::json alarms = nlohmann::json::array(), windows = nlohmann::json::array();
   for (const Alarm& alarm : active()) {
-    nlohmann::json by = nullptr;
-    if (alarm.acknowledged) by = {{"who", alarm.acknowledged->who}, {"unix_ns", alarm.acknowledged->unix_ns}};
+    nlohmann::json acknowledged = nullptr;
+    if (alarm.acknowledged)
+      acknowledged = {{"who", alarm.acknowledged->who}, {"unix_ns", alarm.acknowledged->unix_ns + by}};
     alarms.push_back({{"id", alarm.id},
                       {"kind", alarm.kind},
                       {"subject", alarm.subject},
                       {"message", alarm.message},
-                      {"since_unix_ns", alarm.since_unix_ns},
-                      {"acknowledged", by}});
+                      {"since_unix_ns", alarm.since_unix_ns + by},
+                      {"acknowledged", acknowledged}});
   }
   for (const MaintenanceWindow& window : windows_)
     windows.push_back({{"id", window.id},
                        {"target", window.target},
                        {"who", window.who},
-                       {"from_unix_ns", window.from_unix_ns},
-                       {"until_unix_ns", window.until_unix_ns}});
+                       {"from_unix_ns", window.from_unix_ns + by},
+                       {"until_unix_ns", window.until_unix_ns + by}});
   return {{"version", 1},
           {"next_id", next_id_},
           {"next_window", next_window_},

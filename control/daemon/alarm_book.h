@@ -32,8 +32,8 @@ struct Alarm {
   std::string message;  // particulars; may change while the alarm stands
   std::int64_t since_unix_ns = 0;
   std::optional<Acknowledgement> acknowledged;
-  bool maintenance = false;        // its channel is being worked on: shown, not counted, not delivered
-  std::uint64_t cause = 0;         // id of the alarm that explains this one; 0: it stands for itself
+  bool maintenance = false;  // its channel is being worked on: shown, not counted, not delivered
+  std::uint64_t cause = 0;   // id of the alarm that explains this one; 0: it stands for itself
   std::uint32_t consequences = 0;  // alarms that this one explains
 };
 
@@ -88,7 +88,8 @@ class AlarmBook {
 
   // Rises when to_json() does, but for messages.
   std::uint64_t changes() const noexcept { return changes_; }
-  nlohmann::json to_json() const;
+  // Times moved by so much: what is kept goes by the clock on the wall.
+  nlohmann::json to_json(std::int64_t by_ns = 0) const;
   // Before the first set(). What is damaged is left out.
   void restore(const nlohmann::json& from);
   // Ids up to this one were given by others before.

@@ -86,7 +86,15 @@ tl::expected<nlohmann::json, std::string> events_answer(const std::deque<Event>&
 }
 
 void Daemon::answer_alarms(const Reply& reply) const {
-  reply(alarms_answer(alarms_.active(), alarms_.maintenance(), unix_now_ns()));
+  auto active = alarms_.active();
+  auto windows = alarms_.maintenance();
+  const std::int64_t steps = clock_steps_ns();
+  shift(active, steps);
+  for (MaintenanceWindow& window : windows) {
+    window.from_unix_ns += steps;
+    window.until_unix_ns += steps;
+  }
+  reply(alarms_answer(active, windows, unix_now_ns() + steps));
 }
 
 void Daemon::acknowledge(const nlohmann::json& params, const std::string& who, const Reply& reply) {

@@ -160,7 +160,7 @@ void Daemon::settle_alarms() {
   for (const AlarmBook::Change& change : changes) tell(change);
   if (alarms_.changes() == kept_alarms_) return;
   kept_alarms_ = alarms_.changes();  // once a change: a full disk is an alarm of its own
-  const auto text = alarms_.to_json().dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  const auto text = alarms_.to_json(clock_steps_ns()).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   if (const auto kept = protocol::write_file_atomically(data_dir_ + "/alarms.json", text); !kept)
     log(LogLevel::warning, kept.error());
 }
@@ -169,10 +169,13 @@ void Daemon::settle_alarms() {
 void Daemon::deliver_alarms() {
   const auto now = unix_now_ns();
   const auto& target = model_->node.webhook;
-  if (target)
-    webhook_.update(alarms_.active(), model_->node.node, now);
-  else
+  if (target) {
+    auto active = alarms_.active();
+    shift(active, clock_steps_ns());
+    webhook_.update(active, model_->node.node, now);
+  } else {
     webhook_.clear();
+  }
   const auto* next = target && !delivering_ ? webhook_.next(now) : nullptr;
   if (next != nullptr && config::closed(*target)) {
     webhook_.done("its secret can't be read from " + target->secret_file, now);

@@ -293,7 +293,7 @@ void Daemon::start_apply(ApplyJob job) {
 tl::expected<void, std::string> Daemon::keep(PreparedApply& prepared) const {
   if (prepared.plan.empty() && applied_digest_ == digest(prepared.sources) && history_->applied()) return {};
   HistoryEntry entry;
-  entry.unix_ns = unix_now_ns();
+  entry.unix_ns = wall_now_ns();
   entry.who = prepared.job.who;
   entry.summary = summary(prepared.plan);
   entry.restores = prepared.restores;

@@ -259,10 +259,15 @@ std::int64_t ChannelMonitor::since(const std::string& channel, const Entry& entr
   return result;
 }
 
-std::string ChannelMonitor::remembered() const {
+void ChannelMonitor::shift(std::int64_t by) {
+  for (auto& [id, entry] : entries_) entry.health.since_unix_ns += by;
+}
+
+std::string ChannelMonitor::remembered(std::int64_t steps) const {
   auto channels = nlohmann::json::object();
   for (const auto& [id, entry] : entries_)
-    channels[id] = {{"state", to_string(entry.health.state)}, {"since_unix_ns", entry.health.since_unix_ns}};
+    channels[id] = {{"state", to_string(entry.health.state)},
+                    {"since_unix_ns", entry.health.since_unix_ns + steps}};
   return nlohmann::json{{"channels", channels}}.dump(1) + "\n";
 }
 

@@ -72,9 +72,11 @@ class ChannelMonitor {
   // Since when a channel is in its state, kept over a restart of control: recall() before the first update().
   // Holds for the channels that this monitor finds in the same state; for one that was degraded also when it
   // becomes so again within kWindow, as its errors were seen by the one before.
-  std::string remembered() const;
+  std::string remembered(std::int64_t steps_ns = 0) const;  // of the clock, to be added to its times
   void recall(const std::string& text);
   std::uint64_t changes() const noexcept { return changes_; }  // rises when remembered() does
+  // The times that find() shows.
+  void shift(std::int64_t nanoseconds);
   // Null for an unknown channel.
   const ChannelHealth* find(const std::string& channel) const;
 

@@ -66,12 +66,6 @@ void log_diagnostics(const std::vector<config::Diagnostic>& diagnostics) {
         config::to_string(entry));
 }
 
-std::int64_t unix_now_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
-
 Daemon::Daemon(DaemonOptions options) : options_(std::move(options)) {}
 Daemon::~Daemon() = default;
 
@@ -87,6 +81,7 @@ void Daemon::record_event(Event event) {
       event.subject.empty() ? event.message : event.subject + ": " + event.message);
   if (const auto* kind = catalogue::find_event_kind(event.kind); kind != nullptr && event.channel.empty())
     event.channel = catalogue::channel_of(kind->scope, event.subject);
+  event.unix_ns += clock_steps_ns();  // the log is read by the clock on the wall
   events_->add(std::move(event));
 }
 
@@ -121,7 +116,7 @@ void Daemon::sample() {
     if (auto opened = protocol::StatsMapping::open_read_only(run_dir_.fastpath_stats()))
       mapping_.emplace(std::move(*opened));
   }
-  Snapshot now = mapping_ ? take(*mapping_->page()) : Snapshot{};
+  Snapshot now = mapping_ ? take(*mapping_->page(), clock_base_ns()) : Snapshot{};
   std::swap(snapshot_, now);
   tell_switches(now);
   sampled_ = std::chrono::steady_clock::now();
@@ -260,7 +255,8 @@ void Daemon::raise_silent(const Observation& now) {
 
 void Daemon::remember(const Observation& now) {
   if (remembered_changes_ != monitor_.changes() &&
-      protocol::write_file_atomically(run_dir_.root + "/state/channels.json", monitor_.remembered()))
+      protocol::write_file_atomically(run_dir_.root + "/state/channels.json",
+                                      monitor_.remembered(clock_steps_ns())))
     remembered_changes_ = monitor_.changes();
   std::string text = remembered(now);
   if (text == remembered_) return;
@@ -360,6 +356,25 @@ std::vector<MosaicChannel> Daemon::mosaic_channels() const {
   return channels;
 }
 
+void shift(std::vector<Alarm>& alarms, std::int64_t by) {
+  for (Alarm& alarm : alarms) {
+    alarm.since_unix_ns += by;
+    if (alarm.acknowledged) alarm.acknowledged->unix_ns += by;
+  }
+}
+
+void shift(GatewayView& view, std::int64_t by) {
+  if (by == 0) return;
+  view.now_unix_ns += by;
+  shift(view.snapshot, by);
+  view.monitor.shift(by);
+  shift(view.alarms, by);
+  Recent recent = *view.recent;
+  shift(recent, by);
+  view.recent = std::make_shared<const Recent>(std::move(recent));
+  for (HostCondition& condition : view.host.conditions) condition.since_unix_ns += by;
+}
+
 GatewayView Daemon::view() const {
   GatewayView now;
   now.version = HEADGATE_VERSION;
@@ -389,6 +404,7 @@ GatewayView Daemon::view() const {
   now.host = host_.view();
   now.last_apply = last_apply_;
   if (model_->node.webhook) now.webhook = webhook_.view();
+  shift(now, clock_steps_ns());
   return now;
 }
 

@@ -25,6 +25,7 @@
 #include "control/daemon/admin_http.h"
 #include "control/daemon/alarm_book.h"
 #include "control/daemon/control_server.h"
+#include "control/daemon/even_clock.h"
 #include "control/daemon/event_log.h"
 #include "control/daemon/history.h"
 #include "control/daemon/live_data_plane.h"
@@ -218,12 +219,14 @@ class Daemon {
   std::vector<std::shared_ptr<RunningProbe>> probes_;
 };
 
-std::int64_t unix_now_ns();
 // What the requests `alarms` and `events` are answered.
 nlohmann::json alarms_answer(const std::vector<Alarm>& alarms, const std::vector<MaintenanceWindow>& windows,
                              std::int64_t now_unix_ns);
 tl::expected<nlohmann::json, std::string> events_answer(const std::deque<Event>& events,
                                                         const nlohmann::json& params);
+// To show what goes by an even clock by the one on the wall.
+void shift(GatewayView& view, std::int64_t nanoseconds);
+void shift(std::vector<Alarm>& alarms, std::int64_t nanoseconds);
 // Level and format of the node file's `log`; the defaults without a model.
 std::pair<std::string, std::string> log_of(const config::Model* model);
 void log_diagnostics(const std::vector<config::Diagnostic>& diagnostics);

@@ -12,10 +12,12 @@
 #include <fstream>
 #include <sstream>
 
+#include "control/daemon/even_clock.h"
+
 namespace headgate::control {
 namespace {
 
-std::int64_t clock_ns(clockid_t clock) {
+std::int64_t time_by(clockid_t clock) {
   timespec now{};
   ::clock_gettime(clock, &now);
   return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
@@ -88,8 +90,9 @@ HostReading read_host(const std::vector<std::pair<std::string, std::string>>& di
   }
   timex about{};
   if (const int state = ::adjtimex(&about); state >= 0) reading.clock_synchronised = state != TIME_ERROR;
-  reading.boottime_ns = clock_ns(CLOCK_BOOTTIME);
-  reading.realtime_ns = clock_ns(CLOCK_REALTIME);
+  reading.boottime_ns = time_by(CLOCK_BOOTTIME);
+  reading.realtime_ns = time_by(CLOCK_REALTIME);
+  reading.now_unix_ns = unix_now_ns();
   return reading;
 }
 
@@ -128,8 +131,7 @@ void HostWatch::judge_clock(const HostReading& reading) {
 }
 
 void HostWatch::condition(std::string kind, std::string subject, std::string message) {
-  const auto since = since_.find({kind, subject});
-  view_.conditions.push_back({kind, subject, std::move(message), since == since_.end() ? 0 : since->second});
+  view_.conditions.push_back({std::move(kind), std::move(subject), std::move(message), 0});
 }
 
 void HostWatch::judge_load(const HostReading& reading) {
@@ -172,8 +174,10 @@ void HostWatch::update(const HostReading& reading) {
                           static_cast<double>(view_.step_ns > 0 ? view_.step_ns : -view_.step_ns) / 1e9));
   std::map<std::pair<std::string, std::string>, std::int64_t> since;
   for (HostCondition& about : view_.conditions) {
-    if (about.since_unix_ns == 0) about.since_unix_ns = reading.realtime_ns;
-    since[{about.kind, about.subject}] = about.since_unix_ns;
+    const auto known = since_.find({about.kind, about.subject});
+    const std::int64_t from = known == since_.end() ? reading.boottime_ns : known->second;
+    since[{about.kind, about.subject}] = from;
+    about.since_unix_ns = reading.now_unix_ns - (reading.boottime_ns - from);
   }
   since_ = std::move(since);
 }

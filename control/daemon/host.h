@@ -26,6 +26,7 @@ struct HostReading {
   };
   std::vector<Disk> disks;
   std::int64_t realtime_ns = 0, boottime_ns = 0;
+  std::int64_t now_unix_ns = 0;            // without the steps of the clock
   std::optional<bool> clock_synchronised;  // by NTP or the like
   struct Process {
     std::string name;
@@ -88,7 +89,7 @@ class HostWatch {
   std::deque<Waits> waits_;
   std::optional<std::int64_t> offset_ns_;  // of the clock against the time since boot
   std::int64_t stepped_at_ns_ = 0;         // time since boot
-  std::map<std::pair<std::string, std::string>, std::int64_t> since_;
+  std::map<std::pair<std::string, std::string>, std::int64_t> since_;  // by kind and subject, since boot
   HostView view_;
 };
 

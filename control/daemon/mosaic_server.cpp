@@ -32,7 +32,7 @@ std::string key_of(const MosaicQuery& query) {
 }
 
 std::shared_ptr<const AdminPage> made(const Mosaic& mosaic, const std::string& directory, bool positions) {
-  const std::int64_t now = unix_now_ns();
+  const std::int64_t now = wall_now_ns();
   const auto pictures = read_pictures(mosaic, directory, now, !positions);
   if (positions) {
     std::vector<PictureAge> ages;

@@ -140,9 +140,10 @@ void copy_used(const From& from, std::vector<To>& to) {
 
 }  // namespace
 
-Snapshot take(const protocol::StatsPage& page) {
+Snapshot take(const protocol::StatsPage& page, std::int64_t clock_base_ns) {
   Snapshot snapshot;
   snapshot.epoch = page.epoch.load(std::memory_order_relaxed);
+  snapshot.started_unix_ns = snapshot.epoch;
   snapshot.generation = page.generation.load(std::memory_order_relaxed);
   snapshot.heartbeat_unix_ns = page.heartbeat_unix_ns.load(std::memory_order_relaxed);
   copy_used(page.workers, snapshot.workers);
@@ -151,7 +152,28 @@ Snapshot take(const protocol::StatsPage& page) {
   copy_used(page.inputs, snapshot.inputs);
   copy_used(page.channels, snapshot.channels);
   copy_used(page.outputs, snapshot.outputs);
+  shift(snapshot, clock_base_ns - page.clock_base_ns);
   return snapshot;
+}
+
+void shift(Snapshot& snapshot, std::int64_t by) {
+  if (by == 0) return;
+  const auto move = [by](std::uint64_t& time) {
+    if (time != 0) time += static_cast<std::uint64_t>(by);
+  };
+  move(snapshot.started_unix_ns);
+  move(snapshot.heartbeat_unix_ns);
+  for (NetworkSnapshot& network : snapshot.networks) {
+    move(network.last_query_unix_ns);
+    move(network.last_report_unix_ns);
+  }
+  for (InputSnapshot& input : snapshot.inputs) {
+    move(input.last_packet_unix_ns);
+    move(input.first_packet_unix_ns);
+    move(input.joined_unix_ns);
+  }
+  for (ChannelSnapshot& channel : snapshot.channels) move(channel.switched_unix_ns);
+  for (OutputSnapshot& output : snapshot.outputs) move(output.last_packet_unix_ns);
 }
 
 const ChannelSnapshot* find_channel(const Snapshot& snapshot, const std::string& channel) {

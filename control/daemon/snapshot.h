@@ -78,7 +78,8 @@ struct WorkerSnapshot {
 };
 
 struct Snapshot {
-  std::uint64_t epoch = 0;  // 0: no page
+  std::uint64_t epoch = 0;  // names the fast path's process; 0: no page
+  std::uint64_t started_unix_ns = 0;
   std::uint64_t generation = 0;
   std::uint64_t heartbeat_unix_ns = 0;
   std::vector<WorkerSnapshot> workers;
@@ -89,7 +90,10 @@ struct Snapshot {
   std::vector<OutputSnapshot> outputs;
 };
 
-Snapshot take(const protocol::StatsPage& page);
+// Its times as Unix time for a process that goes by `clock_base_ns` (even_clock.h).
+Snapshot take(const protocol::StatsPage& page, std::int64_t clock_base_ns);
+// All its times; the epoch is a name.
+void shift(Snapshot& snapshot, std::int64_t nanoseconds);
 
 // Of channels that have a switch, a buffer or a rate, and something on air.
 config::OnAir on_air(const Snapshot& snapshot);

@@ -58,7 +58,7 @@ bool Daemon::choose_map(const config::LoadResult& files) {
     applied_digest_ = digest(files.sources);
     if (!applied || applied->sources_digest != applied_digest_) {
       HistoryEntry entry;
-      entry.unix_ns = unix_now_ns();
+      entry.unix_ns = wall_now_ns();
       entry.who = "start";
       entry.summary = protocol::counted(files.model->channels.size(), "channel");
       if (const auto kept = history_->add(entry, *model_, applied_sources_); !kept)

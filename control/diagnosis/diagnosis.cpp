@@ -60,7 +60,7 @@ Cause in_order(const Case& about) {
     cause.verdict = fmt::format("It is on air from input {}; the preferred one is good again.{}",
                                 about.health.active_input, last_trouble(about));
   else
-    cause.verdict = fmt::format("Nothing is wrong with it for {}.{}",
+    cause.verdict = fmt::format("Nothing has been wrong with it for {}.{}",
                                 words::age(about.age_of(about.health.since_unix_ns)), last_trouble(about));
   return cause;
 }
@@ -101,12 +101,6 @@ const config::Channel* find_channel_of(const GatewayView& view, const std::strin
   const auto found =
       std::find_if(channels.begin(), channels.end(), [&](const auto& entry) { return entry.id == id; });
   return found == channels.end() ? nullptr : &*found;
-}
-
-const char* name_of(catalogue::Culprit culprit) {
-  constexpr const char* kNames[] = {"none",    "source", "network", "nic",     "host",   "map",
-                                    "encoder", "target", "player",  "gateway", "unknown"};
-  return kNames[static_cast<std::size_t>(culprit)];
 }
 
 const char* to_text(Stage::Verdict verdict) {
@@ -150,7 +144,7 @@ nlohmann::json to_json(const Diagnosis& about) {
     stages.push_back(
         {{"name", stage.name}, {"verdict", to_text(stage.verdict)}, {"evidence", stage.evidence}});
   nlohmann::json result = {
-      {"channel", about.channel}, {"state", about.state},   {"culprit", name_of(about.culprit)},
+      {"channel", about.channel}, {"state", about.state},   {"culprit", catalogue::to_string(about.culprit)},
       {"verdict", about.verdict}, {"remedy", about.remedy}, {"since_unix_ns", about.since_unix_ns},
       {"alarm", nullptr},         {"stages", stages}};
   if (about.alarm) result["alarm"] = {{"kind", about.alarm->first}, {"subject", about.alarm->second}};

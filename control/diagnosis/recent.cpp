@@ -48,6 +48,15 @@ std::uint64_t follow(std::uint64_t usual, std::uint64_t now, std::int64_t look_n
 
 }  // namespace
 
+void shift(Recent& recent, std::int64_t by) {
+  for (auto& [name, port] : recent.ports) {
+    if (port.link_since_unix_ns != 0) port.link_since_unix_ns += by;
+  }
+  for (auto& [key, network] : recent.networks) {
+    for (std::int64_t& stopped : network.stopped_ns) stopped += by;
+  }
+}
+
 Trends::Look Trends::take(const Snapshot& snapshot, std::int64_t now, const nlohmann::json& bridge_status) {
   Look look;
   look.at = now;

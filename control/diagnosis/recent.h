@@ -62,6 +62,9 @@ struct Recent {
   double busy_ratio = 0;                              // of the fast path's worker
 };
 
+// All its times.
+void shift(Recent& recent, std::int64_t nanoseconds);
+
 class Trends {
  public:
   // An inner look each so often, so many of them.

@@ -236,7 +236,7 @@ void judge_link(const Case& about, Judgement& judgement) {
 std::optional<std::int64_t> querier_silent(const Case& about) {
   if (about.network == nullptr || about.neighbours == nullptr || about.network->groups == 0)
     return std::nullopt;
-  const auto heard = std::max(about.network->last_query_unix_ns, about.view.snapshot.epoch);
+  const auto heard = std::max(about.network->last_query_unix_ns, about.view.snapshot.started_unix_ns);
   const std::int64_t silent = about.age_of(heard);
   const std::int64_t late = about.neighbours->query_late_ns;
   return late > 0 && silent > late ? std::optional(silent) : std::nullopt;

@@ -3,10 +3,10 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -34,13 +34,19 @@ class Descriptor {
   int fd_;
 };
 
+std::int64_t clock_ns(clockid_t clock) {
+  timespec time{};
+  ::clock_gettime(clock, &time);
+  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
 void begin(StatsPage& page) {
   page.magic = kStatsMagic;
   page.version = kStatsVersion;
   page.pid = static_cast<std::uint32_t>(::getpid());
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  page.epoch.store(
-      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count()));
+  const std::int64_t now = clock_ns(CLOCK_REALTIME);
+  page.clock_base_ns = now - clock_ns(CLOCK_MONOTONIC);
+  page.epoch.store(static_cast<std::uint64_t>(now));
 }
 
 }  // namespace

@@ -1,8 +1,10 @@
 // The fast path's counters in shared memory (run_dir/fastpath/stats): written by its worker with relaxed
 // stores, mapped read-only by control, so that reading never disturbs a worker. Fixed layout, entries found
 // by name. An entry is in use while `in_use` is 1; its names are written before that (release) and don't
-// change meanwhile. Counters go on rising over an apply; they start at 0 with a new fast path process (epoch
-// changes). Threading: one writer process; any number of readers.
+// change meanwhile. Times go on evenly: they are Unix time by the clock as it stood when the page was made,
+// whatever became of that clock since; `clock_base_ns` less, they are CLOCK_MONOTONIC. Counters go on rising
+// over an apply; they start at 0 with a new fast path process (epoch changes). Threading: one writer process;
+// any number of readers.
 #pragma once
 
 #include <array>
@@ -19,7 +21,7 @@
 namespace headgate::protocol {
 
 inline constexpr std::uint64_t kStatsMagic = 0x3174617453676448;  // "HdgStat1"
-inline constexpr std::uint32_t kStatsVersion = 3;
+inline constexpr std::uint32_t kStatsVersion = 4;
 inline constexpr std::size_t kMaxPidStats = 128;
 inline constexpr std::size_t kMaxInputs = 2048;
 inline constexpr std::size_t kMaxOutputs = 4096;
@@ -169,6 +171,7 @@ struct StatsPage {
   std::atomic<std::uint64_t> epoch;       // Unix ns at start
   std::atomic<std::uint64_t> generation;  // of the applied state
   std::atomic<std::uint64_t> heartbeat_unix_ns;
+  std::int64_t clock_base_ns;  // Unix time less CLOCK_MONOTONIC at start
   std::array<WorkerStats, 8> workers;
   std::array<InterfaceStats, kMaxInterfaces> interfaces;
   std::array<NetworkStats, kMaxNetworks> networks;

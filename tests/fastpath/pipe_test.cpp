@@ -309,6 +309,10 @@ TEST_F(PipeTest, AStepOfTheClockStopsNothing) {
     run(2000, {&sender});
     if (step == 0) continue;
     EXPECT_LE(largest_pause_ns, 40 * kMs);
+    // Nor does it make a moment of what came last look like an hour.
+    const auto age = now_ns - steps_ns - static_cast<std::int64_t>(input("a")->last_packet_unix_ns.load());
+    EXPECT_GE(age, 0);
+    EXPECT_LT(age, 1000 * kMs);
   }
   EXPECT_EQ(seen.cc_errors, 0);
   EXPECT_EQ(seen.pcr_jumps, 0);

@@ -41,9 +41,9 @@ std::int64_t unix_now_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
 }
 
-std::int64_t steady_to_unix_ns() {
+std::int64_t steady_now_ns() {
   const auto steady = std::chrono::steady_clock::now().time_since_epoch();
-  return unix_now_ns() - std::chrono::duration_cast<std::chrono::nanoseconds>(steady).count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(steady).count();
 }
 
 tl::unexpected<std::string> system_failure(const std::string& what) {
@@ -235,8 +235,7 @@ Status Service::apply(const protocol::FastpathState& state) {
   auto built = registry_->build(state);
   if (!built) return tl::unexpected<std::string>(built.error());
   // Joined before the switch of tables, left after it: a channel in both loses nothing.
-  const std::int64_t now = unix_now_ns();
-  registry_->note_joins(now);
+  registry_->note_joins(steady_now_ns() + stats_->page()->clock_base_ns);
   hosts_->join(built->memberships);
   hosts_->turn();
   taps_->mark(*built->snapshot);
@@ -404,7 +403,7 @@ void Service::run(int signal_fd) {
       keep_return_ring();
       watch_reader_.look(*snapshot_, unix_now_ns());
       end_taps();
-      hosts_->publish(steady_to_unix_ns());
+      hosts_->publish(stats_->page()->clock_base_ns);
       if (++watches % kDataWatches == 0) hosts_->hear(registry_->arrivals());
       if (watches % kPathWatches == 0) {
         keep_ring();

@@ -80,7 +80,7 @@ InputView view_of(Feed& feed, std::int64_t now_ns) noexcept {
 
 }  // namespace
 
-void Pipe::adopt(const PipePlan& plan, PipeSink& sink, std::int64_t now_ns, std::int64_t steps_ns) noexcept {
+void Pipe::adopt(const PipePlan& plan, PipeSink& sink, std::int64_t now_ns) noexcept {
   if (plan.rate != rate_) set_rate(plan.rate);
   plan_ = &plan;
   sink_ = &sink;
@@ -90,7 +90,7 @@ void Pipe::adopt(const PipePlan& plan, PipeSink& sink, std::int64_t now_ns, std:
   if (std::find(plan.feeds.begin(), plan.feeds.end(), on_air_) == plan.feeds.end()) on_air_ = nullptr;
   if (failover_ != plan.failover) {
     failover_ = plan.failover;
-    begin_choice(now_ns, steps_ns);
+    begin_choice(now_ns);
   }
   failover_->set_policy(plan.policy);
   if (plan.forced == kNoIndex) {
@@ -103,10 +103,10 @@ void Pipe::adopt(const PipePlan& plan, PipeSink& sink, std::int64_t now_ns, std:
 
 // Whoever is on air stays there; else the first that comes in, so that a channel that gets another input goes
 // on with the one it has.
-void Pipe::begin_choice(std::int64_t now_ns, std::int64_t steps_ns) noexcept {
+void Pipe::begin_choice(std::int64_t now_ns) noexcept {
   const auto live = [&](const Feed* feed) {
     const std::int64_t last = feed->input->last_packet_ns;
-    return on_air_ != nullptr ? feed == on_air_ : last != 0 && now_ns + steps_ns - last < kLiveNs;
+    return on_air_ != nullptr ? feed == on_air_ : last != 0 && now_ns - last < kLiveNs;
   };
   const auto first = std::find_if(plan_->feeds.begin(), plan_->feeds.end(), live);
   if (first == plan_->feeds.end()) return;

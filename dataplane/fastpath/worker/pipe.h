@@ -86,8 +86,8 @@ class Pipe {
   Pipe(std::string id, std::size_t stats, std::size_t timeline)
       : channel(std::move(id)), stats_index(stats), timeline_index(timeline) {}
 
-  // Works by `plan` from here on, which must stay until the next one or the end. `steps_ns`: of the clock.
-  void adopt(const PipePlan& plan, PipeSink& sink, std::int64_t now_ns, std::int64_t steps_ns) noexcept;
+  // Works by `plan` from here on, which must stay until the next one or the end.
+  void adopt(const PipePlan& plan, PipeSink& sink, std::int64_t now_ns) noexcept;
   // Packets of an input as they came, all of one datagram or slot.
   void take(Feed& feed, std::span<const std::uint8_t> packets, std::int64_t arrival_ns,
             std::int64_t now_ns) noexcept;
@@ -151,7 +151,7 @@ class Pipe {
   void set_on_air(Feed& feed) noexcept;
   void on_splice(std::int64_t due_ns) noexcept;
   void find_on_air() noexcept;
-  void begin_choice(std::int64_t now_ns, std::int64_t steps_ns) noexcept;
+  void begin_choice(std::int64_t now_ns) noexcept;
   void observe(std::int64_t now_ns) noexcept;
   void choose(std::int64_t now_ns) noexcept;
   void set_rate(mpegts::ConstantRate* rate) noexcept;

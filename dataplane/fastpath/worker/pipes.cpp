@@ -47,7 +47,7 @@ void Worker::adopt_pipes() noexcept {
       input.pipe = plan.pipe;
       input.feed = feed;
     }
-    plan.pipe->adopt(plan, *this, even_ns(), steps_ns_);
+    plan.pipe->adopt(plan, *this, even_ns());
     pipe_due_ns_[i] = plan.pipe->next_due_ns();
     pipe_tick_ns_[i] = plan.pipe->next_tick_ns();
   }

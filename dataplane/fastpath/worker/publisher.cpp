@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "dataplane/fastpath/worker/pipe.h"
+#include "dataplane/fastpath/worker/worker_clock.h"
 
 namespace headgate::fastpath {
 namespace {
@@ -30,6 +31,10 @@ void set_drops(protocol::Drops& drops, const PlainDrops& values) noexcept {
 Publisher::Publisher(protocol::StatsPage* page, TimelineStore* timelines,
                      const std::vector<PortRuntime*>& ports)
     : page_(page), timelines_(timelines), ports_(ports) {}
+
+std::int64_t Publisher::clock_base_ns() const noexcept {
+  return page_ != nullptr ? page_->clock_base_ns : WorkerClock::base_now();
+}
 
 void Publisher::adopt(const Snapshot* snapshot) noexcept {
   snapshot_ = snapshot;
@@ -166,7 +171,7 @@ void Publisher::publish(Pipe& pipe, std::int64_t now) noexcept {
   set(stats.on_air, figures.on_air);
   set(stats.wanted, figures.wanted);
   set(stats.forced, figures.forced);
-  set_time(stats.switched_unix_ns, figures.switched_ns == 0 ? 0 : figures.switched_ns + steps_ns_);
+  set_time(stats.switched_unix_ns, figures.switched_ns);
   set(stats.switches, figures.switches);
   set(stats.hard_switches, figures.hard_switches);
   set(stats.filler_packets, figures.filler_packets);

@@ -18,10 +18,12 @@ class Publisher {
 
   void adopt(const Snapshot* snapshot) noexcept;
   // Publishes the next few, when it is time.
-  // `steps_ns`: of the clock, as in WorkerClock.
-  void turn(std::int64_t now_unix_ns, std::int64_t steps_ns) noexcept;
+  // Times without the steps of the clock, `steps_ns`, as in WorkerClock.
+  void turn(std::int64_t now_ns, std::int64_t steps_ns) noexcept;
   // Publishes everything: at the end, and in tests.
-  void all(std::int64_t now_unix_ns, std::int64_t steps_ns) noexcept;
+  void all(std::int64_t now_ns, std::int64_t steps_ns) noexcept;
+  // Of the page; the clock's own without one.
+  std::int64_t clock_base_ns() const noexcept;
   // Of the bridge, for a channel or an input that isn't there.
   void count_unknown_slot() noexcept { ++unknown_slots_; }
   void count_turn(std::size_t packets, std::uint64_t busy_cycles, std::uint64_t cycles) noexcept;

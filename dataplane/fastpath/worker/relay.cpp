@@ -272,7 +272,7 @@ void Worker::flush(PortRuntime& port) noexcept {
       if (output == nullptr) continue;
       ++output->datagrams;
       output->ts_packets += (lengths[i] - output->header.size()) / mpegts::kPacketSize;
-      output->last_packet_ns = now_ns_;
+      output->last_packet_ns = even_ns();
     }
     done += sent;
     if (sent < chunk) break;

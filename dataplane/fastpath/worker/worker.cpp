@@ -144,13 +144,13 @@ void Worker::run(const std::atomic<bool>& stop, const std::atomic<bool>& never_s
   ::prctl(PR_SET_TIMERSLACK, 1000);  // the default of 50 us would double the shortest nap
   ask_for_short_turns();
   Rest rest;
-  WorkerClock clock;
+  WorkerClock clock(publisher_.clock_base_ns());
   std::uint64_t before = rte_rdtsc();
   while (!stop.load(std::memory_order_relaxed)) {
     const WorkerClock::Now now = clock.now();
     const std::size_t work = poll(now.unix_ns, now.steps_ns);
     if (!departed_.empty()) note_departures(clock.now().unix_ns - steps_ns_);
-    publisher_.turn(now_ns_, steps_ns_);
+    publisher_.turn(even_ns(), steps_ns_);
     const std::uint64_t worked = rte_rdtsc();
     const std::uint64_t busy = work > 0 ? worked - before : 0;
     if (work > 0) {
@@ -239,8 +239,8 @@ void Worker::take_in(InputRuntime& input, const Payload& payload,
                      std::span<const std::uint8_t> packets) noexcept {
   ++input.datagrams;
   input.bytes += packets.size();
-  if (input.first_packet_ns == 0) input.first_packet_ns = now_ns_;
-  input.last_packet_ns = now_ns_;
+  if (input.first_packet_ns == 0) input.first_packet_ns = even_ns();
+  input.last_packet_ns = even_ns();
   if (payload.rtp) input.rtp_tracker.on_packet(payload.sequence, payload.ssrc);
   input.inspector.on_packets(packets, now_ns_);
 }

@@ -52,7 +52,7 @@ class Worker final : private PipeSink {
   // Brings the whole counter page up to date: at the end, and in tests.
   void publish_all() noexcept {
     note_departures(even_ns());
-    publisher_.all(now_ns_, steps_ns_);
+    publisher_.all(even_ns(), steps_ns_);
   }
   // Turns until `stop`; sleeps between them when quiet unless `never_sleep`.
   void run(const std::atomic<bool>& stop, const std::atomic<bool>& never_sleep) noexcept;

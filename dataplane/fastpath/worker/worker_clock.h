@@ -16,7 +16,10 @@ class WorkerClock {
     std::int64_t steps_ns = 0;  // unix_ns less these goes on evenly
   };
 
-  WorkerClock() noexcept : base_ns_(read(CLOCK_REALTIME) - read(CLOCK_MONOTONIC)) {}
+  // `base_ns`: Unix time less CLOCK_MONOTONIC as it was at the start.
+  explicit WorkerClock(std::int64_t base_ns) noexcept : base_ns_(base_ns) {}
+
+  static std::int64_t base_now() noexcept { return read(CLOCK_REALTIME) - read(CLOCK_MONOTONIC); }
 
   Now now() noexcept {
     const std::int64_t monotonic = read(CLOCK_MONOTONIC);

@@ -45,12 +45,12 @@ _headgate() {
     --time) return ;;
   esac
   case "$command" in
-    '') mapfile -t COMPREPLY < <(compgen -W 'run check plan apply history status switch events probe send --help --version' -- "$current"); return ;;
+    '') mapfile -t COMPREPLY < <(compgen -W 'run check plan apply history status why switch events probe send --help --version' -- "$current"); return ;;
     run) options='--config --socket --help' ;;
     check) options='--config --json --help' ;;
     plan | history) options='--socket --json --help' ;;
     apply) options='--rollback --to --socket --json --help' ;;
-    status | switch) options='--socket --json --help' ;;
+    status | why | switch) options='--socket --json --help' ;;
     events) options='--follow --socket --json --help' ;;
     probe) options='--time --interface --socket --json --help' ;;
     send) options='--raw --once --json --help' ;;
@@ -61,7 +61,7 @@ _headgate() {
   elif [[ $command == switch && ${COMP_WORDS[COMP_CWORD - 1]} != switch ]]; then
     # Behind the channel its inputs; a channel has at most eight.
     mapfile -t COMPREPLY < <(compgen -W 'auto 1 2 3 4 5 6 7 8' -- "$current")
-  elif [[ $command == status || $command == switch ]]; then
+  elif [[ $command == status || $command == why || $command == switch ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$(_headgate_channels)" -- "$current")
   elif [[ $command == probe || $command == send ]]; then
     _headgate_files "$current"
