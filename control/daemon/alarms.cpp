@@ -160,7 +160,8 @@ void Daemon::settle_alarms() {
   for (const AlarmBook::Change& change : changes) tell(change);
   if (alarms_.changes() == kept_alarms_) return;
   kept_alarms_ = alarms_.changes();  // once a change: a full disk is an alarm of its own
-  const auto text = alarms_.to_json(clock_steps_ns()).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  const auto text =
+      alarms_.to_json(clock_steps_ns()).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   if (const auto kept = protocol::write_file_atomically(data_dir_ + "/alarms.json", text); !kept)
     log(LogLevel::warning, kept.error());
 }
