@@ -1,8 +1,8 @@
 // Every alarm and every event that the gateway can tell of: what it is called, how grave it is, what it means
-// and what to do about it. A new one is a line here: the CLI, the API, the metrics and the tables of
-// docs/operations.md (#alarm-ID, #event-ID) are made of it. What is discarded has its own tables in
-// control/protocol/drop_reason.h and bridge_drops.h, as the processes that count need them; the families of
-// metrics are in control/daemon/metrics_families.h.
+// and what to do about it. A new one is a line in alarm_table.h or event_table.h: the CLI, the API, the
+// metrics and the tables of docs/operations.md (#alarm-ID, #event-ID) are made of it. What is discarded has
+// its own tables in control/protocol/drop_reason.h and bridge_drops.h, as the processes that count need them;
+// the families of metrics are in control/daemon/metrics_families.h.
 //
 // Severity: critical: viewers of a channel have nothing or will soon; warning: quality or safety is lost;
 // info: told, nothing to do. Threading: constants.
@@ -28,8 +28,11 @@ enum class Scope : std::uint8_t {
   input,      // "news input 2"
   output,     // "news rtmp://live.example.com/app"
   track,      // "news pid 0x0101"
+  job,        // "sound.news", of the transcode process
 };
 std::string_view to_string(Scope scope) noexcept;
+// The channel that a subject names; "" where it names none.
+std::string_view channel_of(Scope scope, std::string_view subject) noexcept;
 
 // Whose fault it is, in the words of `why`.
 enum class Culprit : std::uint8_t {
@@ -43,6 +46,7 @@ enum class Culprit : std::uint8_t {
   target,   // where a push goes
   player,   // who plays
   gateway,  // a fault of Headgate itself
+  unknown,  // nothing that was seen separates them
 };
 std::string_view to_string(Culprit culprit) noexcept;
 
@@ -62,6 +66,7 @@ struct AlarmKind {
 struct EventKind {
   std::string_view id;
   std::string_view severities;  // "info", "warning, critical"
+  Scope scope = Scope::gateway;
   std::string_view sentence;
   std::string_view remedy;  // "-": nothing to do
 };

@@ -54,9 +54,10 @@ int maintenance_command(const CommonOptions& common, const std::string& target, 
   else if (time.count() == 0)
     fmt::print("{}: maintenance is over\n", target);
   else
-    fmt::print("{}: under maintenance for {} s; its alarms are shown, not sent nor counted.\n"
-               "headgate maintenance {} off ends it\n",
-               target, time.count(), target);
+    fmt::print(
+        "{}: under maintenance for {} s; its alarms are shown, not sent nor counted.\n"
+        "headgate maintenance {} off ends it\n",
+        target, time.count(), target);
   return 0;
 }
 
@@ -82,7 +83,8 @@ int health_command(const CommonOptions& common) {
   try {
     return tell(judge_health(*status, *alarms));
   } catch (const json::exception& error) {
-    return tell({3, std::string("HEADGATE UNKNOWN - answer not understood: ") + error.what(), json::object()});
+    return tell(
+        {3, std::string("HEADGATE UNKNOWN - answer not understood: ") + error.what(), json::object()});
   }
 }
 

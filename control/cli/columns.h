@@ -14,8 +14,8 @@ std::size_t width(std::string_view text);
 std::string padded(const std::string& text, std::size_t to, bool right = false);
 // At most so wide; what is cut off shows as "~".
 std::string fitted(const std::string& text, std::size_t to);
-// Words on lines that fit, the later ones behind `indent` spaces, each line ended. A word longer than a line stays
-// whole: an address must be copied as it is.
+// Words on lines that fit, the later ones behind `indent` spaces, each line ended. A word longer than a line
+// stays whole: an address must be copied as it is.
 std::string wrapped(const std::string& first, const std::string& text, std::size_t indent,
                     std::size_t columns = kColumns);
 // Without blanks at the end, ended.

@@ -24,6 +24,7 @@ int apply_command(const CommonOptions& common, const ApplyOptions& options);
 int history_command(const CommonOptions& common);
 struct ChannelFilter;  // control/cli/filter.h
 int status_command(const CommonOptions& common, const std::string& channel, const ChannelFilter& filter);
+int why_command(const CommonOptions& common, const std::string& channel);
 // `input`: a number, or auto.
 int switch_command(const CommonOptions& common, const std::string& channel, const std::string& input);
 struct EventsOptions {

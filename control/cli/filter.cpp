@@ -32,8 +32,7 @@ tl::expected<void, std::string> check(const ChannelFilter& filter) {
 
 bool matches(const ChannelFilter& filter, const nlohmann::json& channel) {
   if (!filter.states.empty() && !contains(filter.states, text_of(channel, "state"))) return false;
-  if (!filter.pattern.empty() &&
-      ::fnmatch(filter.pattern.c_str(), text_of(channel, "id").c_str(), 0) != 0 &&
+  if (!filter.pattern.empty() && ::fnmatch(filter.pattern.c_str(), text_of(channel, "id").c_str(), 0) != 0 &&
       ::fnmatch(filter.pattern.c_str(), text_of(channel, "name").c_str(), FNM_CASEFOLD) != 0)
     return false;
   if (filter.tags.empty()) return true;

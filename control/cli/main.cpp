@@ -20,7 +20,7 @@ namespace {
 
 using namespace headgate::control;
 
-constexpr const char* kNotYet[] = {"why", "sessions", "kick", "capture", "explain"};
+constexpr const char* kNotYet[] = {"sessions", "kick", "capture", "explain"};
 
 constexpr const char* kFooter =
     "Examples:\n"
@@ -28,6 +28,7 @@ constexpr const char* kFooter =
     "  headgate run --config /etc/headgate/headgate.yaml\n"
     "  headgate plan && headgate apply\n"
     "  headgate status news\n"
+    "  headgate why news\n"
     "  headgate top --state down,degraded\n"
     "  headgate alarms\n"
     "  headgate switch news 2\n"
@@ -81,8 +82,8 @@ bool parse_time(const std::string& text, std::chrono::milliseconds& time) {
                            : unit == "s" ? 1000
                            : unit == "m" ? 60'000
                            : unit == "h" ? 3'600'000
-                         : unit == "d" ? 86'400'000
-                                       : 0;
+                           : unit == "d" ? 86'400'000
+                                         : 0;
   if (factor == 0 || value <= 0 || value > 1'000'000) return false;
   time = std::chrono::milliseconds(value * factor);
   return true;
@@ -152,8 +153,7 @@ void add_filter(CLI::App& command, ChannelFilter& filter) {
 }
 
 void throw_unless_possible(const ChannelFilter& filter) {
-  if (const auto possible = check(filter); !possible)
-    throw CLI::ValidationError("--state", possible.error());
+  if (const auto possible = check(filter); !possible) throw CLI::ValidationError("--state", possible.error());
 }
 
 void add_online(CLI::App& app, Arguments& a, std::function<int()>& action) {
@@ -189,6 +189,13 @@ void add_online(CLI::App& app, Arguments& a, std::function<int()>& action) {
     if (!a.channel.empty() && !a.filter.empty())
       throw CLI::ValidationError("channel", "is one already: leave the filters out");
     action = [&a] { return status_command(a.common, a.channel, a.filter); };
+  });
+  CLI::App* why = online(app, a, "why", "whose fault it is that a channel is as it is, and what to do",
+                         "headgate why news");
+  why->add_option("channel", a.channel, "id of a channel")->required();
+  why->callback([&a, &action] {
+    if (a.channel.empty()) throw CLI::ValidationError("channel", "is empty: write an id");
+    action = [&a] { return why_command(a.common, a.channel); };
   });
   CLI::App* change = online(app, a, "switch", "force an input of a channel on air, or return to automatic",
                             "headgate switch news 2");
@@ -233,13 +240,17 @@ void add_noc(CLI::App& app, Arguments& a, std::function<int()>& action) {
   });
   CLI::App* alarms = online(app, a, "alarms", "what is wrong, since when and what to do; ack ID: seen to",
                             "headgate alarms ack 17");
-  alarms->add_option("ack", a.word, "the word ack, to acknowledge")->type_name("[ack")->check(CLI::IsMember({"ack"}));
-  alarms->add_option("id", a.target, "number of an alarm, or all")->type_name("ID|all]");
+  alarms->add_option("ack", a.word, "the word ack, to acknowledge")
+      ->check(CLI::IsMember({"ack"}))
+      ->type_name("");
+  alarms->add_option("id", a.target, "number of an alarm, or all")->type_name("ID|all");
   alarms->callback([&] {
     std::optional<std::uint32_t> number;
     if (!a.word.empty() && a.target != "all" && !parse_count(a.target, number))
       throw CLI::ValidationError("ack", "write the number of an alarm, as headgate alarms lists it, or all");
-    action = [&] { return a.word.empty() ? alarms_command(a.common) : acknowledge_command(a.common, a.target); };
+    action = [&] {
+      return a.word.empty() ? alarms_command(a.common) : acknowledge_command(a.common, a.target);
+    };
   });
   CLI::App* maintenance =
       online(app, a, "maintenance", "silence for planned work on a channel or a tag; alone: what is silenced",

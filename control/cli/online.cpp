@@ -9,8 +9,10 @@
 #include "config/load/load.h"
 #include "control/cli/client.h"
 #include "control/cli/commands.h"
+#include "control/cli/did_you_mean.h"
 #include "control/cli/filter.h"
 #include "control/cli/render.h"
+#include "control/cli/why.h"
 #include "control/protocol/message.h"
 
 namespace headgate::control {
@@ -152,6 +154,26 @@ int status_command(const CommonOptions& common, const std::string& channel, cons
     print(*answer);
   else
     fmt::print("{}", channel.empty() ? render_status(*answer, colour()) : render_channel(*answer, colour()));
+  return 0;
+}
+
+int why_command(const CommonOptions& common, const std::string& channel) {
+  const auto answer = ask(common, "why", {{"channel", channel}}, kShort);
+  if (!answer && answer.error().starts_with("no channel ")) {
+    std::vector<std::string> known;
+    if (const auto status = ask(common, "status", json::object(), kShort)) {
+      for (const json& line : status->value("channels", json::array())) known.push_back(line.value("id", ""));
+    }
+    return fail(common, answer.error() + did_you_mean(channel, known, "headgate status lists them"));
+  }
+  if (!answer) return fail(common, answer.error());
+  if (common.json) {
+    print(*answer);
+    return 0;
+  }
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  fmt::print(
+      "{}", render_why(*answer, std::chrono::duration_cast<std::chrono::nanoseconds>(now).count(), colour()));
   return 0;
 }
 

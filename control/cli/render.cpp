@@ -287,10 +287,6 @@ std::string render_status(const json& status, bool colour) {
   const std::int64_t now = status.at("now_unix_ns").get<std::int64_t>();
   std::string text = map_line(status);
   text += render_alarm_lines(status.at("alarms"), colour);
-  for (const json& warning : status.value("warnings", json::array()))
-    text += painted(fmt::format("! {}: {}: {}\n", text_of(warning, "kind"), text_of(warning, "subject"),
-                                text_of(warning, "message")),
-                    "warning", colour);
   text += "\n";
   std::size_t id_width = 7;
   for (const json& channel : status.at("channels"))

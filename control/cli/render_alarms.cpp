@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <vector>
 
@@ -40,9 +41,9 @@ std::string list_of(const std::vector<std::string>& names) {
 std::string alarm_block(const json& alarm, const json& all, std::int64_t now, bool colour) {
   const std::string severity = text_of(alarm, "severity");
   const auto since = alarm.value("since_unix_ns", std::int64_t{0});
-  std::string text = fmt::format("{:>5} {}  {:>6}  {}", count(alarm, "id"),
-                                 painted(padded(severity, 8), severity, colour), human_age(since, now),
-                                 text_of(alarm, "kind"));
+  std::string text =
+      fmt::format("{:>5} {}  {:>6}  {}", count(alarm, "id"), painted(padded(severity, 8), severity, colour),
+                  human_age(since, now), text_of(alarm, "kind"));
   if (is_acknowledged(alarm))
     text += fmt::format("  (acknowledged by {} {} ago)", text_of(alarm["acknowledged"], "who"),
                         human_age(alarm["acknowledged"].value("unix_ns", std::int64_t{0}), now));
@@ -58,7 +59,7 @@ std::string alarm_block(const json& alarm, const json& all, std::int64_t now, bo
                     fmt::format("explains {}: {}", counted(follow.size(), "other alarm"), list_of(follow)),
                     kIndent + 2);
   if (const std::string remedy = text_of(alarm, "remedy"); !remedy.empty() && remedy != "-")
-    text += wrapped(std::string(kIndent, ' ') + "->", remedy, kIndent + 3);
+    text += wrapped(std::string(kIndent, ' ') + "-> ", remedy, kIndent + 3);
   return text;
 }
 

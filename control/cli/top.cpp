@@ -1,4 +1,6 @@
-// `headgate top`: status, live, full screen. The terminal is ncurses' business, what it shows that of TopScreen.
+// `headgate top`: status, live, full screen. The terminal is ncurses' business, what it shows that of
+// TopScreen.
+#define NCURSES_NOMACROS  // they would rewrite names of ours
 #include <curses.h>
 #include <fmt/core.h>
 #include <unistd.h>

@@ -101,15 +101,15 @@ void TopScreen::move(int by) {
 std::string TopScreen::head_line(std::size_t columns) const {
   std::map<std::string, std::size_t> states;
   for (const json& channel : status_.value("channels", json::array())) ++states[text_of(channel, "state")];
-  std::string text = fmt::format("{}  {}", text_of(status_, "node"),
-                                 status_.value("ready", false) ? "ready" : "NOT READY");
+  std::string text =
+      fmt::format("{}  {}", text_of(status_, "node"), status_.value("ready", false) ? "ready" : "NOT READY");
   for (const char* state : {"down", "degraded", "backup", "waiting", "ok", "disabled"}) {
     if (const auto found = states.find(state); found != states.end())
       text += fmt::format("  {} {}", found->second, state);
   }
-  const std::string right = fmt::format("by {}{}  {}", order_,
-                                        filter_.pattern.empty() ? "" : "  /" + filter_.pattern,
-                                        local_time(status_.value("now_unix_ns", std::int64_t{0})).substr(11));
+  const std::string right =
+      fmt::format("by {}{}  {}", order_, filter_.pattern.empty() ? "" : "  /" + filter_.pattern,
+                  local_time(status_.value("now_unix_ns", std::int64_t{0})).substr(11));
   if (width(text) + 2 + width(right) > columns) return fitted(text, columns);
   return padded(text, columns - width(right)) + right;
 }
@@ -143,9 +143,9 @@ std::vector<ScreenLine> TopScreen::lines(std::size_t rows, std::size_t columns, 
   }
   if (!note.empty()) screen.push_back({fitted(note, columns), "warning", false, true});
   const std::size_t ids = id_width(shown_, columns);
-  screen.push_back({fitted(padded("CHANNEL", ids) + "  STATE     IN  BITRATE    CC ERRORS VIEWERS   SINCE  WHY",
-                           columns),
-                    "", false, true});
+  screen.push_back(
+      {fitted(padded("CHANNEL", ids) + "  STATE     IN  BITRATE    CC ERRORS VIEWERS   SINCE  WHY", columns),
+       "", false, true});
   const std::size_t head = screen.size();
   const std::size_t room = rows > head + 1 ? rows - head - 1 : 1;
   const auto at = std::find_if(shown_.begin(), shown_.end(),
@@ -158,11 +158,12 @@ std::vector<ScreenLine> TopScreen::lines(std::size_t rows, std::size_t columns, 
     screen.push_back(channel_line(shown_[i], columns));
   while (screen.size() + 1 < rows) screen.push_back({});
   const std::size_t last = std::min(shown_.size(), first_ + room);
-  screen.push_back({fitted(fmt::format("{}-{} of {}   sort: s)tate i)d b)itrate e)rrors v)iewers n)ewest   / find   "
-                                       "Enter why   q quit",
-                                       shown_.empty() ? 0 : first_ + 1, last, shown_.size()),
-                           columns),
-                    "", false, true});
+  screen.push_back(
+      {fitted(fmt::format("{}-{} of {}   sort: s)tate i)d b)itrate e)rrors v)iewers n)ewest   / find   "
+                          "Enter why   q quit",
+                          shown_.empty() ? 0 : first_ + 1, last, shown_.size()),
+              columns),
+       "", false, true});
   if (screen.size() > rows) screen.resize(rows);
   return screen;
 }

@@ -1,5 +1,5 @@
-// What `headgate top` shows: the screen as lines, out of the answer to `status` and what the person chose. Pure:
-// control/cli/top.cpp draws it. Threading: none.
+// What `headgate top` shows: the screen as lines, out of the answer to `status` and what the person chose.
+// Pure: control/cli/top.cpp draws it. Threading: none.
 #pragma once
 
 #include <cstdint>

@@ -32,8 +32,8 @@ struct Alarm {
   std::string message;  // particulars; may change while the alarm stands
   std::int64_t since_unix_ns = 0;
   std::optional<Acknowledgement> acknowledged;
-  bool maintenance = false;  // its channel is being worked on: shown, not counted, not delivered
-  std::uint64_t cause = 0;   // id of the alarm that explains this one; 0: it stands for itself
+  bool maintenance = false;        // its channel is being worked on: shown, not counted, not delivered
+  std::uint64_t cause = 0;         // id of the alarm that explains this one; 0: it stands for itself
   std::uint32_t consequences = 0;  // alarms that this one explains
 };
 
@@ -50,6 +50,7 @@ class AlarmBook {
   struct Change {
     enum class What : std::uint8_t { raised, over, acknowledged, cause_changed } what;
     Alarm alarm;
+    std::int64_t at_unix_ns = 0;  // of an alarm that is over: when its condition ended
   };
   // A channel's id and tags; empty for an unknown one.
   using TagsOf = std::function<std::vector<std::string>(const std::string& channel)>;
@@ -57,8 +58,13 @@ class AlarmBook {
   using CauseOf = std::function<std::optional<std::pair<std::string, std::string>>(
       const Alarm& alarm, const std::vector<Alarm>& all)>;
 
-  // What is true now of one kind and subject. `since`: when it began, where the observer knows better than
-  // its look (0: now).
+  // What was restored and is not seen again for so long is over: who raised it is gone.
+  static constexpr std::chrono::seconds kConfirmed{15};
+  // What an alarm explained is not blamed on itself for so long after its end: it needs time to recover.
+  static constexpr std::chrono::seconds kRecovery{30};
+
+  // What is true now of one kind and subject. A kind that the catalogue lacks is ignored. `since`: when it
+  // began, where the observer knows better than its look (0: now).
   void set(bool active, std::string_view kind, const std::string& subject, const std::string& message,
            std::int64_t now_unix_ns, std::int64_t since_unix_ns = 0);
   // What is true now of a kind, by subject: all others of that kind are not.
@@ -80,23 +86,36 @@ class AlarmBook {
   bool in_maintenance(const std::string& channel, const std::vector<std::string>& tags,
                       std::int64_t now_unix_ns) const;
 
-  std::uint64_t changes() const noexcept { return changes_; }  // rises when to_json() does
+  // Rises when to_json() does, but for messages.
+  std::uint64_t changes() const noexcept { return changes_; }
   nlohmann::json to_json() const;
   // Before the first set(). What is damaged is left out.
   void restore(const nlohmann::json& from);
+  // Ids up to this one were given by others before.
+  void ids_after(std::uint64_t id) noexcept;
 
  private:
   struct Entry {
     Alarm alarm;  // id 0: not raised yet
     bool condition = false;
     std::int64_t turned_unix_ns = 0;  // when `condition` became what it is
+    bool confirmed = true;            // seen since restore()
   };
   using Key = std::pair<std::string, std::string>;  // kind, subject
+  void turn_back(std::int64_t now_unix_ns);
+  void raise_and_end(std::int64_t now_unix_ns, std::vector<Change>& changes);
+  void end_windows(std::int64_t now_unix_ns);
+  void group(const CauseOf& cause, std::int64_t now_unix_ns, std::vector<Change>& changes);
+
   std::map<Key, Entry> entries_;
+  std::map<std::uint64_t, std::int64_t> ended_;  // of late: id, when
+  std::vector<Change> acknowledged_;             // since the last settle()
   std::vector<MaintenanceWindow> windows_;
   std::uint64_t next_id_ = 1;
   std::uint64_t next_window_ = 1;
   std::uint64_t changes_ = 0;
+  std::int64_t restored_unix_ns_ = 0;  // 0: nothing, or not settled since
+  std::int64_t settled_unix_ns_ = 0;
 };
 
 }  // namespace headgate::control

@@ -358,12 +358,14 @@ void Daemon::take_over(PreparedApply& prepared) {
   tell_launcher_log();
   states_ = prepared.wanted;
   handles_ = prepared.handles;
+  last_apply_ = {prepared.plan.added, {}, prepared.plan.node_keys};
+  for (const config::ChannelChange& change : prepared.plan.changed) last_apply_.changed[change.id] = change;
   (void)protocol::write_file_atomically(run_dir_.root + "/state/handles.json", to_json(handles_));
   if (prepared.admin || prepared.admin_address.empty()) {
     admin_ = std::move(prepared.admin);
     admin_address_ = prepared.admin_address;
   }
-  set_alarm(false, "map_rejected", "critical", "", "");
+  set_alarm(false, "map_rejected", "", "");
 }
 
 // The history, the event and the answer of what was applied. Status must not show what was before it.
@@ -398,7 +400,7 @@ nlohmann::json Daemon::record(const PreparedApply& prepared) {
   check_files();
   result["files_differ"] = map_differs_;
   if (job.rollback && map_differs_) words += "; the files hold another map, which the next apply brings back";
-  add_event("info", job.rollback ? "rollback" : "apply", "",
+  add_event("info", job.rollback ? catalogue::EventId("rollback") : catalogue::EventId("apply"), "",
             fmt::format("{} by {}: {}", job.rollback ? "rollback" : "apply", job.who, words));
   observed_ = {};
   sample();
@@ -428,7 +430,7 @@ void Daemon::reapply() {
   boost::asio::post(apply_thread_, [this, states = states_] {
     const auto done = carry_out(*plane_, states, {});
     boost::asio::post(io_, [this, done] {
-      set_alarm(!done, "apply_pending", "critical", "", done ? "" : done.error());
+      set_alarm(!done, "apply_pending", "", done ? "" : done.error());
       next_job();
     });
   });

@@ -262,6 +262,7 @@ void ChannelMonitor::update(const config::Model& model, const Snapshot& snapshot
     health.input_changed = entry.ignore_before != 0;
     const bool never_up = health.state == ChannelState::down && health.nothing_came;
     const bool waits = never_up && now - entry.expected_since <= nanoseconds(kSilence);
+    health.in_time = waits;
     // What a new control or a new channel finds is no change; what stays away is told once.
     const bool report = (changed && entry.known && !waits) || (never_up && !waits && !entry.told);
     if (report) entry.told = never_up;

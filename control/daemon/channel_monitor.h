@@ -41,6 +41,7 @@ struct ChannelHealth {
   std::uint32_t active_input = 0;  // number; 0 = none
   bool nothing_came = false;       // of the input as it is now
   bool input_changed = false;      // while this control runs
+  bool in_time = false;            // nothing came, and there is still time for it
   bool operator==(const ChannelHealth&) const = default;
 };
 

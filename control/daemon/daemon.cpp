@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
@@ -26,6 +27,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kSamplePeriod{500};
 constexpr std::chrono::milliseconds kObservePeriod{1000};
+constexpr std::int64_t kTrendsPeriodNs = 900'000'000;
 constexpr std::chrono::milliseconds kFilesPeriod{2000};
 
 // Changes when a file or a folder that globs look into changes.
@@ -73,14 +75,19 @@ std::int64_t unix_now_ns() {
 Daemon::Daemon(DaemonOptions options) : options_(std::move(options)) {}
 Daemon::~Daemon() = default;
 
-void Daemon::add_event(const char* severity, const char* kind, const std::string& subject,
+void Daemon::add_event(std::string_view severity, catalogue::EventId kind, const std::string& subject,
                        const std::string& message) {
-  const std::string_view weight(severity);
-  log(weight == "critical"  ? LogLevel::error
-      : weight == "warning" ? LogLevel::warning
-                            : LogLevel::info,
-      subject.empty() ? message : subject + ": " + message);
-  events_->add({0, unix_now_ns(), severity, kind, subject, message});
+  record_event({0, unix_now_ns(), std::string(severity), std::string(kind.name()), subject, message});
+}
+
+void Daemon::record_event(Event event) {
+  log(event.severity == "critical"  ? LogLevel::error
+      : event.severity == "warning" ? LogLevel::warning
+                                    : LogLevel::info,
+      event.subject.empty() ? event.message : event.subject + ": " + event.message);
+  if (const auto* kind = catalogue::find_event_kind(event.kind); kind != nullptr && event.channel.empty())
+    event.channel = catalogue::channel_of(kind->scope, event.subject);
+  events_->add(std::move(event));
 }
 
 void Daemon::tell_launcher(const std::string& line) {
@@ -115,13 +122,6 @@ void Daemon::sample() {
       mapping_.emplace(std::move(*opened));
   }
   Snapshot now = mapping_ ? take(*mapping_->page()) : Snapshot{};
-  for (const InterfaceSnapshot& interface : now.interfaces) {
-    for (const InterfaceSnapshot& old : snapshot_.interfaces) {
-      if (old.name == interface.name && old.link_up != interface.link_up)
-        add_event(interface.link_up ? "info" : "critical", interface.link_up ? "link_up" : "link_down",
-                  interface.name, interface.link_up ? "link is up" : "link is down");
-    }
-  }
   std::swap(snapshot_, now);
   tell_switches(now);
   sampled_ = std::chrono::steady_clock::now();
@@ -134,6 +134,22 @@ void Daemon::sample() {
         on_channel_change(channel, before, health);
       },
       problems, sources_);
+  // Once a second is enough for what is judged over ten.
+  if (const auto now_ns = unix_now_ns(); std::abs(now_ns - trends_at_ns_) >= kTrendsPeriodNs) {
+    trends_at_ns_ = now_ns;
+    trends_.update(*model_, snapshot_, now_ns, observation_.bridge_status);
+    look_at_host();
+  }
+  raise_seen_alarms();
+  settle_alarms();
+}
+
+void Daemon::look_at_host() {
+  std::vector<std::pair<std::string, int>> processes{{"control", ::getpid()}};
+  for (const ProcessView& entry : observation_.processes) {
+    if (entry.process.name != "control") processes.emplace_back(entry.process.name, entry.process.pid);
+  }
+  host_.update(read_host({{"run_dir", run_dir_.root}, {"data_dir", data_dir_}}, processes));
 }
 
 void Daemon::on_channel_change(const std::string& channel, const ChannelHealth& before,
@@ -171,8 +187,7 @@ void Daemon::observe_later() {
 void Daemon::on_observation(Observation now) {
   observing_ = false;
   observed_ = observing_since_;
-  for (Event& event : compare(observation_, now, unix_now_ns()))
-    add_event(event.severity.c_str(), event.kind.c_str(), event.subject, event.message);
+  for (Event& event : compare(observation_, now, unix_now_ns())) record_event(std::move(event));
   if (launcher_replaced(observation_, now)) announced_ = false;  // it has yet to hear it
   end_hung(now);
   raise_silent(now);
@@ -183,8 +198,8 @@ void Daemon::on_observation(Observation now) {
   answer_waiting();
   if (observation_.launcher_answers) {
     for (const ProcessView& entry : observation_.processes)
-      set_alarm(entry.process.crash_loop, "crash_loop", "critical", entry.process.name,
-                "dies again and again");
+      set_alarm(entry.process.crash_loop, "crash_loop", entry.process.name,
+                "dies again and again; the launcher pauses between its starts");
   }
   raise_alarms();
   const bool behind =
@@ -196,13 +211,12 @@ void Daemon::on_observation(Observation now) {
     settle_failures_ = 0;
     reapply();
   } else if (!behind && !applying_) {
-    set_alarm(false, "apply_pending", "critical", "", "");
+    set_alarm(false, "apply_pending", "", "");
   }
   const bool silent = std::any_of(observation_.processes.begin(), observation_.processes.end(),
                                   [](const auto& entry) { return is_media(entry) && !entry.answers; });
-  const bool lost = std::any_of(alarms_.begin(), alarms_.end(),
-                                [](const Alarm& alarm) { return alarm.kind == "state_lost"; });
-  if ((silent || lost) && !applying_) repair_states();
+  if ((silent || state_lost_) && !applying_) repair_states();
+  settle_alarms();
   settle_transcode();
   announce();
 }
@@ -221,9 +235,9 @@ void Daemon::end_hung(const Observation& now) {
 void Daemon::raise_silent(const Observation& now) {
   const bool has_transcode = std::any_of(now.processes.begin(), now.processes.end(),
                                          [](const auto& entry) { return entry.process.name == "transcode"; });
-  if (!has_transcode) set_alarm(false, "process_silent", "", "transcode", "");
+  if (!has_transcode) set_alarm(false, "transcode_silent", "transcode", "");
   set_alarm(
-      !now.launcher_answers, "launcher_lost", "critical", "launcher",
+      !now.launcher_answers, "launcher_lost", "launcher",
       now.launcher_runs
           ? "does not answer: nothing restarts a process that dies; kill it and start `headgate run` again"
           : "not running: nothing restarts a process that dies; start `headgate run` again");
@@ -234,7 +248,8 @@ void Daemon::raise_silent(const Observation& now) {
     const bool transcode = entry.process.name == "transcode";
     if (bridge) bridge_silent_ = silent;
     if (applying_ && silent > std::chrono::seconds(0)) continue;  // it may take its time
-    set_alarm(silent >= Silence::kTold, "process_silent", transcode ? "warning" : "critical",
+    set_alarm(silent >= Silence::kTold,
+              transcode ? catalogue::AlarmId("transcode_silent") : catalogue::AlarmId("process_silent"),
               entry.process.name,
               bridge      ? "does not answer: HLS stands still, and its figures with it"
               : transcode ? "does not answer: its figures stand still; channels may lack AAC and thumbnails"
@@ -254,13 +269,15 @@ void Daemon::remember(const Observation& now) {
 
 // A media process starts from its state file alone: one that was damaged would keep it from coming back.
 void Daemon::repair_states() {
+  state_lost_ = false;
   for (const auto& [process, path, text] :
        {std::tuple{std::string("fastpath"), run_dir_.fastpath_state(), protocol::to_json(states_.fastpath)},
         std::tuple{std::string("bridge"), run_dir_.bridge_state(), protocol::to_json(states_.bridge)}}) {
     const auto kept = protocol::read_file(path);
     const bool whole = kept && *kept == text;
     const auto done = whole ? tl::expected<void, std::string>{} : plane_->write_state(process, text);
-    set_alarm(!done, "state_lost", "critical", process, done ? "" : done.error());
+    state_lost_ = state_lost_ || !done;
+    set_alarm(!done, "state_lost", process, done ? "" : done.error());
     if (!whole && done)
       add_event("warning", "state_repaired", process, path + " was damaged or gone: written anew");
   }
@@ -366,7 +383,10 @@ GatewayView Daemon::view() const {
   now.map_differs = map_differs_;
   now.files_valid = files_valid_;
   now.ready = ready();
-  now.alarms = alarms_;
+  now.alarms = alarms_.active();
+  now.recent = trends_.recent();
+  now.host = host_.view();
+  now.last_apply = last_apply_;
   return now;
 }
 
@@ -390,7 +410,7 @@ bool Daemon::open_servers() {
     admin_ = std::move(*opened);
     admin_address_ = admin->listen;
   } else {
-    set_alarm(true, "admin_server", "critical", "", opened.error());
+    set_alarm(true, "admin_server", "", opened.error());
   }
   return true;
 }
@@ -425,6 +445,7 @@ int Daemon::run() {
   }
   history_ = std::make_unique<History>(data_dir_);
   events_ = std::make_unique<EventLog>(data_dir_);
+  restore_alarms();
   const bool chosen = choose_map(files);
   log_diagnostics(files.diagnostics);  // in the format of the map that runs
   if (!chosen) {

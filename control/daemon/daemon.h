@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -20,7 +21,9 @@
 
 #include "config/load/load.h"
 #include "config/model/diff.h"
+#include "control/catalogue/ids.h"
 #include "control/daemon/admin_http.h"
+#include "control/daemon/alarm_book.h"
 #include "control/daemon/control_server.h"
 #include "control/daemon/event_log.h"
 #include "control/daemon/history.h"
@@ -77,10 +80,23 @@ class Daemon {
   void finish_apply(const std::shared_ptr<PreparedApply>& prepared, tl::expected<void, ApplyFailure> outcome);
   void end_apply(const ApplyJob& job, const nlohmann::json& result);
   void next_job();
+  // alarms.cpp
   void raise_alarms();
-  void set_alarms(const char* kind, const char* severity, const std::map<std::string, std::string>& active);
+  void raise_seen_alarms();
+  void set_alarm(bool active, catalogue::AlarmId kind, const std::string& subject,
+                 const std::string& message);
+  void set_alarms(catalogue::AlarmId kind, const std::map<std::string, std::string>& active);
   void raise_watch_alarms();
-  void watch_alarm(const char* kind, const char* severity, const std::vector<std::string>& findings);
+  void watch_alarm(catalogue::AlarmId kind, const std::vector<std::string>& findings);
+  void restore_alarms();
+  void settle_alarms();
+  void tell(const AlarmBook::Change& change);
+  std::vector<std::string> tags_of(const std::string& channel) const;
+  // alarm_requests.cpp
+  void answer_alarms(const Reply& reply) const;
+  void acknowledge(const nlohmann::json& params, const std::string& who, const Reply& reply);
+  void maintain(const nlohmann::json& params, const std::string& who, const Reply& reply);
+  // daemon.cpp, as the rest
   void repair_states();
   protocol::TranscodeState transcode_state() const;
   void settle_transcode();
@@ -104,8 +120,11 @@ class Daemon {
   void await_signal();
   void handle(const protocol::Request& request, const std::string& who, Reply reply);
   void sample();
+  void look_at_host();
   void observe_later();
+  void answer_fresh(std::function<void()> answer);
   void answer_status(const std::string& channel, Reply reply);
+  void answer_why(const std::string& channel, Reply reply);
   void answer_waiting();
   void remember(const Observation& now);
   void raise_silent(const Observation& now);
@@ -116,10 +135,9 @@ class Daemon {
   void on_observation(Observation observation);
   void check_files();
   void announce();
-  void add_event(const char* severity, const char* kind, const std::string& subject,
+  void add_event(std::string_view severity, catalogue::EventId kind, const std::string& subject,
                  const std::string& message);
-  void set_alarm(bool active, const char* kind, const char* severity, const std::string& subject,
-                 const std::string& message);
+  void record_event(Event event);
   void every(boost::asio::steady_timer& timer, std::chrono::milliseconds period, void (Daemon::*action)());
   void tell_launcher(const std::string& line);
   void tell_launcher_log();
@@ -146,6 +164,7 @@ class Daemon {
   boost::asio::thread_pool apply_thread_{1};
   boost::asio::thread_pool observe_thread_{1};
   bool settling_transcode_ = false;
+  bool state_lost_ = false;
   boost::asio::signal_set signals_{io_};
   boost::asio::steady_timer sample_timer_{io_};
   boost::asio::steady_timer observe_timer_{io_};
@@ -163,18 +182,23 @@ class Daemon {
   Sources sources_;  // out of the observation
   Rising underflows_, overflows_, rates_exceeded_;
   OutputRates output_rates_;
+  Trends trends_;
+  std::int64_t trends_at_ns_ = 0;
+  LastApply last_apply_;
+  HostWatch host_;
   bool observing_ = false;
   std::chrono::steady_clock::time_point sampled_{};
   std::chrono::steady_clock::time_point observing_since_{};
   std::chrono::steady_clock::time_point observed_{};  // when the observation at hand began
   boost::asio::steady_timer waiting_timer_{io_};
-  std::vector<std::pair<std::string, Reply>> waiting_;  // for a fresh observation: channel, reply
+  std::vector<std::function<void()>> waiting_;  // answers that want a fresh observation
   HangWatch hang_watch_;
   Silence silence_;
   std::chrono::seconds bridge_silent_{0};
   std::string remembered_;
   std::uint64_t remembered_changes_ = 0;  // of the monitor
-  std::vector<Alarm> alarms_;
+  AlarmBook alarms_;
+  std::uint64_t kept_alarms_ = 0;  // alarms_.changes() when they were written
   std::string files_signature_;
   bool map_differs_ = false;
   bool files_valid_ = true;
@@ -188,6 +212,11 @@ class Daemon {
 };
 
 std::int64_t unix_now_ns();
+// What the requests `alarms` and `events` are answered.
+nlohmann::json alarms_answer(const std::vector<Alarm>& alarms, const std::vector<MaintenanceWindow>& windows,
+                             std::int64_t now_unix_ns);
+tl::expected<nlohmann::json, std::string> events_answer(const std::deque<Event>& events,
+                                                        const nlohmann::json& params);
 // Level and format of the node file's `log`; the defaults without a model.
 std::pair<std::string, std::string> log_of(const config::Model* model);
 void log_diagnostics(const std::vector<config::Diagnostic>& diagnostics);

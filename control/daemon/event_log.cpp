@@ -1,5 +1,6 @@
 #include "control/daemon/event_log.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -8,14 +9,16 @@ namespace headgate::control {
 namespace {
 
 bool parse_event(const std::string& line, Event& event) {
-  const auto json = nlohmann::json::parse(line, nullptr, false);
+  const auto from = nlohmann::json::parse(line, nullptr, false);
   try {
-    event.id = json.at("id").get<std::uint64_t>();
-    event.unix_ns = json.at("unix_ns").get<std::int64_t>();
-    event.severity = json.at("severity").get<std::string>();
-    event.kind = json.at("kind").get<std::string>();
-    event.subject = json.at("subject").get<std::string>();
-    event.message = json.at("message").get<std::string>();
+    event.id = from.at("id").get<std::uint64_t>();
+    event.unix_ns = from.at("unix_ns").get<std::int64_t>();
+    event.severity = from.at("severity").get<std::string>();
+    event.kind = from.at("kind").get<std::string>();
+    event.subject = from.at("subject").get<std::string>();
+    event.message = from.at("message").get<std::string>();
+    event.channel = from.value("channel", "");  // lines of an older version have neither
+    event.alarm = from.value("alarm", std::uint64_t{0});
     return true;
   } catch (const nlohmann::json::exception&) {
     return false;  // a line cut off by a crash
@@ -25,9 +28,16 @@ bool parse_event(const std::string& line, Event& event) {
 }  // namespace
 
 std::string event_to_json(const Event& event) {
-  return nlohmann::json{{"id", event.id},     {"unix_ns", event.unix_ns}, {"severity", event.severity},
-                        {"kind", event.kind}, {"subject", event.subject}, {"message", event.message}}
+  return nlohmann::json{{"id", event.id},           {"unix_ns", event.unix_ns}, {"severity", event.severity},
+                        {"kind", event.kind},       {"subject", event.subject}, {"message", event.message},
+                        {"channel", event.channel}, {"alarm", event.alarm}}
       .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::uint64_t EventLog::last_alarm() const noexcept {
+  std::uint64_t last = 0;
+  for (const Event& event : recent_) last = std::max(last, event.alarm);
+  return last;
 }
 
 EventLog::EventLog(const std::string& data_dir) {

@@ -15,9 +15,11 @@ struct Event {
   std::uint64_t id = 0;  // rises by one
   std::int64_t unix_ns = 0;
   std::string severity = "info";
-  std::string kind;     // "channel_state", "process_died", "apply", "map_rejected", ...
+  std::string kind;     // of the catalogue: an event's, or that of the alarm that was raised
   std::string subject;  // channel, process or interface; "" without
   std::string message;
+  std::string channel = {};  // that it is about; "" for none
+  std::uint64_t alarm = 0;   // id of the alarm that was raised, acknowledged or is over; 0: none
   bool operator==(const Event&) const = default;
 };
 
@@ -35,6 +37,8 @@ class EventLog {
   void add(Event event);
   void on_event(Listener listener) { listener_ = std::move(listener); }
   const std::deque<Event>& recent() const noexcept { return recent_; }
+  // The highest that recent() names.
+  std::uint64_t last_alarm() const noexcept;
 
  private:
   void read_back();

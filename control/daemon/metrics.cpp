@@ -52,6 +52,31 @@ class Writer {
 
 double seconds(std::uint64_t unix_ns) { return static_cast<double>(unix_ns) / 1e9; }
 
+// Each is counted once: who acts on what is open misses nothing.
+const char* standing(const Alarm& alarm) {
+  if (alarm.maintenance) return "maintenance";
+  if (alarm.cause != 0) return "consequence";
+  return alarm.acknowledged ? "acknowledged" : "open";
+}
+
+void about_alarms(Writer& out, const std::vector<Alarm>& alarms) {
+  out.family("headgate_alarms", "gauge",
+             "Active alarms: open, acknowledged, explained by another, or of what is in maintenance.");
+  for (const auto severity : {catalogue::Severity::warning, catalogue::Severity::critical}) {
+    for (const std::string_view state : {"open", "acknowledged", "consequence", "maintenance"}) {
+      const auto count = std::count_if(alarms.begin(), alarms.end(), [&](const Alarm& alarm) {
+        return alarm.severity == severity && standing(alarm) == state;
+      });
+      out.sample({{"severity", std::string(to_string(severity))}, {"state", std::string(state)}},
+                 static_cast<std::uint64_t>(count));
+    }
+  }
+  std::set<std::pair<std::string, std::string>> active;
+  for (const Alarm& alarm : alarms) active.emplace(alarm.kind, alarm.channel);
+  out.family("headgate_alarm", "gauge", "1 for each kind of alarm that is active, by channel.");
+  for (const auto& [kind, channel] : active) out.sample({{"kind", kind}, {"channel", channel}}, 1);
+}
+
 void about_gateway(Writer& out, const GatewayView& view) {
   out.family("headgate_build_info", "gauge", "Version of the gateway; always 1.");
   out.sample({{"version", view.version}, {"node", view.model->node.node}}, 1);
@@ -61,12 +86,7 @@ void about_gateway(Writer& out, const GatewayView& view) {
   out.sample({}, view.files_valid ? 1 : 0);
   out.family("headgate_ready", "gauge", "1 when control, fast path and bridge run the applied map.");
   out.sample({}, view.ready ? 1 : 0);
-  out.family("headgate_alarms", "gauge", "Active alarms by severity.");
-  for (const char* severity : {"warning", "critical"}) {
-    int count = 0;
-    for (const Alarm& alarm : view.alarms) count += alarm.severity == severity ? 1 : 0;
-    out.sample({{"severity", severity}}, count);
-  }
+  about_alarms(out, view.alarms);
   out.family("headgate_process_up", "gauge", "1 while the process runs and answers.");
   for (const ProcessView& entry : view.processes)
     out.sample({{"process", entry.process.name}}, entry.answers ? 1 : 0);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "control/daemon/daemon.h"
+#include "control/diagnosis/diagnosis.h"
 
 #ifndef HEADGATE_VERSION
 #define HEADGATE_VERSION "0.1.0"
@@ -38,10 +39,10 @@ nlohmann::json history_json(const History& history) {
 
 // What is shown is at most kFresh old, also right after a kill or an apply. A process that does not answer
 // must not hold the operator up.
-void Daemon::answer_status(const std::string& channel, Reply reply) {
+void Daemon::answer_fresh(std::function<void()> answer) {
   const auto now = std::chrono::steady_clock::now();
   if (now - sampled_ > kFresh) sample();
-  waiting_.emplace_back(channel, std::move(reply));
+  waiting_.push_back(std::move(answer));
   if (now - observed_ <= kFresh || waiting_.size() > kMaxWaitingForStatus) return answer_waiting();
   observe_later();
   if (waiting_.size() > 1) return;  // the timer runs
@@ -54,14 +55,30 @@ void Daemon::answer_status(const std::string& channel, Reply reply) {
 void Daemon::answer_waiting() {
   if (waiting_.empty()) return;
   waiting_timer_.cancel();
-  const GatewayView now = view();
-  for (auto& [channel, reply] : std::exchange(waiting_, {})) {
-    auto status = channel.empty() ? gateway_status(now) : channel_status(now, channel);
+  for (const auto& answer : std::exchange(waiting_, {})) answer();
+}
+
+void Daemon::answer_status(const std::string& channel, Reply reply) {
+  answer_fresh([this, channel, reply = std::move(reply)] {
+    auto status = channel.empty() ? gateway_status(view()) : channel_status(view(), channel);
     if (status.is_null())
       reply(tl::unexpected("no channel " + channel + " in the running map"));
     else
       reply(std::move(status));
-  }
+  });
+}
+
+void Daemon::answer_why(const std::string& channel, Reply reply) {
+  answer_fresh([this, channel, reply = std::move(reply)] {
+    GatewayView now = view();
+    for (const Event& event : events_->recent()) {
+      if (event.subject == channel) now.events.push_back(event);
+    }
+    if (const auto about = diagnose(now, channel))
+      reply(to_json(*about));
+    else
+      reply(tl::unexpected("no channel " + channel + " in the running map"));
+  });
 }
 
 void Daemon::start_tap(const nlohmann::json& params, Reply reply) {
@@ -119,6 +136,8 @@ void Daemon::handle(const protocol::Request& request, const std::string& who, Re
                          {"generation", states_.fastpath.generation}});
   } else if (method == "status") {
     answer_status(text_param("channel"), std::move(reply));
+  } else if (method == "why") {
+    answer_why(text_param("channel"), std::move(reply));
   } else if (method == "tap") {
     start_tap(request.params, std::move(reply));
   } else if (method == "probe") {
@@ -144,10 +163,13 @@ void Daemon::handle(const protocol::Request& request, const std::string& who, Re
   } else if (method == "history") {
     reply(history_json(*history_));
   } else if (method == "events") {
-    nlohmann::json events = nlohmann::json::array();
-    for (const Event& event : events_->recent())
-      events.push_back(nlohmann::json::parse(event_to_json(event)));
-    reply(nlohmann::json{{"events", events}});
+    reply(events_answer(events_->recent(), request.params));
+  } else if (method == "alarms") {
+    answer_alarms(reply);
+  } else if (method == "acknowledge") {
+    acknowledge(request.params, who, reply);
+  } else if (method == "maintenance") {
+    maintain(request.params, who, reply);
   } else {
     reply(tl::unexpected("unknown method " + method));
   }

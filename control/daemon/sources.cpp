@@ -12,16 +12,16 @@ namespace {
 
 using nlohmann::json;
 
-std::uint64_t number(const json& object, const char* name) {
+std::uint64_t count_of(const json& object, const char* name) {
   return foreign::count(object, name).value_or(0);
 }
 
 WayView way_of(const json& from) {
-  return {foreign::text(from, "state"), foreign::text(from, "error"), foreign::time(from, "since_unix_ns"),
-          number(from, "connections"),  number(from, "bytes"),        left_out_of(from)};
+  return {foreign::text(from, "state"),  foreign::text(from, "error"), foreign::time(from, "since_unix_ns"),
+          count_of(from, "connections"), count_of(from, "bytes"),      left_out_of(from)};
 }
 
-const std::vector<SourceView>& sources_of(const Sources& sources, const std::string& channel) {
+const std::vector<SourceView>& known_sources(const Sources& sources, const std::string& channel) {
   static const std::vector<SourceView> kNone;
   const auto found = sources.find(channel);
   return found == sources.end() ? kNone : found->second;
@@ -40,7 +40,7 @@ std::string fault(const config::Channel& channel, const config::Input& input, co
                   const Sources& sources) {
   const InputSnapshot* seen = find_input(channel, snapshot, input.number);
   std::string text = seen != nullptr ? troubles_of(seen->troubles) : "";
-  const SourceView* source = find_source(sources_of(sources, channel.id), input.number);
+  const SourceView* source = find_source(known_sources(sources, channel.id), input.number);
   if (source == nullptr || source->state == "receiving") return text;
   const std::string why = !source->error.empty()       ? source->error
                           : source->state == "waiting" ? "waits for the sender"
@@ -71,10 +71,10 @@ std::vector<SourceView> sources_of(const json& bridge_channel) {
   for (const json& from : foreign::list(bridge_channel, "sources")) {
     SourceView source;
     static_cast<WayView&>(source) = way_of(from);
-    source.number = static_cast<std::uint32_t>(std::min<std::uint64_t>(number(from, "number"), 0xFFFF));
+    source.number = static_cast<std::uint32_t>(std::min<std::uint64_t>(count_of(from, "number"), 0xFFFF));
     source.kind = foreign::text(from, "kind");
     source.peer = foreign::text(from, "peer");
-    source.packets = number(from, "packets");
+    source.packets = count_of(from, "packets");
     if (const json& drops = foreign::member(from, "drops"); drops.is_object()) {
       for (const auto& [reason, value] : drops.items()) {
         if (value.is_number_unsigned()) source.drops[foreign::line(reason)] = value.get<std::uint64_t>();
@@ -96,8 +96,8 @@ std::vector<PushView> pushes_of(const json& bridge_channel) {
     PushView push;
     static_cast<WayView&>(push) = way_of(from);
     push.url = foreign::text(from, "url");
-    push.failures = number(from, "failures");
-    push.skipped = number(from, "skipped");
+    push.failures = count_of(from, "failures");
+    push.skipped = count_of(from, "skipped");
     pushes.push_back(std::move(push));
   }
   return pushes;
@@ -139,7 +139,7 @@ std::map<std::string, std::string> inputs_down(const config::Model& model, const
     // One alone shows in its channel's state.
     if (!channel.enabled || channel.inputs.size() < 2) continue;
     for (const config::Input& input : channel.inputs) {
-      const SourceView* source = find_source(sources_of(sources, channel.id), input.number);
+      const SourceView* source = find_source(known_sources(sources, channel.id), input.number);
       // Nobody publishes all day.
       if (input.kind == config::InputKind::publish && (source == nullptr || source->state != "receiving"))
         continue;

@@ -69,7 +69,7 @@ bool Daemon::choose_map(const config::LoadResult& files) {
   }
   if (!applied || !adopt(*applied)) return false;
   files_valid_ = false;
-  set_alarm(true, "map_rejected", "critical", "",
+  set_alarm(true, "map_rejected", "",
             fmt::format("the files have errors; running the map applied before ({})", applied->number));
   return true;
 }

@@ -304,12 +304,7 @@ json processes_json(const GatewayView& view) {
 
 json alarms_json(const std::vector<Alarm>& alarms) {
   json result = json::array();
-  for (const Alarm& alarm : alarms)
-    result.push_back({{"kind", alarm.kind},
-                      {"severity", alarm.severity},
-                      {"subject", alarm.subject},
-                      {"message", alarm.message},
-                      {"since_unix_ns", alarm.since_unix_ns}});
+  for (const Alarm& alarm : alarms) result.push_back(alarm_json(alarm));
   return result;
 }
 
@@ -383,25 +378,6 @@ json bridge_of_input(const GatewayView& view, const config::Channel& channel) {
   return bridge;
 }
 
-// An interface that has groups joined and hears no query: a switch that snoops will stop forwarding them.
-constexpr std::int64_t kQueryLateNs = 375'000'000'000;  // three times RFC 3376's query interval
-json warnings_json(const GatewayView& view) {
-  json result = json::array();
-  for (const NetworkSnapshot& network : view.snapshot.networks) {
-    const auto heard = std::max(static_cast<std::int64_t>(network.last_query_unix_ns),
-                                static_cast<std::int64_t>(view.snapshot.epoch));
-    if (network.groups == 0 || view.now_unix_ns - heard < kQueryLateNs) continue;
-    std::string subject = network.interface;
-    if (network.vlan != 0) subject += " VLAN " + std::to_string(network.vlan);
-    result.push_back({{"kind", "no_querier"},
-                      {"subject", subject},
-                      {"message", network.last_query_unix_ns == 0
-                                      ? "no query seen: a snooping switch stops forwarding"
-                                      : "the querier fell silent: a snooping switch stops forwarding"}});
-  }
-  return result;
-}
-
 int badness(const json& line) {
   const auto state = line["state"].get<std::string>();
   if (state == "down") return 0;
@@ -412,6 +388,25 @@ int badness(const json& line) {
 }
 
 }  // namespace
+
+json alarm_json(const Alarm& alarm) {
+  const auto* kind = catalogue::find_alarm_kind(alarm.kind);
+  json by = nullptr, cause = nullptr;
+  if (alarm.acknowledged) by = {{"who", alarm.acknowledged->who}, {"unix_ns", alarm.acknowledged->unix_ns}};
+  if (alarm.cause != 0) cause = alarm.cause;
+  return {{"id", alarm.id},
+          {"kind", alarm.kind},
+          {"severity", catalogue::to_string(alarm.severity)},
+          {"subject", alarm.subject},
+          {"channel", alarm.channel},
+          {"message", alarm.message},
+          {"remedy", kind == nullptr ? "" : kind->remedy},
+          {"since_unix_ns", alarm.since_unix_ns},
+          {"acknowledged", by},
+          {"maintenance", alarm.maintenance},
+          {"cause", cause},
+          {"consequences", alarm.consequences}};
+}
 
 json bridge_channel(const GatewayView& view, const std::string& channel) {
   return foreign::channel(view.bridge_status, channel);
@@ -448,7 +443,6 @@ json gateway_status(const GatewayView& view) {
           {"ready", view.ready},
           {"map", map_json(view)},
           {"alarms", alarms_json(view.alarms)},
-          {"warnings", warnings_json(view)},
           {"processes", processes_json(view)},
           {"interfaces", interfaces_json(view.snapshot, [](const std::string&) { return true; })},
           {"channels", lines}};

@@ -11,11 +11,16 @@
 
 #include <nlohmann/json.hpp>
 
+#include "config/model/diff.h"
 #include "config/model/model.h"
+#include "control/daemon/alarm_book.h"
 #include "control/daemon/channel_monitor.h"
+#include "control/daemon/event_log.h"
 #include "control/daemon/history.h"
+#include "control/daemon/host.h"
 #include "control/daemon/outputs.h"
 #include "control/daemon/snapshot.h"
+#include "control/diagnosis/recent.h"
 #include "control/launcher/launcher_client.h"
 
 namespace headgate::control {
@@ -27,12 +32,11 @@ struct ProcessView {
   std::string version;
 };
 
-struct Alarm {
-  std::string kind;
-  std::string severity;  // warning | critical
-  std::string subject;
-  std::string message;
-  std::int64_t since_unix_ns = 0;
+// What the last apply changed, for whoever asks whether it broke something.
+struct LastApply {
+  std::vector<std::string> added;                        // channels
+  std::map<std::string, config::ChannelChange> changed;  // by channel
+  std::vector<std::string> node_keys;
 };
 
 struct GatewayView {
@@ -51,8 +55,14 @@ struct GatewayView {
   bool map_differs = false;
   bool files_valid = true;
   bool ready = false;
-  std::vector<Alarm> alarms;
+  std::vector<Alarm> alarms;                                          // worst first
+  std::shared_ptr<const Recent> recent = std::make_shared<Recent>();  // never null
+  HostView host;
+  LastApply last_apply;       // empty where this control made none
+  std::vector<Event> events;  // about the channel that is asked for, oldest first; only for `why`
 };
+
+nlohmann::json alarm_json(const Alarm& alarm);
 
 nlohmann::json gateway_status(const GatewayView& view);
 // Null for an unknown channel.

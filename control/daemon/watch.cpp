@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "control/catalogue/ids.h"
 #include "control/daemon/foreign.h"
 #include "control/launcher/process_lock.h"
 #include "control/protocol/counted.h"
@@ -35,9 +36,9 @@ const ProcessView* find(const Observation& observation, const std::string& name)
   return nullptr;
 }
 
-Event event(std::int64_t at, const char* severity, const char* kind, const std::string& subject,
+Event event(std::int64_t at, const char* severity, catalogue::EventId kind, const std::string& subject,
             std::string message) {
-  return {0, at, severity, kind, subject, std::move(message)};
+  return {0, at, severity, std::string(kind.name()), subject, std::move(message)};
 }
 
 void compare_process(const Observation& before, const ProcessView& old, const Observation& now,
@@ -50,7 +51,7 @@ void compare_process(const Observation& before, const ProcessView& old, const Ob
   if (same_count && entry.process.deaths > old.process.deaths) {
     const bool hung = entry.process.hung > old.process.hung;
     events.push_back(event(
-        at, "critical", hung ? "process_hung" : "process_died", name,
+        at, "critical", hung ? catalogue::EventId("process_hung") : catalogue::EventId("process_died"), name,
         fmt::format("{} (pid {}); {} so far", hung ? "did not answer and was killed" : "ended unexpectedly",
                     old.process.pid, protocol::counted(entry.process.deaths, "death"))));
   }
@@ -58,11 +59,6 @@ void compare_process(const Observation& before, const ProcessView& old, const Ob
       (old.process.pid != 0 || old.process.deaths != 0))
     events.push_back(event(at, "warning", "process_restarted", name,
                            fmt::format("runs again, pid {}", entry.process.pid)));
-  if (entry.process.crash_loop && !old.process.crash_loop)
-    events.push_back(event(at, "critical", "crash_loop", name,
-                           "dies again and again; the launcher pauses between its starts"));
-  if (!entry.process.crash_loop && old.process.crash_loop && now.launcher_answers)
-    events.push_back(event(at, "info", "crash_loop_over", name, "keeps running"));
 }
 
 }  // namespace

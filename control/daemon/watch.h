@@ -86,7 +86,7 @@ std::map<std::string, std::string> bridge_silent(const config::Model& model, std
 // What became of the media processes while control was away, by their pids then and now (0: does not run).
 std::string what_went_on(const Observation& before, const std::map<std::string, int>& pids);
 
-// Deaths, returns, crash loops between two observations, as events.
+// Deaths and returns between two observations, as events.
 std::vector<Event> compare(const Observation& before, const Observation& now, std::int64_t now_unix_ns);
 
 }  // namespace headgate::control

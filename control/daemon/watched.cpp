@@ -9,7 +9,7 @@
 namespace headgate::control {
 namespace {
 
-std::optional<double> number(const nlohmann::json& object, const char* name) {
+std::optional<double> level_of(const nlohmann::json& object, const char* name) {
   const nlohmann::json& value = foreign::member(object, name);
   return value.is_number() ? std::optional(value.get<double>()) : std::nullopt;
 }
@@ -51,11 +51,11 @@ std::optional<WatchedChannel> watched(const nlohmann::json& channel) {
     if (!pid || !levels.is_object()) continue;
     SoundLevels sound;
     sound.pid = *pid;
-    sound.momentary_lufs = number(levels, "momentary_lufs").value_or(sound.momentary_lufs);
-    sound.short_term_lufs = number(levels, "short_term_lufs").value_or(sound.short_term_lufs);
-    sound.peak_dbfs = number(levels, "peak_dbfs").value_or(sound.peak_dbfs);
-    sound.rms_dbfs = number(levels, "rms_dbfs").value_or(sound.rms_dbfs);
-    sound.correlation = number(levels, "correlation").value_or(sound.correlation);
+    sound.momentary_lufs = level_of(levels, "momentary_lufs").value_or(sound.momentary_lufs);
+    sound.short_term_lufs = level_of(levels, "short_term_lufs").value_or(sound.short_term_lufs);
+    sound.peak_dbfs = level_of(levels, "peak_dbfs").value_or(sound.peak_dbfs);
+    sound.rms_dbfs = level_of(levels, "rms_dbfs").value_or(sound.rms_dbfs);
+    sound.correlation = level_of(levels, "correlation").value_or(sound.correlation);
     watched.sound.push_back(sound);
   }
   for (const nlohmann::json& each : foreign::list(from, "findings")) {

@@ -28,10 +28,12 @@ struct Diagnosis {
   std::string channel;
   std::string state;  // of the channel
   catalogue::Culprit culprit = catalogue::Culprit::none;
-  std::string verdict;  // a sentence: "The source 10.1.1.7 stopped sending 12 s ago; other groups on cap0 still come."
+  std::string verdict;  // a sentence: "The source 10.1.1.7 stopped sending 12 s ago; other groups on cap0
+                        // still come."
   std::string remedy;   // a sentence; "" where nothing is wrong
   std::int64_t since_unix_ns = 0;
-  std::optional<std::pair<std::string, std::string>> alarm;  // kind and subject of the root alarm, where there is one
+  std::optional<std::pair<std::string, std::string>>
+      alarm;                  // kind and subject of the root alarm, where there is one
   std::vector<Stage> stages;  // in the order of a packet's way
 };
 

@@ -12,11 +12,12 @@
 namespace headgate::control {
 namespace {
 
-using nlohmann::json;
+using Json = nlohmann::json;
 
-constexpr std::int64_t kNow = 1'000'000'600'000'000'000;
+constexpr std::int64_t kMoment = 1'000'000'600'000'000'000;
 
-json alarm(std::uint64_t id, const std::string& kind, const std::string& severity, const std::string& subject) {
+Json alarm(std::uint64_t id, const std::string& kind, const std::string& severity,
+           const std::string& subject) {
   return {{"id", id},
           {"kind", kind},
           {"severity", severity},
@@ -24,32 +25,32 @@ json alarm(std::uint64_t id, const std::string& kind, const std::string& severit
           {"channel", subject},
           {"message", "it is so"},
           {"remedy", "mend it"},
-          {"since_unix_ns", kNow - 192'000'000'000},
+          {"since_unix_ns", kMoment - 192'000'000'000},
           {"acknowledged", nullptr},
           {"maintenance", false},
           {"cause", nullptr},
           {"consequences", 0}};
 }
 
-json dead_port() {
-  json alarms = json::array({alarm(17, "link_down", "critical", "cap0")});
+Json dead_port() {
+  Json alarms = Json::array({alarm(17, "link_down", "critical", "cap0")});
   alarms[0]["consequences"] = 8;
   for (std::uint64_t i = 0; i < 8; ++i) {
     alarms.push_back(alarm(18 + i, "channel_down", "critical", "news" + std::to_string(i)));
     alarms.back()["cause"] = 17;
   }
-  return {{"now_unix_ns", kNow}, {"alarms", alarms}, {"maintenance", json::array()}};
+  return {{"now_unix_ns", kMoment}, {"alarms", alarms}, {"maintenance", Json::array()}};
 }
 
-json channel(const std::string& id, const std::string& state) {
+Json channel(const std::string& id, const std::string& state) {
   return {{"id", id},       {"name", id + " HD"}, {"state", state},
           {"tags", {"hd"}}, {"cc_errors", 0},     {"bitrate_bps", 4'000'000},
-          {"viewers", 3},   {"input", 1},         {"since_unix_ns", kNow - 60'000'000'000},
+          {"viewers", 3},   {"input", 1},         {"since_unix_ns", kMoment - 60'000'000'000},
           {"reason", ""}};
 }
 
-json status(const json& channels) {
-  return {{"node", "hg1"}, {"ready", true}, {"now_unix_ns", kNow}, {"channels", channels}};
+Json status(const Json& channels) {
+  return {{"node", "hg1"}, {"ready", true}, {"now_unix_ns", kMoment}, {"channels", channels}};
 }
 
 std::size_t longest_line(const std::string& text) {
@@ -70,13 +71,13 @@ TEST(RenderAlarms, ShowsADeadPortOnceWithWhatFollowsFromIt) {
 }
 
 TEST(RenderAlarms, NamesWhoAcknowledgedAndWhatIsUnderMaintenance) {
-  json answer = dead_port();
-  answer["alarms"][0]["acknowledged"] = {{"who", "alice (1000)"}, {"unix_ns", kNow - 60'000'000'000}};
+  Json answer = dead_port();
+  answer["alarms"][0]["acknowledged"] = {{"who", "alice (1000)"}, {"unix_ns", kMoment - 60'000'000'000}};
   answer["alarms"][0]["maintenance"] = true;
   answer["maintenance"].push_back({{"target", "hd"},
                                    {"who", "bob (1001)"},
-                                   {"from_unix_ns", kNow},
-                                   {"until_unix_ns", kNow + 3'600'000'000'000}});
+                                   {"from_unix_ns", kMoment},
+                                   {"until_unix_ns", kMoment + 3'600'000'000'000}});
   const std::string text = render_alarms(answer, false);
   EXPECT_NE(text.find("acknowledged by alice (1000) 1m00s ago"), std::string::npos) << text;
   EXPECT_NE(text.find("(maintenance)"), std::string::npos) << text;
@@ -84,40 +85,43 @@ TEST(RenderAlarms, NamesWhoAcknowledgedAndWhatIsUnderMaintenance) {
 }
 
 TEST(RenderAlarms, SaysThatNothingIsWrong) {
-  EXPECT_EQ(render_alarms({{"now_unix_ns", kNow}, {"alarms", json::array()}}, false), "no alarm is active\n");
+  EXPECT_EQ(render_alarms({{"now_unix_ns", kMoment}, {"alarms", Json::array()}}, false),
+            "no alarm is active\n");
 }
 
 TEST(Health, IsCriticalForAChannelThatIsDown) {
-  const Health health =
-      judge_health(status({channel("news", "down"), channel("sport", "ok")}), {{"alarms", json::array()}});
+  const Health health = judge_health(status(Json::array({channel("news", "down"), channel("sport", "ok")})),
+                                     {{"alarms", Json::array()}});
   EXPECT_EQ(health.status, 2);
-  EXPECT_TRUE(health.line.starts_with("HEADGATE CRITICAL - 1 of 2 channels ok, 1 down: news |")) << health.line;
+  EXPECT_TRUE(health.line.starts_with("HEADGATE CRITICAL - 1 of 2 channels ok, 1 down: news |"))
+      << health.line;
   EXPECT_NE(health.line.find(" down=1"), std::string::npos) << health.line;
   EXPECT_EQ(std::count(health.line.begin(), health.line.end(), '|'), 1);
 }
 
 TEST(Health, WarnsOfABackupAndIsWellWithoutTrouble) {
-  const json none = {{"alarms", json::array()}};
-  EXPECT_EQ(judge_health(status({channel("news", "backup")}), none).status, 1);
-  EXPECT_EQ(judge_health(status({channel("news", "ok"), channel("old", "disabled")}), none).status, 0);
+  const Json none = {{"alarms", Json::array()}};
+  EXPECT_EQ(judge_health(status(Json::array({channel("news", "backup")})), none).status, 1);
+  EXPECT_EQ(
+      judge_health(status(Json::array({channel("news", "ok"), channel("old", "disabled")})), none).status, 0);
 }
 
 TEST(Health, LeavesOutWhatIsAcknowledgedOrBeingWorkedOn) {
-  json answer = dead_port();
-  answer["alarms"][0]["acknowledged"] = {{"who", "alice"}, {"unix_ns", kNow}};
-  EXPECT_EQ(judge_health(status({channel("sport", "ok")}), answer).status, 0);
+  Json answer = dead_port();
+  answer["alarms"][0]["acknowledged"] = {{"who", "alice"}, {"unix_ns", kMoment}};
+  EXPECT_EQ(judge_health(status(Json::array({channel("sport", "ok")})), answer).status, 0);
   answer["maintenance"].push_back({{"target", "hd"}});
-  EXPECT_EQ(judge_health(status({channel("news", "down")}), answer).status, 0);
+  EXPECT_EQ(judge_health(status(Json::array({channel("news", "down")})), answer).status, 0);
 }
 
 TEST(Health, IsCriticalWhileTheGatewayIsNotReady) {
-  json not_ready = status({channel("news", "ok")});
+  Json not_ready = status(Json::array({channel("news", "ok")}));
   not_ready["ready"] = false;
-  EXPECT_EQ(judge_health(not_ready, {{"alarms", json::array()}}).status, 2);
+  EXPECT_EQ(judge_health(not_ready, {{"alarms", Json::array()}}).status, 2);
 }
 
 TEST(ChannelFilter, TakesStatesTagsAndPatterns) {
-  const json news = channel("news", "down");
+  const Json news = channel("news", "down");
   EXPECT_TRUE(matches({{"down", "degraded"}, {}, ""}, news));
   EXPECT_FALSE(matches({{"ok"}, {}, ""}, news));
   EXPECT_TRUE(matches({{}, {"hd"}, "ne*"}, news));
@@ -142,10 +146,10 @@ std::vector<std::string> ids(TopScreen& screen, std::size_t rows) {
 }
 
 TEST(TopScreen, ShowsTheWorstFirstAndSortsAsAsked) {
-  json channels = {channel("a", "ok"), channel("b", "down"), channel("c", "degraded")};
+  Json channels = {channel("a", "ok"), channel("b", "down"), channel("c", "degraded")};
   channels[2]["viewers"] = 900;
   TopScreen screen({});
-  screen.take(status(channels), {{"alarms", json::array()}});
+  screen.take(status(channels), {{"alarms", Json::array()}});
   EXPECT_EQ(ids(screen, 24), (std::vector<std::string>{"b", "c", "a"}));
   screen.sort_by("viewers");
   EXPECT_EQ(ids(screen, 24), (std::vector<std::string>{"c", "b", "a"}));
@@ -154,37 +158,38 @@ TEST(TopScreen, ShowsTheWorstFirstAndSortsAsAsked) {
 }
 
 TEST(TopScreen, PutsErrorsOfThisMomentBeforeOldOnes) {
-  json channels = {channel("old", "ok"), channel("fresh", "ok")};
+  Json channels = {channel("old", "ok"), channel("fresh", "ok")};
   channels[0]["cc_errors"] = 5000;
   TopScreen screen({}, "errors");
-  screen.take(status(channels), {{"alarms", json::array()}});
+  screen.take(status(channels), {{"alarms", Json::array()}});
   EXPECT_EQ(ids(screen, 24).front(), "old");
   channels[1]["cc_errors"] = 2;
-  screen.take(status(channels), {{"alarms", json::array()}});
+  screen.take(status(channels), {{"alarms", Json::array()}});
   EXPECT_EQ(ids(screen, 24).front(), "fresh");
   EXPECT_NE(screen.lines(24, 80)[2].text.find("+2 2"), std::string::npos);
 }
 
 TEST(TopScreen, NeverLeavesTheTerminal) {
-  json channels = json::array();
+  Json channels = Json::array();
   for (int i = 0; i < 1000; ++i) channels.push_back(channel("channel-" + std::to_string(i), "ok"));
   channels[500]["id"] = std::string(64, 'x');
   channels[500]["reason"] = std::string(300, 'y');
   TopScreen screen({});
-  json alarms = dead_port();
+  Json alarms = dead_port();
   screen.take(status(channels), alarms);
   for (const auto& [rows, columns] : {std::pair{24, 80}, {3, 20}, {50, 200}, {10, 40}}) {
-    const auto lines = screen.lines(static_cast<std::size_t>(rows), static_cast<std::size_t>(columns), "! a note");
+    const auto lines =
+        screen.lines(static_cast<std::size_t>(rows), static_cast<std::size_t>(columns), "! a note");
     EXPECT_LE(lines.size(), static_cast<std::size_t>(rows));
     for (const ScreenLine& line : lines) EXPECT_LE(width(line.text), static_cast<std::size_t>(columns));
   }
 }
 
 TEST(TopScreen, KeepsTheSelectedChannelInSightWhereverItMoves) {
-  json channels = json::array();
+  Json channels = Json::array();
   for (int i = 0; i < 100; ++i) channels.push_back(channel("c" + std::to_string(i), "ok"));
   TopScreen screen({});
-  screen.take(status(channels), {{"alarms", json::array()}});
+  screen.take(status(channels), {{"alarms", Json::array()}});
   for (const int by : {1, 30, 50, 1'000'000, -10, -1'000'000}) {
     screen.move(by);
     const auto lines = screen.lines(24, 80);

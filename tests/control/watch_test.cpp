@@ -132,11 +132,6 @@ TEST(Watch, CountsHowLongAProcessIsSilentAndNamesTheChannelsOfASilentBridge) {
             (std::map<std::string, std::string>{{"hls", "the bridge does not answer (for 7s)"}}));
 }
 
-TEST(Watch, TellsTheBeginAndTheEndOfACrashLoop) {
-  EXPECT_EQ(kinds(compare(seen(10, 4), seen(10, 4, true), 5)), std::vector<std::string>{"crash_loop"});
-  EXPECT_EQ(kinds(compare(seen(10, 4, true), seen(10, 4), 5)), std::vector<std::string>{"crash_loop_over"});
-}
-
 TEST(Watch, TellsThatTheLauncherIsBack) {
   Observation away = seen(10, 2);
   away.launcher_answers = false;
