@@ -90,11 +90,11 @@ std::vector<AccessUnit> read_units(const std::string& file, std::uint16_t pid, S
   std::ifstream in(file, std::ios::binary);
   const Bytes stream(std::istreambuf_iterator<char>(in), {});
   Collector collector(kind);
-  mpegts::PesAssembler assembler{mpegts::Pid(pid)};
+  mpegts::PesAssembler assembler{mpegts::Pid{pid}};
   for (std::size_t at = 0; at + mpegts::kPacketSize <= stream.size(); at += mpegts::kPacketSize) {
     const mpegts::TsPacket packet(
         std::span<const std::uint8_t, mpegts::kPacketSize>(stream.data() + at, mpegts::kPacketSize));
-    if (packet.has_sync() && packet.pid() == mpegts::Pid(pid)) assembler.on_packet(packet, collector);
+    if (packet.has_sync() && packet.pid() == mpegts::Pid{pid}) assembler.on_packet(packet, collector);
   }
   assembler.flush(collector);
   return std::move(collector.units);

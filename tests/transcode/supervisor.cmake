@@ -1,6 +1,10 @@
 # The supervisor with workers that do what the test tells them: crash, hang, spin, try what they may not.
 headgate_test_program(fake_transcode SOURCES fake_transcode.cpp DEPS headgate::transcode spdlog::spdlog)
 
+if(HEADGATE_SANITIZE)
+  target_compile_options(fake_transcode PRIVATE -fno-sanitize=vptr)  # dataplane/transcode/CMakeLists.txt
+endif()
+
 headgate_test(transcode_test SOURCES strikes_test.cpp supervisor_test.cpp pictures_test.cpp DEPS headgate::transcode)
 add_dependencies(transcode_test fake_transcode)
 target_compile_definitions(transcode_test PRIVATE FAKE_TRANSCODE="$<TARGET_FILE:fake_transcode>")
