@@ -43,6 +43,7 @@ struct Rules {
   std::chrono::milliseconds quarantine{600'000};
   std::chrono::milliseconds picture_bound{3000};
   std::size_t pictures_at_once = 2;
+  std::size_t most_jobs = 1024;
   std::chrono::milliseconds scan_interval{1000};
   std::chrono::milliseconds watch_interval{250};
   Limits (*limits)(job::Kind) = limits_of;

@@ -23,7 +23,6 @@ namespace {
 #define HEADGATE_VERSION "0.1.0"
 #endif
 
-constexpr std::size_t kMaxJobs = 1024;
 constexpr std::size_t kLongestName = 200;
 
 std::int64_t unix_now_ns() {
@@ -108,13 +107,15 @@ void Supervisor::scan_folder(const std::string& name, Clock::time_point now) {
     jobs_.erase(known);
     watch(paths.folder);
   }
-  if (identity.spec == 0 || jobs_.size() >= kMaxJobs) return;
+  if (identity.spec == 0) return;
   const auto complain = [&](const std::string& why) {
     if (std::string& said = complaints_[name]; said != why) {
       spdlog::error("{}: {}", name, why);
       said = why;
     }
   };
+  if (jobs_.size() >= environment_.rules.most_jobs)
+    return complain("no worker: there are " + std::to_string(jobs_.size()) + " jobs already");
   const auto read = job::read_spec(paths);
   if (!read) return complain(read.error());
   auto task = read->kind == job::Kind::pictures ? make_pictures(environment_, paths)

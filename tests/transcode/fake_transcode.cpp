@@ -58,6 +58,10 @@ void do_what_is_said(std::string_view word) {
   if (word == "signal") ::kill(::getppid(), SIGKILL);
   if (word == "tgkill") ::syscall(SYS_tgkill, ::getppid(), ::getppid(), SIGKILL);
   if (word == "code") ::mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  // Neither is counted among a process's data.
+  if (word == "shared") ::mmap(nullptr, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (word == "stack")
+    ::mmap(nullptr, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0);
   if (word == "runnable") {
     void* memory = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ::mprotect(memory, 4096, PROT_READ | PROT_EXEC);
@@ -153,6 +157,7 @@ Rules short_rules() {
   rules.watch_interval = milliseconds(50);
   rules.limits = small_limits;
   if (const char* hang = std::getenv("FAKE_HANG_MS")) rules.hang_bound = milliseconds(std::atoi(hang));
+  if (const char* most = std::getenv("FAKE_JOBS")) rules.most_jobs = std::strtoul(most, nullptr, 10);
   if (const char* strikes = std::getenv("FAKE_STRIKES")) rules.strikes = std::strtoul(strikes, nullptr, 10);
   return rules;
 }

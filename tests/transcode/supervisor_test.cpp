@@ -55,8 +55,8 @@ TEST_F(SupervisorTest, WhatAWorkerMayNotDoEndsItAndNothingElse) {
   Link other = sound("other");
   Link link = sound("x");
   unsigned deaths = 0;
-  for (const char* word :
-       {"open", "socket", "unix", "fork", "thread", "exec", "signal", "tgkill", "code", "runnable"}) {
+  for (const char* word : {"open", "socket", "unix", "fork", "thread", "exec", "signal", "tgkill", "code",
+                           "runnable", "shared", "stack"}) {
     ASSERT_TRUE(link.echoes()) << word;
     link.say(word);
     ++deaths;
@@ -73,11 +73,12 @@ TEST_F(SupervisorTest, EachWayToDieIsCountedAndRestarted) {
   start();
   ::unsetenv("FAKE_STRIKES");
   Link link = sound("x");
-  for (const auto& [word, reason] : {std::pair{"crash", "crashed"}, std::pair{"exit", "exited"},
-                                     std::pair{"hang", "hung"}, std::pair{"spin-idle", "cpu"}}) {
-    ASSERT_TRUE(link.echoes()) << word;
-    link.say(word);
-    if (reason == std::string("hung")) link.say("more");
+  for (const auto& way : {std::pair{"crash", "crashed"}, std::pair{"exit", "exited"},
+                          std::pair{"hang", "hung"}, std::pair{"spin-idle", "cpu"}}) {
+    const std::string reason = way.second;
+    ASSERT_TRUE(link.echoes()) << way.first;
+    link.say(way.first);
+    if (reason == "hung") link.say("more");
     ASSERT_TRUE(eventually([&] { return job("sound.x")["deaths"][reason] == 1; })) << job("sound.x");
   }
   ASSERT_TRUE(link.echoes());
@@ -194,6 +195,20 @@ TEST_F(SupervisorTest, FoldersThatAreNoJobsAreNamedAndDisturbNobody) {
   EXPECT_TRUE(link.echoes());
   EXPECT_TRUE(eventually([&] { return call("status")["broken"].size() == 2; })) << call("status");
   EXPECT_THAT(call("status")["broken"]["ringless"].get<std::string>(), HasSubstr("in.ring"));
+}
+
+TEST_F(SupervisorTest, AJobBeyondTheMostIsNamedAndRunsWhenThereIsRoom) {
+  ::setenv("FAKE_JOBS", "1", 1);
+  start();
+  ::unsetenv("FAKE_JOBS");
+  Link first = sound("a");
+  ASSERT_TRUE(first.echoes());
+  Link second = sound("b");
+  EXPECT_TRUE(eventually([&] { return call("status")["broken"].contains("sound.b"); }));
+  EXPECT_TRUE(first.echoes());
+  first.remove();
+  EXPECT_TRUE(second.echoes());
+  EXPECT_TRUE(call("status")["broken"].empty());
 }
 
 TEST_F(SupervisorTest, SettingsAreTakenFromTheStateFile) {
