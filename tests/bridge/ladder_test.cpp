@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include <array>
 #include <set>
 
@@ -194,6 +196,43 @@ TEST_F(LadderTest, BelievesNoTimeThatCanNotBe) {
   ladder.on_discontinuity();
   frame(begin, job::kRandomAccess);
   EXPECT_EQ(made(), 0U) << "of before the break";
+}
+
+TEST_F(LadderTest, BelievesNoDifferenceThatOverflows) {
+  picture(begin, true);
+  ring::MessageHeader header;
+  header.kind = static_cast<std::uint16_t>(job::Message::frame);
+  header.flags = job::kRandomAccess;
+  header.pts = begin;
+  header.dts = std::numeric_limits<std::int64_t>::min();
+  worker.answer(header, std::vector<std::uint8_t>(100, 0xAB));
+  header.pts = header.dts;
+  worker.answer(header, std::vector<std::uint8_t>(100, 0xAB));
+  EXPECT_EQ(made(), 0U);
+  EXPECT_EQ(ladder.status()[0].dropped, 2U);
+}
+
+// Segments of all channels share their memory.
+TEST_F(LadderTest, TakesNoMoreThanAWorkerOfThatBitrateCanMake) {
+  picture(begin, true);
+  const auto flood = [&](std::int64_t at) {
+    const std::size_t before = made();
+    for (int i = 0; i < 100; ++i) frame(at, job::kRandomAccess, 100'000);
+    return made() - before;
+  };
+  const std::size_t first = flood(begin);
+  EXPECT_GE(first, 10U);
+  EXPECT_LE(first, 50U) << "8 s of four times 100 kB, and of 64 KiB";
+  EXPECT_EQ(flood(begin), 0U);
+  EXPECT_EQ(ladder.status()[0].dropped, 200 - first);
+  // The source's time allows more.
+  picture(begin + mpegts::kTicksPerSecond, false);
+  EXPECT_LE(flood(begin), 6U);
+  picture(begin + 2 * mpegts::kTicksPerSecond, false);
+  frame(begin, 0);
+  const std::size_t joined = made();
+  frame(begin, job::kRandomAccess);
+  EXPECT_EQ(made(), joined + 1) << "from a random access point on";
 }
 
 TEST_F(LadderTest, AFullRingIsALossForTheWorkerAlone) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "dataplane/bridge/hub/payload.h"
 #include "dataplane/bridge/transcode/twin_packer.h"
 #include "mpegts/pes/pes_packet.h"
@@ -303,7 +305,7 @@ TEST_F(AudioTwinsTest, AWorkerThatNeverComesCostsItsTwinOnlyAfterTheFirstPatienc
 TEST_F(AudioTwinsTest, ASourceThatPausesDoesNotCostTheTwin) {
   configure(tv);
   run(kStart, 2 * kSecond);
-  next_frame = kStart + 60 * kSecond;
+  next_frame = kStart + (60 * kSecond / kFrame + 1) * kFrame;
   run(kStart + 60 * kSecond, kSecond);
   EXPECT_EQ(log.configurations.size(), 1U);
   EXPECT_EQ(twins.tracks().at(0).counters.gaps, 1U);
@@ -387,13 +389,40 @@ TEST_F(AudioTwinsTest, WhatIsNoFrameOrHasNoTimeThatCanBeIsDropped) {
   frame(kStart + kFrame, 0, test::Bytes(100, 0));
   frame(kStart);                  // not after the one before
   frame(kStart + 100 * kSecond);  // ahead of what was sent
+  frame(kStart + kFrame + 1);     // not on the grid
+  auto faster = adts_frame();
+  faster[2] = 0x50;  // 44.1 kHz
+  frame(kStart + kFrame, 0, faster);
   EXPECT_EQ(twin_units().size(), 1U);
-  EXPECT_EQ(twins.tracks().at(0).counters.unusable, 5U);
+  EXPECT_EQ(twins.tracks().at(0).counters.unusable, 7U);
+  // Times whose distance is no number.
+  frame(std::numeric_limits<std::int64_t>::min() / kFrame * kFrame);
+  frame(std::numeric_limits<std::int64_t>::max() / kFrame * kFrame);
+  EXPECT_EQ(twin_units().size(), 1U);
   ring::MessageHeader strange;
   strange.kind = static_cast<std::uint16_t>(job::Message::frame);
   strange.stream = 60'000;
   jobs.last().on_message(strange, adts_frame());
   EXPECT_EQ(twin_units().size(), 1U);
+}
+
+TEST_F(AudioTwinsTest, APacketThatIsTooLongIsCountedAndALossToTheWorker) {
+  configure(tv);
+  send(1, kStart);
+  const std::size_t before = jobs.last().of(job::Message::packet).size();
+  test::Broadcast broadcast;
+  broadcast.pes({0x101, 0xC0, static_cast<std::uint64_t>(kStart / 300), test::Bytes(200 * 1024, 0x55)});
+  const test::Bytes packets = broadcast.take();
+  hub::Unit unit;
+  unit.track = 1;
+  unit.timed = true;
+  unit.dts = unit.pts = kStart + kStep;
+  unit.packets = packets;
+  twins.on_unit(unit);
+  EXPECT_EQ(jobs.last().of(job::Message::packet).size(), before);
+  EXPECT_EQ(twins.totals().oversized, 1U);
+  send(1, kStart + 2 * kStep);
+  EXPECT_NE(jobs.last().of(job::Message::packet).back().header.flags & job::kLoss, 0U);
 }
 
 TEST_F(AudioTwinsTest, PidsOfTwinsAreFreeAndTheSameEveryTime) {

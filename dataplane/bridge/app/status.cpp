@@ -52,6 +52,13 @@ json tracks_of(const hub::ChannelHub& hub) {
 json drops_of(const Channel& channel) {
   const hub::HubCounters& hub = channel.hub().counters();
   const hls::SegmenterCounters& segmenter = channel.segmenter_counters();
+  const transcode::PictureTapCounters looks =
+      channel.eyes().looks() == nullptr ? transcode::PictureTapCounters{} : *channel.eyes().looks();
+  std::uint64_t ladder_not_sent = 0, ladder_unusable = 0;
+  for (const transcode::LadderStatus& step : channel.ladder()) {
+    ladder_not_sent += step.not_sent;
+    ladder_unusable += step.dropped;
+  }
   const std::uint64_t frames_dropped =
       channel.frames() == nullptr ? 0 : channel.frames()->counters().dropped_frames;
   return {{"damaged_pes", hub.damaged_pes},
@@ -64,7 +71,10 @@ json drops_of(const Channel& channel) {
           {"twin_late", channel.twins().totals().late},
           {"twin_unusable", channel.twins().totals().unusable},
           {"twin_withheld", channel.twins().totals().withheld},
-          {"look_skipped", channel.eyes().looks() == nullptr ? 0 : channel.eyes().looks()->skipped},
+          {"look_skipped", looks.skipped},
+          {"look_oversized", looks.oversized},
+          {"ladder_not_sent", ladder_not_sent},
+          {"ladder_unusable", ladder_unusable},
           {"no_segment_open", segmenter.unlisted_units},
           {"segment_full", segmenter.dropped_units - segmenter.dropped_over_budget},
           {"memory_full", segmenter.dropped_over_budget},

@@ -265,7 +265,12 @@ void AudioTwins::feed(Lane& lane, const hub::Unit& unit) {
   if (job_ == nullptr || !(lane.encode || wishes_.measure)) return;
   hub::gather(unit.packets, kLargestSoundPes, pes_);
   const auto pes = hub::view_pes(pes_);
-  if (!pes || pes->payload.empty() || pes->payload.size() > kLargestSoundPes) return;
+  if (!pes || pes->payload.empty()) return;
+  if (pes_.size() >= kLargestSoundPes) {
+    ++totals_.oversized;
+    lane.pending_flags |= job::kLoss;
+    return;
+  }
   if (!unit.timed && !lane.reference) return;  // nothing says when to play it
   if (unit.timed) {
     if (pes->header.pts) lane.offset = unit.pts - static_cast<std::int64_t>(pes->header.pts->ticks) * 300;
@@ -331,7 +336,7 @@ void AudioTwins::watch_lag(Lane& lane) {
 void AudioTwins::on_message(const ring::MessageHeader& header, std::span<const std::uint8_t> payload) {
   const auto found =
       std::find_if(lanes_.begin(), lanes_.end(), [&](const auto& l) { return l->stream == header.stream; });
-  if (found == lanes_.end()) return;
+  if (found == lanes_.end()) return;  // on its way when the stream ended
   Lane& lane = **found;
   switch (static_cast<job::Message>(header.kind)) {
     case job::Message::frame:
@@ -387,20 +392,26 @@ bool AudioTwins::admit(Lane& lane, const ring::MessageHeader& header) {
     ++totals_.late;
     return false;
   }
-  const std::int64_t lag = lane.last_sent - header.pts;
+  // What can't be first: differences of times that were not looked at could overflow. Frames stand on the
+  // grid, so that no worker can bring more of them than there is time.
+  if (header.pts > lane.last_sent + kMaxAhead || header.pts % kFrameTicks != 0) {
+    ++lane.counters.unusable;
+    ++totals_.unusable;
+    return false;
+  }
   if (lane.awaits_join) {
     // The mark may have been lost with its frame.
     const bool joined =
         (header.flags & job::kDiscontinuity) != 0 || lane.last_sent - *lane.reference > kPatience;
     if (joined) lane.awaits_join = false;
   }
-  if (lane.awaits_join || lag > kPatience) {
+  if (lane.awaits_join || header.pts < lane.last_sent - kPatience) {
     ++lane.counters.late;
     ++totals_.late;
     lane.mark_gap = true;
     return false;
   }
-  if (lag < -kMaxAhead || (lane.last_out && header.pts <= *lane.last_out)) {
+  if (lane.last_out && header.pts <= *lane.last_out) {
     ++lane.counters.unusable;
     ++totals_.unusable;
     return false;

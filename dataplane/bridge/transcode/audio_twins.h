@@ -7,8 +7,8 @@
 // when nothing came back for kPatience of media (kFirstPatience at the beginning), and returns when frames
 // come again. A gap in it concerns nobody else: it is marked with discontinuity_indicator and counted.
 //
-// Frames of the worker are not trusted: one that is no ADTS frame of AAC-LC, or whose time lies behind the
-// frame before it or ahead of the original, is dropped and counted.
+// Frames of the worker are not trusted: one that is no ADTS frame of AAC-LC at 48 kHz, or whose time is none
+// of the grid, or lies behind the frame before it or ahead of the original, is dropped and counted.
 //
 // References: ISO/IEC 13818-1:2022 2.4.4.8 (PMT), 2.6.18 (ISO_639_language_descriptor); EN 300 468 6.4.11
 // (supplementary_audio_descriptor). Threading: owned by the hub's thread. Ownership: the sink and the maker
@@ -49,6 +49,7 @@ struct TwinCounters {
   std::uint64_t unusable = 0;   // frames that are none, or whose times can't be
   std::uint64_t withheld = 0;   // frames that came while the twin was not in the configuration
   std::uint64_t withdrawn = 0;  // times that it left the configuration
+  std::uint64_t oversized = 0;  // PES packets that no worker is sent; in the totals only
 };
 
 // Of one track of the channel.

@@ -16,6 +16,10 @@ namespace {
 
 constexpr std::int64_t kFarthest = 5 * mpegts::kTicksPerSecond;  // of what was sent last
 constexpr std::size_t kLargestPicture = 4 * 1024 * 1024;
+// What a worker may bring: several times what it was told to make, and what packets add to small pictures.
+// More comes from no encoder of ours, and would take the memory of other channels' segments.
+constexpr std::int64_t kTimesWanted = 4, kBesides = 64 * 1024;  // bytes a second
+constexpr std::int64_t kAtOnce = 8;                             // seconds of that
 constexpr std::size_t kLongestWord = 160;
 constexpr std::uint8_t kH264StreamType = 0x1B;  // ISO/IEC 13818-1 table 2-34
 constexpr std::uint16_t kFirstOwnPid = 0x1E00, kLastOwnPid = 0x1FFA;
@@ -85,7 +89,8 @@ struct Ladder::Rung {
   bool begun = false;
   std::uint32_t pending_flags = 0;  // for the next packet
   bool joined = false;              // a random access point came since the last loss
-  std::optional<std::int64_t> last_pts;
+  std::int64_t in_hand = 0;         // bytes, less what the source's time has allowed since
+  std::optional<std::int64_t> allowed_until;
   mpegts::es::VideoParser parser{mpegts::StreamKind::h264};
   std::optional<mpegts::es::VideoFormat> format;
   std::vector<std::uint8_t> packets;
@@ -144,7 +149,7 @@ void Ladder::on_configuration(std::shared_ptr<const hub::Configuration> configur
   for (const auto& rung : rungs_) {
     rung->begun = rung->joined = false;
     rung->pending_flags |= job::kDiscontinuity;
-    rung->last_pts.reset();
+    rung->allowed_until.reset();
   }
   last_sent_.reset();
   publish();
@@ -169,7 +174,7 @@ void Ladder::on_discontinuity() {
   for (const auto& rung : rungs_) {
     rung->pending_flags |= job::kDiscontinuity;
     rung->joined = false;
-    rung->last_pts.reset();
+    rung->allowed_until.reset();
   }
   last_sent_.reset();
   out_.on_discontinuity();
@@ -239,15 +244,31 @@ void Ladder::on_message(Rung& rung, const ring::MessageHeader& header,
   }
 }
 
+// Whether so much may come: a bucket that the source's own time empties. Else all up to the next random
+// access point is left out.
+bool Ladder::allow(Rung& rung, std::size_t size) {
+  const std::int64_t a_second = std::int64_t{rung.step.bitrate_bps} / 8 * kTimesWanted + kBesides;
+  const std::int64_t passed =
+      std::clamp<std::int64_t>(*last_sent_ - rung.allowed_until.value_or(*last_sent_), 0, 2 * kFarthest);
+  rung.in_hand = std::max<std::int64_t>(0, rung.in_hand - passed * a_second / mpegts::kTicksPerSecond);
+  rung.allowed_until = std::max(*last_sent_, rung.allowed_until.value_or(*last_sent_));
+  const auto packets = static_cast<std::int64_t>(size / kPacketPayload + 2);
+  const std::int64_t more = packets * static_cast<std::int64_t>(mpegts::kPacketSize);
+  rung.joined = rung.in_hand + more <= kAtOnce * a_second;
+  if (rung.joined) rung.in_hand += more;
+  return rung.joined;
+}
+
 void Ladder::on_frame(Rung& rung, const ring::MessageHeader& header, std::span<const std::uint8_t> frame) {
   const bool lost = (header.flags & (job::kDiscontinuity | job::kLoss | ring::kMessageLoss)) != 0;
   const bool random_access = (header.flags & job::kRandomAccess) != 0;
   if (lost) rung.joined = false;
   if (random_access) rung.joined = true;
-  const bool plausible = last_sent_ && !frame.empty() && header.dts <= header.pts &&
-                         header.pts >= begun_at_ && header.pts - header.dts <= kFarthest &&
-                         header.pts <= *last_sent_ + kFarthest && header.pts >= *last_sent_ - 2 * kFarthest;
-  if (!rung.joined || !plausible || source_ == nullptr) {
+  // In this order: differences of times that were not looked at could overflow.
+  const bool plausible = last_sent_ && !frame.empty() && header.pts >= begun_at_ &&
+                         header.pts <= *last_sent_ + kFarthest && header.pts >= *last_sent_ - 2 * kFarthest &&
+                         header.dts <= header.pts && header.dts >= header.pts - kFarthest;
+  if (!rung.joined || !plausible || source_ == nullptr || !allow(rung, frame.size())) {
     ++rung.status.dropped;
     return;
   }

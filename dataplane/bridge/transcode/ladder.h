@@ -4,9 +4,10 @@
 // at each random access point of the source, so that what comes back can be cut where the source is cut.
 // StreamBegin is repeated at each of them; a worker that knows it already goes on.
 //
-// Frames of the worker are not trusted: one whose time lies far from what was sent is dropped, and after a
-// loss all up to the next random access point. References: ITU-T H.264 Annex B; ISO/IEC 13818-1:2022 2.4.3.6.
-// Threading: owned by the hub's thread. Ownership: the sink and the maker of jobs outlive it.
+// Frames of the worker are not trusted: one whose time lies far from what was sent, or beyond what a worker
+// that was told this bitrate can bring, is dropped, and after a loss all up to the next random access point.
+// References: ITU-T H.264 Annex B; ISO/IEC 13818-1:2022 2.4.3.6. Threading: owned by the hub's thread.
+// Ownership: the sink and the maker of jobs outlive it.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +33,7 @@ struct LadderStep {
 struct LadderStatus {
   std::string name;
   std::uint64_t frames = 0;    // handed on
-  std::uint64_t dropped = 0;   // times that can't be, or references that are missing
+  std::uint64_t dropped = 0;   // times that can't be, references that are missing, too much at once
   std::uint64_t not_sent = 0;  // the ring to the worker was full
   std::string trouble;         // the worker's word; empty: none
 };
@@ -58,6 +59,7 @@ class Ladder final : public hub::UnitSink {
   void feed(const hub::Unit& unit);
   void begin_stream(Rung& rung);
   void on_message(Rung& rung, const ring::MessageHeader& header, std::span<const std::uint8_t> payload);
+  bool allow(Rung& rung, std::size_t size);
   void on_frame(Rung& rung, const ring::MessageHeader& header, std::span<const std::uint8_t> frame);
 
   hub::UnitSink& out_;

@@ -15,24 +15,22 @@ constexpr std::uint8_t kPayload = 0x10;        // adaptation_field_control, tabl
 constexpr std::uint8_t kAdaptation = 0x20;     // likewise
 constexpr std::uint8_t kDiscontinuous = 0x80;  // discontinuity_indicator
 constexpr unsigned kProfileLc = 1;             // ISO/IEC 14496-3 table 1.A.6
+constexpr unsigned k48kHz = 3;                 // table 1.18
 
 }  // namespace
 
 std::optional<mpegts::es::AudioFormat> adts_format(std::span<const std::uint8_t> frame) {
-  constexpr std::array<std::uint32_t, 13> kRates{96000, 88200, 64000, 48000, 44100, 32000, 24000,
-                                                 22050, 16000, 12000, 11025, 8000,  7350};
   if (frame.size() < kAdtsHeader || frame[0] != 0xFF || (frame[1] & 0xF6) != 0xF0) return std::nullopt;
   const std::size_t size = std::size_t{frame[3] & 0x03U} << 11 | std::size_t{frame[4]} << 3 | frame[5] >> 5;
   const unsigned rate = frame[2] >> 2 & 0x0FU;
   const unsigned channels = (frame[2] & 0x01U) << 2 | frame[3] >> 6;
   const bool one_block = (frame[6] & 0x03) == 0;
-  if (size != frame.size() || rate >= kRates.size() || frame[2] >> 6 != kProfileLc || channels == 0 ||
-      !one_block) {
+  if (size != frame.size() || rate != k48kHz || frame[2] >> 6 != kProfileLc || channels == 0 || !one_block) {
     return std::nullopt;
   }
   mpegts::es::AudioFormat format;
   format.kind = mpegts::StreamKind::aac_adts;
-  format.sample_rate = kRates[rate];
+  format.sample_rate = 48'000;
   format.channels = channels == 7 ? 8 : channels;
   format.samples_per_frame = 1024;
   format.codec = "mp4a.40.2";

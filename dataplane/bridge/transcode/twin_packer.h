@@ -13,7 +13,8 @@
 
 namespace headgate::bridge::transcode {
 
-// What one whole ADTS frame says of itself; nothing where `frame` is not exactly one, of AAC-LC.
+// What one whole ADTS frame says of itself; nothing where `frame` is not exactly one, of AAC-LC at
+// 48 kHz.
 std::optional<mpegts::es::AudioFormat> adts_format(std::span<const std::uint8_t> frame);
 
 class TwinPacker {
