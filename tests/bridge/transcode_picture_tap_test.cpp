@@ -159,6 +159,28 @@ TEST_F(PictureTapTest, NoMoreThanTheBoundAreUnderWayAndWhatIsLeftOutIsCounted) {
   EXPECT_EQ(desk.counters().lost, PictureDesk::kMaxOutstanding);
 }
 
+// A counter that falls would be read as one that began anew.
+TEST_F(PictureTapTest, WhatIsMadeUpForInTimeIsNeverCountedAsSkipped) {
+  Camera camera(desk, 7, 5000);
+  camera.run(kBegin, 6 * kSecondNs);
+  answer(7);
+  jobs.last().full = true;
+  std::size_t before = asked().size();
+  std::uint64_t most = 0;
+  for (std::int64_t t = 6 * kSecondNs; t < 12 * kSecondNs; t += 480 * kMs) {
+    camera.run(kBegin + t, 480 * kMs);
+    most = std::max(most, camera.tap.counters().skipped);
+    EXPECT_LE(most, camera.tap.counters().skipped);
+    // The first look of each 5 s is refused, the next one is taken.
+    if (jobs.last().counters.dropped > 0) jobs.last().full = false;
+    if (asked().size() == before) continue;
+    before = asked().size();
+    answer(7);
+  }
+  EXPECT_GT(jobs.last().counters.dropped, 0U);
+  EXPECT_EQ(most, 0U);
+}
+
 TEST_F(PictureTapTest, AnAnswerThatNobodyAskedForIsNobodys) {
   Camera camera(desk, 7);
   answer(7);

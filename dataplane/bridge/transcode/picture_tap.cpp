@@ -74,19 +74,23 @@ std::int64_t PictureTap::slot() const {
 // Regular looks at random access points only: these come at times of their own, so that channels don't fall
 // together.
 void PictureTap::look_if_due(bool at_random_access) {
-  if (!whole_ || looked_ || asked_) return;
   const std::int64_t current = slot();
+  // What is refused may be made up for while its time lasts.
+  if (refused_slot_ >= 0 && refused_slot_ != current) {
+    ++counters_.skipped;
+    refused_slot_ = -1;
+  }
+  if (!whole_ || looked_ || asked_) return;
   const bool due = at_random_access && done_slot_ != current;
   const bool wanted = suspicious_ && (!any_look_ || now_ns_ - last_look_ns_ >= kLeastApart);
   if (!due && !wanted) return;
   if (!ask(due)) {
-    if (due && std::exchange(refused_slot_, current) != current) ++counters_.skipped;
+    if (due) refused_slot_ = current;
     return;
   }
   if (due) {
     done_slot_ = current;
-    // What was refused is made up for.
-    if (refused_slot_ == current) --counters_.skipped;
+    refused_slot_ = -1;
   }
 }
 
