@@ -228,9 +228,10 @@ bool read_tile(const std::string& path, bool with_tile, const MosaicChannel& cha
     if (!good) out.tile.reset();
   }
   ::close(file);
-  if (good)
-    out.age =
-        age_of(channel, std::int64_t{about.st_mtim.tv_sec} * 1'000'000'000 + about.st_mtim.tv_nsec, now);
+  // Whoever owns the file sets its time, even to one that has no number in nanoseconds.
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  const auto seconds = std::clamp<std::int64_t>(about.st_mtim.tv_sec, 0, now / kSecond);
+  if (good) out.age = age_of(channel, seconds * kSecond + about.st_mtim.tv_nsec, now);
   return good;
 }
 
