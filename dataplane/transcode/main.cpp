@@ -14,7 +14,7 @@
 #include <string_view>
 
 #include "control/protocol/lock_file.h"
-#include "dataplane/transcode/log.h"
+#include "control/protocol/log_lines.h"
 #include "dataplane/transcode/supervisor.h"
 
 namespace {
@@ -90,6 +90,6 @@ int main(int argc, char** argv) {
     return 2;
   }
   spdlog::set_default_logger(spdlog::stderr_logger_st("transcode"));
-  transcode::set_up_log("info", "text");
+  protocol::set_up_log("transcode", "info", "text");
   return run(argv[2]);
 }

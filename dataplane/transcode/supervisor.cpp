@@ -12,9 +12,9 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "control/protocol/log_lines.h"
 #include "control/protocol/message.h"
 #include "control/protocol/state.h"
-#include "dataplane/transcode/log.h"
 
 namespace headgate::transcode {
 namespace {
@@ -78,7 +78,7 @@ void Supervisor::apply_settings() {
   if (!text) return;
   const auto state = protocol::parse_transcode_state(*text);
   if (!state) return spdlog::warn("{}: {}", run_dir_.transcode_state(), state.error());
-  set_up_log(state->log_level, state->log_format);
+  protocol::set_up_log("transcode", state->log_level, state->log_format);
   generation_ = state->generation;
 }
 
