@@ -18,15 +18,6 @@
 #include <utility>
 #include <vector>
 
-// Their shadow memory is larger than any limit.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define HEADGATE_SHADOW_MEMORY 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define HEADGATE_SHADOW_MEMORY 1
-#endif
-#endif
-
 namespace headgate::transcode {
 namespace {
 
@@ -60,12 +51,10 @@ bool limit(__rlimit_resource resource, rlim_t most) {
 bool set_limits(const Limits& limits) {
   bool ok = limit(RLIMIT_CORE, 0) && limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_MSGQUEUE, 0) &&
             limit(RLIMIT_MEMLOCK, 0);
-#if !defined(HEADGATE_SHADOW_MEMORY)
-  if (limits.memory != 0) {
+  if (limits.memory != 0 && !kShadowMemory) {
     const std::size_t inherited = statm(read_small("/proc/self/statm"), 5);
     ok = ok && limit(RLIMIT_DATA, inherited + limits.memory);
   }
-#endif
   if (limits.cpu_seconds.count() != 0) {
     const auto seconds = static_cast<rlim_t>(limits.cpu_seconds.count());
     const rlimit cpu{seconds, seconds + 1};  // SIGXCPU, then SIGKILL

@@ -9,6 +9,19 @@
 
 namespace headgate::transcode {
 
+// Built with a sanitizer, whose shadow memory is larger than any limit.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kShadowMemory = true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+inline constexpr bool kShadowMemory = true;
+#else
+inline constexpr bool kShadowMemory = false;
+#endif
+#else
+inline constexpr bool kShadowMemory = false;
+#endif
+
 struct Limits {
   int nice = 5;                         // 0..19
   std::size_t memory = 0;               // bytes that it may have besides what it was forked with

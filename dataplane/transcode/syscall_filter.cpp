@@ -34,6 +34,8 @@ constexpr std::array kWorkersMay{
     SCMP_SYS(getrusage), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(restart_syscall),
     SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity), SCMP_SYS(getcpu), SCMP_SYS(sysinfo), SCMP_SYS(getpid),
     SCMP_SYS(gettid), SCMP_SYS(getrandom), SCMP_SYS(set_robust_list),
+    // AddressSanitizer's, before what does not return.
+    SCMP_SYS(sigaltstack),
     // abort(); install() narrows it down to the process itself.
     SCMP_SYS(rt_sigaction), SCMP_SYS(tgkill)};
 
