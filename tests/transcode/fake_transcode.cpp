@@ -153,6 +153,8 @@ Rules short_rules() {
   rules.watch_interval = milliseconds(50);
   rules.limits = small_limits;
   if (const char* hang = std::getenv("FAKE_HANG_MS")) rules.hang_bound = milliseconds(std::atoi(hang));
+  if (const char* quarantine = std::getenv("FAKE_QUARANTINE_MS"))
+    rules.quarantine = milliseconds(std::atoi(quarantine));
   if (const char* strikes = std::getenv("FAKE_STRIKES")) rules.strikes = std::strtoul(strikes, nullptr, 10);
   return rules;
 }
