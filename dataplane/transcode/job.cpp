@@ -102,12 +102,14 @@ class Job : public Task {
   }
 
   void on_end(const End& end, Clock::time_point now) {
+    // By us: "killed", but not by somebody else.
     const Death death = killed_for_.value_or(end.death);
+    const bool blame = killed_for_ || blamed(end, limits_);
     ++totals_.deaths[static_cast<std::size_t>(death)];
     totals_.cpu_seconds += seconds(end.cpu_time);
     totals_.last_error = why(death, end);
     child_.reset();
-    start_at_ = strikes_.on_death(now);
+    start_at_ = strikes_.on_death(now, blame);
     write_strikes(strikes_place_, {totals_.last_error, {{kOwn, strikes_.record()}}});
     const auto pause = std::chrono::duration_cast<std::chrono::milliseconds>(start_at_ - now);
     if (strikes_.quarantined()) {

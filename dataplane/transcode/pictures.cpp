@@ -214,7 +214,7 @@ class Pictures : public Task {
     const Death death = slot.killed ? Death::hung : end.death;
     ++totals_.deaths[static_cast<std::size_t>(death)];
     totals_.last_error = slot.killed ? "took longer than it may" : end.how;
-    const bool first = strike(slot.header.id, now);
+    const bool first = (slot.killed || blamed(end, limits_)) && strike(slot.header.id, now);
     if (first)
       spdlog::warn("pictures: the process of asker {}'s picture: {}", slot.header.id, totals_.last_error);
     answer(slot.header, late ? job::PictureVerdict::timed_out : job::PictureVerdict::crashed, end.cpu_time);

@@ -27,16 +27,16 @@ void Strikes::forget(Clock::time_point now) {
 
 void Strikes::on_start(Clock::time_point now) {
   started_ = now;
-  probation_ = quarantined_;
+  probation_ = probation_ || quarantined_;
   quarantined_ = false;
 }
 
-Strikes::Clock::time_point Strikes::on_death(Clock::time_point now) {
+Strikes::Clock::time_point Strikes::on_death(Clock::time_point now, bool blamed) {
   forget(now);
   const auto lived = now - started_;
-  deaths_.push_back(now);
+  if (blamed) deaths_.push_back(now);
   if (probation_ && lived > rules_.strike_window) probation_ = false;
-  if (probation_ || deaths_.size() >= rules_.strikes) {
+  if (blamed && (probation_ || deaths_.size() >= rules_.strikes)) {
     deaths_.clear();
     quarantined_ = true;
     pause_ = rules_.first_pause;

@@ -24,8 +24,8 @@ class Strikes {
   void restore(const Record& record, Clock::time_point now);
 
   void on_start(Clock::time_point now);
-  // When to start it again.
-  Clock::time_point on_death(Clock::time_point now);
+  // When to start it again. Not `blamed`: it leads to a pause, never to quarantine.
+  Clock::time_point on_death(Clock::time_point now, bool blamed = true);
   bool quarantined() const noexcept { return quarantined_; }
   // From when on; the past where it is not in quarantine.
   Clock::time_point quarantined_until() const noexcept { return until_; }

@@ -49,6 +49,7 @@ void do_what_is_said(std::string_view word) {
     for (;;) turns = turns + 1;
   }
   if (word == "eat") eat_memory();
+  if (word == "grow") ::memset(std::malloc(40 << 20), 1, 40 << 20);  // of 64
   if (word == "open") ::syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY);
   if (word == "socket") ::syscall(SYS_socket, AF_INET, SOCK_DGRAM, 0);
   if (word == "unix") ::syscall(SYS_socket, AF_UNIX, SOCK_STREAM, 0);

@@ -58,6 +58,21 @@ TEST_F(StrikesTest, ThreeDeathsFartherApartAreNot) {
   }
 }
 
+TEST_F(StrikesTest, DeathsThatNobodyIsBlamedForLengthenThePauseOnly) {
+  for (const int pause : {200, 400, 800, 1600, 3200}) {
+    strikes_.on_start(now_);
+    EXPECT_EQ(strikes_.on_death(now_, false) - now_, milliseconds(pause));
+    EXPECT_FALSE(strikes_.quarantined());
+  }
+  for (int i = 0; i < 3; ++i) die(seconds(1));
+  ASSERT_TRUE(strikes_.quarantined());
+  strikes_.on_start(now_);
+  strikes_.on_death(now_, false);
+  EXPECT_FALSE(strikes_.quarantined());
+  die(seconds(1));
+  EXPECT_TRUE(strikes_.quarantined()) << "on probation still";
+}
+
 TEST_F(StrikesTest, AfterQuarantineOneDeathLeadsBackAndALongLifeOut) {
   for (int i = 0; i < 3; ++i) die(seconds(1));
   ASSERT_TRUE(strikes_.quarantined());

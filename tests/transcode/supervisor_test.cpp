@@ -134,6 +134,27 @@ TEST_F(SupervisorTest, ThreeDeathsLeadToQuarantineAndOneTryOutOfIt) {
   ASSERT_TRUE(state_becomes("sound.x", "quarantined"));
 }
 
+TEST_F(SupervisorTest, KillsFromOutsideAreNoStrikesUnlessItHadTakenHalfOfItsMemory) {
+  ::setenv("FAKE_QUARANTINE_MS", "600000", 1);
+  start();
+  ::unsetenv("FAKE_QUARANTINE_MS");
+  Link link = sound("x");
+  const auto kill_three_times = [&](const char* word) {
+    for (int i = 0; i < 3 && link.echoes(); ++i) {
+      link.say(word);
+      ASSERT_TRUE(link.echoes());
+      const auto before = job("sound.x")["deaths"]["killed"].get<int>();
+      ASSERT_EQ(::kill(worker("sound.x"), SIGKILL), 0);
+      ASSERT_TRUE(eventually([&] { return job("sound.x")["deaths"]["killed"] == before + 1; }));
+    }
+  };
+  kill_three_times("nothing");
+  EXPECT_EQ(job("sound.x")["deaths"]["killed"], 3);
+  EXPECT_NE(job("sound.x")["state"], "quarantined");
+  kill_three_times("grow");  // as the kernel does when memory runs out
+  EXPECT_TRUE(state_becomes("sound.x", "quarantined"));
+}
+
 TEST_F(SupervisorTest, AFolderMadeAnewIsAnotherJobAlsoOutOfQuarantine) {
   start();
   Link link = sound("x");
