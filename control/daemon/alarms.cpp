@@ -44,6 +44,7 @@ void Daemon::raise_alarms() {
   set_alarms("buffer_underflow", "warning", underflows_.update(underflows(*model_, snapshot_), now));
   set_alarms("buffer_overflow", "warning", overflows_.update(overflows(*model_, snapshot_), now));
   set_alarms("rate_exceeded", "warning", rates_exceeded_.update(rates_exceeded(*model_, snapshot_), now));
+  raise_transcode_missing();
   set_alarms("transcode_failing", "warning", transcode_failing(observation_.transcode_status));
   set_alarms("transcode_quarantined", "critical", transcode_quarantined(observation_.transcode_status));
   const bool answers =
@@ -66,6 +67,18 @@ void Daemon::raise_alarms() {
   });
   set_alarms("program_unset", "warning", unset);
   raise_watch_alarms();
+}
+
+// The launcher starts one where one is installed. Without the launcher's word it stays as it was.
+void Daemon::raise_transcode_missing() {
+  if (!observation_.launcher_answers) return;
+  const bool there = std::any_of(observation_.processes.begin(), observation_.processes.end(),
+                                 [](const auto& entry) { return entry.process.name == "transcode"; });
+  const std::string missing = there ? "" : missing_without_transcode(*model_);
+  transcode_missing_ = !missing.empty();
+  set_alarm(transcode_missing_, "transcode_missing", "warning", "transcode",
+            "headgate-transcode was not installed when the gateway was started: " + missing +
+                ". Install it beside the other daemons, then restart the gateway");
 }
 
 // Of channels on air. Begin and end are those of what is wrong, not of our look.
@@ -100,7 +113,10 @@ void Daemon::raise_watch_alarms() {
   watch_alarm("sound_clipping", "warning", {"clipping"});
   watch_alarm("sound_phase", "warning", {"phase"});
   watch_alarm("sound_loudness", "warning", {"loud", "quiet"});
-  watch_alarm("unwatched", "warning", {"unwatched_pictures", "unwatched_sound"});
+  // One cause, one alarm.
+  watch_alarm("unwatched", "warning",
+              transcode_missing_ ? std::vector<std::string>{}
+                                 : std::vector<std::string>{"unwatched_pictures", "unwatched_sound"});
 }
 
 }  // namespace headgate::control

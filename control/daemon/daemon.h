@@ -80,6 +80,7 @@ class Daemon {
   void raise_alarms();
   void set_alarms(const char* kind, const char* severity, const std::map<std::string, std::string>& active);
   void raise_watch_alarms();
+  void raise_transcode_missing();
   void watch_alarm(const char* kind, const char* severity, const std::vector<std::string>& findings);
   void repair_states();
   protocol::TranscodeState transcode_state() const;
@@ -146,6 +147,7 @@ class Daemon {
   boost::asio::thread_pool apply_thread_{1};
   boost::asio::thread_pool observe_thread_{1};
   bool settling_transcode_ = false;
+  bool transcode_missing_ = false;
   boost::asio::signal_set signals_{io_};
   boost::asio::steady_timer sample_timer_{io_};
   boost::asio::steady_timer observe_timer_{io_};

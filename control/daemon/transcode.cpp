@@ -1,7 +1,8 @@
 #include "control/daemon/transcode.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -40,9 +41,12 @@ std::map<std::string, std::string> in_state(const nlohmann::json& status, std::s
   for (const TranscodeJob& job : transcode_jobs(status)) {
     // One that has never run yet is just beginning.
     if (job.state != state || (deaths_of(job) == 0 && job.last_error.empty())) continue;
+    // Those that a transcode process before this one saw are not counted.
+    const std::string deaths =
+        deaths_of(job) == 0 ? "" : fmt::format(" ({})", protocol::counted(deaths_of(job), "death"));
     found[job.name] =
-        fmt::format("{}{} ({}); {}", text, job.last_error.empty() ? "" : ", the last time: " + job.last_error,
-                    protocol::counted(deaths_of(job), "death"), what_is_missing(job));
+        fmt::format("{}{}{}; {}", text, job.last_error.empty() ? "" : ", the last time: " + job.last_error,
+                    deaths, what_is_missing(job));
   }
   return found;
 }
@@ -76,6 +80,35 @@ std::map<std::string, std::string> transcode_failing(const nlohmann::json& statu
 
 std::map<std::string, std::string> transcode_quarantined(const nlohmann::json& status) {
   return in_state(status, "quarantined", "its worker died too often; one new try follows after 10 minutes");
+}
+
+std::string missing_without_transcode(const config::Model& model) {
+  std::size_t sound = 0, watched = 0, switches = 0, derived = 0;
+  for (const config::Channel& channel : model.channels) {
+    if (!channel.enabled) continue;
+    const bool wants_aac = channel.hls || channel.rtmp ||
+                           std::any_of(channel.push.begin(), channel.push.end(), [](const auto& push) {
+                             return push.enabled && push.kind == config::PushKind::rtmp;
+                           });
+    sound += wants_aac && channel.audio.transcode != config::AudioTranscode::never ? 1U : 0U;
+    watched += config::watches_pictures(channel) || config::watches_sound(channel) ? 1U : 0U;
+    const bool by_content = config::fails_over_for(channel, config::Trouble::frozen) ||
+                            config::fails_over_for(channel, config::Trouble::black) ||
+                            config::fails_over_for(channel, config::Trouble::silence);
+    switches += by_content ? 1U : 0U;
+  }
+  for (const config::Rendition& rendition : model.renditions)
+    derived += static_cast<std::size_t>(std::count_if(rendition.members.begin(), rendition.members.end(),
+                                                      [](const auto& member) { return member.derived; }));
+  std::vector<std::string> missing;
+  const auto say = [&](std::size_t count, const char* what, const char* of) {
+    if (count != 0) missing.push_back(fmt::format("{} ({})", what, protocol::counted(count, of)));
+  };
+  say(sound, "no AAC beside other sound", "channel");
+  say(watched, "no thumbnails, and nobody watches pictures and sound", "channel");
+  say(switches, "no failover for frozen, black or silence", "channel");
+  say(derived, "no derived renditions", "member");
+  return fmt::format("{}", fmt::join(missing, "; "));
 }
 
 }  // namespace headgate::control

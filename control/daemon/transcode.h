@@ -9,6 +9,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "config/model/model.h"
+
 namespace headgate::control {
 
 struct TranscodeJob {
@@ -27,5 +29,8 @@ std::vector<TranscodeJob> transcode_jobs(const nlohmann::json& transcode_status)
 std::map<std::string, std::string> transcode_failing(const nlohmann::json& transcode_status);
 // And those whose worker died too often.
 std::map<std::string, std::string> transcode_quarantined(const nlohmann::json& transcode_status);
+
+// What the map asks for and nobody does where headgate-transcode is not installed; "": nothing.
+std::string missing_without_transcode(const config::Model& model);
 
 }  // namespace headgate::control

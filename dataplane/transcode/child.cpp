@@ -48,12 +48,19 @@ bool limit(__rlimit_resource resource, rlim_t most) {
   return ::setrlimit(resource, &both) == 0;
 }
 
+// Never more than this process may have itself.
+bool limit_data(rlim_t most) {
+  rlimit own{};
+  if (::getrlimit(RLIMIT_DATA, &own) != 0) return false;
+  return limit(RLIMIT_DATA, std::min(most, own.rlim_cur));
+}
+
 bool set_limits(const Limits& limits) {
   bool ok = limit(RLIMIT_CORE, 0) && limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_MSGQUEUE, 0) &&
             limit(RLIMIT_MEMLOCK, 0);
   if (limits.memory != 0 && !kShadowMemory) {
     const std::size_t inherited = statm(read_small("/proc/self/statm"), 5);
-    ok = ok && limit(RLIMIT_DATA, inherited + limits.memory);
+    ok = ok && limit_data(inherited + limits.memory);
   }
   if (limits.cpu_seconds.count() != 0) {
     const auto seconds = static_cast<rlim_t>(limits.cpu_seconds.count());
@@ -156,6 +163,10 @@ const char* to_string(Death death) noexcept {
   return "exited";
 }
 
+bool blamed(const End& end, const Limits& limits) noexcept {
+  return end.death != Death::killed || end.peak_memory > limits.memory / 2;
+}
+
 tl::expected<Child, std::string> Child::start(const Plan& plan, const SyscallFilter& filter,
                                               const std::function<void()>& prepare,
                                               const std::function<void()>& run) {
@@ -214,6 +225,7 @@ std::optional<End> Child::reap() {
     return std::chrono::seconds(value.tv_sec) + std::chrono::microseconds(value.tv_usec);
   };
   end.cpu_time = time(usage.ru_utime) + time(usage.ru_stime);
+  end.peak_memory = static_cast<std::size_t>(usage.ru_maxrss) * 1024;
   return end;
 }
 

@@ -1,9 +1,7 @@
 """Sound for everyone and a look at the picture, through the whole gateway: AAC that is made of other sound keeps its place
 to the millisecond, a worker that dies or stands costs a gap that is told, thumbnails are the channel's picture."""
-import json
 import os
 import signal
-import socket
 import subprocess
 from pathlib import Path
 
@@ -107,16 +105,8 @@ def test_the_aac_of_rtmp_is_the_sound_and_in_time(live, tmp_path, codec):
     assert alike > 0.99
 
 
-def bridge_status(gateway):
-    with socket.socket(socket.AF_UNIX) as client:
-        client.connect(str(gateway.run_dir / "bridge" / "control.sock"))
-        client.sendall(b'{"v":1,"id":1,"method":"status"}\n')
-        with client.makefile() as answer:
-            return json.loads(answer.readline())["result"]
-
-
 def sound_status(gateway, channel):
-    return bridge_status(gateway)["channels"][channel]["sound"]["tracks"][0]
+    return gateway.process_status("bridge")["channels"][channel]["sound"]["tracks"][0]
 
 
 def worker_of(gateway, channel):

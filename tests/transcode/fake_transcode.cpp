@@ -49,6 +49,7 @@ void do_what_is_said(std::string_view word) {
     for (;;) turns = turns + 1;
   }
   if (word == "eat") eat_memory();
+  if (word == "grow") ::memset(std::malloc(40 << 20), 1, 40 << 20);  // of 64
   if (word == "open") ::syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY);
   if (word == "socket") ::syscall(SYS_socket, AF_INET, SOCK_DGRAM, 0);
   if (word == "unix") ::syscall(SYS_socket, AF_UNIX, SOCK_STREAM, 0);
@@ -158,6 +159,8 @@ Rules short_rules() {
   rules.limits = small_limits;
   if (const char* hang = std::getenv("FAKE_HANG_MS")) rules.hang_bound = milliseconds(std::atoi(hang));
   if (const char* most = std::getenv("FAKE_JOBS")) rules.most_jobs = std::strtoul(most, nullptr, 10);
+  if (const char* quarantine = std::getenv("FAKE_QUARANTINE_MS"))
+    rules.quarantine = milliseconds(std::atoi(quarantine));
   if (const char* strikes = std::getenv("FAKE_STRIKES")) rules.strikes = std::strtoul(strikes, nullptr, 10);
   return rules;
 }

@@ -14,7 +14,7 @@ headgate_test_program(zygote_bench SOURCES zygote_bench.cpp
 target_compile_definitions(zygote_bench PRIVATE FAKE_TRANSCODE="$<TARGET_FILE:fake_transcode>")
 
 # The real workers in their sandbox.
-headgate_test(transcode_shut_in_test SOURCES shut_in_test.cpp picture_support.cpp
+headgate_test(transcode_shut_in_test SOURCES shut_in_test.cpp memory_test.cpp picture_support.cpp
   DEPS headgate::transcode_picture headgate::job headgate::ring headgate::protocol)
 add_dependencies(transcode_shut_in_test headgate-transcode)
 target_compile_definitions(transcode_shut_in_test PRIVATE FAKE_TRANSCODE="$<TARGET_FILE:headgate-transcode>")

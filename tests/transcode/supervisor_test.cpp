@@ -146,6 +146,27 @@ TEST_F(SupervisorTest, ThreeDeathsLeadToQuarantineAndOneTryOutOfIt) {
   ASSERT_TRUE(state_becomes("sound.x", "quarantined"));
 }
 
+TEST_F(SupervisorTest, KillsFromOutsideAreNoStrikesUnlessItHadTakenHalfOfItsMemory) {
+  ::setenv("FAKE_QUARANTINE_MS", "600000", 1);
+  start();
+  ::unsetenv("FAKE_QUARANTINE_MS");
+  Link link = sound("x");
+  const auto kill_three_times = [&](const char* word) {
+    for (int i = 0; i < 3 && link.echoes(); ++i) {
+      link.say(word);
+      ASSERT_TRUE(link.echoes());
+      const auto before = job("sound.x")["deaths"]["killed"].get<int>();
+      ASSERT_EQ(::kill(worker("sound.x"), SIGKILL), 0);
+      ASSERT_TRUE(eventually([&] { return job("sound.x")["deaths"]["killed"] == before + 1; }));
+    }
+  };
+  kill_three_times("nothing");
+  EXPECT_EQ(job("sound.x")["deaths"]["killed"], 3);
+  EXPECT_NE(job("sound.x")["state"], "quarantined");
+  kill_three_times("grow");  // as the kernel does when memory runs out
+  EXPECT_TRUE(state_becomes("sound.x", "quarantined"));
+}
+
 TEST_F(SupervisorTest, AFolderMadeAnewIsAnotherJobAlsoOutOfQuarantine) {
   start();
   Link link = sound("x");
@@ -191,6 +212,45 @@ TEST_F(SupervisorTest, AKilledSupervisorTakesItsWorkersAlongAndItsSuccessorGoesO
   start();
   EXPECT_TRUE(link.echoes());
   EXPECT_EQ(stop(SIGTERM), 0);
+}
+
+TEST_F(SupervisorTest, ASuccessorKeepsTheQuarantineOfOneThatWasKilled) {
+  ::setenv("FAKE_QUARANTINE_MS", "600000", 1);
+  start();
+  Link link = sound("x");
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(link.echoes());
+    link.say("crash");
+  }
+  ASSERT_TRUE(state_becomes("sound.x", "quarantined"));
+  const std::uint32_t workers = link.workers();
+  stop(SIGKILL);
+  Link other = sound("other");
+  start();
+  ::unsetenv("FAKE_QUARANTINE_MS");
+  EXPECT_TRUE(other.echoes());
+  EXPECT_EQ(job("sound.x")["state"], "quarantined");
+  EXPECT_EQ(job("sound.x")["last_error"], "killed by SIGSEGV");
+  EXPECT_EQ(link.workers(), workers) << "no worker was started";
+  // Another job under the same name knows nothing of it.
+  link.remove();
+  Link anew = sound("x");
+  EXPECT_TRUE(anew.echoes());
+}
+
+TEST_F(SupervisorTest, DeathsBeforeASupervisorsOwnCountForItsSuccessor) {
+  start();
+  Link link = sound("x");
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(link.echoes());
+    link.say("crash");
+  }
+  ASSERT_TRUE(eventually([&] { return job("sound.x")["deaths"]["crashed"] == 2; }));
+  stop(SIGKILL);
+  start();
+  ASSERT_TRUE(link.echoes());
+  link.say("crash");
+  EXPECT_TRUE(state_becomes("sound.x", "quarantined"));
 }
 
 TEST_F(SupervisorTest, FoldersThatAreNoJobsAreNamedAndDisturbNobody) {

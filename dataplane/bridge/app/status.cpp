@@ -167,6 +167,7 @@ json sound_of(const transcode::AudioTwins& twins) {
                   {"gaps", t.counters.gaps},
                   {"late", t.counters.late},
                   {"withdrawn", t.counters.withdrawn},
+                  {"lag_ms", {{"p50", t.lag.ms(0.5)}, {"p99", t.lag.ms(0.99)}, {"most", t.lag.ms(1)}}},
                   {"decode_errors", t.decode_errors},
                   {"trouble", t.trouble}};
     if (t.twin) track["twin"] = t.twin->value;

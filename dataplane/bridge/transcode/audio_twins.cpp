@@ -92,6 +92,7 @@ struct AudioTwins::Lane {
   std::int64_t probation = kProbation;
   bool mark_gap = false;
   TwinCounters counters;
+  Lag lag;
   std::uint32_t decode_errors = 0;
   std::string trouble;
 };
@@ -428,6 +429,7 @@ void AudioTwins::hand_on(Lane& lane, const ring::MessageHeader& header, std::spa
   }
   // By the grid, so that nodes that begin at different times agree where they can.
   if (!lane.last_out) lane.packer->begin(static_cast<std::uint8_t>(header.pts / kFrameTicks & 0x0F));
+  lane.lag.add(lane.last_sent - header.pts);
   ++lane.counters.frames;
   ++totals_.frames;
   if ((header.flags & job::kFilled) != 0) {
@@ -459,6 +461,7 @@ std::vector<SoundStatus> AudioTwins::tracks() const {
     if (lane->encode) status.twin = lane->pid;
     status.present = lane->present;
     status.counters = lane->counters;
+    status.lag = lane->lag;
     status.decode_errors = lane->decode_errors;
     status.trouble = lane->trouble;
     out.push_back(std::move(status));

@@ -25,6 +25,7 @@
 #include "control/protocol/state.h"
 #include "dataplane/bridge/hub/track.h"
 #include "dataplane/bridge/transcode/job.h"
+#include "dataplane/bridge/transcode/lag.h"
 #include "dataplane/job/message.h"
 
 namespace headgate::bridge::transcode {
@@ -60,6 +61,7 @@ struct SoundStatus {
   std::optional<mpegts::Pid> twin;  // its PID, where there is to be one
   bool present = false;             // the twin is among the tracks now
   TwinCounters counters;
+  Lag lag;  // of its frames behind the newest of the original
   std::uint32_t decode_errors = 0;
   std::string trouble;  // the worker's word; empty: none
 };
