@@ -197,6 +197,28 @@ TEST(ChannelWatch, WithoutReportsItIsUnwatchedAndNeitherGoodNorBad) {
   EXPECT_EQ(rig.watch.find(Kind::black), nullptr);
 }
 
+TEST(ChannelWatch, AfterAPauseOnTheNetworkNothingIsMissedOfTheTimeBeforeIt) {
+  Rig rig;
+  rig.run(20, Rig::Shows::moving);
+  rig.watch.on_data(rig.now);
+  const auto unwatched = [&] {
+    return rig.watch.find(Kind::unwatched_pictures) != nullptr ||
+           rig.watch.find(Kind::unwatched_sound) != nullptr;
+  };
+  for (int i = 0; i < 400; ++i) rig.watch.on_tick(rig.now += 100 * kMs);
+  EXPECT_TRUE(unwatched());
+  const auto data = [&](int tenths) {
+    for (int i = 0; i < tenths; ++i) {
+      rig.watch.on_data(rig.now += 100 * kMs);
+      rig.watch.on_tick(rig.now);
+      if (unwatched()) return false;
+    }
+    return true;
+  };
+  EXPECT_TRUE(data(90));
+  EXPECT_FALSE(data(300));  // data, and no reports
+}
+
 TEST(ChannelWatch, PicturesTakenBeforeTheInputCameOnAirAreNotItsOwn) {
   Rig rig;
   rig.run(10, Rig::Shows::moving);

@@ -146,6 +146,7 @@ def test_what_is_wrong_is_told_is_over_and_is_left_for_another_input(rig, tmp_pa
         print(f"kinds {log.kinds}")
         assert not late, late
         assert "fine" not in log.kinds, log.kinds
+        assert log.kinds["lost"] == {"down"}, log.kinds
         for channel, kind in WANTED.items():  # the second input may come on air a moment after the first counts as lost
             assert log.kinds[channel] <= {kind} | ({"failover_active", "down"} if channel == "two" else set()), log.kinds
         assert left is not None and BLACK < left - sent < BLACK + AFTER + GOP + 1.5 + log.starved(sent, left)
