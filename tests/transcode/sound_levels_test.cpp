@@ -195,5 +195,16 @@ TEST(SoundLevels, SamplingHearsABeepASecondAndTheSilenceAfterIt) {
   EXPECT_LT(heard, 10.2);
 }
 
+// The loud part of each second is neither all that is measured nor left out.
+TEST(SoundLevels, SamplesLieEverywhereInASecond) {
+  const Source source = coded("aac", pieces({{-40, 0.4}, {-6, 0.15}, {-40, 0.45}}, 60, 48000), 48000, 128000);
+  Rig whole, sampled;
+  whole.begin(source.kind, Rig::measuring());
+  play(whole, source, 0);
+  sampled.begin(source.kind, Rig::measuring(150));
+  play(sampled, source, 0);
+  EXPECT_NEAR(sampled.stream().levels.back().short_term_lufs, whole.stream().levels.back().short_term_lufs, 2);
+}
+
 }  // namespace
 }  // namespace headgate::transcode::sound
