@@ -176,7 +176,8 @@ TEST(SoundLevels, SamplingMeasuresAPartOfEachSecondAndAgrees) {
 
 // A tenth of a second that a fixed part of each second never meets.
 TEST(SoundLevels, SamplingHearsABeepASecondAndTheSilenceAfterIt) {
-  const Source source = coded("aac", pieces({{-120, 0.6}, {-12, 0.1}, {-120, 0.3}}, 10, 48000), 48000, 128000);
+  const Source source =
+      coded("aac", pieces({{-120, 0.6}, {-12, 0.1}, {-120, 0.3}}, 10, 48000), 48000, 128000);
   const Source silence = coded("aac", tone(2, 48000, 10, 1000, 0), 48000, 128000);
   Rig rig;
   rig.begin(source.kind, Rig::measuring(150));
@@ -203,7 +204,8 @@ TEST(SoundLevels, SamplesLieEverywhereInASecond) {
   play(whole, source, 0);
   sampled.begin(source.kind, Rig::measuring(150));
   play(sampled, source, 0);
-  EXPECT_NEAR(sampled.stream().levels.back().short_term_lufs, whole.stream().levels.back().short_term_lufs, 2);
+  EXPECT_NEAR(sampled.stream().levels.back().short_term_lufs, whole.stream().levels.back().short_term_lufs,
+              2);
 }
 
 }  // namespace

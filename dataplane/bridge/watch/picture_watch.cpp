@@ -34,8 +34,8 @@ constexpr double kShotDifference = 30;  // mean over the cells
 constexpr double kShotCorrelation = 0.65;
 constexpr double kFadeMean = 10;  // between the means
 constexpr double kFadeContrast = 0.9;
-constexpr double kFadeCorrelation = 0.95; // as a fade leaves it; motion that changes so much leaves less
-constexpr double kMixed = 0.9;            // correlation of what is still to come with what was
+constexpr double kFadeCorrelation = 0.95;  // as a fade leaves it; motion that changes so much leaves less
+constexpr double kMixed = 0.9;             // correlation of what is still to come with what was
 
 double mean_difference(const PictureResult& a, const PictureResult& b) {
   int sum = 0;
@@ -208,8 +208,8 @@ void PictureWatch::judge_motion(const PictureResult& picture, bool black, std::i
     // It moved until the sizes fell; what stood already, and was replaced by what stands now, did not.
     stopped_ = fell > before_ns_ && fell < taken_ns;
     stands_since_ns_ = stopped_ ? fell : last_ns_;
-    within_shot_ =
-        suspect_ || (streak_ == kMoves && (stopped_ || sizes_.as_usual()) && is_same_shot(*before_, picture) &&
+    within_shot_ = suspect_ ||
+                   (streak_ == kMoves && (stopped_ || sizes_.as_usual()) && is_same_shot(*before_, picture) &&
                     !(second_last_ && is_mix(*second_last_, *before_, picture)));
   }
   ++equal_looks_;
