@@ -66,7 +66,6 @@ class Source:
 
 SOURCES = {
     "bbb": Source(("bbb-1s-h264-aac.ts",), true={"sound_loudness": (is_quiet_or_loud, None)}),
-    "captions": Source(("cea608-multichannel.ts",)),
     "avc-hd": Source(("dvbt-fr-hd-h264i-eac3x3-dvbsubx2.ts",)),
     "avc": Source(("h264-aac-0.ts", "h264-aac-1.ts", "h264-aac-2.ts")),
     "opening": Source(("h264-aac-0.ts",)),
@@ -97,7 +96,7 @@ def channel(source):
 
 def joined(files, folder):
     """One stream of those that follow each other."""
-    path = folder / files[0]
+    path = folder / "+".join(files)
     path.write_bytes(ts.joined([media.capture(name).read_bytes() for name in files]))
     return path
 
