@@ -118,6 +118,22 @@ TEST_F(PictureTapTest, WhileSomethingSeemsWrongLooksComeEachSecondFromTheLastPoi
   EXPECT_LE(asked().size(), before + 7);
 }
 
+TEST_F(PictureTapTest, WhatWasBeforeItWentWrongIsLookedAtFirst) {
+  Camera camera(desk, 7, 50'000);
+  camera.run(kBegin, 6 * kSecondNs);
+  answer(7);
+  camera.run(kBegin + 6 * kSecondNs, 600 * kMs);
+  const std::size_t before = asked().size();
+  camera.tap.set_suspicious(true, kBegin + 6000 * kMs);
+  for (int i = 1; i < 10; ++i) {
+    camera.tap.on_tick(kBegin + (6600 + i) * kMs);
+    if (desk.outstanding() > 0) answer(7);
+  }
+  ASSERT_EQ(asked().size(), before + 2);
+  EXPECT_EQ(camera.results[before], kBegin + 5760 * kMs);
+  EXPECT_EQ(camera.results[before + 1], kBegin + 6240 * kMs);
+}
+
 TEST_F(PictureTapTest, TwoHundredChannelsAreSpreadEvenly) {
   std::vector<std::unique_ptr<Camera>> cameras;
   for (std::uint32_t id = 1; id <= 200; ++id) cameras.push_back(std::make_unique<Camera>(desk, id));
