@@ -1,17 +1,15 @@
 """Sound for everyone and a look at the picture, through the whole gateway: AAC that is made of other sound keeps its place
 to the millisecond, a worker that dies or stands costs a gap that is told, thumbnails are the channel's picture."""
-import json
 import os
 import signal
-import socket
 import subprocess
-from pathlib import Path
 
 import numpy
 import pytest
 
 from support import media
 from support.gateway import Gateway, wait_for
+from support.workers import sound_status, worker_of
 
 SECONDS = 150
 RATE = 48000
@@ -107,32 +105,8 @@ def test_the_aac_of_rtmp_is_the_sound_and_in_time(live, tmp_path, codec):
     assert alike > 0.99
 
 
-def bridge_status(gateway):
-    with socket.socket(socket.AF_UNIX) as client:
-        client.connect(str(gateway.run_dir / "bridge" / "control.sock"))
-        client.sendall(b'{"v":1,"id":1,"method":"status"}\n')
-        with client.makefile() as answer:
-            return json.loads(answer.readline())["result"]
-
-
-def sound_status(gateway, channel):
-    return bridge_status(gateway)["channels"][channel]["sound"]["tracks"][0]
-
-
-def worker_of(gateway, channel):
-    for comm in Path("/proc").glob("[0-9]*/comm"):
-        try:
-            parent = next(line.split()[1] for line in (comm.parent / "status").read_text().splitlines() if line.startswith("PPid"))
-            daemon = (Path("/proc") / parent / "cmdline").read_bytes()
-            if comm.read_text().strip() == f"sound.{channel}"[:15] and str(gateway.run_dir).encode() in daemon:
-                return int(comm.parent.name)
-        except (OSError, StopIteration):
-            pass
-    return None
-
-
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_worker_that_dies_or_stands_costs_a_gap_that_is_told(live, how):
+def test_a_worker_that_dies_or_stands_until_it_is_killed_costs_a_gap_that_is_told(live, how):
     gateway, _ = live
     before = wait_for(lambda: sound_status(gateway, "mp2")["frames"] > 100 and sound_status(gateway, "mp2"))
     others = sound_status(gateway, "ac3")

@@ -54,6 +54,8 @@ json drops_of(const Channel& channel) {
   const hls::SegmenterCounters& segmenter = channel.segmenter_counters();
   const std::uint64_t frames_dropped =
       channel.frames() == nullptr ? 0 : channel.frames()->counters().dropped_frames;
+  const std::uint64_t late_in_rtmp =
+      channel.frames() == nullptr ? 0 : channel.frames()->counters().late_twins;
   return {{"damaged_pes", hub.damaged_pes},
           {"scrambled_pes", hub.scrambled_pes},
           {"oversized_pes", hub.oversized_pes},
@@ -61,9 +63,8 @@ json drops_of(const Channel& channel) {
           {"bad_timestamp_pes", hub.bad_timestamp_pes},
           {"unreferenced_pes", hub.unreferenced_pes},
           {"sound_not_sent", channel.sound_not_sent()},
-          {"twin_late", channel.twins().totals().late},
+          {"twin_late", channel.twins().totals().late + late_in_rtmp},
           {"twin_unusable", channel.twins().totals().unusable},
-          {"twin_withheld", channel.twins().totals().withheld},
           {"look_skipped", channel.eyes().looks() == nullptr ? 0 : channel.eyes().looks()->skipped},
           {"no_segment_open", segmenter.unlisted_units},
           {"segment_full", segmenter.dropped_units - segmenter.dropped_over_budget},
@@ -152,6 +153,9 @@ json sound_of(const transcode::AudioTwins& twins) {
                   {"language", t.language},
                   {"twin", nullptr},
                   {"present", t.present},
+                  {"state", transcode::to_string(t.state)},
+                  {"since_unix", static_cast<double>(t.since_unix_ns) / 1e9},
+                  {"lag_ms", t.lag / (mpegts::kTicksPerSecond / 1000)},
                   {"frames", t.counters.frames},
                   {"filled", t.counters.filled},
                   {"gaps", t.counters.gaps},
