@@ -65,6 +65,7 @@ std::vector<TranscodeJob> transcode_jobs(const nlohmann::json& status) {
     if (job.name.empty() || !known(kKinds, job.kind) || !known(kStates, job.state)) continue;
     const nlohmann::json& cpu = foreign::member(from, "cpu_seconds");
     if (cpu.is_number()) job.cpu_seconds = cpu.get<double>();
+    job.restarts = foreign::count(from, "restarts").value_or(0);
     for (const std::string_view reason : kReasons) {
       if (const auto count = foreign::count(foreign::member(from, "deaths"), reason))
         job.deaths[std::string(reason)] = *count;
@@ -72,6 +73,14 @@ std::vector<TranscodeJob> transcode_jobs(const nlohmann::json& status) {
     jobs.push_back(std::move(job));
   }
   return jobs;
+}
+
+nlohmann::json sound_worker(const nlohmann::json& status, const std::string& channel) {
+  for (const TranscodeJob& job : transcode_jobs(status)) {
+    if (job.name == "sound." + channel)
+      return {{"state", job.state}, {"restarts", job.restarts}, {"last_error", job.last_error}};
+  }
+  return nullptr;
 }
 
 std::map<std::string, std::string> transcode_failing(const nlohmann::json& status) {

@@ -31,12 +31,11 @@ inline constexpr std::array kBridgeDrops{
         "PES packet of sound that the ring to the channel's transcode worker had no room for, or of 128 "
         "KiB and more"},
     BridgeReason{"twin_late", "parser",
-                 "frame of AAC that came from the transcode worker too late, or from before a break"},
+                 "frame of AAC that came from the transcode worker too late (for RTMP or for all), or from "
+                 "before a break"},
     BridgeReason{
         "twin_unusable", "parser",
         "what came from the transcode worker as a frame of AAC and is none, or has an impossible time"},
-    BridgeReason{"twin_withheld", "output",
-                 "frame of AAC that came while its track was withdrawn because the worker had stopped"},
     BridgeReason{"look_skipped", "output",
                  "picture that was to be looked at while too many others were, or whose result never came"},
     BridgeReason{"look_oversized", "parser",

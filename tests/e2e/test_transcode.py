@@ -3,13 +3,13 @@ to the millisecond, a worker that dies or stands costs a gap that is told, thumb
 import os
 import signal
 import subprocess
-from pathlib import Path
 
 import numpy
 import pytest
 
 from support import media
 from support.gateway import Gateway, wait_for
+from support.workers import sound_status, worker_of
 
 SECONDS = 150
 RATE = 48000
@@ -105,24 +105,8 @@ def test_the_aac_of_rtmp_is_the_sound_and_in_time(live, tmp_path, codec):
     assert alike > 0.99
 
 
-def sound_status(gateway, channel):
-    return gateway.process_status("bridge")["channels"][channel]["sound"]["tracks"][0]
-
-
-def worker_of(gateway, channel):
-    for comm in Path("/proc").glob("[0-9]*/comm"):
-        try:
-            parent = next(line.split()[1] for line in (comm.parent / "status").read_text().splitlines() if line.startswith("PPid"))
-            daemon = (Path("/proc") / parent / "cmdline").read_bytes()
-            if comm.read_text().strip() == f"sound.{channel}"[:15] and str(gateway.run_dir).encode() in daemon:
-                return int(comm.parent.name)
-        except (OSError, StopIteration):
-            pass
-    return None
-
-
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_worker_that_dies_or_stands_costs_a_gap_that_is_told(live, how):
+def test_a_worker_that_dies_or_stands_until_it_is_killed_costs_a_gap_that_is_told(live, how):
     gateway, _ = live
     before = wait_for(lambda: sound_status(gateway, "mp2")["frames"] > 100 and sound_status(gateway, "mp2"))
     others = sound_status(gateway, "ac3")

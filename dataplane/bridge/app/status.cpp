@@ -61,6 +61,8 @@ json drops_of(const Channel& channel) {
   }
   const std::uint64_t frames_dropped =
       channel.frames() == nullptr ? 0 : channel.frames()->counters().dropped_frames;
+  const std::uint64_t late_in_rtmp =
+      channel.frames() == nullptr ? 0 : channel.frames()->counters().late_twins;
   return {{"damaged_pes", hub.damaged_pes},
           {"scrambled_pes", hub.scrambled_pes},
           {"oversized_pes", hub.oversized_pes},
@@ -68,9 +70,8 @@ json drops_of(const Channel& channel) {
           {"bad_timestamp_pes", hub.bad_timestamp_pes},
           {"unreferenced_pes", hub.unreferenced_pes},
           {"sound_not_sent", channel.sound_not_sent()},
-          {"twin_late", channel.twins().totals().late},
+          {"twin_late", channel.twins().totals().late + late_in_rtmp},
           {"twin_unusable", channel.twins().totals().unusable},
-          {"twin_withheld", channel.twins().totals().withheld},
           {"look_skipped", looks.skipped},
           {"look_oversized", looks.oversized},
           {"ladder_not_sent", ladder_not_sent},
@@ -162,12 +163,15 @@ json sound_of(const transcode::AudioTwins& twins) {
                   {"language", t.language},
                   {"twin", nullptr},
                   {"present", t.present},
+                  {"state", transcode::to_string(t.state)},
+                  {"since_unix", static_cast<double>(t.since_unix_ns) / 1e9},
+                  {"lag_ms", t.lag / (mpegts::kTicksPerSecond / 1000)},
                   {"frames", t.counters.frames},
                   {"filled", t.counters.filled},
                   {"gaps", t.counters.gaps},
                   {"late", t.counters.late},
                   {"withdrawn", t.counters.withdrawn},
-                  {"lag_ms", {{"p50", t.lag.ms(0.5)}, {"p99", t.lag.ms(0.99)}, {"most", t.lag.ms(1)}}},
+                  {"delay_ms", {{"p50", t.delay.ms(0.5)}, {"p99", t.delay.ms(0.99)}, {"most", t.delay.ms(1)}}},
                   {"decode_errors", t.decode_errors},
                   {"trouble", t.trouble}};
     if (t.twin) track["twin"] = t.twin->value;

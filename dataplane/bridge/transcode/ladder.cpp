@@ -144,7 +144,9 @@ void Ladder::set_rungs() {
 }
 
 void Ladder::on_configuration(std::shared_ptr<const hub::Configuration> configuration) {
+  const bool same = source_ != nullptr && source_->same_media(*configuration);
   source_ = std::move(configuration);
+  if (same) return publish();
   set_rungs();
   for (const auto& rung : rungs_) {
     rung->begun = rung->joined = false;

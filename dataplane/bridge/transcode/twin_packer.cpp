@@ -1,6 +1,7 @@
 #include "dataplane/bridge/transcode/twin_packer.h"
 
 #include <algorithm>
+#include <array>
 
 #include "mpegts/packet/clock_fields.h"
 
@@ -35,6 +36,17 @@ std::optional<mpegts::es::AudioFormat> adts_format(std::span<const std::uint8_t>
   format.samples_per_frame = 1024;
   format.codec = "mp4a.40.2";
   return format;
+}
+
+// A single_channel_element, or a channel_pair_element without common_window, of max_sfb 0 and global_gain 0,
+// then the end: ISO/IEC 14496-3 tables 4.4, 4.5, 4.6 and 4.50.
+std::span<const std::uint8_t> silent_adts_frame(unsigned channels) {
+  static constexpr std::array<std::uint8_t, 11> kMono{0xFF, 0xF1, 0x4C, 0x40, 0x01, 0x7F,
+                                                      0xFC, 0x00, 0x00, 0x00, 0x07};
+  static constexpr std::array<std::uint8_t, 14> kStereo{0xFF, 0xF1, 0x4C, 0x80, 0x01, 0xDF, 0xFC,
+                                                        0x20, 0x00, 0x00, 0x00, 0x00, 0x00, 0x0E};
+  if (channels == 1) return kMono;
+  return kStereo;
 }
 
 std::span<const std::uint8_t> TwinPacker::pack(std::span<const std::uint8_t> frame, mpegts::Pts90kHz pts,

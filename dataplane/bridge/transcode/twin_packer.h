@@ -17,6 +17,9 @@ namespace headgate::bridge::transcode {
 // 48 kHz.
 std::optional<mpegts::es::AudioFormat> adts_format(std::span<const std::uint8_t> frame);
 
+// A frame of silence of one channel or two, 48 kHz.
+std::span<const std::uint8_t> silent_adts_frame(unsigned channels);
+
 class TwinPacker {
  public:
   explicit TwinPacker(mpegts::Pid pid) : pid_(pid) {}
