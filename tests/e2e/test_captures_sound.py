@@ -16,14 +16,14 @@ from support import content, hls, heard, media, ts
 from support.gateway import Gateway, wait_for
 
 SEGMENT = 1
-BATCH = 8
+BATCH = 5
 TWIN = {"mp2", "ac3", "eac3", "dts", "aac_latm"}  # beside which AAC is made
-RTMP_PICTURES = {"h264", "hevc"}
+RTMP_PICTURES = {"h264"}  # that ffmpeg takes; Enhanced RTMP it does not
 SHORT = 2.0  # s: less is sent in rounds, its clock going on: no player could begin
 ROUNDS = 6.0  # s
 TRIES = 3  # of what the gateway tells was lost to other programs of the machine
 # How like: the worker's own limits; of what is only carried, as like as two decodings of it.
-TWIN_ALIKE, CARRIED_ALIKE, LOUDNESS = 0.98, 0.99, 0.3
+TWIN_ALIKE, CARRIED_ALIKE, LOUDNESS = 0.98, 0.985, 0.3
 JOINT = 0.1  # s beside a hole: each decoder makes its own of frames that a round's end cut through
 EXACT = 0.05e-3  # s: two samples
 MILLISECONDS = 1.0e-3  # FLV's times: each to the nearest
@@ -33,19 +33,25 @@ SILENT = -69  # LUFS
 @dataclasses.dataclass(frozen=True)
 class Capture:
     name: str
-    file: str
+    files: tuple = ()  # that follow one another
     program: int = 0
+    seconds: float = 0.0  # sent in rounds: it has one random access point, before its first PCR
     chosen: bool = False  # in the normal suite
 
 
+# Those left out have less than 0.2 s of sound (h264-dts, h264-mp2, latm-aac, sdt), no PCR (ait-eac3-eit, teletext-fra-psi-h264-mp2x4), or Opus,
+# which neither HLS nor RTMP is given.
 CAPTURES = {capture.name: capture for capture in [
-    *(Capture(name, f"{name}.ts") for name in (
-        "ac3-atsc-pcr-wrap", "sdt", "h264-ac3dvb-1", "eac3-atsc-pcr-wrap", "ait-eac3-eit", "scte35-mpeg2v-mp2", "mp3-id3-discontinuity",
-        "latm-aac", "h264-dts", "h264-opus", "bbb-1s-h264-aac", "h264-aac-0", "h264-aac-1", "h264-aac-2", "hevc-aac-0", "hevc-aac-1",
-        "obs-hevc-aac", "scte35-h264-bframes-aac-80s", "sintel-cea608")),
-    *(Capture(name, f"{name}.ts", chosen=True) for name in (
-        "h264-ac3dvb-0", "dvbt-fr-hd-h264i-eac3x3-dvbsubx2", "mpeg2v-mp2-bbb", "h264-mp2", "sd-h264i-bars-aacx2")),
-    *(Capture(f"mpts-{program}", "mpts-dvbt-it-8prog.ts", program, chosen=program == 3401) for program in (3401, 3402, 3403, 3404, 3405, 3406, 3411)),
+    Capture("h264-ac3dvb", ("h264-ac3dvb-0.ts", "h264-ac3dvb-1.ts"), chosen=True),
+    Capture("dvbt-fr-hd-h264i-eac3x3-dvbsubx2", chosen=True),
+    Capture("mpeg2v-mp2-bbb", chosen=True),
+    Capture("sd-h264i-bars-aacx2", chosen=True),
+    *(Capture(f"mpts-{program}", ("mpts-dvbt-it-8prog.ts",), program, chosen=program == 3401) for program in (3401, 3402, 3403, 3404, 3405, 3406, 3411)),
+    Capture("hevc-aac", ("hevc-aac-0.ts", "hevc-aac-1.ts")),
+    Capture("h264-aac", ("h264-aac-0.ts", "h264-aac-1.ts", "h264-aac-2.ts")),
+    Capture("sintel-cea608", seconds=20),
+    *(Capture(name) for name in ("ac3-atsc-pcr-wrap", "eac3-atsc-pcr-wrap", "scte35-mpeg2v-mp2", "mp3-id3-discontinuity", "bbb-1s-h264-aac",
+                                 "obs-hevc-aac", "scte35-h264-bframes-aac-80s")),
 ]}
 ALL = os.environ.get("HEADGATE_CAPTURES") == "all"
 NAMES = [name for name, capture in CAPTURES.items() if ALL or capture.chosen]
@@ -60,13 +66,15 @@ class Recording:
         self.channel, self.group = f"c{number}", f"239.14.{number // 250 + 1}.{number % 250 + 1}"
         self.folder = folder / self.channel
         self.folder.mkdir()
-        self.source = media.capture(capture.file)
-        data = self.source.read_bytes()
-        self.rounds = ts.duration(data) < SHORT
-        if self.rounds:
-            self.source = self.folder / "source.ts"
-            data = ts.looped(data, ROUNDS)
-            self.source.write_bytes(data)
+        data = b"".join(media.capture(file).read_bytes() for file in capture.files or (f"{capture.name}.ts",))
+        seconds = ts.duration(data)
+        self.joint = None
+        if capture.seconds or seconds < SHORT:
+            data = ts.looped(data, capture.seconds or ROUNDS)
+            self.joint = min(JOINT, 0.15 * seconds)
+        self.source = self.folder / "source.ts"
+        self.source.write_bytes(data)
+        self.pictures = any(track.get("codec_name") in RTMP_PICTURES for track in heard.tracks(self.source))
         self.packets = len(data) // ts.SIZE
         self.hls, self.rtmp = self.folder / "hls.ts", self.folder / "rtmp.flv"
         self.players = {}
@@ -83,7 +91,7 @@ class Recording:
 
     def begin(self):
         self.play(self.rtmp, "-analyzeduration", "300000", "-i", f"rtmp://127.0.0.1:{self.gateway.rtmp_port}/live/{self.channel}", "-map", "0:a",
-                  "-map", "0:v?")
+                  *(["-map", "0:v?"] if self.pictures else []))
         self.sender = self.gateway.rig.send(self.source, self.group, 5000)
 
     def look(self):
@@ -106,8 +114,9 @@ class Recording:
     def end(self):
         self.told = self.gateway.json("status", self.channel)
         playlists = {url.rsplit("/", 1)[0] + "/" + uri for _, url in self.offer or [] for uri in re.findall('URI="([^"]+)"', self.multivariant)}
-        gaps = [segment[3] for url in playlists for segment in hls.Playlist(self.gateway.http(url).body.decode(), url).segments[1:-1]]
-        self.gaps = sum(gaps)
+        answers = {url: self.gateway.http(url) for url in playlists}
+        self.gaps = sum(answer.status != 200 or any(segment[3] for segment in hls.Playlist(answer.body.decode(), url).segments[1:-1])
+                        for url, answer in answers.items())
         for player in self.players.values():  # which has written what came
             player.kill()
             player.wait()
@@ -118,7 +127,7 @@ class Recording:
         drops = {reason: count for reason, count in (bridge or {}).get("drops", {}).items()
                  if count and reason in ("twin_late", "twin_withheld", "sound_not_sent", "rtmp_skipped", "slow_client")}
         lost = self.packets - source["ts_packets"]
-        return {**drops, **({"packets on the way": lost} if lost else {}), **({"gaps of HLS": self.gaps} if self.gaps else {}), **({"ring": bridge["ring_gaps"]} if bridge and bridge["ring_gaps"] else {})}
+        return {**drops, **({"packets on the way": lost} if lost else {}), **({"sounds of HLS with gaps": self.gaps} if self.gaps else {}), **({"ring": bridge["ring_gaps"]} if bridge and bridge["ring_gaps"] else {})}
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +207,9 @@ class Judge:
         pictures = []
         if self.video is not None:
             pictures = picture_shifts(one, self.video, one.hls)
-            self.expect(pictures and max(map(abs, pictures)) < EXACT, f"HLS: pictures are off by {pictures and max(pictures, key=abs)} s")
+            # A still picture that is sent again is its neighbour, too.
+            exact = sum(abs(shift) < EXACT for shift in pictures)
+            self.expect(pictures and exact > 0.9 * len(pictures), f"HLS: {exact} of {len(pictures)} pictures are at their times")
         groups = collections.defaultdict(list)
         for track in found:
             if track.get("codec_type") == "audio":
@@ -233,25 +244,26 @@ class Judge:
         what = f"{what} of PID {source['id']}"
         if want is None or copy is None:
             return self.expect(False, f"{what}: {'the source' if want is None else 'it'} can't be decoded")
-        like = heard.compare(want, copy, due, leave_out=JOINT if self.one.rounds else None)
-        off = like.shift - due if due is not None else None
-        silent = like.loudness[0] < SILENT
-        line = (f"{self.one.capture.name:36} {what:22} {like.seconds:6.2f} s of {len(want.samples) / heard.RATE:6.2f}, correlation {like.correlation:8.5f}, "
-                f"{like.loudness[0]:6.2f} -> {like.loudness[1]:6.2f} LUFS, off by {'-' if off is None else f'{off * 1000:.3f}'} ms")
-        # Of any picture against any frame of sound, each rounded by itself.
-        spread = 0.0
-        if shifts:
-            among = [*(shift - due for shift in shifts), *(like.shift + jitter - due for jitter in copy.jitter)]
-            spread = max(among) - min(among)
-            line += f", any two within {spread * 1000:.3f} ms"
-        print(line + (", silent" if silent else ""))
-        self.expect(like.seconds > 0.5 * len(want.samples) / heard.RATE - 1 and like.seconds > 0.1, f"{what}: {like.seconds:.2f} s of it")
+        whole = len(want.samples) / heard.RATE
+        silent = heard.loudness(want.samples) < SILENT
         if silent:
-            return self.expect(like.loudness[1] < SILENT + 9, f"{what}: silence came out as {like.loudness[1]:.1f} LUFS")
+            level = heard.loudness(copy.samples)
+            print(f"{self.one.capture.name:36} {what:22} {len(copy.samples) / heard.RATE:6.2f} s of {whole:6.2f}, silent as the source: {level:.2f} LUFS")
+            return self.expect(level < SILENT + 9, f"{what}: silence came out as {level:.1f} LUFS")
+        like = heard.compare(want, copy, due, leave_out=self.one.joint)
+        off = like.shift - due if due is not None else None
+        # Of any picture against any frame of sound, each rounded by itself.
+        among = [*(shift - due for shift in shifts), *(like.shift + jitter - due for jitter in copy.jitter)] if shifts else [0.0]
+        spread = max(among) - min(among)
+        print(f"{self.one.capture.name:36} {what:22} {like.seconds:6.2f} s of {whole:6.2f}, correlation {like.correlation:8.5f}, {like.loudness[0]:6.2f} -> "
+              f"{like.loudness[1]:6.2f} LUFS, off by {'-' if off is None else f'{off * 1000:.3f}'} ms"
+              + (f", any two within {spread * 1000:.3f} ms" if shifts else ""))
+        self.expect(like.seconds > 0.5 * whole - 1.5 and like.seconds > 0.3, f"{what}: {like.seconds:.2f} s of it")
         self.expect(like.correlation > alike, f"{what}: correlation {like.correlation:.5f}")
         self.expect(abs(like.loudness[1] - like.loudness[0]) < LOUDNESS, f"{what}: loudness {like.loudness}")
         self.expect(off is None or abs(off) < limit, f"{what}: {off} s against the pictures")
         self.expect(spread < limit + EXACT, f"{what}: {spread} s between a picture and a frame of sound")
+        return None
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -9,6 +9,7 @@ import numpy
 
 RATE = 48000
 SAME_RUN = 0.002  # s: frames whose times step by more than what they last, or less, do not join
+LEAD = 0.5  # s: of the first PES packet that it sees FFmpeg stamps two frames alike
 SEARCH = 0.02  # s to either side of where a copy's sound is due
 SIDES = {"FL": (1, 0), "FR": (0, 1), "FC": (0.70710678, 0.70710678), "BL": (0.70710678, 0), "SL": (0.70710678, 0), "BR": (0, 0.70710678),
          "SR": (0, 0.70710678), "LFE": (0, 0)}  # ITU-R BS.775-3 table 2
@@ -138,7 +139,8 @@ def compare(source, copy, due=None, leave_out=None):
     lag = int(lags[numpy.argmax(product[lags % size])])
     begin, end = max(0, -lag), min(len(source.samples), len(copy.samples) - lag)
     margin = min(960, max(0, (end - begin) // 8))
-    a, b = source.samples[begin + margin:end - margin], copy.samples[begin + lag + margin:end + lag - margin]
+    begin, end = begin + max(margin, min(round(LEAD * RATE) - begin - lag, (end - begin) // 4)), end - margin
+    a, b = source.samples[begin:end], copy.samples[begin + lag:end + lag]
     if leave_out is not None:
         b = numpy.where((a == 0).all(axis=1, keepdims=True), 0, b)
     power = float(numpy.sqrt((a.astype(float) ** 2).sum() * (b.astype(float) ** 2).sum()))
