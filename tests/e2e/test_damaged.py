@@ -159,13 +159,13 @@ def run(rig, tmp_path_factory):
         except AssertionError:
             pass
         print(f"all is well {time.time() - ended:.1f} s after the damage")
-        left = unwell(gateway, SOURCES, ended)
+        left, beside = unwell(gateway, SOURCES, ended), gateway.json("status", "clean")["bridge"]
         for sender in senders:
             sender.kill()
             sender.wait()
         capture.wait_quiet()
         capture.stop()
-        yield {"gateway": gateway, "pids": pids, "seen": seen, "before": before, "peak": peak, "told": told, "left": left, "client": client,
+        yield {"gateway": gateway, "pids": pids, "seen": seen, "before": before, "peak": peak, "told": told, "left": left, "client": client, "beside": beside,
                "capture": capture, "clean": clean, "transcode": gateway.json("status")}
 
 
@@ -183,12 +183,11 @@ def test_memory_is_bounded(run):
 
 
 def test_the_channel_beside_loses_nothing(run):
-    gateway, capture, client = run["gateway"], run["capture"], run["client"]
+    capture, client, bridge = run["capture"], run["client"], run["beside"]
     got, sent = capture.payload(), run["clean"].read_bytes()
     assert capture.kernel_drops == 0 and len(got) > 100_000 and sent[:len(got)] == got
     numbers = sorted(client.segments)
     assert numbers == list(range(numbers[0], numbers[-1] + 1)) and not any(gap for _, _, gap, _ in client.segments.values())
-    bridge = gateway.json("status", "clean")["bridge"]
     # What other programs of the machine took from the workers is told: AAC that came too late and was withdrawn, looks that were skipped.
     late = any(track["late"] or track["withdrawn"] for track in bridge["sound"]["tracks"])
     assert late or not any(track["gaps"] for track in bridge["sound"]["tracks"]), bridge["sound"]
