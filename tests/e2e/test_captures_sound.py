@@ -1,6 +1,6 @@
 """The sound of captured broadcasts through the whole gateway: sent once at its own rate, recorded by ffmpeg as a player of HLS (AAC and
 the original, each language) and of RTMP, decoded, and held against what ffmpeg decodes of the source: as like, as loud, and as far from
-the pictures. HEADGATE_CAPTURES=all: every capture that has sound, otherwise a choice."""
+the pictures. HEADGATE_CAPTURES: `all` that have sound, or names with commas between; without it a choice."""
 import collections
 import dataclasses
 import json
@@ -53,8 +53,8 @@ CAPTURES = {capture.name: capture for capture in [
     *(Capture(name) for name in ("ac3-atsc-pcr-wrap", "eac3-atsc-pcr-wrap", "scte35-mpeg2v-mp2", "mp3-id3-discontinuity", "bbb-1s-h264-aac",
                                  "obs-hevc-aac", "scte35-h264-bframes-aac-80s")),
 ]}
-ALL = os.environ.get("HEADGATE_CAPTURES") == "all"
-NAMES = [name for name, capture in CAPTURES.items() if ALL or capture.chosen]
+WANTED = os.environ.get("HEADGATE_CAPTURES", "")
+NAMES = [name for name, capture in CAPTURES.items() if WANTED == "all" or (name in WANTED.split(",") if WANTED else capture.chosen)]
 pytestmark = pytest.mark.skipif(media.captures_folder() is None, reason="captures need HEADGATE_STREAMS")
 
 
