@@ -48,10 +48,9 @@ CAPTURES = {capture.name: capture for capture in [
     Capture("sd-h264i-bars-aacx2", chosen=True),
     *(Capture(f"mpts-{program}", ("mpts-dvbt-it-8prog.ts",), program, chosen=program == 3401) for program in (3401, 3402, 3403, 3404, 3405, 3406, 3411)),
     Capture("hevc-aac", ("hevc-aac-0.ts", "hevc-aac-1.ts")),
-    Capture("h264-aac", ("h264-aac-0.ts", "h264-aac-1.ts", "h264-aac-2.ts")),
     Capture("sintel-cea608", seconds=20),
-    *(Capture(name) for name in ("ac3-atsc-pcr-wrap", "eac3-atsc-pcr-wrap", "scte35-mpeg2v-mp2", "mp3-id3-discontinuity", "bbb-1s-h264-aac",
-                                 "obs-hevc-aac", "scte35-h264-bframes-aac-80s")),
+    *(Capture(name) for name in ("h264-aac-0", "h264-aac-1", "h264-aac-2", "ac3-atsc-pcr-wrap", "eac3-atsc-pcr-wrap", "scte35-mpeg2v-mp2", "mp3-id3-discontinuity",
+                                 "bbb-1s-h264-aac", "obs-hevc-aac", "scte35-h264-bframes-aac-80s")),
 ]}
 WANTED = os.environ.get("HEADGATE_CAPTURES", "")
 NAMES = [name for name, capture in CAPTURES.items() if WANTED == "all" or (name in WANTED.split(",") if WANTED else capture.chosen)]
