@@ -241,7 +241,7 @@ class Gateway:
         end = time.monotonic() + limit
         while True:
             shown = [entry for entry in self.json("status")["processes"] if entry["name"] == process]
-            if shown and shown[0]["pid"] == self.pid(process) and (process == "control" or shown[0]["answers"]):
+            if shown and self.alive(process) and shown[0]["pid"] == self.pid(process) and (process == "control" or shown[0]["answers"]):
                 return
             assert time.monotonic() < end, f"{process}: {shown}"
             time.sleep(0.1)
