@@ -21,7 +21,7 @@ enum class Message : std::uint16_t {
   // Payload StreamBegin: a stream begins, or its format changed; before its first packet, and again about
   // every second, for a worker that took the place of one that died. The same again means nothing.
   stream = 1,
-  packet = 2,   // payload: of one PES packet (sound), or one access unit in byte stream format (pictures)
+  packet = 2,   // payload: of one PES packet
   end = 3,      // no more of this stream
   picture = 4,  // payload PictureRequest and the access units; `id`: the asker's
   // From a worker.

@@ -178,8 +178,9 @@ Decoded decode_random_access(mpegts::StreamKind kind, std::span<const std::uint8
   if (decoded.single_field) height *= 2;
   decoded.width = static_cast<std::uint16_t>(std::clamp(width, 0, 0xFFFF));
   decoded.height = static_cast<std::uint16_t>(std::clamp(height, 0, 0xFFFF));
-  const AVRational sar =
+  AVRational sar =
       frame->sample_aspect_ratio.num > 0 ? frame->sample_aspect_ratio : context.sample_aspect_ratio;
+  if (decoded.single_field) sar = frame_samples(width, frame->height, sar);
   decoded.shape = shape_of(width, height, sar);
   decoded.frame = std::move(frame);
   return decoded;
@@ -194,6 +195,12 @@ AVRational shape_of(int width, int height, AVRational sar) noexcept {
   av_reduce(&shape.num, &shape.den, std::int64_t{width} * sar.num, std::int64_t{height} * sar.den,
             1024 * 1024);
   return shape;
+}
+
+AVRational frame_samples(int width, int field_height, AVRational samples) noexcept {
+  // No interlaced picture is higher than broad.
+  if (av_q2d(shape_of(width, 2 * field_height, samples)) >= 1) return samples;
+  return {2 * samples.num, samples.den};
 }
 
 Size shown_size(AVRational shape, int source_height, int wanted_height) noexcept {

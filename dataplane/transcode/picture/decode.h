@@ -37,6 +37,9 @@ struct Size {
   bool operator==(const Size&) const = default;
 };
 Size shown_size(AVRational shape, int source_height, int wanted_height) noexcept;
+// The aspect ratio of the samples of a frame out of two such fields, of which the stream says `samples`. Most
+// encoders mean the frame's; some, by the letter of H.265 E.3.1, the field's, which then are half as broad.
+AVRational frame_samples(int width, int field_height, AVRational samples) noexcept;
 // The shape of width x height samples of this aspect ratio; senseless ratios count as square samples.
 AVRational shape_of(int width, int height, AVRational sample_aspect_ratio) noexcept;
 
