@@ -27,5 +27,7 @@ std::vector<TranscodeJob> transcode_jobs(const nlohmann::json& transcode_status)
 std::map<std::string, std::string> transcode_failing(const nlohmann::json& transcode_status);
 // And those whose worker died too often.
 std::map<std::string, std::string> transcode_quarantined(const nlohmann::json& transcode_status);
+// By rendition and what is made for it: pictures that their worker can't make, or not fast enough.
+std::map<std::string, std::string> renditions_failing(const nlohmann::json& bridge_status);
 
 }  // namespace headgate::control

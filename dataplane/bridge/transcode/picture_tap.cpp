@@ -29,26 +29,26 @@ void PictureTap::on_configuration(std::shared_ptr<const hub::Configuration> conf
 }
 
 void PictureTap::forget() {
-  first_size_ = 0;
+  keeps_ = false;
   whole_ = false;
 }
 
 void PictureTap::on_unit(const hub::Unit& unit) {
   if (unit.track != 0 || kind_ == mpegts::StreamKind::unknown) return;
   const bool joinable = unit.timed && unit.random_access != mpegts::es::RandomAccess::none;
-  if (first_size_ != 0 && !whole_) {
+  if (keeps_ && !whole_) {
     if (joinable) {
       whole_ = true;  // what begins anew ends what was before it
     } else {
-      hub::gather(unit.packets, PictureDesk::kMaxBytes, pes_);
-      const auto pes = hub::view_pes(pes_);
-      if (pes && kept_.size() + pes->payload.size() <= PictureDesk::kMaxBytes)
-        kept_.insert(kept_.end(), pes->payload.begin(), pes->payload.end());
       whole_ = unit.timed || ++following_ >= kMaxFollowing;
+      if (!append(unit) && !unit.timed) {
+        ++counters_.oversized;
+        return forget();
+      }
     }
     if (whole_) look_if_due(true);
   }
-  if (!joinable || (first_size_ != 0 && now_ns_ - kept_ns_ < kKeepApart)) return;
+  if (!joinable || (keeps_ && now_ns_ - kept_ns_ < kKeepApart)) return;
   forget();
   if (unit.packets.size() > PictureDesk::kMaxBytes) {
     ++counters_.oversized;
@@ -58,10 +58,20 @@ void PictureTap::on_unit(const hub::Unit& unit) {
   const auto pes = hub::view_pes(pes_);
   if (!pes || pes->payload.empty()) return;
   kept_.assign(pes->payload.begin(), pes->payload.end());
-  first_size_ = kept_.size();
+  keeps_ = true;
   following_ = 0;
   looked_ = false;
   kept_ns_ = now_ns_;
+}
+
+// False: it does not fit.
+bool PictureTap::append(const hub::Unit& unit) {
+  hub::gather(unit.packets, PictureDesk::kMaxBytes, pes_);
+  const auto pes = hub::view_pes(pes_);
+  if (!pes) return true;
+  if (kept_.size() + pes->payload.size() > PictureDesk::kMaxBytes) return false;
+  kept_.insert(kept_.end(), pes->payload.begin(), pes->payload.end());
+  return true;
 }
 
 std::int64_t PictureTap::slot() const {
@@ -94,7 +104,6 @@ bool PictureTap::ask(bool wants_jpeg) {
   job::PictureRequest request;
   request.codec = static_cast<std::uint8_t>(kind_);
   request.wants_jpeg = wants_jpeg ? 1 : 0;
-  request.random_access_size = static_cast<std::uint32_t>(first_size_);
   const PictureDesk::Time now{std::chrono::nanoseconds(now_ns_)};
   if (!desk_.ask(id_, request, kept_, now)) return false;
   asked_ = looked_ = any_look_ = true;
@@ -111,7 +120,13 @@ void PictureTap::on_tick(std::int64_t now_ns) {
 
 void PictureTap::on_picture(const job::PictureResult& picture, std::span<const std::uint8_t> jpeg) {
   asked_ = false;
-  ++(picture.verdict == job::PictureVerdict::shown ? counters_.shown : counters_.failed);
+  const bool shown = picture.verdict == job::PictureVerdict::shown;
+  ++(shown ? counters_.shown : counters_.failed);
+  // The next one may be whole.
+  if (picture.verdict == job::PictureVerdict::undecodable &&
+      std::exchange(repeated_slot_, slot()) != slot()) {
+    done_slot_ = -1;
+  }
   on_result_({picture, jpeg, asked_ns_});
 }
 

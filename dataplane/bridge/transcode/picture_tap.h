@@ -2,8 +2,10 @@
 // the channels, and more, a second apart at least, while something seems wrong. Keeps the last one, so that
 // what was a moment ago can be looked at, too.
 //
-// A look takes the access unit at the random access point and what completes its picture: the second field,
-// or the unit after it that shows that it is whole; at most kMaxFollowing units.
+// A look takes the PES payload at the random access point and what completes its picture: the second field,
+// the rest of an access unit that lies over several PES packets, or the beginning of the next, which shows
+// that it is whole; at most kMaxFollowing. After a picture that can't be decoded the next random access point
+// is looked at, too, once in `watch.every_ms`.
 //
 // Times are of a clock that only rises, ns. Threading: owned by the hub's thread. Memory: one random access
 // point, at most PictureDesk::kMaxBytes. Ownership: the desk outlives it.
@@ -30,7 +32,7 @@ struct PictureTapCounters {
 
 class PictureTap final : public hub::UnitSink, private PictureAsker {
  public:
-  static constexpr std::size_t kMaxFollowing = 2;
+  static constexpr std::size_t kMaxFollowing = 64;
   static constexpr std::int64_t kLeastApart = 1'000'000'000;
   // Of what comes more often (pictures coded by themselves) no more is kept.
   static constexpr std::int64_t kKeepApart = 400'000'000;
@@ -67,6 +69,7 @@ class PictureTap final : public hub::UnitSink, private PictureAsker {
   void on_picture(const job::PictureResult& picture, std::span<const std::uint8_t> jpeg) override;
   void on_lost() override;
   void forget();
+  bool append(const hub::Unit& unit);
   std::int64_t slot() const;
   void look_if_due(bool at_random_access);
   bool ask(bool wants_jpeg);
@@ -80,7 +83,7 @@ class PictureTap final : public hub::UnitSink, private PictureAsker {
   mpegts::StreamKind kind_ = mpegts::StreamKind::unknown;  // of the video; unknown: there is none
 
   std::vector<std::uint8_t> kept_;  // the last random access point
-  std::size_t first_size_ = 0;      // of its access unit; 0: none is kept
+  bool keeps_ = false;
   std::size_t following_ = 0;
   bool whole_ = false;
   bool looked_ = false;
@@ -92,6 +95,7 @@ class PictureTap final : public hub::UnitSink, private PictureAsker {
   bool any_look_ = false;
   std::int64_t done_slot_ = -1;
   std::int64_t refused_slot_ = -1;
+  std::int64_t repeated_slot_ = -1;
   std::vector<std::uint8_t> pes_;
   PictureTapCounters counters_;
 };
