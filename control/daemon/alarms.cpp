@@ -51,6 +51,7 @@ void Daemon::raise_alarms() {
       std::any_of(observation_.processes.begin(), observation_.processes.end(),
                   [](const auto& entry) { return entry.process.name == "bridge" && entry.answers; });
   if (!answers) return;
+  set_alarms("rendition_failing", "warning", renditions_failing(observation_.bridge_status));
   auto failing = pushes_failing(*model_, observation_.bridge_status);
   // Where nothing is on air there is nothing to push.
   std::erase_if(failing, [this](const auto& entry) {

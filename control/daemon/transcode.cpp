@@ -120,4 +120,19 @@ std::string missing_without_transcode(const config::Model& model) {
   return fmt::format("{}", fmt::join(missing, "; "));
 }
 
+std::map<std::string, std::string> renditions_failing(const nlohmann::json& status) {
+  std::map<std::string, std::string> found;
+  const nlohmann::json& renditions = foreign::member(status, "renditions");
+  if (!renditions.is_object()) return found;
+  for (const auto& item : renditions.items()) {
+    for (const nlohmann::json& member : foreign::list(item.value(), "members")) {
+      const std::string trouble = foreign::text(member, "trouble"), part = foreign::text(member, "part");
+      if (trouble.empty() || part.empty()) continue;
+      found[item.key() + " " + part] = fmt::format("made of {}: {}; players have its other members",
+                                                   foreign::text(member, "channel"), trouble);
+    }
+  }
+  return found;
+}
+
 }  // namespace headgate::control

@@ -33,6 +33,8 @@ nlohmann::json sound_worker(const nlohmann::json& transcode_status, const std::s
 std::map<std::string, std::string> transcode_failing(const nlohmann::json& transcode_status);
 // And those whose worker died too often.
 std::map<std::string, std::string> transcode_quarantined(const nlohmann::json& transcode_status);
+// By rendition and what is made for it: pictures that their worker can't make, or not fast enough.
+std::map<std::string, std::string> renditions_failing(const nlohmann::json& bridge_status);
 
 // What the map asks for and nobody does where headgate-transcode is not installed; "": nothing.
 std::string missing_without_transcode(const config::Model& model);

@@ -26,12 +26,12 @@ struct Camera {
         {mpegts::Pid{0x100}, 0x02, mpegts::StreamKind::mpeg2_video, "", true, ""});
     tap.on_configuration(configuration);
   }
-  void picture(std::int64_t now_ns, bool joinable, std::size_t size) {
+  void picture(std::int64_t now_ns, bool joinable, std::size_t size, bool timed = true) {
     test::Broadcast broadcast;
     broadcast.pes({0x100, 0xE0, static_cast<std::uint64_t>(now_ns / 11111), test::picture(joinable, size)});
     const test::Bytes packets = broadcast.take();
     hub::Unit unit;
-    unit.timed = true;
+    unit.timed = timed;
     unit.random_access = joinable ? mpegts::es::RandomAccess::clean : mpegts::es::RandomAccess::none;
     unit.packets = packets;
     tap.set_time(now_ns);
@@ -52,9 +52,10 @@ struct Camera {
 class PictureTapTest : public testing::Test {
  protected:
   std::vector<test::Pushed> asked() { return jobs.last().of(job::Message::picture); }
-  void answer(std::uint32_t id, const test::Bytes& jpeg = {0xFF, 0xD8, 1, 2, 0xFF, 0xD9}) {
+  void answer(std::uint32_t id, const test::Bytes& jpeg = {0xFF, 0xD8, 1, 2, 0xFF, 0xD9},
+              job::PictureVerdict verdict = job::PictureVerdict::shown) {
     auto result = std::make_unique<job::PictureResult>();
-    result->verdict = job::PictureVerdict::shown;
+    result->verdict = verdict;
     result->jpeg_size = static_cast<std::uint32_t>(jpeg.size());
     const auto head = job::bytes_of(*result);
     test::Bytes payload(head.begin(), head.end());
@@ -79,12 +80,43 @@ TEST_F(PictureTapTest, ALookIsARandomAccessPointAndTheUnitAfterIt) {
   EXPECT_EQ(request->codec, static_cast<std::uint8_t>(mpegts::StreamKind::mpeg2_video));
   EXPECT_EQ(request->wants_jpeg, 1);
   test::Bytes want = test::picture(true, 3000);
-  EXPECT_EQ(request->random_access_size, want.size());
   test::append(want, test::picture(false, 3000));
   const test::Bytes payload = asked()[0].payload;
   const test::Bytes got(payload.begin() + sizeof(job::PictureRequest), payload.end());
   EXPECT_EQ(got.size(), want.size());
   EXPECT_TRUE(got == want);
+}
+
+// As multiplexers send that write lengths into their PES packets, which end at 64 KiB.
+TEST_F(PictureTapTest, APictureOverSeveralPesPacketsIsTakenWhole) {
+  Camera camera(desk, 7);
+  constexpr std::size_t kPiece = 60'000;
+  for (int i = 0; i < 150; ++i) {
+    const std::int64_t now = kBegin + i * 40 * kMs;
+    camera.picture(now, i % 12 == 0, kPiece);
+    if (i % 12 == 0) {
+      for (int piece = 1; piece < 10; ++piece) camera.picture(now, false, kPiece, false);
+    }
+    camera.tap.on_tick(now);
+  }
+  ASSERT_FALSE(asked().empty());
+  // And what follows, which shows that it is whole.
+  EXPECT_EQ(asked()[0].payload.size(), sizeof(job::PictureRequest) + test::picture(true, kPiece).size() +
+                                           10 * test::picture(false, kPiece).size());
+}
+
+TEST_F(PictureTapTest, AfterAnUndecodablePictureTheNextIsTriedOnce) {
+  Camera camera(desk, 7);
+  std::size_t looks = 0;
+  for (int second = 0; second < 60; ++second) {
+    camera.run(kBegin + second * kSecondNs, kSecondNs);
+    if (desk.outstanding() == 0) continue;
+    ++looks;
+    answer(7, {}, job::PictureVerdict::undecodable);
+  }
+  EXPECT_GE(looks, 20U);
+  EXPECT_LE(looks, 26U);
+  EXPECT_EQ(camera.tap.counters().failed, looks);
 }
 
 TEST_F(PictureTapTest, LooksComeAsOftenAsWanted) {

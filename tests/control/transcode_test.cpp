@@ -76,5 +76,19 @@ TEST(WithoutTranscode, WhatTheMapAsksForAndNobodyDoesIsNamed) {
             "no failover for frozen, black or silence (1 channel); no derived renditions (1 member)");
 }
 
+TEST(TranscodeAlarms, PicturesThatCanNotBeMadeFastEnoughFail) {
+  const auto status = [](const char* trouble) {
+    return nlohmann::json::parse(
+        std::string(R"({"renditions": {"abr": {"members": [{"channel": "tv", "part": ""},)") +
+        R"({"channel": "tv", "part": "abr-360p-1", "trouble": ")" + trouble + R"("}]}}})");
+  };
+  EXPECT_THAT(renditions_failing(status("")), IsEmpty());
+  EXPECT_THAT(renditions_failing(status("too slow")),
+              ElementsAre(Pair("abr abr-360p-1", "made of tv: too slow; players have its other members")));
+  for (const char* text :
+       {"null", R"({"renditions": [1]})", R"({"renditions": {"a": {"members": [1, {}]}}})"})
+    EXPECT_THAT(renditions_failing(nlohmann::json::parse(text)), IsEmpty()) << text;
+}
+
 }  // namespace
 }  // namespace headgate::control

@@ -115,7 +115,6 @@ Ask ask(const std::vector<AccessUnit>& units, std::size_t index, StreamKind kind
   made.request.codec = static_cast<std::uint8_t>(kind);
   made.request.wants_jpeg = wants_jpeg ? 1 : 0;
   made.request.thumbnail_height = static_cast<std::uint16_t>(height);
-  made.request.random_access_size = static_cast<std::uint32_t>(units[index].bytes.size());
   made.units = units[index].bytes;
   if (index + 1 < units.size()) {
     made.units.insert(made.units.end(), units[index + 1].bytes.begin(), units[index + 1].bytes.end());

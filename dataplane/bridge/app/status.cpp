@@ -261,6 +261,8 @@ json rendition_status(Rendition& rendition) {
       entry["frames"] = member.ladder->frames;
       entry["dropped"] = member.ladder->dropped;
       entry["not_sent"] = member.ladder->not_sent;
+      entry["behind"] = member.ladder->behind;
+      entry["left_out"] = member.ladder->left_out;
       entry["trouble"] = member.ladder->trouble;
     }
     members.push_back(std::move(entry));

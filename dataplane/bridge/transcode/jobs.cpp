@@ -199,6 +199,7 @@ class Jobs::Link final : public Job {
     if (ends_->consumer != nullptr) out.damaged = ends_->consumer->damaged();
     return out;
   }
+  std::uint64_t unread() const override { return ends_->producer == nullptr ? 0 : ends_->producer->unread(); }
   const std::string& problem() const override { return ends_->problem; }
 
  private:

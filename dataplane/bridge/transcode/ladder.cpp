@@ -1,6 +1,7 @@
 #include "dataplane/bridge/transcode/ladder.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "dataplane/bridge/hub/payload.h"
@@ -14,7 +15,12 @@ using mpegts::Pid;
 
 namespace {
 
-constexpr std::int64_t kFarthest = 5 * mpegts::kTicksPerSecond;  // of what was sent last
+constexpr std::int64_t kFarthest = 5 * mpegts::kTicksPerSecond;   // of what was sent last
+constexpr std::int64_t kForgiven = 60 * mpegts::kTicksPerSecond;  // without falling behind
+constexpr const char* kBehind =
+    "its worker can't keep the source's pace: it needs more than the one core that it may have, or the "
+    "machine "
+    "is short of CPU; derive it from a smaller channel, or make it smaller";
 constexpr std::size_t kLargestPicture = 4 * 1024 * 1024;
 // What a worker may bring: several times what it was told to make, and what packets add to small pictures.
 // More comes from no encoder of ours, and would take the memory of other channels' segments.
@@ -91,10 +97,24 @@ struct Ladder::Rung {
   bool joined = false;              // a random access point came since the last loss
   std::int64_t in_hand = 0;         // bytes, less what the source's time has allowed since
   std::optional<std::int64_t> allowed_until;
+  // Of the channel's timeline.
+  std::optional<std::int64_t> kept_pace;  // when the worker last had taken all
+  std::optional<std::int64_t> paused;     // until then at least, and until it has taken all
+  std::int64_t pause = 0;                 // the last one's length
+  std::int64_t forgiven = std::numeric_limits<std::int64_t>::min();  // then pauses are short again
+  std::int64_t hand_on_from = std::numeric_limits<std::int64_t>::min();
   mpegts::es::VideoParser parser{mpegts::StreamKind::h264};
   std::optional<mpegts::es::VideoFormat> format;
   std::vector<std::uint8_t> packets;
   LadderStatus status;
+
+  // The timeline begins anew: it may be another one.
+  void forget_times() {
+    allowed_until.reset();
+    kept_pace.reset();
+    if (paused) paused = std::numeric_limits<std::int64_t>::min();
+    forgiven = hand_on_from = std::numeric_limits<std::int64_t>::min();
+  }
 };
 
 Ladder::Ladder(hub::UnitSink& out, std::string channel) : out_(out), channel_(std::move(channel)) {}
@@ -115,6 +135,7 @@ std::vector<LadderStatus> Ladder::status() const {
   for (const auto& rung : rungs_) {
     out.push_back(rung->status);
     out.back().not_sent = rung->job->counters().dropped;
+    if (rung->paused || last_dts_ < rung->forgiven) out.back().trouble = kBehind;
   }
   return out;
 }
@@ -151,7 +172,7 @@ void Ladder::on_configuration(std::shared_ptr<const hub::Configuration> configur
   for (const auto& rung : rungs_) {
     rung->begun = rung->joined = false;
     rung->pending_flags |= job::kDiscontinuity;
-    rung->allowed_until.reset();
+    rung->forget_times();
   }
   last_sent_.reset();
   publish();
@@ -176,7 +197,7 @@ void Ladder::on_discontinuity() {
   for (const auto& rung : rungs_) {
     rung->pending_flags |= job::kDiscontinuity;
     rung->joined = false;
-    rung->allowed_until.reset();
+    rung->forget_times();
   }
   last_sent_.reset();
   out_.on_discontinuity();
@@ -205,6 +226,31 @@ void Ladder::begin_stream(Rung& rung) {
   rung.begun = rung.job->push(header, job::bytes_of(begin));
 }
 
+void Ladder::fall_behind(Rung& rung, std::int64_t now) {
+  ++rung.status.behind;
+  rung.pause = now < rung.forgiven ? std::min(2 * rung.pause, kLongestPause) : kFirstPause;
+  rung.paused = now + rung.pause;
+  rung.forgiven = *rung.paused + kForgiven;
+}
+
+// Whether the unit is to be sent to its worker.
+bool Ladder::keeps_pace(Rung& rung, const hub::Unit& unit) {
+  if (!unit.timed) return !rung.paused;
+  const bool taken = rung.job->unread() == 0;
+  if (rung.paused) {
+    const bool random_access = unit.random_access != mpegts::es::RandomAccess::none;
+    if (!taken || !random_access || unit.dts < *rung.paused) return false;
+    rung.paused.reset();
+    rung.pending_flags |= job::kDiscontinuity;
+    rung.hand_on_from = unit.pts + kTrial;
+  }
+  if (taken || !rung.kept_pace || *rung.kept_pace > unit.dts) rung.kept_pace = unit.dts;
+  if (unit.dts - *rung.kept_pace <= kMostBehind) return true;
+  rung.kept_pace.reset();
+  fall_behind(rung, unit.dts);
+  return false;
+}
+
 void Ladder::feed(const hub::Unit& unit) {
   hub::gather(unit.packets, kLargestPicture, pes_);
   const auto pes = hub::view_pes(pes_);
@@ -213,9 +259,14 @@ void Ladder::feed(const hub::Unit& unit) {
     offset_ = unit.pts - static_cast<std::int64_t>(pes->header.pts->ticks) * 300;
     if (!last_sent_) begun_at_ = unit.pts;
     last_sent_ = unit.pts;
+    last_dts_ = unit.dts;
   }
   const bool random_access = unit.random_access != mpegts::es::RandomAccess::none;
   for (const auto& rung : rungs_) {
+    if (!keeps_pace(*rung, unit)) {
+      ++rung->status.left_out;
+      continue;
+    }
     // Again at each random access point: a worker that began anew knows nothing.
     if (!rung->begun || random_access) begin_stream(*rung);
     ring::MessageHeader header;
@@ -270,6 +321,11 @@ void Ladder::on_frame(Rung& rung, const ring::MessageHeader& header, std::span<c
   const bool plausible = last_sent_ && !frame.empty() && header.pts >= begun_at_ &&
                          header.pts <= *last_sent_ + kFarthest && header.pts >= *last_sent_ - 2 * kFarthest &&
                          header.dts <= header.pts && header.dts >= header.pts - kFarthest;
+  if (plausible && (header.pts < last_dts_ - kLatest || header.pts < rung.hand_on_from)) {
+    rung.joined = false;
+    ++rung.status.left_out;
+    return;
+  }
   if (!rung.joined || !plausible || source_ == nullptr || !allow(rung, frame.size())) {
     ++rung.status.dropped;
     return;

@@ -29,18 +29,21 @@ void PictureTap::on_configuration(std::shared_ptr<const hub::Configuration> conf
 }
 
 void PictureTap::forget() {
-  kept_.first_size = earlier_.first_size = 0;
+  kept_.has = earlier_.has = false;
   kept_.whole = earlier_.whole = false;
 }
 
 void PictureTap::on_unit(const hub::Unit& unit) {
   if (unit.track != 0 || kind_ == mpegts::StreamKind::unknown) return;
   const bool joinable = unit.timed && unit.random_access != mpegts::es::RandomAccess::none;
-  if (kept_.first_size != 0 && !kept_.whole) complete(unit, joinable);
-  if (!joinable || (kept_.first_size != 0 && now_ns_ - kept_.ns < kKeepApart)) return;
+  if (kept_.has && !kept_.whole && !complete(unit, joinable)) {
+    ++counters_.oversized;
+    kept_.has = false;
+    return;
+  }
+  if (!joinable || (kept_.has && now_ns_ - kept_.ns < kKeepApart)) return;
   std::swap(kept_, earlier_);
-  kept_.first_size = 0;
-  kept_.whole = false;
+  kept_.has = kept_.whole = false;
   if (unit.packets.size() > PictureDesk::kMaxBytes) {
     ++counters_.oversized;
     return;
@@ -49,23 +52,32 @@ void PictureTap::on_unit(const hub::Unit& unit) {
   const auto pes = hub::view_pes(pes_);
   if (!pes || pes->payload.empty()) return;
   kept_.bytes.assign(pes->payload.begin(), pes->payload.end());
-  kept_.first_size = kept_.bytes.size();
+  kept_.has = true;
   kept_.following = 0;
   kept_.looked = false;
   kept_.ns = now_ns_;
 }
 
-void PictureTap::complete(const hub::Unit& unit, bool joinable) {
+// False: it does not fit.
+bool PictureTap::complete(const hub::Unit& unit, bool joinable) {
   if (joinable) {
     kept_.whole = true;  // what begins anew ends what was before it
   } else {
-    hub::gather(unit.packets, PictureDesk::kMaxBytes, pes_);
-    const auto pes = hub::view_pes(pes_);
-    if (pes && kept_.bytes.size() + pes->payload.size() <= PictureDesk::kMaxBytes)
-      kept_.bytes.insert(kept_.bytes.end(), pes->payload.begin(), pes->payload.end());
     kept_.whole = unit.timed || ++kept_.following >= kMaxFollowing;
+    if (!append(unit) && !unit.timed) return false;
   }
   if (kept_.whole) look_if_due(true);
+  return true;
+}
+
+// False: it does not fit.
+bool PictureTap::append(const hub::Unit& unit) {
+  hub::gather(unit.packets, PictureDesk::kMaxBytes, pes_);
+  const auto pes = hub::view_pes(pes_);
+  if (!pes) return true;
+  if (kept_.bytes.size() + pes->payload.size() > PictureDesk::kMaxBytes) return false;
+  kept_.bytes.insert(kept_.bytes.end(), pes->payload.begin(), pes->payload.end());
+  return true;
 }
 
 std::int64_t PictureTap::slot() const {
@@ -103,14 +115,13 @@ void PictureTap::look_if_due(bool at_random_access) {
 // At what came before it went wrong, where another one came since. The looks at what it is now go on as ever.
 void PictureTap::look_back() {
   if (!suspicious_ || before_ns_ == 0 || asked_ || !earlier_.whole || earlier_.looked || kept_.looked) return;
-  if (kept_.first_size != 0 && earlier_.ns < before_ns_ && kept_.ns >= before_ns_) ask(earlier_, false);
+  if (kept_.has && earlier_.ns < before_ns_ && kept_.ns >= before_ns_) ask(earlier_, false);
 }
 
 bool PictureTap::ask(Kept& kept, bool wants_jpeg) {
   job::PictureRequest request;
   request.codec = static_cast<std::uint8_t>(kind_);
   request.wants_jpeg = wants_jpeg ? 1 : 0;
-  request.random_access_size = static_cast<std::uint32_t>(kept.first_size);
   const PictureDesk::Time now{std::chrono::nanoseconds(now_ns_)};
   if (!desk_.ask(id_, request, kept.bytes, now)) return false;
   asked_ = kept.looked = any_look_ = true;
@@ -126,7 +137,13 @@ void PictureTap::on_tick(std::int64_t now_ns) {
 
 void PictureTap::on_picture(const job::PictureResult& picture, std::span<const std::uint8_t> jpeg) {
   asked_ = false;
-  ++(picture.verdict == job::PictureVerdict::shown ? counters_.shown : counters_.failed);
+  const bool shown = picture.verdict == job::PictureVerdict::shown;
+  ++(shown ? counters_.shown : counters_.failed);
+  // The next one may be whole.
+  if (picture.verdict == job::PictureVerdict::undecodable &&
+      std::exchange(repeated_slot_, slot()) != slot()) {
+    done_slot_ = -1;
+  }
   on_result_({picture, jpeg, asked_ns_});
 }
 

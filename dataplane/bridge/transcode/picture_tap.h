@@ -2,8 +2,10 @@
 // the channels, and more, a second apart at least, while something seems wrong. Keeps the last two, so that
 // what was a moment ago, before it went wrong, can be looked at, too.
 //
-// A look takes the access unit at the random access point and what completes its picture: the second field,
-// or the unit after it that shows that it is whole; at most kMaxFollowing units.
+// A look takes the PES payload at the random access point and what completes its picture: the second field,
+// the rest of an access unit that lies over several PES packets, or the beginning of the next, which shows
+// that it is whole; at most kMaxFollowing. After a picture that can't be decoded the next random access point
+// is looked at, too, once in `watch.every_ms`.
 //
 // Times are of a clock that only rises, ns. Threading: owned by the hub's thread. Memory: two random access
 // points, each of at most PictureDesk::kMaxBytes. Ownership: the desk outlives it.
@@ -30,7 +32,7 @@ struct PictureTapCounters {
 
 class PictureTap final : public hub::UnitSink, private PictureAsker {
  public:
-  static constexpr std::size_t kMaxFollowing = 2;
+  static constexpr std::size_t kMaxFollowing = 64;
   static constexpr std::int64_t kLeastApart = 1'000'000'000;
   // Of what comes more often (pictures coded by themselves) no more is kept.
   static constexpr std::int64_t kKeepApart = 400'000'000;
@@ -73,14 +75,15 @@ class PictureTap final : public hub::UnitSink, private PictureAsker {
   // A random access point, and what completes its picture.
   struct Kept {
     std::vector<std::uint8_t> bytes;
-    std::size_t first_size = 0;  // of its access unit; 0: none is kept
+    bool has = false;
     std::size_t following = 0;
     bool whole = false;
     bool looked = false;
     std::int64_t ns = 0;
   };
   void forget();
-  void complete(const hub::Unit& unit, bool joinable);
+  bool complete(const hub::Unit& unit, bool joinable);
+  bool append(const hub::Unit& unit);
   std::int64_t slot() const;
   void look_if_due(bool at_random_access);
   void look_back();
@@ -104,6 +107,7 @@ class PictureTap final : public hub::UnitSink, private PictureAsker {
   bool any_look_ = false;
   std::int64_t done_slot_ = -1;
   std::int64_t refused_slot_ = -1;
+  std::int64_t repeated_slot_ = -1;
   std::vector<std::uint8_t> pes_;
   PictureTapCounters counters_;
 };
