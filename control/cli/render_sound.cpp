@@ -20,14 +20,14 @@ std::string since(const json& track, std::int64_t now) {
 std::string twin_lines(const json& track, std::int64_t now) {
   const std::string language = text_of(track, "language");
   const std::string state = text_of(track, "state");
-  std::string text = fmt::format("    0x{:04x} {}{} -> 0x{:04x} aac  {}{}", count(track, "pid"),
-                                 text_of(track, "kind"), language.empty() ? "" : " " + language,
-                                 count(track, "twin"), state, since(track, now));
+  std::string text =
+      fmt::format("    0x{:04x} {}{} -> 0x{:04x} aac  {}{}", count(track, "pid"), text_of(track, "kind"),
+                  language.empty() ? "" : " " + language, count(track, "twin"), state, since(track, now));
   if (state == "running" || state == "late")
     text += fmt::format(", {:.1f} s behind", static_cast<double>(count(track, "lag_ms")) / 1000);
-  text += fmt::format("\n           {} frames, {} of them silence, {} gaps, {} too late\n",
-                      count(track, "frames"), count(track, "filled"), count(track, "gaps"),
-                      count(track, "late"));
+  text +=
+      fmt::format("\n           {} frames, {} of them silence, {} gaps, {} too late\n",
+                  count(track, "frames"), count(track, "filled"), count(track, "gaps"), count(track, "late"));
   if (const auto trouble = text_of(track, "trouble"); !trouble.empty()) text += "  ! " + trouble + "\n";
   return text;
 }
@@ -48,7 +48,8 @@ std::string sound_block(const json& channel, std::int64_t now) {
   const std::string state = text_of(worker, "state");
   text += fmt::format("  {} worker {}, {} restarts\n", state == "running" ? " " : "!", state,
                       count(worker, "restarts"));
-  if (const auto error = text_of(worker, "last_error"); !error.empty()) text += "      the last one: " + error + "\n";
+  if (const auto error = text_of(worker, "last_error"); !error.empty())
+    text += "      the last one: " + error + "\n";
   return "aac made of the sound\n" + text;
 }
 

@@ -102,10 +102,10 @@ Variant read_variant(const nlohmann::json& from) {
 }
 
 nlohmann::json to_json(const Rendition& r) {
-  nlohmann::json out = {{"name", r.name},         {"group", r.group}, {"sound", r.sound},
-                        {"language", r.language}, {"title", r.title}, {"describes_video", r.describes_video},
-                        {"channels", r.channels},
-                        {"offered", r.offered}};
+  nlohmann::json out = {{"name", r.name},         {"group", r.group},
+                        {"sound", r.sound},       {"language", r.language},
+                        {"title", r.title},       {"describes_video", r.describes_video},
+                        {"channels", r.channels}, {"offered", r.offered}};
   write_variant(out, r.variant);
   return out;
 }

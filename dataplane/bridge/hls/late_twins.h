@@ -34,7 +34,7 @@ class LateTwins {
             std::span<const std::uint8_t> bytes, std::span<const SegmentItem> items);
 
   enum class Taken : std::uint8_t {
-    no,   // it belongs to no segment here; those before it are complete now
+    no,  // it belongs to no segment here; those before it are complete now
     yes,
     early,  // before the first
     full,

@@ -87,7 +87,7 @@ struct SegmenterCounters {
   std::uint64_t unlisted_units = 0;  // before the first boundary, or from a break to the next slot's start
   // Audio that came after its segment was closed: it went into the next; AAC made here into none.
   std::uint64_t late_units = 0;
-  std::uint64_t restarts = 0;        // the timeline stepped back behind finished segments
+  std::uint64_t restarts = 0;  // the timeline stepped back behind finished segments
 };
 
 class Segmenter : public hub::UnitSink {

@@ -356,9 +356,8 @@ void SegmentStore::publish_multivariant() {
 void SegmentStore::publish() {
   const std::vector<Entry> window(entries_.end() - static_cast<std::ptrdiff_t>(listed()), entries_.end());
   measure(window, variant_);
-  media_text_ = with_etag(
-      media_playlist(window, segment_ms_, discontinuity_sequence_at(entries_.size() - listed()),
-                     pdt_offset_s_.value_or(0)));
+  media_text_ = with_etag(media_playlist(
+      window, segment_ms_, discontinuity_sequence_at(entries_.size() - listed()), pdt_offset_s_.value_or(0)));
   publish_parts();
   Journal journal;
   journal.segment_ms = segment_ms_;
