@@ -46,7 +46,7 @@ class SegmentCollect : public SegmentSink {
     all.push_back({k, start, duration, true, false, false, {}, {}});
   }
   std::vector<Kept> all;
-  std::vector<bool> awaited;                      // of all parts, as they came
+  std::vector<bool> awaited;                       // of all parts, as they came
   std::map<std::size_t, std::vector<Kept>> parts;  // as they were complete
 };
 

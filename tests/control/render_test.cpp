@@ -262,18 +262,10 @@ TEST_F(Render, ChannelTellsHowTheAacMadeOfItsSoundIsDoing) {
   auto channel = silent_channel();
   const auto track = [](int pid, const char* kind, const char* language, const nlohmann::json& twin,
                         const char* state) -> nlohmann::json {
-    return {{"pid", pid},
-            {"kind", kind},
-            {"language", language},
-            {"twin", twin},
-            {"state", state},
-            {"since_unix", static_cast<double>(kNow) / 1e9 - 130},
-            {"lag_ms", 1240},
-            {"frames", 51234},
-            {"filled", 188},
-            {"gaps", 2},
-            {"late", 190},
-            {"trouble", ""}};
+    return {{"pid", pid},     {"kind", kind},    {"language", language},
+            {"twin", twin},   {"state", state},  {"since_unix", static_cast<double>(kNow) / 1e9 - 130},
+            {"lag_ms", 1240}, {"frames", 51234}, {"filled", 188},
+            {"gaps", 2},      {"late", 190},     {"trouble", ""}};
   };
   channel["bridge"] = {{"sound", {{"tracks", {track(0x101, "mpeg_audio", "deu", 0x901, "late")}}}}};
   channel["bridge"]["sound"]["tracks"].push_back(track(0x102, "aac_adts", "eng", nullptr, "starting"));

@@ -158,22 +158,23 @@ json hls_of(Channel& channel) {
 json sound_of(const transcode::AudioTwins& twins) {
   json tracks = json::array();
   for (const transcode::SoundStatus& t : twins.tracks()) {
-    json track = {{"pid", t.pid.value},
-                  {"kind", mpegts::to_string(t.kind)},
-                  {"language", t.language},
-                  {"twin", nullptr},
-                  {"present", t.present},
-                  {"state", transcode::to_string(t.state)},
-                  {"since_unix", static_cast<double>(t.since_unix_ns) / 1e9},
-                  {"lag_ms", t.lag / (mpegts::kTicksPerSecond / 1000)},
-                  {"frames", t.counters.frames},
-                  {"filled", t.counters.filled},
-                  {"gaps", t.counters.gaps},
-                  {"late", t.counters.late},
-                  {"withdrawn", t.counters.withdrawn},
-                  {"delay_ms", {{"p50", t.delay.ms(0.5)}, {"p99", t.delay.ms(0.99)}, {"most", t.delay.ms(1)}}},
-                  {"decode_errors", t.decode_errors},
-                  {"trouble", t.trouble}};
+    json track = {
+        {"pid", t.pid.value},
+        {"kind", mpegts::to_string(t.kind)},
+        {"language", t.language},
+        {"twin", nullptr},
+        {"present", t.present},
+        {"state", transcode::to_string(t.state)},
+        {"since_unix", static_cast<double>(t.since_unix_ns) / 1e9},
+        {"lag_ms", t.lag / (mpegts::kTicksPerSecond / 1000)},
+        {"frames", t.counters.frames},
+        {"filled", t.counters.filled},
+        {"gaps", t.counters.gaps},
+        {"late", t.counters.late},
+        {"withdrawn", t.counters.withdrawn},
+        {"delay_ms", {{"p50", t.delay.ms(0.5)}, {"p99", t.delay.ms(0.99)}, {"most", t.delay.ms(1)}}},
+        {"decode_errors", t.decode_errors},
+        {"trouble", t.trouble}};
     if (t.twin) track["twin"] = t.twin->value;
     tracks.push_back(std::move(track));
   }

@@ -20,7 +20,7 @@ constexpr std::int64_t kFrameTicks = 576'000;                    // 1024 samples
 constexpr std::int64_t kStreamAgain = mpegts::kTicksPerSecond;   // StreamBegin is repeated
 constexpr std::int64_t kMaxAhead = 2 * mpegts::kTicksPerSecond;  // of the last packet sent
 constexpr std::int64_t kTimeJump = mpegts::kTicksPerSecond;      // from one packet to the next
-constexpr std::int64_t kJoin = 2 * mpegts::kTicksPerSecond;      // after a break, until its mark counts as lost
+constexpr std::int64_t kJoin = 2 * mpegts::kTicksPerSecond;  // after a break, until its mark counts as lost
 constexpr std::size_t kLargestSoundPes = 128 * 1024;
 constexpr std::size_t kLongestTrouble = 160;
 constexpr std::uint8_t kAacStreamType = 0x0F;  // ISO/IEC 13818-1 table 2-34
@@ -94,11 +94,11 @@ struct AudioTwins::Lane {
     settle_state();
   }
   void settle_state() {
-    const TwinState now = idle           ? TwinState::idle
-                          : !heard_of    ? TwinState::starting
-                          : silent       ? TwinState::silent
+    const TwinState now = idle            ? TwinState::idle
+                          : !heard_of     ? TwinState::starting
+                          : silent        ? TwinState::silent
                           : lag() > kLate ? TwinState::late
-                                         : TwinState::running;
+                                          : TwinState::running;
     if (std::exchange(state, now) != now) since_unix_ns = hub::unix_now_ns();
   }
 
@@ -261,8 +261,8 @@ void AudioTwins::publish(bool always) {
     next->pmt.streams.push_back({kAacStreamType, twin.pid, lane->descriptors});
     next->carried.push_back(std::move(twin));
   }
-  const bool same = published_ != nullptr && published_->same_media(*next) &&
-                    published_->idle_twins == next->idle_twins;
+  const bool same =
+      published_ != nullptr && published_->same_media(*next) && published_->idle_twins == next->idle_twins;
   if (same && !always) return;
   published_ = std::move(next);
   out_.on_configuration(published_);
@@ -439,8 +439,7 @@ bool AudioTwins::admit(Lane& lane, const ring::MessageHeader& header) {
     return drop(&TwinCounters::unusable);
   if (lane.awaits_join) {
     // The mark may have been lost with its frame.
-    const bool joined =
-        (header.flags & job::kDiscontinuity) != 0 || lane.last_sent - *lane.reference > kJoin;
+    const bool joined = (header.flags & job::kDiscontinuity) != 0 || lane.last_sent - *lane.reference > kJoin;
     if (joined) lane.awaits_join = false;
   }
   if (lane.awaits_join || header.pts < lane.last_sent - kPatience) return drop(&TwinCounters::late);

@@ -4,10 +4,11 @@
 // encoded the worker measures the sound, if that is wanted.
 //
 // A twin is there as soon as its original is, without waiting for the worker, and stays as long as that is
-// wanted: whatever its worker does, nothing else of the channel notices. What is kPatience behind the original
-// and has not come, and what its worker leaves out, is silence, marked with discontinuity_indicator and
-// counted as a gap: players that find neither a frame nor silence stop their pictures, too. A twin that brings nothing for kGone
-// (kFirstPatience at the beginning) is named idle, until a frame comes: outputs no longer offer it.
+// wanted: whatever its worker does, nothing else of the channel notices. What is kPatience behind the
+// original and has not come, and what its worker leaves out, is silence, marked with discontinuity_indicator
+// and counted as a gap: players that find neither a frame nor silence stop their pictures, too. A twin that
+// brings nothing for kGone (kFirstPatience at the beginning) is named idle, until a frame comes: outputs no
+// longer offer it.
 //
 // Frames of the worker are not trusted: one that is no ADTS frame of AAC-LC at 48 kHz, or whose time is none
 // of the grid, or lies behind the frame before it or ahead of the original, is dropped and counted.
