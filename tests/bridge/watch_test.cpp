@@ -92,8 +92,9 @@ struct Rig {
                          shows != Shows::card;
       if (moves) ++figure_at;
       const bool random_access = frame % 25 == 0;
-      const std::size_t usual = moves ? 8000 + frame % 3 * 2000 : 60;
-      watch.on_unit(random_access ? 60'000 : usual, random_access, now);
+      const std::size_t usual = moves && !calm ? 8000 + frame % 3 * 2000 : 60;
+      const std::size_t access = shows == Shows::dark ? 2000 : 60'000;
+      watch.on_unit(random_access ? access : usual, random_access, now);
       if (ms % 240 == 0) watch.on_levels(kTrack[0], sound(rms), now);
       if (ms % 200 == 0) watch.on_tick(now);
       if (random_access) {
@@ -150,6 +151,7 @@ struct Rig {
   Kept earlier;
   std::size_t frame = 0;
   std::size_t figure_at = 0;
+  bool calm = false;  // what moves costs nothing
   std::map<Kind, std::int64_t> first;
 };
 
@@ -181,6 +183,19 @@ TEST(ChannelWatch, TellsBlackFrozenAndSilenceWithinFiveSeconds) {
     EXPECT_LT(std::abs(finding->since_ns - began), 400 * kMs) << to_string(each.kind);
     rig.run(10, Rig::Shows::moving);
     EXPECT_TRUE(rig.watch.findings().empty()) << to_string(each.kind);
+  }
+}
+
+TEST(ChannelWatch, BlackAfterAPictureThatHardlyMovedIsToldAsSoon) {
+  for (int ms = 0; ms < 5000; ms += 1000) {  // since the last regular look
+    Rig rig;
+    rig.calm = true;
+    rig.run_ms(31'000 + ms, Rig::Shows::moving);
+    const std::int64_t began = rig.now;
+    rig.run(6, Rig::Shows::dark);
+    ASSERT_TRUE(rig.first.contains(Kind::black)) << ms;
+    EXPECT_LT(rig.first[Kind::black] - began, 4600 * kMs) << ms;
+    EXPECT_EQ(rig.first.size(), 1U) << ms;
   }
 }
 

@@ -231,7 +231,10 @@ std::int64_t PictureWatch::vouched_ns(std::int64_t now_ns) const {
 
 bool PictureWatch::black(std::int64_t now_ns, const protocol::WatchState& state) {
   if (state.black_ms == 0) return false;
-  return black_.lasts(now_ns, vouched_ns(now_ns), std::int64_t{state.black_ms} * 1'000'000);
+  const std::int64_t small = sizes_.small_access_ns();
+  const bool vouched = small != 0 && small <= last_ns_;
+  return black_.lasts(now_ns, vouched ? std::max(now_ns, last_ns_) : vouched_ns(now_ns),
+                      std::int64_t{state.black_ms} * 1'000'000);
 }
 
 bool PictureWatch::frozen(std::int64_t now_ns, const protocol::WatchState& state) {
@@ -254,7 +257,7 @@ std::int64_t PictureWatch::wants_look_before_ns() const {
 }
 
 bool PictureWatch::wants_look() const {
-  if (looks_into_collapse()) return true;
+  if (looks_into_collapse() || sizes_.small_access_ns() > last_ns_) return true;
   // To see whether it lasts, and whether it is over.
   const auto undecided = [](const Condition& condition) { return condition.wrong() != condition.told(); };
   return undecided(black_) || undecided(frozen_) || (stands_ && equal_looks_ < kEqualLooks);
