@@ -2,8 +2,8 @@
 // scripts/bench.
 //   multicast_generator FILE INTERFACE_ADDRESS FIRST_GROUP CHANNELS PORT BITS_PER_SECOND SECONDS [SPREAD]
 // Channel i goes to FIRST_GROUP + i. Channels start at different places of the file, so that they don't peak
-// together: all over it, or within its first SPREAD seconds, where the jump of its clock at its end is to come
-// after SECONDS.
+// together: all over it, or within its first SPREAD seconds, where the jump of its clock at its end is to
+// come after SECONDS.
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
@@ -92,7 +92,8 @@ int main(int argc, char** argv) {
 
   std::size_t places = datagrams;
   if (argc == 9)
-    places = std::min(places, static_cast<std::size_t>(std::atoll(argv[8]) * kNanosecondsPerSecond / spacing));
+    places =
+        std::min(places, static_cast<std::size_t>(std::atoll(argv[8]) * kNanosecondsPerSecond / spacing));
   std::vector<sockaddr_in> to(channels);
   std::vector<std::size_t> position(channels);
   for (std::size_t i = 0; i < channels; ++i) {

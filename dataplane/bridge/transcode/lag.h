@@ -1,5 +1,5 @@
-// How far what a worker makes comes behind what it is made of: the last few thousand times, in steps of 10 ms.
-// Threading: owned by one thread.
+// How far what a worker makes comes behind what it is made of: the last few thousand times, in steps of 10
+// ms. Threading: owned by one thread.
 #pragma once
 
 #include <algorithm>
