@@ -236,6 +236,15 @@ std::chrono::nanoseconds Child::cpu_time() const noexcept {
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
+std::chrono::nanoseconds Child::waited() const {
+  if (pid_ == 0) return {};
+  // "RUNNING WAITING SLICES", ns: the kernel's sched-stats.
+  const std::string text = read_small(("/proc/" + std::to_string(pid_) + "/schedstat").c_str());
+  const std::size_t at = text.find(' ');
+  if (at == std::string::npos) return {};
+  return std::chrono::nanoseconds(std::strtoll(text.c_str() + at, nullptr, 10));
+}
+
 std::size_t Child::private_memory() const {
   if (pid_ == 0) return 0;
   const std::string text = read_small(("/proc/" + std::to_string(pid_) + "/statm").c_str());

@@ -63,6 +63,8 @@ class Child {
   // Once it has ended. Nothing: it lives.
   std::optional<End> reap();
   std::chrono::nanoseconds cpu_time() const noexcept;
+  // Ready to run and without a core. 0 where the kernel doesn't tell.
+  std::chrono::nanoseconds waited() const;
   std::size_t private_memory() const;  // bytes that it shares with nobody by name; 0 where it can't be read
 
  private:

@@ -20,6 +20,7 @@ namespace headgate::transcode {
 namespace {
 
 constexpr std::size_t kMaxResult = 1024 * 1024;
+constexpr int kPatience = 5;              // bounds that a picture without a core gets
 constexpr std::size_t kMaxAskers = 4096;  // that are remembered for their kills
 
 // Anonymous memory, shared with the child it is given to.
@@ -91,8 +92,8 @@ class Pictures : public Task {
       if (!slot.child) continue;
       if (const auto end = slot.child->reap()) {
         on_end(slot, *end, now);
-      } else if (now >= slot.until && !std::exchange(slot.killed, true)) {
-        slot.child->kill();
+      } else if (now >= slot.until && !slot.killed) {
+        overdue(slot, now);
       }
     }
     in_->awake();
@@ -140,11 +141,25 @@ class Pictures : public Task {
     std::optional<Piece> answer;
     std::optional<Child> child;
     ring::MessageHeader header;  // of the request
+    Clock::time_point began{};
     Clock::time_point until{};
     bool killed = false;
+    bool starved = false;
   };
   // How much of `answer` the child wrote; first in it.
   using Size = std::uint64_t;
+
+  // One that was ready and had no core for most of its time gets more of it, and is not to blame.
+  void overdue(Slot& slot, Clock::time_point now) const {
+    const auto bound = environment_.rules.picture_bound;
+    slot.starved = slot.child->waited() > (now - slot.began) / 2;
+    if (slot.starved && now - slot.began < kPatience * bound) {
+      slot.until = now + bound;
+      return;
+    }
+    slot.killed = true;
+    slot.child->kill();
+  }
 
   Slot* free_slot() noexcept {
     const auto slot = std::find_if(slots_.begin(), slots_.end(), [](const Slot& s) { return !s.child; });
@@ -196,8 +211,9 @@ class Pictures : public Task {
     slot.answer->show(false);
     if (!child) return give_up(slot, child.error());
     slot.child.emplace(std::move(*child));
+    slot.began = now;
     slot.until = now + environment_.rules.picture_bound;
-    slot.killed = false;
+    slot.killed = slot.starved = false;
   }
 
   void give_up(const Slot& slot, const std::string& why) {
@@ -214,7 +230,8 @@ class Pictures : public Task {
     const Death death = slot.killed ? Death::hung : end.death;
     ++totals_.deaths[static_cast<std::size_t>(death)];
     totals_.last_error = slot.killed ? "took longer than it may" : end.how;
-    const bool first = (slot.killed || blamed(end, limits_)) && strike(slot.header.id, now);
+    const bool blame = slot.killed ? !slot.starved : blamed(end, limits_);
+    const bool first = blame && strike(slot.header.id, now);
     if (first)
       spdlog::warn("pictures: the process of asker {}'s picture: {}", slot.header.id, totals_.last_error);
     answer(slot.header, late ? job::PictureVerdict::timed_out : job::PictureVerdict::crashed, end.cpu_time);
