@@ -231,9 +231,9 @@ TEST_F(LadderTest, TakesNoMoreThanAWorkerOfThatBitrateCanMake) {
   picture(begin + mpegts::kTicksPerSecond, false);
   EXPECT_LE(flood(begin), 6U);
   picture(begin + 2 * mpegts::kTicksPerSecond, false);
-  frame(begin, 0);
+  frame(begin + 2 * mpegts::kTicksPerSecond, 0);
   const std::size_t joined = made();
-  frame(begin, job::kRandomAccess);
+  frame(begin + 2 * mpegts::kTicksPerSecond, job::kRandomAccess);
   EXPECT_EQ(made(), joined + 1) << "from a random access point on";
 }
 

@@ -339,7 +339,7 @@ TEST_F(AudioTwinsTest, ATwinThatBringsNothingForLongIsNotOfferedUntilAFrameComes
   EXPECT_FALSE(twins.tracks().at(0).present);
   EXPECT_EQ(twins.tracks().at(0).state, TwinState::idle);
   EXPECT_GT(twin_units().back().unit.pts, kStart + 27 * kSecond) << "who plays it hears silence";
-  next_frame = kStart + 33 * kSecond;
+  next_frame = kStart + (33 * kSecond / kFrame + 1) * kFrame;
   run(kStart + 33 * kSecond, kSecond);
   ASSERT_EQ(log.configurations.size(), 3U);
   EXPECT_TRUE(log.now().idle_twins.empty());
@@ -368,7 +368,7 @@ TEST_F(AudioTwinsTest, WhatWasNotAskedForMeanwhileIsNoGap) {
   twins.set(never, &jobs);
   run(kStart + kSecond, 60 * kSecond, 1000 * kSecond);
   twins.set(wishes, &jobs);
-  next_frame = kStart + 61 * kSecond;
+  next_frame = kStart + (61 * kSecond / kFrame + 1) * kFrame;
   run(kStart + 61 * kSecond, kSecond);
   const TwinCounters& c = twins.tracks().at(0).counters;
   EXPECT_EQ(c.gaps + c.filled + c.withdrawn, 0U);
