@@ -361,6 +361,7 @@ std::string render_channel(const json& channel, bool colour) {
   for (const json& output : channel.value("serve", json::array())) text += serve_block(output);
   if (channel.at("bridge").is_object())
     text += bridge_block(channel["bridge"], channel.value("serves", json::array()));
+  text += sound_block(channel, now);
   return text + "\nprocesses: " + processes_line(channel.at("processes")) + "\n";
 }
 
