@@ -32,8 +32,8 @@ struct Alarm {
   std::string message;  // particulars; may change while the alarm stands
   std::int64_t since_unix_ns = 0;
   std::optional<Acknowledgement> acknowledged;
-  bool maintenance = false;  // its channel is being worked on: shown, not counted, not delivered
-  std::uint64_t cause = 0;   // id of the alarm that explains this one; 0: it stands for itself
+  bool maintenance = false;        // its channel is being worked on: shown, not counted, not delivered
+  std::uint64_t cause = 0;         // id of the alarm that explains this one; 0: it stands for itself
   std::uint32_t consequences = 0;  // alarms that this one explains
 };
 
