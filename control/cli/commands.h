@@ -22,11 +22,32 @@ struct ApplyOptions {
 };
 int apply_command(const CommonOptions& common, const ApplyOptions& options);
 int history_command(const CommonOptions& common);
-int status_command(const CommonOptions& common, const std::string& channel);
+struct ChannelFilter;  // control/cli/filter.h
+int status_command(const CommonOptions& common, const std::string& channel, const ChannelFilter& filter);
 int why_command(const CommonOptions& common, const std::string& channel);
 // `input`: a number, or auto.
 int switch_command(const CommonOptions& common, const std::string& channel, const std::string& input);
-int events_command(const CommonOptions& common, bool follow);
+struct EventsOptions {
+  bool follow = false;
+  std::string channel;   // "" all
+  std::string severity;  // this or worse; "" all
+  std::optional<std::uint32_t> limit;
+};
+int events_command(const CommonOptions& common, const EventsOptions& options);
+
+int alarms_command(const CommonOptions& common);
+// `id`: of an alarm, or all.
+int acknowledge_command(const CommonOptions& common, const std::string& id);
+// `target`: a channel or a tag, "" lists what is under maintenance. 0 s ends it.
+int maintenance_command(const CommonOptions& common, const std::string& target, std::chrono::seconds time);
+// Nagios' convention: a line, and 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
+int health_command(const CommonOptions& common);
+
+struct TopOptions {
+  std::chrono::milliseconds every{1000};
+  std::string sort = "state";
+};
+int top_command(const CommonOptions& common, const TopOptions& options, const ChannelFilter& filter);
 
 struct ProbeOptions {
   std::string source;

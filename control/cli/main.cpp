@@ -12,14 +12,15 @@
 
 #include "control/cli/commands.h"
 #include "control/cli/did_you_mean.h"
+#include "control/cli/filter.h"
+#include "control/cli/top_screen.h"
 #include "control/launcher/run.h"
 
 namespace {
 
 using namespace headgate::control;
 
-constexpr const char* kNotYet[] = {"top",  "alarms",  "maintenance", "sessions",
-                                   "kick", "capture", "explain",     "health"};
+constexpr const char* kNotYet[] = {"sessions", "kick", "capture", "explain"};
 
 constexpr const char* kFooter =
     "Examples:\n"
@@ -28,6 +29,8 @@ constexpr const char* kFooter =
     "  headgate plan && headgate apply\n"
     "  headgate status news\n"
     "  headgate why news\n"
+    "  headgate top --state down,degraded\n"
+    "  headgate alarms\n"
     "  headgate switch news 2\n"
     "  headgate probe udp://239.10.1.1:5000 --interface eth1\n"
     "Exit status: 0 done, 1 failed or not valid, 2 wrong usage.\n";
@@ -39,7 +42,14 @@ struct Arguments {
   std::string input;
   ApplyOptions apply;
   std::string rollback_to;
-  bool follow = false;
+  EventsOptions events;
+  std::string limit;
+  ChannelFilter filter;
+  TopOptions top;
+  std::string every = "1s";
+  std::string word;    // of alarms: ack
+  std::string target;  // of an acknowledgement, of maintenance
+  std::string duration;
   ProbeOptions probe;
   SendOptions send;
   std::string time = "10s";
@@ -58,7 +68,7 @@ void take_environment(Arguments& arguments) {
     arguments.common.socket = socket;
 }
 
-// "10s", "500ms", "2m"
+// "10s", "500ms", "2m", "1h", "7d"
 bool parse_time(const std::string& text, std::chrono::milliseconds& time) {
   std::size_t used = 0;
   long long value = 0;
@@ -72,6 +82,7 @@ bool parse_time(const std::string& text, std::chrono::milliseconds& time) {
                            : unit == "s" ? 1000
                            : unit == "m" ? 60'000
                            : unit == "h" ? 3'600'000
+                           : unit == "d" ? 86'400'000
                                          : 0;
   if (factor == 0 || value <= 0 || value > 1'000'000) return false;
   time = std::chrono::milliseconds(value * factor);
@@ -130,6 +141,21 @@ void add_offline(CLI::App& app, Arguments& a, std::function<int()>& action) {
   check->callback([&] { action = [&] { return check_command(a.run.config, a.common.json); }; });
 }
 
+void add_filter(CLI::App& command, ChannelFilter& filter) {
+  command.add_option("--state", filter.states, "only channels in these states, as down,degraded")
+      ->delimiter(',')
+      ->type_name("STATE,...");
+  command.add_option("--tag", filter.tags, "only channels with one of these tags")
+      ->delimiter(',')
+      ->type_name("TAG,...");
+  command.add_option("--match", filter.pattern, "only channels whose id or name matches, as 'sport*'")
+      ->type_name("PATTERN");
+}
+
+void throw_unless_possible(const ChannelFilter& filter) {
+  if (const auto possible = check(filter); !possible) throw CLI::ValidationError("--state", possible.error());
+}
+
 void add_online(CLI::App& app, Arguments& a, std::function<int()>& action) {
   online(app, a, "plan", "what apply would change, and whom that interrupts", "headgate plan")->callback([&] {
     action = [&] { return plan_command(a.common); };
@@ -155,10 +181,14 @@ void add_online(CLI::App& app, Arguments& a, std::function<int()>& action) {
   CLI::App* status = online(app, a, "status", "one line a channel, worst first; or everything about one",
                             "headgate status news");
   const CLI::Option* channel = status->add_option("channel", a.channel, "id of a channel");
+  add_filter(*status, a.filter);
   status->callback([&a, &action, channel] {
     if (channel->count() != 0 && a.channel.empty())
       throw CLI::ValidationError("channel", "is empty: write an id, or nothing for all channels");
-    action = [&a] { return status_command(a.common, a.channel); };
+    throw_unless_possible(a.filter);
+    if (!a.channel.empty() && !a.filter.empty())
+      throw CLI::ValidationError("channel", "is one already: leave the filters out");
+    action = [&a] { return status_command(a.common, a.channel, a.filter); };
   });
   CLI::App* why = online(app, a, "why", "whose fault it is that a channel is as it is, and what to do",
                          "headgate why news");
@@ -181,8 +211,65 @@ void add_online(CLI::App& app, Arguments& a, std::function<int()>& action) {
     action = [&a] { return switch_command(a.common, a.channel, a.input); };
   });
   CLI::App* events = online(app, a, "events", "the log of state changes", "headgate events --follow");
-  events->add_flag("--follow,-f", a.follow, "go on with new ones");
-  events->callback([&] { action = [&] { return events_command(a.common, a.follow); }; });
+  events->add_flag("--follow,-f", a.events.follow, "go on with new ones");
+  events->add_option("--channel", a.events.channel, "only those of this channel")->type_name("ID");
+  events->add_option("--severity", a.events.severity, "these and worse: info, warning, critical")
+      ->check(CLI::IsMember({"info", "warning", "critical"}))
+      ->type_name("SEVERITY");
+  events->add_option("--last,-n", a.limit, "at most so many, the newest")->type_name("N");
+  events->callback([&] {
+    if (!a.limit.empty() && (!parse_count(a.limit, a.events.limit) || *a.events.limit == 0))
+      throw CLI::ValidationError("--last", "write a number, 1 or more");
+    action = [&] { return events_command(a.common, a.events); };
+  });
+}
+
+void add_noc(CLI::App& app, Arguments& a, std::function<int()>& action) {
+  CLI::App* top =
+      online(app, a, "top", "status, live, full screen", "headgate top --tag premium --sort errors");
+  add_filter(*top, a.filter);
+  top->add_option("--sort", a.top.sort, "state (worst first), id, bitrate, errors, viewers, since")
+      ->check(CLI::IsMember(TopScreen::orders()))
+      ->type_name("ORDER");
+  top->add_option("--every", a.every, "time between two looks (default 1s)")->type_name("TIME");
+  top->callback([&] {
+    throw_unless_possible(a.filter);
+    if (!parse_time(a.every, a.top.every) || a.top.every < std::chrono::milliseconds(200))
+      throw CLI::ValidationError("--every", "write a time with its unit, 200ms or more");
+    action = [&] { return top_command(a.common, a.top, a.filter); };
+  });
+  CLI::App* alarms = online(app, a, "alarms", "what is wrong, since when and what to do; ack ID: seen to",
+                            "headgate alarms ack 17");
+  alarms->add_option("ack", a.word, "the word ack, to acknowledge")
+      ->check(CLI::IsMember({"ack"}))
+      ->type_name("");
+  alarms->add_option("id", a.target, "number of an alarm, or all")->type_name("ID|all");
+  alarms->callback([&] {
+    std::optional<std::uint32_t> number;
+    if (!a.word.empty() && a.target != "all" && !parse_count(a.target, number))
+      throw CLI::ValidationError("ack", "write the number of an alarm, as headgate alarms lists it, or all");
+    action = [&] {
+      return a.word.empty() ? alarms_command(a.common) : acknowledge_command(a.common, a.target);
+    };
+  });
+  CLI::App* maintenance =
+      online(app, a, "maintenance", "silence for planned work on a channel or a tag; alone: what is silenced",
+             "headgate maintenance news 2h");
+  maintenance->add_option("target", a.target, "id of a channel, or a tag")->type_name("CHANNEL|TAG");
+  maintenance->add_option("duration", a.duration, "30m, 2h, 1d; off ends it")->type_name("DURATION|off");
+  maintenance->callback([&] {
+    std::chrono::milliseconds time{0};
+    const bool ends = a.duration == "off";
+    if (a.target.empty() != a.duration.empty())
+      throw CLI::ValidationError("duration", "write for how long, as 30m, 2h or 1d, or off");
+    if (!a.duration.empty() && !ends && (!parse_time(a.duration, time) || time < std::chrono::seconds(1)))
+      throw CLI::ValidationError("duration", "write a time with its unit, as 30m, 2h or 1d, or off");
+    action = [&a, time] {
+      return maintenance_command(a.common, a.target, std::chrono::duration_cast<std::chrono::seconds>(time));
+    };
+  });
+  online(app, a, "health", "one line and an exit status for Nagios and Icinga", "headgate health")
+      ->callback([&] { action = [&] { return health_command(a.common); }; });
 }
 
 void add_tools(CLI::App& app, Arguments& a, std::function<int()>& action) {
@@ -264,6 +351,7 @@ int main(int argc, char** argv) {
   std::function<int()> action;
   add_offline(app, arguments, action);
   add_online(app, arguments, action);
+  add_noc(app, arguments, action);
   add_tools(app, arguments, action);
   if (argc > 1) {
     if (const int status = refuse_unknown_command(app, argv[1]); status != 0) return status;

@@ -1,65 +1,24 @@
 #include <fmt/core.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include "config/load/load.h"
+#include "control/cli/client.h"
 #include "control/cli/commands.h"
 #include "control/cli/did_you_mean.h"
+#include "control/cli/filter.h"
 #include "control/cli/render.h"
 #include "control/cli/why.h"
-#include "control/launcher/unique_fd.h"
 #include "control/protocol/message.h"
 
 namespace headgate::control {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::chrono::seconds kShort{10};
-constexpr std::chrono::seconds kApply{120};  // waits for one under way, and for processes that start again
-
-void print(const json& value) {
-  fmt::print("{}\n", value.dump(2, ' ', false, json::error_handler_t::replace));
-}
-
-bool colour() { return ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr; }
-
-int fail(const CommonOptions& common, const std::string& message) {
-  if (common.json) print({{"ok", false}, {"error", message}});
-  fmt::print(stderr, "headgate: {}\n", message);
-  return 1;
-}
-
-std::string not_running(const CommonOptions& common) {
-  const int error = errno;
-  if (error == EACCES) return "may not use " + common.socket + ": run as root or as a member of its group";
-  return "the gateway is not running (nothing answers at " + common.socket +
-         "); start it with headgate run --config FILE, or name its socket with --socket";
-}
-
-UniqueFd connect_to(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) {
-    errno = ENAMETOOLONG;
-    return {};
-  }
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (fd && ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return {};
-  return fd;
-}
-
-tl::expected<json, std::string> ask(const CommonOptions& common, const char* method, const json& params,
-                                    std::chrono::milliseconds timeout) {
-  if (!connect_to(common.socket)) return tl::unexpected(not_running(common));
-  return protocol::call(common.socket, method, params, timeout);
-}
 
 void print_diagnostics(const json& answer) {
   if (!answer.contains("diagnostics")) return;
@@ -76,13 +35,14 @@ void show_event(const CommonOptions& common, const json& event) {
 }
 
 // One JSON object a line: the answer first, then an event a line.
-int follow_events(const CommonOptions& common) {
+int follow_events(const CommonOptions& common, json params) {
   const UniqueFd fd = connect_to(common.socket);
   if (!fd) return fail(common, not_running(common));
   protocol::Request request;
   request.id = 1;
   request.method = "events";
-  request.params = {{"follow", true}};
+  params["follow"] = true;
+  request.params = std::move(params);
   const std::string line = protocol::format_request(request) + "\n";
   if (::send(fd.get(), line.data(), line.size(), MSG_NOSIGNAL) < 0) return fail(common, std::strerror(errno));
   std::string input;
@@ -184,11 +144,12 @@ int history_command(const CommonOptions& common) {
   return 0;
 }
 
-int status_command(const CommonOptions& common, const std::string& channel) {
+int status_command(const CommonOptions& common, const std::string& channel, const ChannelFilter& filter) {
   json params = json::object();
   if (!channel.empty()) params["channel"] = channel;
-  const auto answer = ask(common, "status", params, kShort);
+  auto answer = ask(common, "status", params);
   if (!answer) return fail(common, answer.error());
+  if (channel.empty() && !filter.empty()) keep_matching((*answer)["channels"], filter);
   if (common.json)
     print(*answer);
   else
@@ -228,9 +189,13 @@ int switch_command(const CommonOptions& common, const std::string& channel, cons
   return 0;
 }
 
-int events_command(const CommonOptions& common, bool follow) {
-  if (follow) return follow_events(common);
-  const auto answer = ask(common, "events", json::object(), kShort);
+int events_command(const CommonOptions& common, const EventsOptions& options) {
+  json params = json::object();
+  if (!options.channel.empty()) params["channel"] = options.channel;
+  if (!options.severity.empty()) params["severity"] = options.severity;
+  if (options.limit) params["limit"] = *options.limit;
+  if (options.follow) return follow_events(common, params);
+  const auto answer = ask(common, "events", params);
   if (!answer) return fail(common, answer.error());
   if (common.json)
     print(*answer);

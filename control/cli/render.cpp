@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "control/cli/columns.h"
+#include "control/cli/render_alarms.h"
 #include "control/cli/render_json.h"
 #include "control/cli/render_ways.h"
 #include "control/protocol/counted.h"
@@ -18,35 +20,8 @@ namespace {
 using nlohmann::json;
 using protocol::counted;
 
-const char* colour_of(const std::string& state) {
-  if (state == "down" || state == "critical") return "\033[1;31m";
-  if (state == "degraded" || state == "warning" || state == "backup") return "\033[33m";
-  if (state == "ok") return "\033[32m";
-  return "\033[2m";
-}
-
-std::string painted(const std::string& text, const std::string& state, bool colour) {
-  return colour ? colour_of(state) + text + "\033[0m" : text;
-}
-
-// Bytes of UTF-8 that begin a character.
-std::size_t width(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
-std::string padded(const std::string& text, std::size_t to, bool right = false) {
-  const std::string space(to > width(text) ? to - width(text) : 0, ' ');
-  return right ? space + text : text + space;
-}
-
 std::string number_or_dash(const json& value) {
   return value.is_number() ? std::to_string(value.get<std::uint64_t>()) : "-";
-}
-
-std::string strip_end(std::string line) {
-  while (!line.empty() && line.back() == ' ') line.pop_back();
-  return line + "\n";
 }
 
 std::string drops_line(const json& drops) {
@@ -311,10 +286,7 @@ std::string local_time(std::int64_t unix_ns) {
 std::string render_status(const json& status, bool colour) {
   const std::int64_t now = status.at("now_unix_ns").get<std::int64_t>();
   std::string text = map_line(status);
-  for (const json& alarm : status.at("alarms"))
-    text += painted(fmt::format("! {}: {} {}\n", text_of(alarm, "kind"), text_of(alarm, "subject"),
-                                text_of(alarm, "message")),
-                    text_of(alarm, "severity"), colour);
+  text += render_alarm_lines(status.at("alarms"), colour);
   text += "\n";
   std::size_t id_width = 7;
   for (const json& channel : status.at("channels"))
@@ -389,6 +361,7 @@ std::string render_channel(const json& channel, bool colour) {
   for (const json& output : channel.value("serve", json::array())) text += serve_block(output);
   if (channel.at("bridge").is_object())
     text += bridge_block(channel["bridge"], channel.value("serves", json::array()));
+  text += sound_block(channel, now);
   return text + "\nprocesses: " + processes_line(channel.at("processes")) + "\n";
 }
 

@@ -14,7 +14,7 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::size_t kBatch = 512;
-constexpr std::chrono::milliseconds kLongestWait{200};  // to see that the writer has gone
+constexpr std::chrono::milliseconds kLongestTapWait{200};  // to see that the writer has gone
 
 }  // namespace
 
@@ -38,7 +38,7 @@ tl::expected<std::uint64_t, std::string> read_tap(const std::string& ring, std::
     if (reader.poll(kBatch, take) > 0 || !reader.prepare_sleep()) continue;
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - now);
     pollfd entry{reader.wake_fd(), POLLIN, 0};
-    ::poll(&entry, 1, static_cast<int>(std::min(left, kLongestWait).count()) + 1);
+    ::poll(&entry, 1, static_cast<int>(std::min(left, kLongestTapWait).count()) + 1);
     reader.awake();
   }
   while (reader.stale() && reader.poll(kBatch, take) > 0) {  // what it had still given

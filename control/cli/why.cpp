@@ -3,8 +3,7 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
-
+#include "control/cli/columns.h"
 #include "control/cli/render.h"
 #include "control/cli/render_json.h"
 
@@ -12,35 +11,6 @@ namespace headgate::control {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::size_t kColumns = 80;
-
-std::size_t columns_of(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
-// Words on lines that fit, the later ones behind `indent` spaces. A word longer than a line stays whole: an
-// address must be copied as it is.
-std::string wrapped(const std::string& first, const std::string& text, std::size_t indent) {
-  std::string result, line = first;
-  std::size_t at = 0;
-  bool begun = false;
-  while (at < text.size()) {
-    const auto space = std::min(text.find(' ', at), text.size());
-    const std::string word = text.substr(at, space - at);
-    at = space + 1;
-    if (word.empty()) continue;
-    if (begun && columns_of(line) + 1 + columns_of(word) > kColumns) {
-      result += line + "\n";
-      line = std::string(indent, ' ');
-      begun = false;
-    }
-    line += (begun ? " " : "") + word;
-    begun = true;
-  }
-  return result + line + "\n";
-}
 
 struct Mark {
   const char* text;

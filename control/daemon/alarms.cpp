@@ -72,12 +72,14 @@ void Daemon::raise_alarms() {
   set_alarms("buffer_underflow", underflows_.update(underflows(*model_, snapshot_), now));
   set_alarms("buffer_overflow", overflows_.update(overflows(*model_, snapshot_), now));
   set_alarms("rate_exceeded", rates_exceeded_.update(rates_exceeded(*model_, snapshot_), now));
+  raise_transcode_missing();
   set_alarms("transcode_failing", transcode_failing(observation_.transcode_status));
   set_alarms("transcode_quarantined", transcode_quarantined(observation_.transcode_status));
   const bool answers =
       std::any_of(observation_.processes.begin(), observation_.processes.end(),
                   [](const auto& entry) { return entry.process.name == "bridge" && entry.answers; });
   if (!answers) return;
+  set_alarms("rendition_failing", renditions_failing(observation_.bridge_status));
   auto failing = pushes_failing(*model_, observation_.bridge_status);
   // Where nothing is on air there is nothing to push.
   std::erase_if(failing,
@@ -92,6 +94,18 @@ void Daemon::raise_alarms() {
   });
   set_alarms("program_unset", unset);
   raise_watch_alarms();
+}
+
+// The launcher starts one where one is installed. Without the launcher's word it stays as it was.
+void Daemon::raise_transcode_missing() {
+  if (!observation_.launcher_answers) return;
+  const bool there = std::any_of(observation_.processes.begin(), observation_.processes.end(),
+                                 [](const auto& entry) { return entry.process.name == "transcode"; });
+  const std::string missing = there ? "" : missing_without_transcode(*model_);
+  transcode_missing_ = !missing.empty();
+  set_alarm(transcode_missing_, "transcode_missing", "transcode",
+            "headgate-transcode was not installed when the gateway was started: " + missing +
+                ". Install it beside the other daemons, then restart the gateway");
 }
 
 // Of channels on air. Begin and end are those of what is wrong, not of our look.
@@ -114,7 +128,10 @@ void Daemon::raise_watch_alarms() {
   watch_alarm("sound_clipping", {"clipping"});
   watch_alarm("sound_phase", {"phase"});
   watch_alarm("sound_loudness", {"loud", "quiet"});
-  watch_alarm("unwatched", {"unwatched_pictures", "unwatched_sound"});
+  // One cause, one alarm.
+  watch_alarm("unwatched", transcode_missing_
+                               ? std::vector<std::string>{}
+                               : std::vector<std::string>{"unwatched_pictures", "unwatched_sound"});
 }
 
 std::vector<std::string> Daemon::tags_of(const std::string& channel) const {

@@ -90,6 +90,7 @@ class Daemon {
                  const std::string& message);
   void set_alarms(catalogue::AlarmId kind, const std::map<std::string, std::string>& active);
   void raise_watch_alarms();
+  void raise_transcode_missing();
   void watch_alarm(catalogue::AlarmId kind, const std::vector<std::string>& findings);
   void restore_alarms();
   void deliver_alarms();
@@ -169,6 +170,7 @@ class Daemon {
   boost::asio::thread_pool observe_thread_{1};
   bool settling_transcode_ = false;
   bool state_lost_ = false;
+  bool transcode_missing_ = false;
   boost::asio::signal_set signals_{io_};
   boost::asio::steady_timer sample_timer_{io_};
   boost::asio::steady_timer observe_timer_{io_};

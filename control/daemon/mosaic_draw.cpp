@@ -201,7 +201,8 @@ void draw_cell(Canvas& canvas, const MosaicCell& cell, const MosaicPicture& pict
     const std::string why = picture.tile == nullptr ? "no picture" : "old: " + age_words(picture.age.age_ns);
     const MosaicBox middle{cell.picture.x, cell.picture.y + (cell.picture.height - line) / 2,
                            cell.picture.width, line};
-    canvas.text(why, inner(middle, border), picture.tile == nullptr ? kGrey : kWhite);
+    const int rest = inner(middle, border).width - canvas.text_width(why, Canvas::points_for(line));
+    canvas.text(why, inner(middle, border + std::max(0, rest / 2)), picture.tile == nullptr ? kGrey : kWhite);
   }
   // The state at the right end, on the frame's colour; the name on black beside it.
   const std::string word = to_string(cell.channel.state);
@@ -228,9 +229,10 @@ bool read_tile(const std::string& path, bool with_tile, const MosaicChannel& cha
     if (!good) out.tile.reset();
   }
   ::close(file);
-  if (good)
-    out.age =
-        age_of(channel, std::int64_t{about.st_mtim.tv_sec} * 1'000'000'000 + about.st_mtim.tv_nsec, now);
+  // Whoever owns the file sets its time, even to one that has no number in nanoseconds.
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  const auto seconds = std::clamp<std::int64_t>(about.st_mtim.tv_sec, 0, now / kSecond);
+  if (good) out.age = age_of(channel, seconds * kSecond + about.st_mtim.tv_nsec, now);
   return good;
 }
 

@@ -3,6 +3,7 @@
 
 #include "control/daemon/foreign.h"
 #include "control/daemon/pid_label.h"
+#include "control/daemon/transcode.h"
 #include "control/daemon/view.h"
 
 namespace headgate::control {
@@ -476,6 +477,7 @@ json channel_status(const GatewayView& view, const std::string& id) {
   result["push"] = outputs;
   result["serve"] = serve_json(view, *channel);
   result["bridge"] = bridge;
+  result["sound_worker"] = sound_worker(view.transcode_status, id);
   json networks = json::array();
   for (const NetworkSnapshot& network : view.snapshot.networks) {
     const bool taken_in =

@@ -15,8 +15,8 @@ struct BridgeReason {
 };
 
 // Of one channel. Counted are PES packets, connections for slow_client, segments for segment_not_written,
-// frames for twin_… and rtmp_…, pictures for look_skipped, transport packets for http_ts_skipped and
-// srt_skipped.
+// frames for twin_…, ladder_unusable and rtmp_…, pictures for look_…, transport packets for http_ts_skipped
+// and srt_skipped.
 inline constexpr std::array kBridgeDrops{
     BridgeReason{"damaged_pes", "parser",
                  "PES packet with lost or damaged packets, or without a right header"},
@@ -26,17 +26,25 @@ inline constexpr std::array kBridgeDrops{
     BridgeReason{"bad_timestamp_pes", "parser", "PES packet whose time stamps lie 20 s or more off its PCR"},
     BridgeReason{"unreferenced_pes", "parser",
                  "video PES packet between a loss in this node and the next random access point"},
-    BridgeReason{"sound_not_sent", "ring",
-                 "PES packet of sound that the ring to the channel's transcode worker had no room for"},
+    BridgeReason{
+        "sound_not_sent", "ring",
+        "PES packet of sound that the ring to the channel's transcode worker had no room for, or of 128 "
+        "KiB and more"},
     BridgeReason{"twin_late", "parser",
-                 "frame of AAC that came from the transcode worker too late, or from before a break"},
+                 "frame of AAC that came from the transcode worker too late (for RTMP or for all), or from "
+                 "before a break"},
     BridgeReason{
         "twin_unusable", "parser",
         "what came from the transcode worker as a frame of AAC and is none, or has an impossible time"},
-    BridgeReason{"twin_withheld", "output",
-                 "frame of AAC that came while its track was withdrawn because the worker had stopped"},
     BridgeReason{"look_skipped", "output",
                  "picture that was to be looked at while too many others were, or whose result never came"},
+    BridgeReason{"look_oversized", "parser",
+                 "random access point of more than 2 MiB, which is not looked at"},
+    BridgeReason{"ladder_not_sent", "ring",
+                 "PES packet of pictures that the ring to a rendition's transcode worker had no room for"},
+    BridgeReason{"ladder_unusable", "parser",
+                 "frame of a derived rendition with an impossible time, without what it refers to, or beyond "
+                 "what its bitrate allows"},
     BridgeReason{"no_segment_open", "parser",
                  "PES packet before the first segment, or between a break and the next"},
     BridgeReason{"segment_full", "output", "PES packet beyond a segment's largest size"},

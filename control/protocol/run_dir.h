@@ -33,6 +33,8 @@ struct RunDir {
   std::string pictures_dir() const { return bridge_dir() + "/pictures"; }
   std::string watch_page() const { return bridge_dir() + "/watch"; }  // control/protocol/watch_page.h
   std::string transcode_dir() const { return root + "/transcode"; }   // writable by the transcode process
+  // What the workers of each job died of (dataplane/transcode/strikes_file.h).
+  std::string strikes_dir() const { return transcode_dir() + "/strikes"; }
   std::string transcode_state() const { return root + "/state/transcode.json"; }
   std::string transcode_socket() const { return transcode_dir() + "/control.sock"; }
 };

@@ -13,8 +13,11 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include <tl/expected.hpp>
+
+#include "control/protocol/page_file.h"
 
 #include "control/protocol/drop_reason.h"
 
@@ -190,18 +193,14 @@ class StatsMapping {
   // Writer: a page that nobody else sees, for a run_dir without room: counting goes on, showing doesn't.
   static tl::expected<StatsMapping, std::string> create_unshared();
   static tl::expected<StatsMapping, std::string> open_read_only(const std::string& path);
-  StatsMapping(StatsMapping&& other) noexcept;
-  StatsMapping& operator=(StatsMapping&& other) noexcept;
-  ~StatsMapping();
-  StatsPage* page() noexcept { return page_; }
-  const StatsPage* page() const noexcept { return page_; }
+  StatsPage* page() noexcept { return static_cast<StatsPage*>(file_.memory()); }
+  const StatsPage* page() const noexcept { return static_cast<const StatsPage*>(file_.memory()); }
   // Reader: the file was replaced by a new process; open again.
-  bool stale(const std::string& path) const noexcept;
+  bool stale(const std::string& path) const noexcept { return file_.stale(path); }
 
  private:
-  StatsMapping() = default;
-  StatsPage* page_ = nullptr;
-  std::uint64_t inode_ = 0;
+  explicit StatsMapping(PageFile file) noexcept : file_(std::move(file)) {}
+  PageFile file_;
 };
 
 }  // namespace headgate::protocol

@@ -9,8 +9,11 @@
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include <tl/expected.hpp>
+
+#include "control/protocol/page_file.h"
 
 namespace headgate::protocol {
 
@@ -47,18 +50,14 @@ class WatchMapping {
   static tl::expected<WatchMapping, std::string> create(const std::string& path);
   // Reader: fails where it is absent or of another version.
   static tl::expected<WatchMapping, std::string> open_read_only(const std::string& path);
-  WatchMapping(WatchMapping&& other) noexcept;
-  WatchMapping& operator=(WatchMapping&& other) noexcept;
-  ~WatchMapping();
-  WatchPage* page() noexcept { return page_; }
-  const WatchPage* page() const noexcept { return page_; }
+  WatchPage* page() noexcept { return static_cast<WatchPage*>(file_.memory()); }
+  const WatchPage* page() const noexcept { return static_cast<const WatchPage*>(file_.memory()); }
   // Reader: the file was replaced by a new process; open again.
-  bool stale(const std::string& path) const noexcept;
+  bool stale(const std::string& path) const noexcept { return file_.stale(path); }
 
  private:
-  WatchMapping() = default;
-  WatchPage* page_ = nullptr;
-  std::uint64_t inode_ = 0;
+  explicit WatchMapping(PageFile file) noexcept : file_(std::move(file)) {}
+  PageFile file_;
 };
 
 }  // namespace headgate::protocol

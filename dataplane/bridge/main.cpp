@@ -14,11 +14,11 @@
 #include <nlohmann/json.hpp>
 
 #include "control/protocol/lock_file.h"
+#include "control/protocol/log_lines.h"
 #include "control/protocol/run_dir.h"
 #include "control/protocol/state.h"
 #include "dataplane/bridge/app/bridge.h"
 #include "dataplane/bridge/app/control_endpoint.h"
-#include "dataplane/bridge/app/log.h"
 #include "dataplane/bridge/app/pushes.h"
 #include "dataplane/bridge/app/ring_pump.h"
 #include "dataplane/bridge/app/sandbox.h"
@@ -128,7 +128,7 @@ class Application {
     if (auto listening = rtmp_.listen(state->rtmp_listen, state->rtmps_servers); !listening) {
       return tl::unexpected<std::string>(listening.error());
     }
-    app::set_up_log(state->log_level, state->log_format);
+    protocol::set_up_log("bridge", state->log_level, state->log_format);
     pushes_.end_unwanted(bridge_, *state);
     bridge_.apply(*state);
     for (const auto& [id, channel] : bridge_.channels()) {

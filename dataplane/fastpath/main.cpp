@@ -2,6 +2,7 @@
 // start, 2 for a wrong command line, 3 when another one runs in the same run_dir.
 #include <fmt/format.h>
 #include <signal.h>
+#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -10,7 +11,7 @@
 #include <cstdio>
 #include <string_view>
 
-#include "dataplane/fastpath/control/log.h"
+#include "control/protocol/log_lines.h"
 #include "dataplane/fastpath/control/process_lock.h"
 #include "dataplane/fastpath/control/service.h"
 
@@ -58,6 +59,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "usage: headgate-fastpath --run-dir DIR | --version\n");
     return 2;
   }
-  headgate::fastpath::set_up_log("info", "text");
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("fastpath"));
+  headgate::protocol::set_up_log("fastpath", "info", "text");
   return run(argv[2]);
 }

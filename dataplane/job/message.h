@@ -21,9 +21,9 @@ enum class Message : std::uint16_t {
   // Payload StreamBegin: a stream begins, or its format changed; before its first packet, and again about
   // every second, for a worker that took the place of one that died. The same again means nothing.
   stream = 1,
-  packet = 2,   // payload: of one PES packet (sound), or one access unit in byte stream format (pictures)
+  packet = 2,   // payload: of one PES packet
   end = 3,      // no more of this stream
-  picture = 4,  // payload PictureRequest and the access units; `id`: the asker's
+  picture = 4,  // payload PictureRequest and PES payloads from a random access point on; `id`: the asker's
   // From a worker.
   frame =
       16,  // payload: one ADTS frame, or one access unit in byte stream format with parameter sets at IDRs
@@ -73,8 +73,6 @@ struct PictureRequest {
   std::uint8_t codec = 0;       // mpegts::StreamKind
   std::uint8_t wants_jpeg = 0;  // 0: only what it looks like
   std::uint16_t thumbnail_height = 360;
-  std::uint32_t random_access_size =
-      0;  // bytes of the access unit at the random access point; what follows it completes it
 };
 
 enum class PictureVerdict : std::uint8_t {
@@ -107,7 +105,7 @@ struct PictureResult {
 
 static_assert(std::is_trivially_copyable_v<StreamBegin> && sizeof(StreamBegin) == 16);
 static_assert(std::is_trivially_copyable_v<SoundLevels> && sizeof(SoundLevels) == 40);
-static_assert(std::is_trivially_copyable_v<PictureRequest> && sizeof(PictureRequest) == 8);
+static_assert(std::is_trivially_copyable_v<PictureRequest> && sizeof(PictureRequest) == 4);
 static_assert(std::is_trivially_copyable_v<PictureResult>);
 
 template <typename T>

@@ -151,6 +151,11 @@ void MessageProducer::flush() noexcept {
 
 std::uint64_t MessageProducer::dropped() const noexcept { return impl_->dropped; }
 
+std::uint64_t MessageProducer::unread() noexcept {
+  impl_->take_released();
+  return impl_->tail - impl_->head;
+}
+
 std::uint32_t MessageProducer::consumer_epoch() const noexcept {
   return impl_->mapping.page().consumer_epoch.load(std::memory_order_acquire);
 }

@@ -53,6 +53,8 @@ class MessageProducer {
   // Makes pushed messages visible and wakes a sleeping consumer: at most one system call.
   void flush() noexcept;
   std::uint64_t dropped() const noexcept;
+  // Bytes that the consumer has not taken yet, as far as it is believed.
+  std::uint64_t unread() noexcept;
   // Rises when a consumer opens the ring: it begins at what is pushed after that, and knows nothing of what
   // was said before.
   std::uint32_t consumer_epoch() const noexcept;

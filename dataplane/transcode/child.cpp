@@ -18,15 +18,6 @@
 #include <utility>
 #include <vector>
 
-// Their shadow memory is larger than any limit.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define HEADGATE_SHADOW_MEMORY 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define HEADGATE_SHADOW_MEMORY 1
-#endif
-#endif
-
 namespace headgate::transcode {
 namespace {
 
@@ -57,15 +48,20 @@ bool limit(__rlimit_resource resource, rlim_t most) {
   return ::setrlimit(resource, &both) == 0;
 }
 
+// Never more than this process may have itself.
+bool limit_data(rlim_t most) {
+  rlimit own{};
+  if (::getrlimit(RLIMIT_DATA, &own) != 0) return false;
+  return limit(RLIMIT_DATA, std::min(most, own.rlim_cur));
+}
+
 bool set_limits(const Limits& limits) {
   bool ok = limit(RLIMIT_CORE, 0) && limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_MSGQUEUE, 0) &&
             limit(RLIMIT_MEMLOCK, 0);
-#if !defined(HEADGATE_SHADOW_MEMORY)
-  if (limits.memory != 0) {
+  if (limits.memory != 0 && !kShadowMemory) {
     const std::size_t inherited = statm(read_small("/proc/self/statm"), 5);
-    ok = ok && limit(RLIMIT_DATA, inherited + limits.memory);
+    ok = ok && limit_data(inherited + limits.memory);
   }
-#endif
   if (limits.cpu_seconds.count() != 0) {
     const auto seconds = static_cast<rlim_t>(limits.cpu_seconds.count());
     const rlimit cpu{seconds, seconds + 1};  // SIGXCPU, then SIGKILL
@@ -167,6 +163,10 @@ const char* to_string(Death death) noexcept {
   return "exited";
 }
 
+bool blamed(const End& end, const Limits& limits) noexcept {
+  return end.death != Death::killed || end.peak_memory > limits.memory / 2;
+}
+
 tl::expected<Child, std::string> Child::start(const Plan& plan, const SyscallFilter& filter,
                                               const std::function<void()>& prepare,
                                               const std::function<void()>& run) {
@@ -225,6 +225,7 @@ std::optional<End> Child::reap() {
     return std::chrono::seconds(value.tv_sec) + std::chrono::microseconds(value.tv_usec);
   };
   end.cpu_time = time(usage.ru_utime) + time(usage.ru_stime);
+  end.peak_memory = static_cast<std::size_t>(usage.ru_maxrss) * 1024;
   return end;
 }
 
@@ -233,6 +234,15 @@ std::chrono::nanoseconds Child::cpu_time() const noexcept {
   timespec time{};
   if (pid_ == 0 || ::clock_getcpuclockid(pid_, &clock) != 0 || ::clock_gettime(clock, &time) != 0) return {};
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+std::chrono::nanoseconds Child::waited() const {
+  if (pid_ == 0) return {};
+  // "RUNNING WAITING SLICES", ns: the kernel's sched-stats.
+  const std::string text = read_small(("/proc/" + std::to_string(pid_) + "/schedstat").c_str());
+  const std::size_t at = text.find(' ');
+  if (at == std::string::npos) return {};
+  return std::chrono::nanoseconds(std::strtoll(text.c_str() + at, nullptr, 10));
 }
 
 std::size_t Child::private_memory() const {

@@ -34,7 +34,11 @@ struct End {
   bool clean = false;                   // exit status 0
   std::string how;                      // "killed by SIGSEGV", "exit status 1"
   std::chrono::nanoseconds cpu_time{};  // in its whole life
+  std::size_t peak_memory = 0;          // resident bytes, shared ones among them
 };
+// Whether what it worked on is to blame. Killed by somebody else, it only is where it had taken so much
+// memory that it is why that ran out.
+bool blamed(const End& end, const Limits& limits) noexcept;
 
 class Child {
  public:
@@ -59,6 +63,8 @@ class Child {
   // Once it has ended. Nothing: it lives.
   std::optional<End> reap();
   std::chrono::nanoseconds cpu_time() const noexcept;
+  // Ready to run and without a core. 0 where the kernel doesn't tell.
+  std::chrono::nanoseconds waited() const;
   std::size_t private_memory() const;  // bytes that it shares with nobody by name; 0 where it can't be read
 
  private:

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "dataplane/ring/message_ring.h"
-#include "dataplane/transcode/strikes.h"
 #include "dataplane/transcode/task.h"
 #include "dataplane/transcode/worker_loop.h"
 
@@ -16,11 +15,12 @@ double seconds(std::chrono::nanoseconds time) { return std::chrono::duration<dou
 
 // Away longer than this between two looks, the supervisor can't say since when a worker takes nothing.
 constexpr std::chrono::seconds kAway{2};
+constexpr std::uint32_t kOwn = 0;  // in the file of strikes: the job's only worker
 
 class Job : public Task {
  public:
   Job(const Environment& environment, std::string name, const job::Paths& paths, const job::Spec& spec,
-      ring::MessageRingView to_worker, ring::MessageRingView from_worker)
+      StrikesPlace strikes, ring::MessageRingView to_worker, ring::MessageRingView from_worker)
       : environment_(environment),
         name_(std::move(name)),
         paths_(paths),
@@ -28,7 +28,15 @@ class Job : public Task {
         limits_(environment.rules.limits(spec.kind)),
         to_worker_(std::move(to_worker)),
         from_worker_(std::move(from_worker)),
-        strikes_(environment.rules) {}
+        strikes_place_(std::move(strikes)),
+        strikes_(environment.rules) {
+    StrikesFile before = read_strikes(strikes_place_);
+    strikes_.restore(before.of[kOwn], Clock::now());
+    totals_.last_error = std::move(before.last_error);
+    if (!strikes_.quarantined()) return;
+    start_at_ = strikes_.quarantined_until();
+    spdlog::warn("{}: in quarantine still: {}", name_, totals_.last_error);
+  }
 
   void on_turn(Clock::time_point now) override {
     if (child_) {
@@ -94,12 +102,15 @@ class Job : public Task {
   }
 
   void on_end(const End& end, Clock::time_point now) {
+    // By us: "killed", but not by somebody else.
     const Death death = killed_for_.value_or(end.death);
+    const bool blame = killed_for_ || blamed(end, limits_);
     ++totals_.deaths[static_cast<std::size_t>(death)];
     totals_.cpu_seconds += seconds(end.cpu_time);
     totals_.last_error = why(death, end);
     child_.reset();
-    start_at_ = strikes_.on_death(now);
+    start_at_ = strikes_.on_death(now, blame);
+    write_strikes(strikes_place_, {totals_.last_error, {{kOwn, strikes_.record()}}});
     const auto pause = std::chrono::duration_cast<std::chrono::milliseconds>(start_at_ - now);
     if (strikes_.quarantined()) {
       spdlog::error("{}: worker {}; it died too often, no other is started for {} s", name_,
@@ -152,6 +163,7 @@ class Job : public Task {
   const Limits limits_;
   ring::MessageRingView to_worker_;
   ring::MessageRingView from_worker_;
+  const StrikesPlace strikes_place_;
   Strikes strikes_;
   std::optional<Child> child_;
   TaskStatus totals_;  // of children that ended
@@ -181,12 +193,14 @@ const char* to_string(TaskState state) noexcept {
 }
 
 tl::expected<std::unique_ptr<Task>, std::string> make_job(const Environment& environment, std::string name,
-                                                          const job::Paths& paths, const job::Spec& spec) {
+                                                          const job::Paths& paths, const job::Spec& spec,
+                                                          StrikesPlace strikes) {
   auto in = ring::MessageRingView::open(paths.to_worker());
   if (!in) return tl::unexpected<std::string>(in.error());
   auto out = ring::MessageRingView::open(paths.from_worker());
   if (!out) return tl::unexpected<std::string>(out.error());
-  return std::make_unique<Job>(environment, std::move(name), paths, spec, std::move(*in), std::move(*out));
+  return std::make_unique<Job>(environment, std::move(name), paths, spec, std::move(strikes), std::move(*in),
+                               std::move(*out));
 }
 
 }  // namespace headgate::transcode

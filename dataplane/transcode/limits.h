@@ -9,6 +9,19 @@
 
 namespace headgate::transcode {
 
+// Built with a sanitizer, whose shadow memory is larger than any limit.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kShadowMemory = true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+inline constexpr bool kShadowMemory = true;
+#else
+inline constexpr bool kShadowMemory = false;
+#endif
+#else
+inline constexpr bool kShadowMemory = false;
+#endif
+
 struct Limits {
   int nice = 5;                         // 0..19
   std::size_t memory = 0;               // bytes that it may have besides what it was forked with
@@ -43,6 +56,7 @@ struct Rules {
   std::chrono::milliseconds quarantine{600'000};
   std::chrono::milliseconds picture_bound{3000};
   std::size_t pictures_at_once = 2;
+  std::size_t most_jobs = 1024;
   std::chrono::milliseconds scan_interval{1000};
   std::chrono::milliseconds watch_interval{250};
   Limits (*limits)(job::Kind) = limits_of;

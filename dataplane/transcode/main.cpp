@@ -14,7 +14,7 @@
 #include <string_view>
 
 #include "control/protocol/lock_file.h"
-#include "dataplane/transcode/log.h"
+#include "control/protocol/log_lines.h"
 #include "dataplane/transcode/supervisor.h"
 
 namespace {
@@ -32,8 +32,10 @@ int open_signals() {
 }
 
 // Children's niceness counts within this session only where the kernel groups tasks by session: then the
-// session as a whole gives way to the others'. sched(7), "The autogroup feature".
+// session as a whole gives way to the others'. sched(7), "The autogroup feature". One that it shares is left
+// alone.
 void yield_to_other_sessions() {
+  if (::getsid(0) != ::getpid()) return;
   const int fd = ::open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
   if (fd < 0) return;
   [[maybe_unused]] const ssize_t n = ::write(fd, "5", 1);
@@ -90,6 +92,6 @@ int main(int argc, char** argv) {
     return 2;
   }
   spdlog::set_default_logger(spdlog::stderr_logger_st("transcode"));
-  transcode::set_up_log("info", "text");
+  protocol::set_up_log("transcode", "info", "text");
   return run(argv[2]);
 }

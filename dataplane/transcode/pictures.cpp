@@ -14,13 +14,13 @@
 #include <utility>
 
 #include "dataplane/ring/message_ring.h"
-#include "dataplane/transcode/strikes.h"
 #include "dataplane/transcode/task.h"
 
 namespace headgate::transcode {
 namespace {
 
 constexpr std::size_t kMaxResult = 1024 * 1024;
+constexpr int kPatience = 5;              // bounds that a picture without a core gets
 constexpr std::size_t kMaxAskers = 4096;  // that are remembered for their kills
 
 // Anonymous memory, shared with the child it is given to.
@@ -65,10 +65,11 @@ double seconds_of(std::chrono::nanoseconds time) { return std::chrono::duration<
 
 class Pictures : public Task {
  public:
-  Pictures(const Environment& environment, ring::MessageRingView to_worker, ring::MessageRingView from_worker,
-           std::unique_ptr<ring::MessageConsumer> in, std::unique_ptr<ring::MessageProducer> out,
-           Piece message)
+  Pictures(const Environment& environment, StrikesPlace strikes, ring::MessageRingView to_worker,
+           ring::MessageRingView from_worker, std::unique_ptr<ring::MessageConsumer> in,
+           std::unique_ptr<ring::MessageProducer> out, Piece message)
       : environment_(environment),
+        strikes_place_(std::move(strikes)),
         limits_(environment.rules.limits(job::Kind::pictures)),
         to_worker_(std::move(to_worker)),
         from_worker_(std::move(from_worker)),
@@ -78,6 +79,12 @@ class Pictures : public Task {
         message_(std::move(message)) {
     in_->keep_from_children();
     out_->keep_from_children();
+    const auto now = Clock::now();
+    for (const auto& [asker, record] : read_strikes(strikes_place_).of) {
+      if (askers_.size() >= kMaxAskers) break;
+      Asker& entry = askers_.try_emplace(asker, Asker{Strikes(environment.rules), now}).first->second;
+      entry.strikes.restore(record, now);
+    }
   }
 
   void on_turn(Clock::time_point now) override {
@@ -85,8 +92,8 @@ class Pictures : public Task {
       if (!slot.child) continue;
       if (const auto end = slot.child->reap()) {
         on_end(slot, *end, now);
-      } else if (now >= slot.until && !std::exchange(slot.killed, true)) {
-        slot.child->kill();
+      } else if (now >= slot.until && !slot.killed) {
+        overdue(slot, now);
       }
     }
     in_->awake();
@@ -134,11 +141,25 @@ class Pictures : public Task {
     std::optional<Piece> answer;
     std::optional<Child> child;
     ring::MessageHeader header;  // of the request
+    Clock::time_point began{};
     Clock::time_point until{};
     bool killed = false;
+    bool starved = false;
   };
   // How much of `answer` the child wrote; first in it.
   using Size = std::uint64_t;
+
+  // One that was ready and had no core for most of its time gets more of it, and is not to blame.
+  void overdue(Slot& slot, Clock::time_point now) const {
+    const auto bound = environment_.rules.picture_bound;
+    slot.starved = slot.child->waited() > (now - slot.began) / 2;
+    if (slot.starved && now - slot.began < kPatience * bound) {
+      slot.until = now + bound;
+      return;
+    }
+    slot.killed = true;
+    slot.child->kill();
+  }
 
   Slot* free_slot() noexcept {
     const auto slot = std::find_if(slots_.begin(), slots_.end(), [](const Slot& s) { return !s.child; });
@@ -190,8 +211,9 @@ class Pictures : public Task {
     slot.answer->show(false);
     if (!child) return give_up(slot, child.error());
     slot.child.emplace(std::move(*child));
+    slot.began = now;
     slot.until = now + environment_.rules.picture_bound;
-    slot.killed = false;
+    slot.killed = slot.starved = false;
   }
 
   void give_up(const Slot& slot, const std::string& why) {
@@ -208,7 +230,8 @@ class Pictures : public Task {
     const Death death = slot.killed ? Death::hung : end.death;
     ++totals_.deaths[static_cast<std::size_t>(death)];
     totals_.last_error = slot.killed ? "took longer than it may" : end.how;
-    const bool first = strike(slot.header.id, now);
+    const bool blame = slot.killed ? !slot.starved : blamed(end, limits_);
+    const bool first = blame && strike(slot.header.id, now);
     if (first)
       spdlog::warn("pictures: the process of asker {}'s picture: {}", slot.header.id, totals_.last_error);
     answer(slot.header, late ? job::PictureVerdict::timed_out : job::PictureVerdict::crashed, end.cpu_time);
@@ -256,9 +279,9 @@ class Pictures : public Task {
 
   bool refused(std::uint32_t asker, Clock::time_point now) {
     const auto found = askers_.find(asker);
-    if (found == askers_.end()) return false;
-    if (now < found->second.refused_until) return true;
-    if (found->second.strikes.quarantined()) found->second.strikes.on_start(now);
+    if (found == askers_.end() || !found->second.strikes.quarantined()) return false;
+    if (now < found->second.strikes.quarantined_until()) return true;
+    found->second.strikes.on_start(now);
     return false;
   }
 
@@ -267,21 +290,27 @@ class Pictures : public Task {
     if (askers_.size() >= kMaxAskers)
       std::erase_if(askers_, [&](const auto& entry) {
         return now - entry.second.last > environment_.rules.strike_window &&
-               now >= entry.second.refused_until;
+               now >= entry.second.strikes.quarantined_until();
       });
     if (askers_.size() >= kMaxAskers && !askers_.contains(asker)) return false;
-    Asker& entry = askers_.try_emplace(asker, environment_.rules).first->second;
+    Asker& entry = askers_.try_emplace(asker, Asker{Strikes(environment_.rules), {}}).first->second;
     const bool first =
         entry.last == Clock::time_point{} || now - entry.last > environment_.rules.strike_window;
     entry.last = now;
     const auto next = entry.strikes.on_death(now);
+    remember();
     if (entry.strikes.quarantined()) {
-      entry.refused_until = next;
       spdlog::error(
           "pictures: asker {}'s pictures killed their processes too often; none is looked at for {} s", asker,
           std::chrono::duration_cast<std::chrono::seconds>(next - now).count());
     }
     return first;
+  }
+
+  void remember() const {
+    StrikesFile file{totals_.last_error, {}};
+    for (const auto& [asker, entry] : askers_) file.of[asker] = entry.strikes.record();
+    write_strikes(strikes_place_, file);
   }
 
   void count_cpu(Clock::time_point now) {
@@ -294,13 +323,12 @@ class Pictures : public Task {
   }
 
   struct Asker {
-    explicit Asker(const Rules& rules) : strikes(rules) {}
     Strikes strikes;
     Clock::time_point last{};
-    Clock::time_point refused_until{};
   };
 
   const Environment& environment_;
+  const StrikesPlace strikes_place_;
   const Limits limits_;
   ring::MessageRingView to_worker_;
   ring::MessageRingView from_worker_;
@@ -317,7 +345,8 @@ class Pictures : public Task {
 }  // namespace
 
 tl::expected<std::unique_ptr<Task>, std::string> make_pictures(const Environment& environment,
-                                                               const job::Paths& paths) {
+                                                               const job::Paths& paths,
+                                                               StrikesPlace strikes) {
   auto to_worker = ring::MessageRingView::open(paths.to_worker());
   if (!to_worker) return tl::unexpected<std::string>(to_worker.error());
   auto from_worker = ring::MessageRingView::open(paths.from_worker());
@@ -328,8 +357,9 @@ tl::expected<std::unique_ptr<Task>, std::string> make_pictures(const Environment
   if (!out) return tl::unexpected<std::string>(out.error());
   auto message = Piece::make(kMaxResult);
   if (!message) return tl::unexpected<std::string>("no memory for pictures");
-  return std::make_unique<Pictures>(environment, std::move(*to_worker), std::move(*from_worker),
-                                    std::move(*in), std::move(*out), std::move(*message));
+  return std::make_unique<Pictures>(environment, std::move(strikes), std::move(*to_worker),
+                                    std::move(*from_worker), std::move(*in), std::move(*out),
+                                    std::move(*message));
 }
 
 }  // namespace headgate::transcode

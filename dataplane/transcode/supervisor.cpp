@@ -1,6 +1,7 @@
 #include "dataplane/transcode/supervisor.h"
 
 #include <dirent.h>
+#include <fmt/core.h>
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
@@ -12,9 +13,9 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "control/protocol/log_lines.h"
 #include "control/protocol/message.h"
 #include "control/protocol/state.h"
-#include "dataplane/transcode/log.h"
 
 namespace headgate::transcode {
 namespace {
@@ -23,8 +24,8 @@ namespace {
 #define HEADGATE_VERSION "0.1.0"
 #endif
 
-constexpr std::size_t kMaxJobs = 1024;
 constexpr std::size_t kLongestName = 200;
+constexpr const char* kStrikesSuffix = ".json";
 
 std::int64_t unix_now_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
@@ -32,7 +33,7 @@ std::int64_t unix_now_ns() {
       .count();
 }
 
-std::vector<std::string> folders_in(const std::string& path) {
+std::vector<std::string> names_in(const std::string& path) {
   std::vector<std::string> names;
   const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(path.c_str()), ::closedir);
   if (folder == nullptr) return names;
@@ -79,7 +80,7 @@ void Supervisor::apply_settings() {
   if (!text) return;
   const auto state = protocol::parse_transcode_state(*text);
   if (!state) return spdlog::warn("{}: {}", run_dir_.transcode_state(), state.error());
-  set_up_log(state->log_level, state->log_format);
+  protocol::set_up_log("transcode", state->log_level, state->log_format);
   generation_ = state->generation;
 }
 
@@ -108,17 +109,21 @@ void Supervisor::scan_folder(const std::string& name, Clock::time_point now) {
     jobs_.erase(known);
     watch(paths.folder);
   }
-  if (identity.spec == 0 || jobs_.size() >= kMaxJobs) return;
+  if (identity.spec == 0) return;
   const auto complain = [&](const std::string& why) {
     if (std::string& said = complaints_[name]; said != why) {
       spdlog::error("{}: {}", name, why);
       said = why;
     }
   };
+  if (jobs_.size() >= environment_.rules.most_jobs)
+    return complain("no worker: there are " + std::to_string(jobs_.size()) + " jobs already");
   const auto read = job::read_spec(paths);
   if (!read) return complain(read.error());
-  auto task = read->kind == job::Kind::pictures ? make_pictures(environment_, paths)
-                                                : make_job(environment_, name, paths, *read);
+  const StrikesPlace strikes{
+      strikes_of(name), fmt::format("{} {} {}", identity.folder, identity.spec, identity.spec_changed_ns)};
+  auto task = read->kind == job::Kind::pictures ? make_pictures(environment_, paths, strikes)
+                                                : make_job(environment_, name, paths, *read, strikes);
   if (!task) return complain(task.error());
   complaints_.erase(name);
   jobs_[name] = {identity, *read, std::move(*task)};
@@ -127,7 +132,7 @@ void Supervisor::scan_folder(const std::string& name, Clock::time_point now) {
 
 void Supervisor::scan(Clock::time_point now) {
   watch(run_dir_.jobs_dir());
-  const std::vector<std::string> names = folders_in(run_dir_.jobs_dir());
+  const std::vector<std::string> names = names_in(run_dir_.jobs_dir());
   const auto gone = [&](const auto& entry) {
     return !std::binary_search(names.begin(), names.end(), entry.first);
   };
@@ -138,6 +143,15 @@ void Supervisor::scan(Clock::time_point now) {
   });
   std::erase_if(complaints_, gone);
   for (const std::string& name : names) scan_folder(name, now);
+  for (const std::string& file : names_in(run_dir_.strikes_dir())) {
+    const auto of_job = [&](const auto& entry) { return file == entry.first + kStrikesSuffix; };
+    if (std::none_of(jobs_.begin(), jobs_.end(), of_job))
+      ::unlink((run_dir_.strikes_dir() + "/" + file).c_str());
+  }
+}
+
+std::string Supervisor::strikes_of(const std::string& name) const {
+  return run_dir_.strikes_dir() + "/" + name + kStrikesSuffix;
 }
 
 void Supervisor::turn(Clock::time_point now) {
@@ -166,6 +180,7 @@ int Supervisor::run(int signals) {
     return 1;
   }
   apply_settings();
+  ::mkdir(run_dir_.strikes_dir().c_str(), 0700);
   auto endpoint = protocol::Endpoint::open(run_dir_.transcode_socket(), epoll,
                                            [this](const std::string& line) { return answer(line); });
   if (!endpoint) {

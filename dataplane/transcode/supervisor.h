@@ -46,6 +46,7 @@ class Supervisor {
   void scan(Clock::time_point now);
   void scan_folder(const std::string& name, Clock::time_point now);
   void watch(const std::string& folder) const;
+  std::string strikes_of(const std::string& name) const;
   void turn(Clock::time_point now);
   int poll_timeout(Clock::time_point now) const;
   std::string answer(const std::string& line);

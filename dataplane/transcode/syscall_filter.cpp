@@ -34,6 +34,8 @@ constexpr std::array kWorkersMay{
     SCMP_SYS(getrusage), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(restart_syscall),
     SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity), SCMP_SYS(getcpu), SCMP_SYS(sysinfo), SCMP_SYS(getpid),
     SCMP_SYS(gettid), SCMP_SYS(getrandom), SCMP_SYS(set_robust_list),
+    // AddressSanitizer's, before what does not return.
+    SCMP_SYS(sigaltstack),
     // abort(); install() narrows it down to the process itself.
     SCMP_SYS(rt_sigaction), SCMP_SYS(tgkill)};
 
@@ -62,10 +64,12 @@ tl::expected<SyscallFilter, std::string> SyscallFilter::for_workers() {
   if (filter == nullptr) return tl::unexpected<std::string>("can't make a system call filter");
   int bad = 0;
   for (const int call : kWorkersMay) bad |= seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0);
-  // Memory of its own, that can't be run.
+  // Memory of its own, that can't be run. Neither shared memory nor stacks: RLIMIT_DATA counts none of them
+  // (setrlimit(2)).
+  constexpr auto kKinds = static_cast<scmp_datum_t>(MAP_TYPE | MAP_ANONYMOUS | MAP_GROWSDOWN);
   bad |= seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
                           SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
-                          SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS));
+                          SCMP_A3(SCMP_CMP_MASKED_EQ, kKinds, MAP_PRIVATE | MAP_ANONYMOUS));
   bad |= seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
                           SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
   if (bad != 0) return tl::unexpected<std::string>("can't add to the system call filter");

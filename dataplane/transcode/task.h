@@ -14,6 +14,7 @@
 #include "dataplane/job/spec.h"
 #include "dataplane/transcode/child.h"
 #include "dataplane/transcode/limits.h"
+#include "dataplane/transcode/strikes_file.h"
 #include "dataplane/transcode/worker.h"
 
 namespace headgate::transcode {
@@ -68,8 +69,9 @@ class Task {
 
 // Error: a ring that can't be opened; again a second later.
 tl::expected<std::unique_ptr<Task>, std::string> make_job(const Environment& environment, std::string name,
-                                                          const job::Paths& paths, const job::Spec& spec);
+                                                          const job::Paths& paths, const job::Spec& spec,
+                                                          StrikesPlace strikes);
 tl::expected<std::unique_ptr<Task>, std::string> make_pictures(const Environment& environment,
-                                                               const job::Paths& paths);
+                                                               const job::Paths& paths, StrikesPlace strikes);
 
 }  // namespace headgate::transcode

@@ -155,23 +155,27 @@ def start_janitor():
 
 # --- media and network ------------------------------------------------------------------------------------------
 
+def sound_of(path):
+    return run("ffprobe", "-v", "error", "-select_streams", "a:0", "-show_entries", "stream=codec_name", "-of", "csv=p=0", str(path), check=False).strip()
+
+
 def encode():
     """The loop files, once."""
     MEDIA.mkdir(parents=True, exist_ok=True)
     inputs = lambda name: ["-f", "lavfi", "-i", PICTURES[name], "-f", "lavfi", "-i", SOUNDS[name]]
     mux = ["-f", "mpegts", "-pcr_period", "20", "-pat_period", "0.1", "-sdt_period", "0.5"]
     title = lambda name: ["-metadata", f"service_name={name}", "-metadata", "service_provider=Headgate demo"]
-    recipes = {
+    recipes = {  # the sound of "colours" is as most of DVB has it, and no browser plays it: AAC is made beside it
         "clock": [*inputs("clock"), *VIDEO, *title("Clock"), *mux, "-muxrate", "1700k"],
         "slate": [*inputs("slate"), *VIDEO, *title("Slate"), *mux, "-muxrate", "1700k"],
-        "colours": [*inputs("colours"), *VIDEO, *title("Colours"), *mux, "-muxrate", "1700k"],
+        "colours": [*inputs("colours"), *VIDEO, "-c:a", "mp2", "-b:a", "192k", *title("Colours"), *mux, "-muxrate", "1700k"],
         "two-services": [*inputs("other"), *inputs("bars"), "-map", "0:v", "-map", "1:a", "-map", "2:v", "-map", "3:a", *VIDEO,
                          "-program", "program_num=101:title=Other:st=0:st=1", "-program",
                          "program_num=102:title=Bars:st=2:st=3", *mux, "-muxrate", "3400k"],
     }
     for name, arguments in recipes.items():
         path = MEDIA / f"{name}-{LOOP_SECONDS}.ts"
-        if path.exists():
+        if path.exists() and (name != "colours" or sound_of(path) == "mp2"):
             continue
         say(f"demo: encoding {LOOP_SECONDS} s of '{name}', once")
         partial = path.with_suffix(".partial")
@@ -283,6 +287,29 @@ def addresses(channel, host, ports):
             "http-ts": f"http://{host}:{ports['http']}/{channel}/stream.ts",
             "rtmp": f"rtmp://{host}:{ports['rtmp']}/live/{channel}",
             "srt": f"srt://{host}:{ports['srt']}?streamid={channel}"}
+
+
+def size_of(jpeg):
+    """Of the picture that ffmpeg decodes; (0, 0) where it decodes none."""
+    raw = subprocess.run(["ffmpeg", "-v", "error", "-xerror", "-f", "mjpeg", "-i", "-", "-f", "image2pipe", "-c:v", "ppm", "-"], input=jpeg,
+                         capture_output=True).stdout
+    head = raw[:20].split()
+    return (int(head[1]), int(head[2])) if raw[:2] == b"P6" else (0, 0)
+
+
+def check_pictures(ports):
+    """One line a thumbnail, one for the mosaic; True when ffmpeg decodes them all."""
+    good = True
+    places = [(c["id"], ports["http"], f"/{c['id']}/thumbnail.jpg", 480) for c in [*CHANNELS, STUDIO]]
+    for name, port, path, least in [*places, ("all", ports["admin"], "/api/v1/mosaic.jpg", 400)]:
+        end = time.monotonic() + 30
+        while (answer := get(port, path))[0] != 200 and time.monotonic() < end:
+            time.sleep(0.2)
+        width, height = size_of(answer[1]) if answer[0] == 200 else (0, 0)
+        good &= width >= least
+        say(f"{'ok    ' if width >= least else 'FAILED'} {name:8} {path.rsplit('/', 1)[1]:26} "
+            f"{f'{width}x{height}, {len(answer[1])} bytes' if width else f'HTTP {answer[0]}: {answer[1][:80]!r}'}")
+    return good
 
 
 def host_addresses():
@@ -421,6 +448,8 @@ def check(ports, names):
                    *((protocol, [], address, ()) for protocol, address in addresses(channel["id"], "127.0.0.1", ports).items())]
         for label, prefix, url, extra in outputs:
             text, error = decode(prefix, url, extra, least_pictures=1 if channel is STUDIO else 80)  # a slate stands still
+            if error is None and label in ("hls", "rtmp") and "; aac 48000" not in text:
+                error = "no AAC is made of its sound"
             good &= error is None
             say(f"{'ok    ' if error is None else 'FAILED'} {channel['id']:8} {label:26} {text}{'' if error is None else ' - ' + error}")
     return good
@@ -458,7 +487,7 @@ def serve(checking):
                      30, gateway, log)
         if checking:
             status, body = get(ports["page"], "/")
-            good = check(ports, names) and check_publishing(folder, ports, names) and status == 200 and all(f'"{c["id"]}"'.encode() in body for c in CHANNELS)
+            good = check(ports, names) and check_publishing(folder, ports, names) and check_pictures(ports) and status == 200 and all(f'"{c["id"]}"'.encode() in body for c in CHANNELS)
             if not good:
                 say(f"the gateway's log ends with\n{log_tail(log)}")
             say(f"demo: {'every output of every channel carries media' if good else 'FAILED'}")
@@ -486,6 +515,8 @@ def announce(folder, ports):
         say(f"  http://{host}:{ports['page']}/            all channels")
     for channel in [*CHANNELS, STUDIO]:
         say(f"  http://{hosts[0]}:{ports['http']}/{channel['id']}/    {channel['name']}")
+    say(f"\nPictures: http://{hosts[0]}:{ports['http']}/clock/thumbnail.jpg, and all at once (this machine only): http://127.0.0.1:{ports['admin']}/api/v1/mosaic.jpg")
+    say("The sound of Moving colours is MP2, as DVB has it; players of HLS and RTMP get AAC made of it.")
     say("\nPlay with another program:")
     for channel in [*CHANNELS, STUDIO]:
         for address in addresses(channel["id"], hosts[0], ports).values():

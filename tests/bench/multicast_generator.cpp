@@ -1,11 +1,13 @@
 // Sends one constant-rate transport stream file to many groups at once, paced, by kernel sockets: the load of
 // scripts/bench.
-//   multicast_generator FILE INTERFACE_ADDRESS FIRST_GROUP CHANNELS PORT BITS_PER_SECOND SECONDS
+//   multicast_generator FILE INTERFACE_ADDRESS FIRST_GROUP CHANNELS PORT BITS_PER_SECOND SECONDS [SPREAD]
 // Channel i goes to FIRST_GROUP + i. Channels start at different places of the file, so that they don't peak
-// together.
+// together: all over it, or within its first SPREAD seconds, where the jump of its clock at its end is to
+// come after SECONDS.
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -60,9 +62,10 @@ struct Batch {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 8) {
+  if (argc != 8 && argc != 9) {
     std::fprintf(stderr,
-                 "usage: %s FILE INTERFACE_ADDRESS FIRST_GROUP CHANNELS PORT BITS_PER_SECOND SECONDS\n",
+                 "usage: %s FILE INTERFACE_ADDRESS FIRST_GROUP CHANNELS PORT BITS_PER_SECOND SECONDS "
+                 "[SPREAD]\n",
                  argv[0]);
     return 2;
   }
@@ -87,6 +90,10 @@ int main(int argc, char** argv) {
   const unsigned char no_loop = 0;
   setsockopt(fd, IPPROTO_IP, IP_MULTICAST_LOOP, &no_loop, sizeof(no_loop));
 
+  std::size_t places = datagrams;
+  if (argc == 9)
+    places =
+        std::min(places, static_cast<std::size_t>(std::atoll(argv[8]) * kNanosecondsPerSecond / spacing));
   std::vector<sockaddr_in> to(channels);
   std::vector<std::size_t> position(channels);
   for (std::size_t i = 0; i < channels; ++i) {
@@ -94,7 +101,7 @@ int main(int argc, char** argv) {
     to[i].sin_port = htons(static_cast<std::uint16_t>(std::atoi(argv[5])));
     inet_pton(AF_INET, argv[3], &to[i].sin_addr);
     to[i].sin_addr.s_addr = htonl(ntohl(to[i].sin_addr.s_addr) + static_cast<std::uint32_t>(i));
-    position[i] = datagrams * i / channels;
+    position[i] = places * i / channels;
   }
   // One datagram of every channel a turn, the turn spread over 4 steps.
   Batch batch;

@@ -77,11 +77,7 @@ void whole(benchmark::State& state, const Source& source, bool wants_jpeg) {
 void parts(benchmark::State& state, const Source& source, const std::string& part) {
   const auto asked = ask_of(source, true);
   if (!asked) return state.SkipWithError("HEADGATE_STREAMS is not set");
-  const std::span<const std::uint8_t> all = asked->units;
-  const std::size_t first = asked->request.random_access_size;
-  const auto decode = [&] {
-    return picture::decode_random_access(source.kind, all.first(first), all.subspan(first), false);
-  };
+  const auto decode = [&] { return picture::decode_random_access(source.kind, asked->units, false); };
   const auto decoded = decode();
   const auto colour = picture::colour_of(*decoded.frame, decoded.height);
   const auto size = picture::shown_size(decoded.shape, decoded.height, 360);

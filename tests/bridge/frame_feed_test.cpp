@@ -15,6 +15,7 @@
 #include "tests/bridge/broadcast.h"
 #include "tests/bridge/flv.h"
 #include "tests/bridge/slots.h"
+#include "tests/bridge/transcode_support.h"
 
 namespace headgate::bridge::hub {
 namespace {
@@ -443,6 +444,85 @@ TEST_F(HandMadeFrames, ALossEmptiesTheGroupAndIsTold) {
   for (int i = 0; i < 100; ++i) picture(i % 25 == 0);
   send();
   EXPECT_FALSE(feed.group().empty());
+}
+
+// MP2 and the AAC made of it, which comes when the test says so.
+class TwinFrames : public testing::Test {
+ protected:
+  TwinFrames() {
+    const auto made = std::make_shared<Configuration>();
+    made->carried.push_back({mpegts::Pid{0x101}, 0x03, StreamKind::mpeg_audio, "deu", true, ""});
+    made->carried.push_back({mpegts::Pid{0x901}, 0x0F, StreamKind::aac_adts, "deu", true, ""});
+    made->carried[1].twin_of = mpegts::Pid{0x101};
+    configuration = made;
+    feed.on_configuration(made);
+    feed.add(&sink);
+  }
+  void unit(std::uint8_t track, std::int64_t time, const Bytes& frame) {
+    Broadcast air;
+    const std::uint16_t pid = configuration->carried[track].pid.value;
+    air.pes({pid, 0xC0, static_cast<std::uint64_t>(time / 300), frame});
+    const Bytes packets = air.take();
+    Unit made;
+    made.track = track;
+    made.timed = true;
+    made.dts = made.pts = time;
+    made.packets = packets;
+    feed.on_unit(made);
+  }
+  void original(std::int64_t time) { unit(0, time, test::audio_frame()); }
+  void twin(std::int64_t time) { unit(1, time, test::adts_frame()); }
+  std::vector<std::int64_t> times(std::uint16_t pid) const {
+    std::vector<std::int64_t> out;
+    for (const auto& seen : sink.frames) {
+      if (seen.pid.value == pid) out.push_back(seen.frame->dts / kMs);
+    }
+    return out;
+  }
+
+  std::shared_ptr<const Configuration> configuration;
+  FrameFeed feed;
+  FrameCollect sink;
+};
+
+TEST_F(TwinFrames, ATwinThatStopsHoldsNothingUpAndWhatComesTooLateOfItGoesNowhere) {
+  std::int64_t t = 10'000;
+  for (; t < 12'000; t += 24) {
+    original(t * kMs);
+    twin(t * kMs);
+  }
+  for (; t < 16'000; t += 24) original(t * kMs);
+  EXPECT_GE(times(0x101).back(), 16'000 - 48) << "held up for a twin that is late";
+  const std::size_t before = times(0x901).size();
+  for (std::int64_t late = 12'000; late < 16'000; late += 24) twin(late * kMs);
+  original(t * kMs);
+  const auto of_twin = times(0x901);
+  EXPECT_NEAR(static_cast<double>(of_twin.size() - before), 41, 3) << "what is less than a second late";
+  EXPECT_GE(of_twin[before], 14'950);
+  EXPECT_NEAR(static_cast<double>(feed.counters().late_twins), 125, 5);
+  EXPECT_EQ(sink.discontinuities, 0U);
+  EXPECT_EQ(feed.counters().dropped_frames, 0U);
+}
+
+TEST_F(TwinFrames, AnIdleTwinLeavesTheFormatAndReturns) {
+  for (std::int64_t t = 10'000; t < 11'000; t += 24) {
+    original(t * kMs);
+    twin(t * kMs);
+  }
+  ASSERT_EQ(feed.format()->tracks.size(), 2U);
+  auto idle = std::make_shared<Configuration>(*configuration);
+  idle->idle_twins = {mpegts::Pid{0x901}};
+  feed.on_configuration(idle);
+  for (std::int64_t t = 11'000; t < 12'000; t += 24) original(t * kMs);
+  ASSERT_EQ(feed.format()->tracks.size(), 1U);
+  ASSERT_EQ(feed.left_out().size(), 1U);
+  EXPECT_EQ(feed.left_out()[0].reason, "its sound worker brings nothing");
+  feed.on_configuration(configuration);
+  for (std::int64_t t = 12'000; t < 13'000; t += 24) {
+    original(t * kMs);
+    twin(t * kMs);
+  }
+  EXPECT_EQ(feed.format()->tracks.size(), 2U);
 }
 
 TEST(FrameFeed, TellsItsSinksThatItEnds) {

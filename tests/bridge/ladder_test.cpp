@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include <array>
 #include <set>
 
@@ -32,6 +34,7 @@ struct FakeWorker : JobMaker {
       return true;
     }
     JobCounters counters() const override { return {}; }
+    std::uint64_t unread() const override { return worker.unread; }
     const std::string& problem() const override { return none; }
     FakeWorker& worker;
     std::string none;
@@ -47,6 +50,7 @@ struct FakeWorker : JobMaker {
   std::vector<Sent> sent;
   bool open = false;
   bool full = false;
+  std::uint64_t unread = 0;
 };
 
 struct Collect : hub::UnitSink {
@@ -196,6 +200,43 @@ TEST_F(LadderTest, BelievesNoTimeThatCanNotBe) {
   EXPECT_EQ(made(), 0U) << "of before the break";
 }
 
+TEST_F(LadderTest, BelievesNoDifferenceThatOverflows) {
+  picture(begin, true);
+  ring::MessageHeader header;
+  header.kind = static_cast<std::uint16_t>(job::Message::frame);
+  header.flags = job::kRandomAccess;
+  header.pts = begin;
+  header.dts = std::numeric_limits<std::int64_t>::min();
+  worker.answer(header, std::vector<std::uint8_t>(100, 0xAB));
+  header.pts = header.dts;
+  worker.answer(header, std::vector<std::uint8_t>(100, 0xAB));
+  EXPECT_EQ(made(), 0U);
+  EXPECT_EQ(ladder.status()[0].dropped, 2U);
+}
+
+// Segments of all channels share their memory.
+TEST_F(LadderTest, TakesNoMoreThanAWorkerOfThatBitrateCanMake) {
+  picture(begin, true);
+  const auto flood = [&](std::int64_t at) {
+    const std::size_t before = made();
+    for (int i = 0; i < 100; ++i) frame(at, job::kRandomAccess, 100'000);
+    return made() - before;
+  };
+  const std::size_t first = flood(begin);
+  EXPECT_GE(first, 10U);
+  EXPECT_LE(first, 50U) << "8 s of four times 100 kB, and of 64 KiB";
+  EXPECT_EQ(flood(begin), 0U);
+  EXPECT_EQ(ladder.status()[0].dropped, 200 - first);
+  // The source's time allows more.
+  picture(begin + mpegts::kTicksPerSecond, false);
+  EXPECT_LE(flood(begin), 6U);
+  picture(begin + 2 * mpegts::kTicksPerSecond, false);
+  frame(begin + 2 * mpegts::kTicksPerSecond, 0);
+  const std::size_t joined = made();
+  frame(begin + 2 * mpegts::kTicksPerSecond, job::kRandomAccess);
+  EXPECT_EQ(made(), joined + 1) << "from a random access point on";
+}
+
 TEST_F(LadderTest, AFullRingIsALossForTheWorkerAlone) {
   picture(begin, true);
   worker.full = true;
@@ -204,6 +245,97 @@ TEST_F(LadderTest, AFullRingIsALossForTheWorkerAlone) {
   picture(begin + 2 * kFrame, false);
   EXPECT_EQ(out.units.size(), 3U);
   EXPECT_NE(worker.sent.back().header.flags & job::kLoss, 0U);
+}
+
+// As a worker on too slow a core: it takes, but is never done.
+TEST_F(LadderTest, AWorkerThatFallsBehindRestsAndIsTriedAgainAtARandomAccessPoint) {
+  std::int64_t time = begin;
+  const auto play = [&](int frames) {
+    for (int i = 0; i < frames; ++i, time += kFrame) picture(time, (time - begin) / kFrame % 25 == 0);
+  };
+  const auto sent = [&] {
+    return std::count_if(worker.sent.begin(), worker.sent.end(),
+                         [](const Sent& s) { return s.header.kind == 2; });
+  };
+  worker.unread = 1000;
+  play(100);
+  EXPECT_LE(sent(), Ladder::kMostBehind / kFrame + 1);
+  EXPECT_EQ(ladder.status()[0].behind, 1U);
+  EXPECT_EQ(ladder.status()[0].left_out, static_cast<std::uint64_t>(100 - sent()));
+  EXPECT_NE(ladder.status()[0].trouble.find("pace"), std::string::npos);
+  EXPECT_EQ(out.units.size(), 100U) << "the source goes on";
+  // It has caught up: on it goes where a decoder can begin, and as something new.
+  worker.sent.clear();
+  worker.unread = 0;
+  play(20);
+  EXPECT_EQ(sent(), 20);
+  EXPECT_EQ(worker.sent.front().header.kind, 1);
+  EXPECT_NE(worker.sent[1].header.flags & job::kRandomAccess, 0U);
+  EXPECT_NE(worker.sent[1].header.flags & job::kDiscontinuity, 0U);
+  const std::int64_t again = worker.sent[1].header.pts;
+  // Only what it makes after a while of keeping the pace is for players, from a random access point on.
+  frame(again, job::kRandomAccess | job::kDiscontinuity);
+  EXPECT_EQ(made(), 0U);
+  play(80);
+  frame(again + Ladder::kTrial - kFrame, job::kRandomAccess);
+  frame(again + Ladder::kTrial, 0);
+  EXPECT_EQ(made(), 0U);
+  frame(again + Ladder::kTrial + kFrame, job::kRandomAccess);
+  EXPECT_EQ(made(), 1U);
+  EXPECT_EQ(ladder.status()[0].behind, 1U);
+  play(25 * 70);
+  EXPECT_EQ(ladder.status()[0].trouble, "");
+}
+
+TEST_F(LadderTest, PausesGrowWhileItFallsBehindAgainAndAgain) {
+  std::int64_t time = begin;
+  std::vector<std::int64_t> begun;
+  for (int i = 0; i < 25 * 180; ++i, time += kFrame) {
+    // Caught up as soon as it gets nothing.
+    const std::size_t before = worker.sent.size();
+    picture(time, i % 25 == 0);
+    const bool sent = worker.sent.size() > before;
+    if (sent && worker.unread == 0) begun.push_back(time);
+    worker.unread = sent ? 1000 : 0;
+  }
+  ASSERT_GE(begun.size(), 5U);
+  EXPECT_LE(begun.size(), 8U);
+  for (std::size_t i = 2; i < begun.size(); ++i) {
+    const std::int64_t pause = begun[i] - begun[i - 1];
+    EXPECT_GE(pause, std::min(Ladder::kFirstPause << (i - 1), Ladder::kLongestPause)) << i;
+    EXPECT_LE(pause, Ladder::kLongestPause + 4 * mpegts::kTicksPerSecond) << i;
+  }
+}
+
+// What its segment no longer waits for would end up in another one.
+TEST_F(LadderTest, WhatComesTooLateIsDroppedUpToTheNextRandomAccessPoint) {
+  std::int64_t time = begin;
+  for (int i = 0; i < 50; ++i, time += kFrame) picture(time, i % 25 == 0);
+  const std::int64_t last = time - kFrame;
+  frame(last - Ladder::kLatest - kFrame, job::kRandomAccess);
+  frame(last - Ladder::kLatest + kFrame, 0);
+  EXPECT_EQ(made(), 0U);
+  EXPECT_EQ(ladder.status()[0].left_out, 1U);
+  frame(last - kFrame, job::kRandomAccess);
+  EXPECT_EQ(made(), 1U);
+}
+
+TEST_F(LadderTest, StampsGoOnOverTheirWrap) {
+  const std::int64_t wrap = kOffset + static_cast<std::int64_t>(mpegts::kPtsModulus) * 300;
+  picture(wrap - kFrame, true);
+  picture(wrap, false);
+  picture(wrap + kFrame, false);
+  std::vector<std::uint64_t> stamps;
+  for (int i = -1; i < 2; ++i) {
+    frame(wrap + i * kFrame, i < 0 ? job::kRandomAccess : 0);
+    const mpegts::TsPacket first(
+        std::span<const std::uint8_t, mpegts::kPacketSize>(out.packets.back().data(), 188));
+    const auto header = mpegts::PesHeader::parse(first.payload());
+    ASSERT_TRUE(header && header->pts);
+    stamps.push_back(header->pts->ticks);
+    EXPECT_EQ(out.units.back().pts, wrap + i * kFrame);
+  }
+  EXPECT_EQ(stamps, (std::vector<std::uint64_t>{mpegts::kPtsModulus - 3600, 0, 3600}));
 }
 
 }  // namespace

@@ -261,11 +261,17 @@ TEST_F(RenditionTest, ATrackThatBringsNothingIsAGapAndHoldsUpNobody) {
   EXPECT_GE(store->entries().back().k, 1004);
   EXPECT_THAT(playlist("video"), Not(HasSubstr("EXT-X-GAP")));
   EXPECT_THAT(playlist("aac-ger"), Not(HasSubstr("EXT-X-GAP")));
+  const std::string last = "/" + std::to_string(store->entries().back().k) + ".ts";
+  EXPECT_THAT(playlist("video"), HasSubstr(last));
+  EXPECT_THAT(playlist("aac-deu"), Not(HasSubstr(last))) << "it alone stands still, for it may come yet";
+  EXPECT_THAT(playlist("aac-deu"), Not(HasSubstr("EXT-X-GAP")));
+  // It goes on, and what is missing will not come any more.
+  play(kBase + 12 * kTicksPerSecond, kBase + 15 * kTicksPerSecond);
   EXPECT_THAT(playlist("aac-deu"), HasSubstr("#EXT-X-GAP\n"));
   EXPECT_THAT(playlist("aac-deu"), HasSubstr("#EXT-X-VERSION:8\n"));
   EXPECT_EQ(tags(playlist("aac-deu")), tags(playlist("video")));
   const std::size_t gaps = store->entries().size();
-  play(kBase + 12 * kTicksPerSecond, kBase + 22 * kTicksPerSecond);
+  play(kBase + 15 * kTicksPerSecond, kBase + 25 * kTicksPerSecond);
   EXPECT_GT(store->entries().back().k, 1008);
   EXPECT_GT(gaps, 0U);
   EXPECT_THAT(playlist("aac-deu"), Not(HasSubstr("EXT-X-GAP"))) << "it is there again";

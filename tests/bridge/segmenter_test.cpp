@@ -30,12 +30,24 @@ class SegmentCollect : public SegmentSink {
     Kept kept{s.k, s.start, s.duration, false, s.independent, s.discontinuity, {}, s.formats};
     for (const auto& piece : s.pieces) kept.bytes.insert(kept.bytes.end(), piece.begin(), piece.end());
     EXPECT_EQ(kept.bytes.size(), s.size);
+    for (std::size_t p = 0; p < s.parts.size(); ++p) {
+      awaited.push_back(s.awaited[p]);
+      if (!s.awaited[p]) part(s.k, p, s.parts[p]);
+    }
     all.push_back(std::move(kept));
+  }
+  void on_part(std::int64_t k, std::size_t place, const SegmentFile& file) override { part(k, place, file); }
+  void part(std::int64_t k, std::size_t place, const SegmentFile& file) {
+    Kept kept{k, 0, 0, false, false, false, {}, {}};
+    for (const auto& piece : file.pieces) kept.bytes.insert(kept.bytes.end(), piece.begin(), piece.end());
+    parts[place].push_back(std::move(kept));
   }
   void on_gap(std::int64_t k, std::int64_t start, std::int64_t duration) override {
     all.push_back({k, start, duration, true, false, false, {}, {}});
   }
   std::vector<Kept> all;
+  std::vector<bool> awaited;                       // of all parts, as they came
+  std::map<std::size_t, std::vector<Kept>> parts;  // as they were complete
 };
 
 std::shared_ptr<hub::Configuration> configuration(bool video, std::size_t audios) {
@@ -476,6 +488,78 @@ TEST_F(SegmenterTest, SoundFarAheadOfAPictureThatNeverStartsIsNotCopiedAtEachUni
     unit(1, t + 15 * kTicksPerSecond);
   }
   EXPECT_GT(segmenter.counters().unlisted_units, units / 2);
+}
+
+// A channel whose sound has a twin, which comes when the test says so.
+class TwinSegmenterTest : public SegmenterTest {
+ protected:
+  TwinSegmenterTest() {
+    current = configuration(true, 2);
+    current->carried[1].kind = mpegts::StreamKind::mpeg_audio;
+    current->carried[2].twin_of = current->carried[1].pid;
+    segmenter.on_configuration(current);
+  }
+  // Pictures and their sound.
+  void rest(std::int64_t from, std::int64_t to) {
+    for (std::int64_t t = from; t < to; t += kFrame) {
+      video(t, t + kFrame);
+      unit(1, t);
+    }
+  }
+  void twin(std::int64_t from, std::int64_t to) {
+    for (std::int64_t t = from; t < to; t += kFrame) unit(2, t);
+  }
+  std::vector<std::size_t> twin_sizes() {
+    std::vector<std::size_t> sizes;
+    for (const Kept& part : out.parts[1]) sizes.push_back(units_of(part, 0x111).size());
+    return sizes;
+  }
+};
+
+TEST_F(TwinSegmenterTest, NothingWaitsForATwinThatIsLateAndItsPartsComeInOrder) {
+  const std::int64_t begin = kBase - kTicksPerSecond;
+  for (std::int64_t t = begin; t < kBase + 5 * kTicksPerSecond; t += kFrame) {
+    rest(t, t + kFrame);
+    twin(t, t + kFrame);
+  }
+  const auto count = [](std::size_t seconds) { return seconds * 25; };
+  ASSERT_EQ(numbers(), (std::vector<std::int64_t>{1000}));
+  EXPECT_EQ(twin_sizes(), (std::vector<std::size_t>{count(4)}));
+  rest(kBase + 5 * kTicksPerSecond, kBase + 12 * kTicksPerSecond + 10 * kFrame);
+  EXPECT_EQ(numbers(), (std::vector<std::int64_t>{1000, 1001, 1002})) << "they wait for the twin";
+  EXPECT_EQ(out.parts[0].size(), 3U);
+  EXPECT_EQ(twin_sizes().size(), 1U) << "it is late, and no gap";
+  twin(kBase + 5 * kTicksPerSecond, kBase + 12 * kTicksPerSecond + 10 * kFrame);
+  EXPECT_EQ(twin_sizes(), (std::vector<std::size_t>{count(4), count(4), count(4)}));
+  EXPECT_EQ(out.parts[1][1].k, 1001);
+  EXPECT_EQ(out.parts[1][2].k, 1002);
+  EXPECT_EQ(segmenter.counters().discontinuities + segmenter.counters().late_units, 0U);
+}
+
+TEST_F(TwinSegmenterTest, ATwinThatNeverComesIsAGapAfterItsLimit) {
+  rest(kBase - kTicksPerSecond, kBase + 13 * kTicksPerSecond);
+  EXPECT_EQ(out.all.size(), 3U);
+  EXPECT_EQ(twin_sizes(), (std::vector<std::size_t>{0}));
+  EXPECT_TRUE(out.parts[1][0].bytes.empty());
+  twin(kBase + kTicksPerSecond, kBase + 2 * kTicksPerSecond);  // of the segment that was given up
+  EXPECT_EQ(segmenter.counters().late_units, 25U);
+}
+
+TEST_F(TwinSegmenterTest, ABreakEndsWhatIsAwaited) {
+  rest(kBase - kTicksPerSecond, kBase + 5 * kTicksPerSecond);
+  twin(kBase, kBase + kTicksPerSecond);
+  segmenter.on_discontinuity();
+  EXPECT_EQ(twin_sizes(), (std::vector<std::size_t>{23, 0}));
+}
+
+TEST_F(TwinSegmenterTest, AnIdleTwinIsNoBreak) {
+  rest(kBase - kTicksPerSecond, kBase + 5 * kTicksPerSecond);
+  auto idle = std::make_shared<hub::Configuration>(*current);
+  idle->idle_twins = {current->carried[2].pid};
+  segmenter.on_configuration(idle);
+  rest(kBase + 5 * kTicksPerSecond, kBase + 9 * kTicksPerSecond);
+  EXPECT_EQ(numbers(), (std::vector<std::int64_t>{1000, 1001}));
+  EXPECT_EQ(segmenter.counters().discontinuities, 0U);
 }
 
 class SmallSegmenterTest : public SegmenterTest {

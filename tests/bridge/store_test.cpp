@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <regex>
 
 namespace headgate::bridge::hls {
 namespace {
@@ -150,6 +151,112 @@ TEST_F(StoreTest, AnotherWindowKeepsSegmentsAndShowsAsManyAsItSays) {
   EXPECT_NE(store->find(k0 + 1, store->entries().front().media), nullptr);
   store->set_window(4);
   EXPECT_NE(head(*store).find("#EXT-X-MEDIA-SEQUENCE:850000003\n"), std::string::npos);
+}
+
+// A channel with MP2 and the AAC made of it, which is awaited where the test says so.
+class TwinStoreTest : public StoreTest {
+ protected:
+  TwinStoreTest() {
+    const auto track = [&](std::uint16_t pid, mpegts::StreamKind kind) {
+      hub::Track made{mpegts::Pid{pid}, 0, kind, "deu", true, ""};
+      configuration.carried.push_back(made);
+      formats.push_back({made, {}, {}});
+    };
+    track(0x100, mpegts::StreamKind::h264);
+    track(0x101, mpegts::StreamKind::mpeg_audio);
+    track(0x901, mpegts::StreamKind::aac_adts);
+    formats[2].track.twin_of = configuration.carried[2].twin_of = mpegts::Pid{0x101};
+  }
+  void add(SegmentStore& store, std::int64_t k, bool awaited) {
+    FinishedSegment segment;
+    segment.k = k;
+    segment.start = k * 2 * kSecond;
+    segment.duration = 2 * kSecond;
+    segment.formats = formats;
+    segment.size = bytes.size();
+    segment.pieces = {bytes};
+    segment.apart = true;
+    const std::vector<SegmentFile> parts{file(1), awaited ? SegmentFile{2, 0, {}, {}} : file(2)};
+    segment.parts = parts;
+    segment.awaited = {false, awaited};
+    segment.configuration = &configuration;
+    store.on_segment(segment);
+  }
+  SegmentFile file(std::size_t track) const { return {track, bytes.size(), {bytes}, {}}; }
+  static std::string aac(const SegmentStore& store) {
+    SegmentStore::Text text;
+    EXPECT_TRUE(store.find_playlist(store.part_name("aac-deu"), text));
+    return text == nullptr ? "" : text->content;
+  }
+  static std::string number(std::int64_t k) { return "/" + std::to_string(k) + ".ts\n"; }
+  // BANDWIDTH is measured.
+  static std::string offer(const SegmentStore& store) {
+    const auto text = store.multivariant_text();
+    return text == nullptr ? "" : std::regex_replace(text->content, std::regex("BANDWIDTH=[0-9]+"), "");
+  }
+  hub::Configuration configuration;
+  std::vector<TrackFormat> formats;
+};
+
+TEST_F(TwinStoreTest, OnlyThePlaylistOfALateTwinStandsStillAndThenGoesOn) {
+  auto store = make(4);
+  for (std::int64_t k = k0; k < k0 + 4; ++k) add(*store, k, false);
+  const std::string before = aac(*store), offered = offer(*store);
+  EXPECT_TRUE(before.ends_with(number(k0 + 3)));
+  for (std::int64_t k = k0 + 4; k < k0 + 7; ++k) add(*store, k, true);
+  EXPECT_EQ(aac(*store), before);
+  EXPECT_EQ(offer(*store), offered);
+  EXPECT_TRUE(store->media_text()->content.ends_with(number(k0 + 6)));
+  SegmentStore::Text mp2;
+  ASSERT_TRUE(store->find_playlist(store->part_name("mp2-deu"), mp2));
+  EXPECT_TRUE(mp2->content.ends_with(number(k0 + 6)));
+  store->on_part(k0 + 4, 1, file(2));
+  EXPECT_TRUE(aac(*store).ends_with(number(k0 + 4)));
+  EXPECT_NE(aac(*store).find("MEDIA-SEQUENCE:" + std::to_string(k0 + 1) + "\n"), std::string::npos);
+  EXPECT_NE(store->find(k0 + 4, store->entries().back().media, "aac-deu"), nullptr);
+  // One that never came, and the next.
+  store->on_part(k0 + 5, 1, {2, 0, {}, {}});
+  EXPECT_NE(aac(*store).find("#EXT-X-GAP\n"), std::string::npos);
+  store->on_part(k0 + 6, 1, file(2));
+  EXPECT_TRUE(aac(*store).ends_with(number(k0 + 6)));
+  EXPECT_EQ(store->media_text()->content.find("GAP"), std::string::npos);
+  EXPECT_EQ(store->media_text()->content.find("DISCONTINUITY"), std::string::npos);
+  EXPECT_EQ(offer(*store), offered);
+}
+
+TEST_F(TwinStoreTest, WhatIsAwaitedWhenTheBridgeDiesIsAGap) {
+  auto store = make(4);
+  for (std::int64_t k = k0; k < k0 + 3; ++k) add(*store, k, k == k0 + 2);
+  store = make(4);
+  EXPECT_NE(aac(*store).find("#EXT-X-GAP\n"), std::string::npos);
+  EXPECT_TRUE(aac(*store).ends_with(number(k0 + 2)));
+}
+
+TEST_F(TwinStoreTest, NothingIsOfferedBeforeEachOfItsPlaylistsHasASegment) {
+  auto store = make(4);
+  add(*store, k0, true);
+  EXPECT_EQ(store->multivariant_text(), nullptr);
+  EXPECT_NE(store->media_text(), nullptr);
+  store->on_part(k0, 1, file(2));
+  EXPECT_NE(offer(*store).find("GROUP-ID=\"aac\""), std::string::npos);
+}
+
+TEST_F(TwinStoreTest, AnIdleTwinIsNotOfferedAndItsPlaylistGoesOn) {
+  auto store = make(4);
+  add(*store, k0, false);
+  const std::string media = store->entries().back().media;
+  configuration.idle_twins = {mpegts::Pid{0x901}};
+  add(*store, k0 + 1, false);
+  EXPECT_EQ(offer(*store).find("aac"), std::string::npos);
+  EXPECT_NE(offer(*store).find("GROUP-ID=\"mp2\""), std::string::npos);
+  EXPECT_TRUE(aac(*store).ends_with(number(k0 + 1)));
+  EXPECT_EQ(store->entries().back().media, media);
+  EXPECT_EQ(store->media_text()->content.find("DISCONTINUITY"), std::string::npos);
+  store = make(4);
+  EXPECT_EQ(offer(*store).find("aac"), std::string::npos) << "forgotten by a restart";
+  configuration.idle_twins.clear();
+  add(*store, k0 + 2, false);
+  EXPECT_NE(offer(*store).find("GROUP-ID=\"aac\""), std::string::npos);
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "dataplane/bridge/hub/payload.h"
 #include "dataplane/bridge/transcode/twin_packer.h"
 #include "mpegts/pes/pes_packet.h"
@@ -271,45 +273,118 @@ TEST_F(AudioTwinsTest, SoundThatNoOutputCarriesGetsATwinAndGoesNoFarther) {
   EXPECT_EQ(log.units[0].unit.track, 1);
 }
 
-TEST_F(AudioTwinsTest, ATwinWhoseWorkerStoppedLeavesAndReturns) {
+TEST_F(AudioTwinsTest, AWorkerThatIsLateCostsNothing) {
   configure(tv);
   run(kStart, 3 * kSecond);
-  ASSERT_EQ(log.configurations.size(), 1U);
-  const std::int64_t stop = kStart + 3 * kSecond;
-  run(stop, 3 * kSecond, 100 * kSecond);
-  ASSERT_EQ(log.configurations.size(), 2U);
-  EXPECT_EQ(log.now().carried.size(), 2U);
-  EXPECT_EQ(twins.tracks().at(0).counters.withdrawn, 1U);
-  // The backlog comes, too late; then what is in time.
-  run(stop + 3 * kSecond, 2 * kSecond);
-  ASSERT_EQ(log.configurations.size(), 3U);
-  EXPECT_EQ(log.now().carried.size(), 3U);
-  EXPECT_GT(twins.tracks().at(0).counters.late, 30U);
-  EXPECT_GT(twins.tracks().at(0).counters.withheld, 15U);
+  run(kStart + 3 * kSecond, 4 * kSecond, 100 * kSecond);  // it stands
+  EXPECT_EQ(twins.tracks().at(0).state, TwinState::late);
+  run(kStart + 7 * kSecond, kSecond);
+  EXPECT_EQ(twins.tracks().at(0).state, TwinState::running);
+  EXPECT_EQ(log.configurations.size(), 1U);
   const auto units = twin_units();
-  EXPECT_GT(units.back().unit.pts, stop + 4 * kSecond);
-  for (std::size_t i = 1; i < units.size(); ++i) EXPECT_GT(units[i].unit.pts, units[i - 1].unit.pts);
-  EXPECT_EQ(twins.tracks().at(0).counters.gaps, 1U);
+  for (std::size_t i = 0; i < units.size(); ++i)
+    ASSERT_EQ(units[i].unit.pts, kStart + static_cast<std::int64_t>(i) * kFrame);
+  const TwinCounters& c = twins.tracks().at(0).counters;
+  EXPECT_EQ(c.gaps + c.late + c.filled + c.withdrawn, 0U);
 }
 
-TEST_F(AudioTwinsTest, AWorkerThatNeverComesCostsItsTwinOnlyAfterTheFirstPatience) {
+TEST_F(AudioTwinsTest, AWorkerThatStandsLongerCostsSilenceInTheTwinAlone) {
   configure(tv);
-  run(kStart, 4 * kSecond, 100 * kSecond);
+  run(kStart, 3 * kSecond);
+  const std::int64_t stop = kStart + 3 * kSecond;
+  run(stop, 9 * kSecond, 100 * kSecond);
+  EXPECT_EQ(twins.tracks().at(0).state, TwinState::silent);
+  EXPECT_TRUE(twins.tracks().at(0).present);
+  EXPECT_GE(twins.tracks().at(0).since_unix_ns, 1);
+  const auto quiet = silent_adts_frame(2);
+  const auto is_quiet = [&](const test::UnitLog::Item& item) {
+    std::vector<std::uint8_t> pes;
+    hub::gather(item.packets, 1 << 20, pes);
+    const auto payload = hub::view_pes(pes)->payload;
+    return std::equal(payload.begin(), payload.end(), quiet.begin(), quiet.end());
+  };
+  const auto marked = [&](const test::UnitLog::Item& item) {
+    return mpegts::TsPacket(std::span(item.packets).first<mpegts::kPacketSize>()).discontinuity();
+  };
+  // The backlog comes, four seconds of it too late.
+  run(stop + 9 * kSecond, 2 * kSecond);
+  EXPECT_EQ(twins.tracks().at(0).state, TwinState::running);
+  EXPECT_EQ(log.configurations.size(), 1U);
+  EXPECT_EQ(log.discontinuities + log.losses, 0);
+  const auto units = twin_units();
+  std::size_t silent = 0, marks = 0;
+  for (std::size_t i = 0; i < units.size(); ++i) {
+    ASSERT_EQ(units[i].unit.pts, kStart + static_cast<std::int64_t>(i) * kFrame) << "a hole";
+    if (is_quiet(units[i])) ++silent;
+    if (i > 0 && marked(units[i])) ++marks;
+  }
+  EXPECT_NEAR(static_cast<double>(silent), 4 * 48'000.0 / 1024, 8);
+  EXPECT_EQ(marks, 2U) << "where silence begins and ends";
+  const TwinCounters& c = twins.tracks().at(0).counters;
+  EXPECT_EQ(c.filled, silent);
+  EXPECT_NEAR(static_cast<double>(c.late), static_cast<double>(silent), 3);
+  EXPECT_EQ(c.gaps, 1U);
+  EXPECT_EQ(c.withdrawn, 0U);
+}
+
+TEST_F(AudioTwinsTest, ATwinThatBringsNothingForLongIsNotOfferedUntilAFrameComes) {
+  configure(tv);
+  run(kStart, kSecond);
+  run(kStart + kSecond, 29 * kSecond, 100 * kSecond);
+  EXPECT_TRUE(log.now().idle_twins.empty());
+  run(kStart + 30 * kSecond, 3 * kSecond, 100 * kSecond);
+  ASSERT_EQ(log.configurations.size(), 2U);
+  EXPECT_EQ(log.now().idle_twins, std::vector{Pid{0x901}});
+  EXPECT_TRUE(log.now().same_media(*log.configurations.front()));
+  EXPECT_FALSE(twins.tracks().at(0).present);
+  EXPECT_EQ(twins.tracks().at(0).state, TwinState::idle);
+  EXPECT_GT(twin_units().back().unit.pts, kStart + 27 * kSecond) << "who plays it hears silence";
+  next_frame = kStart + (33 * kSecond / kFrame + 1) * kFrame;
+  run(kStart + 33 * kSecond, kSecond);
+  ASSERT_EQ(log.configurations.size(), 3U);
+  EXPECT_TRUE(log.now().idle_twins.empty());
+  EXPECT_EQ(twins.tracks().at(0).state, TwinState::running);
+  EXPECT_EQ(twins.tracks().at(0).counters.withdrawn, 1U);
+}
+
+TEST_F(AudioTwinsTest, AWorkerThatNeverComesIsKnownAfterTheFirstPatience) {
+  configure(tv);
+  run(kStart, 9 * kSecond, 100 * kSecond);
+  EXPECT_EQ(twins.tracks().at(0).state, TwinState::starting);
+  EXPECT_TRUE(log.now().idle_twins.empty());
+  run(kStart + 9 * kSecond, 2 * kSecond, 100 * kSecond);
   EXPECT_EQ(log.now().carried.size(), 3U);
-  run(kStart + 4 * kSecond, 2 * kSecond, 100 * kSecond);
-  EXPECT_EQ(log.now().carried.size(), 2U);
+  EXPECT_EQ(log.now().idle_twins, std::vector{Pid{0x901}});
+  EXPECT_TRUE(twin_units().empty());
+}
+
+TEST_F(AudioTwinsTest, WhatWasNotAskedForMeanwhileIsNoGap) {
+  wishes.measure = true;
+  twins.set(wishes, &jobs);
+  configure(tv);
+  run(kStart, kSecond);
+  auto never = wishes;
+  never.policy = protocol::AudioTranscode::never;
+  twins.set(never, &jobs);
+  run(kStart + kSecond, 60 * kSecond, 1000 * kSecond);
+  twins.set(wishes, &jobs);
+  next_frame = kStart + (61 * kSecond / kFrame + 1) * kFrame;
+  run(kStart + 61 * kSecond, kSecond);
+  const TwinCounters& c = twins.tracks().at(0).counters;
+  EXPECT_EQ(c.gaps + c.filled + c.withdrawn, 0U);
+  EXPECT_TRUE(log.now().idle_twins.empty());
 }
 
 TEST_F(AudioTwinsTest, ASourceThatPausesDoesNotCostTheTwin) {
   configure(tv);
   run(kStart, 2 * kSecond);
-  next_frame = kStart + 60 * kSecond;
+  next_frame = kStart + (60 * kSecond / kFrame + 1) * kFrame;
   run(kStart + 60 * kSecond, kSecond);
   EXPECT_EQ(log.configurations.size(), 1U);
   EXPECT_EQ(twins.tracks().at(0).counters.gaps, 1U);
 }
 
-TEST_F(AudioTwinsTest, AGapIsMarkedInTheTwinAlone) {
+TEST_F(AudioTwinsTest, AGapIsSilenceAndMarkedInTheTwinAlone) {
   configure(tv);
   run(kStart, kSecond);
   const std::size_t before = twin_units().size();
@@ -322,6 +397,12 @@ TEST_F(AudioTwinsTest, AGapIsMarkedInTheTwinAlone) {
   EXPECT_TRUE(marked(before));
   EXPECT_FALSE(marked(before - 1));
   EXPECT_FALSE(marked(before + 1));
+  EXPECT_FALSE(marked(before + 9));
+  EXPECT_TRUE(marked(before + 10));
+  EXPECT_FALSE(marked(before + 11));
+  for (std::size_t i = 0; i < units.size(); ++i)
+    ASSERT_EQ(units[i].unit.pts, kStart + static_cast<std::int64_t>(i) * kFrame);
+  EXPECT_EQ(twins.tracks().at(0).counters.filled, 10U);
   EXPECT_EQ(twins.tracks().at(0).counters.gaps, 1U);
   EXPECT_EQ(log.losses, 0);
   EXPECT_EQ(log.discontinuities, 0);
@@ -387,13 +468,40 @@ TEST_F(AudioTwinsTest, WhatIsNoFrameOrHasNoTimeThatCanBeIsDropped) {
   frame(kStart + kFrame, 0, test::Bytes(100, 0));
   frame(kStart);                  // not after the one before
   frame(kStart + 100 * kSecond);  // ahead of what was sent
+  frame(kStart + kFrame + 1);     // not on the grid
+  auto faster = adts_frame();
+  faster[2] = 0x50;  // 44.1 kHz
+  frame(kStart + kFrame, 0, faster);
   EXPECT_EQ(twin_units().size(), 1U);
-  EXPECT_EQ(twins.tracks().at(0).counters.unusable, 5U);
+  EXPECT_EQ(twins.tracks().at(0).counters.unusable, 7U);
+  // Times whose distance is no number.
+  frame(std::numeric_limits<std::int64_t>::min() / kFrame * kFrame);
+  frame(std::numeric_limits<std::int64_t>::max() / kFrame * kFrame);
+  EXPECT_EQ(twin_units().size(), 1U);
   ring::MessageHeader strange;
   strange.kind = static_cast<std::uint16_t>(job::Message::frame);
   strange.stream = 60'000;
   jobs.last().on_message(strange, adts_frame());
   EXPECT_EQ(twin_units().size(), 1U);
+}
+
+TEST_F(AudioTwinsTest, APacketThatIsTooLongIsCountedAndALossToTheWorker) {
+  configure(tv);
+  send(1, kStart);
+  const std::size_t before = jobs.last().of(job::Message::packet).size();
+  test::Broadcast broadcast;
+  broadcast.pes({0x101, 0xC0, static_cast<std::uint64_t>(kStart / 300), test::Bytes(200 * 1024, 0x55)});
+  const test::Bytes packets = broadcast.take();
+  hub::Unit unit;
+  unit.track = 1;
+  unit.timed = true;
+  unit.dts = unit.pts = kStart + kStep;
+  unit.packets = packets;
+  twins.on_unit(unit);
+  EXPECT_EQ(jobs.last().of(job::Message::packet).size(), before);
+  EXPECT_EQ(twins.totals().oversized, 1U);
+  send(1, kStart + 2 * kStep);
+  EXPECT_NE(jobs.last().of(job::Message::packet).back().header.flags & job::kLoss, 0U);
 }
 
 TEST_F(AudioTwinsTest, PidsOfTwinsAreFreeAndTheSameEveryTime) {

@@ -26,12 +26,12 @@ struct Camera {
         {mpegts::Pid{0x100}, 0x02, mpegts::StreamKind::mpeg2_video, "", true, ""});
     tap.on_configuration(configuration);
   }
-  void picture(std::int64_t now_ns, bool joinable, std::size_t size) {
+  void picture(std::int64_t now_ns, bool joinable, std::size_t size, bool timed = true) {
     test::Broadcast broadcast;
     broadcast.pes({0x100, 0xE0, static_cast<std::uint64_t>(now_ns / 11111), test::picture(joinable, size)});
     const test::Bytes packets = broadcast.take();
     hub::Unit unit;
-    unit.timed = true;
+    unit.timed = timed;
     unit.random_access = joinable ? mpegts::es::RandomAccess::clean : mpegts::es::RandomAccess::none;
     unit.packets = packets;
     tap.set_time(now_ns);
@@ -52,9 +52,10 @@ struct Camera {
 class PictureTapTest : public testing::Test {
  protected:
   std::vector<test::Pushed> asked() { return jobs.last().of(job::Message::picture); }
-  void answer(std::uint32_t id, const test::Bytes& jpeg = {0xFF, 0xD8, 1, 2, 0xFF, 0xD9}) {
+  void answer(std::uint32_t id, const test::Bytes& jpeg = {0xFF, 0xD8, 1, 2, 0xFF, 0xD9},
+              job::PictureVerdict verdict = job::PictureVerdict::shown) {
     auto result = std::make_unique<job::PictureResult>();
-    result->verdict = job::PictureVerdict::shown;
+    result->verdict = verdict;
     result->jpeg_size = static_cast<std::uint32_t>(jpeg.size());
     const auto head = job::bytes_of(*result);
     test::Bytes payload(head.begin(), head.end());
@@ -79,12 +80,43 @@ TEST_F(PictureTapTest, ALookIsARandomAccessPointAndTheUnitAfterIt) {
   EXPECT_EQ(request->codec, static_cast<std::uint8_t>(mpegts::StreamKind::mpeg2_video));
   EXPECT_EQ(request->wants_jpeg, 1);
   test::Bytes want = test::picture(true, 3000);
-  EXPECT_EQ(request->random_access_size, want.size());
   test::append(want, test::picture(false, 3000));
   const test::Bytes payload = asked()[0].payload;
   const test::Bytes got(payload.begin() + sizeof(job::PictureRequest), payload.end());
   EXPECT_EQ(got.size(), want.size());
   EXPECT_TRUE(got == want);
+}
+
+// As multiplexers send that write lengths into their PES packets, which end at 64 KiB.
+TEST_F(PictureTapTest, APictureOverSeveralPesPacketsIsTakenWhole) {
+  Camera camera(desk, 7);
+  constexpr std::size_t kPiece = 60'000;
+  for (int i = 0; i < 150; ++i) {
+    const std::int64_t now = kBegin + i * 40 * kMs;
+    camera.picture(now, i % 12 == 0, kPiece);
+    if (i % 12 == 0) {
+      for (int piece = 1; piece < 10; ++piece) camera.picture(now, false, kPiece, false);
+    }
+    camera.tap.on_tick(now);
+  }
+  ASSERT_FALSE(asked().empty());
+  // And what follows, which shows that it is whole.
+  EXPECT_EQ(asked()[0].payload.size(), sizeof(job::PictureRequest) + test::picture(true, kPiece).size() +
+                                           10 * test::picture(false, kPiece).size());
+}
+
+TEST_F(PictureTapTest, AfterAnUndecodablePictureTheNextIsTriedOnce) {
+  Camera camera(desk, 7);
+  std::size_t looks = 0;
+  for (int second = 0; second < 60; ++second) {
+    camera.run(kBegin + second * kSecondNs, kSecondNs);
+    if (desk.outstanding() == 0) continue;
+    ++looks;
+    answer(7, {}, job::PictureVerdict::undecodable);
+  }
+  EXPECT_GE(looks, 20U);
+  EXPECT_LE(looks, 26U);
+  EXPECT_EQ(camera.tap.counters().failed, looks);
 }
 
 TEST_F(PictureTapTest, LooksComeAsOftenAsWanted) {
@@ -116,6 +148,22 @@ TEST_F(PictureTapTest, WhileSomethingSeemsWrongLooksComeEachSecondFromTheLastPoi
   }
   EXPECT_GE(asked().size(), before + 4);
   EXPECT_LE(asked().size(), before + 7);
+}
+
+TEST_F(PictureTapTest, WhatWasBeforeItWentWrongIsLookedAtFirst) {
+  Camera camera(desk, 7, 50'000);
+  camera.run(kBegin, 6 * kSecondNs);
+  answer(7);
+  camera.run(kBegin + 6 * kSecondNs, 600 * kMs);
+  const std::size_t before = asked().size();
+  camera.tap.set_suspicious(true, kBegin + 6000 * kMs);
+  for (int i = 1; i < 10; ++i) {
+    camera.tap.on_tick(kBegin + (6600 + i) * kMs);
+    if (desk.outstanding() > 0) answer(7);
+  }
+  ASSERT_EQ(asked().size(), before + 2);
+  EXPECT_EQ(camera.results[before], kBegin + 5760 * kMs);
+  EXPECT_EQ(camera.results[before + 1], kBegin + 6240 * kMs);
 }
 
 TEST_F(PictureTapTest, TwoHundredChannelsAreSpreadEvenly) {
@@ -157,6 +205,28 @@ TEST_F(PictureTapTest, NoMoreThanTheBoundAreUnderWayAndWhatIsLeftOutIsCounted) {
   desk.on_tick(PictureDesk::Time{std::chrono::nanoseconds(kBegin + 20 * kSecondNs)});
   EXPECT_EQ(desk.outstanding(), 0U);
   EXPECT_EQ(desk.counters().lost, PictureDesk::kMaxOutstanding);
+}
+
+// A counter that falls would be read as one that began anew.
+TEST_F(PictureTapTest, WhatIsMadeUpForInTimeIsNeverCountedAsSkipped) {
+  Camera camera(desk, 7, 5000);
+  camera.run(kBegin, 6 * kSecondNs);
+  answer(7);
+  jobs.last().full = true;
+  std::size_t before = asked().size();
+  std::uint64_t most = 0;
+  for (std::int64_t t = 6 * kSecondNs; t < 12 * kSecondNs; t += 480 * kMs) {
+    camera.run(kBegin + t, 480 * kMs);
+    most = std::max(most, camera.tap.counters().skipped);
+    EXPECT_LE(most, camera.tap.counters().skipped);
+    // The first look of each 5 s is refused, the next one is taken.
+    if (jobs.last().counters.dropped > 0) jobs.last().full = false;
+    if (asked().size() == before) continue;
+    before = asked().size();
+    answer(7);
+  }
+  EXPECT_GT(jobs.last().counters.dropped, 0U);
+  EXPECT_EQ(most, 0U);
 }
 
 TEST_F(PictureTapTest, AnAnswerThatNobodyAskedForIsNobodys) {

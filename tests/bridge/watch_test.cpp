@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
+#include <utility>
 
 #include "dataplane/bridge/watch/channel_watch.h"
 #include "dataplane/bridge/watch/verdicts.h"
@@ -42,6 +44,16 @@ PictureResult picture(int background, int figure, std::size_t place) {
   return made;
 }
 
+// 92 % of the way from one to the other.
+PictureResult mixed(const PictureResult& from, const PictureResult& to) {
+  const auto mix = [](auto a, auto b) { return static_cast<std::uint8_t>((a * 8 + b * 92) / 100); };
+  PictureResult made = to;
+  for (std::size_t i = 0; i < made.grid.size(); ++i) made.grid[i] = mix(from.grid[i], to.grid[i]);
+  for (std::size_t i = 0; i < made.tile.size(); ++i) made.tile[i] = mix(from.tile[i], to.tile[i]);
+  made.mean = mix(from.mean, to.mean);
+  return made;
+}
+
 PictureResult dark() {
   PictureResult made;
   made.verdict = job::PictureVerdict::shown;
@@ -68,40 +80,78 @@ struct Rig {
     watch.begin(now);
     watch.set_tracks(true, kTrack, now);
   }
-  enum class Shows { moving, frozen, dark, card };
+  // `mixing`: nearly faded over to the card. `looping`: the same each 5 s.
+  enum class Shows { moving, frozen, other, other_frozen, dark, card, mixing, looping };
 
-  void run(int seconds, Shows shows, float rms = -23) {
-    for (int ms = 0; ms < seconds * 1000; ms += 40) {
+  void run(int seconds, Shows shows, float rms = -23) { run_ms(seconds * 1000, shows, rms); }
+  void run_ms(int length, Shows shows, float rms = -23) {
+    for (int ms = 0; ms < length; ms += 40) {
       now += 40 * kMs;
       ++frame;
-      if (shows == Shows::moving) ++figure_at;
+      const bool moves = shows != Shows::frozen && shows != Shows::other_frozen && shows != Shows::dark &&
+                         shows != Shows::card;
+      if (moves) ++figure_at;
       const bool random_access = frame % 25 == 0;
-      const std::size_t usual = shows == Shows::moving ? 8000 + frame % 3 * 2000 : 60;
-      watch.on_unit(random_access ? 60'000 : usual, random_access, now);
+      const std::size_t usual = moves && !calm ? 8000 + frame % 3 * 2000 : 60;
+      const std::size_t access = shows == Shows::dark ? 2000 : 60'000;
+      watch.on_unit(random_access ? access : usual, random_access, now);
       if (ms % 240 == 0) watch.on_levels(kTrack[0], sound(rms), now);
       if (ms % 200 == 0) watch.on_tick(now);
-      if (random_access &&
-          (now - looked >= 5000 * kMs || (watch.wants_look() && now - looked >= 950 * kMs))) {
-        looked = now;
-        watch.on_picture(shown(shows), now, now);
+      if (random_access) {
+        earlier = std::exchange(kept, {now, false, shown(shows)});
+        if (now - looked >= 5000 * kMs) look(kept);
+      }
+      if (watch.wants_look()) {
+        const std::int64_t before = watch.wants_look_before_ns();
+        if (before != 0 && earlier.ns < before && kept.ns >= before && !kept.looked && !earlier.looked) {
+          earlier.looked = true;
+          watch.on_picture(earlier.picture, earlier.ns, now);
+        }
+        if (!kept.looked && now - looked >= 950 * kMs) look(kept);
       }
       for (const Finding& finding : watch.findings()) {
         if (!first.contains(finding.kind)) first[finding.kind] = now;
       }
     }
   }
+  struct Kept {
+    std::int64_t ns = 0;
+    bool looked = true;
+    PictureResult picture;
+  };
+  void look(Kept& at) {
+    at.looked = true;
+    looked = now;
+    watch.on_picture(at.picture, at.ns, now);
+  }
   PictureResult shown(Shows shows) const {
-    if (shows == Shows::dark) return dark();
-    if (shows == Shows::card) return picture(200, 20, 3);
-    return picture(90, 180, figure_at / 5);
+    const PictureResult moving = picture(90, 180, figure_at / 5);
+    switch (shows) {
+      case Shows::dark:
+        return dark();
+      case Shows::card:
+        return picture(200, 20, 3);
+      case Shows::other:
+      case Shows::other_frozen:
+        return picture(190, 30, figure_at / 10);
+      case Shows::mixing:
+        return mixed(moving, picture(200, 20, 3));
+      case Shows::looping:
+        return picture(90, 180, frame % 125 / 10);
+      default:
+        return moving;
+    }
   }
 
   protocol::WatchState state;
   ChannelWatch watch{state};
   std::int64_t now = 1'000'000 * kMs;
   std::int64_t looked = 0;
+  Kept kept;
+  Kept earlier;
   std::size_t frame = 0;
   std::size_t figure_at = 0;
+  bool calm = false;  // what moves costs nothing
   std::map<Kind, std::int64_t> first;
 };
 
@@ -136,6 +186,19 @@ TEST(ChannelWatch, TellsBlackFrozenAndSilenceWithinFiveSeconds) {
   }
 }
 
+TEST(ChannelWatch, BlackAfterAPictureThatHardlyMovedIsToldAsSoon) {
+  for (int ms = 0; ms < 5000; ms += 1000) {  // since the last regular look
+    Rig rig;
+    rig.calm = true;
+    rig.run_ms(31'000 + ms, Rig::Shows::moving);
+    const std::int64_t began = rig.now;
+    rig.run(6, Rig::Shows::dark);
+    ASSERT_TRUE(rig.first.contains(Kind::black)) << ms;
+    EXPECT_LT(rig.first[Kind::black] - began, 4600 * kMs) << ms;
+    EXPECT_EQ(rig.first.size(), 1U) << ms;
+  }
+}
+
 TEST(ChannelWatch, ADipToBlackAndAPauseInSpeechAreNothing) {
   Rig rig;
   rig.run(31, Rig::Shows::moving);
@@ -156,6 +219,31 @@ TEST(ChannelWatch, ACardThatACutLedToIsAStillAndOnlyAfterAMinute) {
   rig.run(30, Rig::Shows::card);
   ASSERT_TRUE(rig.first.contains(Kind::still));
   EXPECT_FALSE(rig.first.contains(Kind::frozen));
+}
+
+TEST(ChannelWatch, ACardThatIsFadedToIsAStill) {
+  Rig rig;
+  rig.run(31, Rig::Shows::moving);
+  rig.run_ms(1200, Rig::Shows::mixing);  // with a random access point in it
+  rig.run(45, Rig::Shows::card);
+  EXPECT_TRUE(rig.first.empty());
+}
+
+TEST(ChannelWatch, AShotThatStopsSoonAfterItsCutIsFrozen) {
+  Rig rig;
+  rig.run(31, Rig::Shows::moving);
+  rig.run_ms(1720, Rig::Shows::other);
+  const std::int64_t began = rig.now;
+  rig.run(6, Rig::Shows::other_frozen);
+  ASSERT_TRUE(rig.first.contains(Kind::frozen));
+  EXPECT_LT(rig.first[Kind::frozen] - began, 4600 * kMs);
+}
+
+TEST(ChannelWatch, WhatRepeatsAsOftenAsItIsLookedAtIsNoStill) {
+  Rig rig;
+  rig.run(31, Rig::Shows::moving);
+  rig.run(200, Rig::Shows::looping);
+  EXPECT_TRUE(rig.first.empty());
 }
 
 TEST(ChannelWatch, APictureThatNeverMovedIsNone) {
@@ -195,6 +283,28 @@ TEST(ChannelWatch, WithoutReportsItIsUnwatchedAndNeitherGoodNorBad) {
   EXPECT_NE(rig.watch.find(Kind::unwatched_sound), nullptr);
   EXPECT_EQ(rig.watch.find(Kind::silent), nullptr);
   EXPECT_EQ(rig.watch.find(Kind::black), nullptr);
+}
+
+TEST(ChannelWatch, AfterAPauseOnTheNetworkNothingIsMissedOfTheTimeBeforeIt) {
+  Rig rig;
+  rig.run(20, Rig::Shows::moving);
+  rig.watch.on_data(rig.now);
+  const auto unwatched = [&] {
+    return rig.watch.find(Kind::unwatched_pictures) != nullptr ||
+           rig.watch.find(Kind::unwatched_sound) != nullptr;
+  };
+  for (int i = 0; i < 400; ++i) rig.watch.on_tick(rig.now += 100 * kMs);
+  EXPECT_TRUE(unwatched());
+  const auto data = [&](int tenths) {
+    for (int i = 0; i < tenths; ++i) {
+      rig.watch.on_data(rig.now += 100 * kMs);
+      rig.watch.on_tick(rig.now);
+      if (unwatched()) return false;
+    }
+    return true;
+  };
+  EXPECT_TRUE(data(90));
+  EXPECT_FALSE(data(300));  // data, and no reports
 }
 
 TEST(ChannelWatch, PicturesTakenBeforeTheInputCameOnAirAreNotItsOwn) {

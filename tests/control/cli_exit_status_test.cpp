@@ -103,19 +103,35 @@ TEST(ExitStatus, IsTwoForASwitchWithoutAnInput) {
 }
 
 TEST(ExitStatus, IsTwoForCommandsNotSupportedYet) {
-  for (const char* name :
-       {"why", "top", "alarms", "maintenance", "sessions", "kick", "capture", "explain", "health"}) {
+  for (const char* name : {"sessions", "kick", "capture", "explain"}) {
     const auto outcome = headgate(std::string(name) + " x");
     EXPECT_EQ(outcome.status, 2) << name;
     EXPECT_EQ(outcome.text, std::string("headgate: '") + name + "' is not supported yet\n");
   }
 }
 
+// A monitoring system takes the status for the state: a gateway that is gone is critical, not unknown.
+TEST(ExitStatus, OfHealthIsNagios) {
+  const auto outcome = headgate("health --socket /nonexistent/headgate.sock");
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_TRUE(outcome.text.starts_with("HEADGATE CRITICAL - the gateway is not running")) << outcome.text;
+}
+
+TEST(ExitStatus, IsTwoForWrongWordsOfTheNoc) {
+  for (const char* words :
+       {"alarms ack", "alarms ack seventeen", "alarms acknowledge 17", "maintenance news",
+        "maintenance news 2", "maintenance news soon", "status --state dwon", "status news --state down",
+        "top --sort colour", "top --every 10ms", "events --severity loud", "events --last 0"}) {
+    EXPECT_EQ(headgate(words).status, 2) << words;
+  }
+}
+
 TEST(ExitStatus, IsZeroForHelpAndVersion) {
   EXPECT_EQ(headgate("--version").text.substr(0, 9), "headgate ");
   EXPECT_EQ(headgate("--version").status, 0);
-  for (const char* name : {"", "run ", "check ", "plan ", "apply ", "history ", "status ", "switch ",
-                           "events ", "probe ", "send "}) {
+  for (const char* name :
+       {"", "run ", "check ", "plan ", "apply ", "history ", "status ", "switch ", "events ", "why ", "top ",
+        "alarms ", "maintenance ", "health ", "probe ", "send "}) {
     const auto outcome = headgate(std::string(name) + "--help");
     EXPECT_EQ(outcome.status, 0) << name;
     EXPECT_NE(outcome.text.find("Example"), std::string::npos) << name;

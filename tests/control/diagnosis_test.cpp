@@ -729,6 +729,17 @@ std::vector<Situation> situations() {
          sample.channels[0].rate_dropped = static_cast<std::uint64_t>(second - kSceneTrouble);
        },
        Culprit::map, "outputs", "more than its remux.bitrate of 3.00 Mb/s", "rate_exceeded", "news"});
+  add({"ClosedServer",
+       [](Scene& scene) {
+         scene.channel().srt = config::SrtOptions{"/etc/headgate/keys/srt", ""};
+         scene.model.node.srt.resize(1);
+       },
+       {},
+       Culprit::map,
+       "outputs",
+       "It is not served by srt",
+       "passphrase_unreadable",
+       "news"});
   add({"SlowPlayers", serve_hls,
        [](Scene& scene, Snapshot&, int second) {
          scene.bridge_channel()["drops"] = {
@@ -758,12 +769,15 @@ TEST_P(Diagnoses, NamesTheCulprit) {
   bool bad = false;
   for (const Stage& stage : found->stages) {
     bad = bad || (stage.name == situation.stage && stage.verdict == Stage::Verdict::bad);
-    if (*situation.stage == '\0') EXPECT_NE(stage.verdict, Stage::Verdict::bad) << page;
+    if (*situation.stage == '\0') {
+      EXPECT_NE(stage.verdict, Stage::Verdict::bad) << page;
+    }
   }
   EXPECT_EQ(bad, *situation.stage != '\0') << page;
   ASSERT_EQ(found->alarm.has_value(), alarmed) << page;
-  if (alarmed)
+  if (alarmed) {
     EXPECT_EQ(*found->alarm, std::pair(std::string(situation.kind), std::string(situation.subject)));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Table, Diagnoses, ::testing::ValuesIn(situations()),

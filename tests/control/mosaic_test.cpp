@@ -284,6 +284,19 @@ TEST_F(MosaicDrawing, IgnoresWhatIsNoTile) {
   }
 }
 
+TEST_F(MosaicDrawing, BelievesNoTimeThatATileCanNotHave) {
+  write_tile("c0", 220, 20, 20);
+  write_tile("c1", 220, 20, 20);
+  const timespec far[2] = {{0, UTIME_OMIT}, {std::int64_t{1} << 34, 0}};
+  const timespec long_ago[2] = {{0, UTIME_OMIT}, {-(std::int64_t{1} << 31), 0}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, path("c0").c_str(), far, 0), 0);
+  ASSERT_EQ(::utimensat(AT_FDCWD, path("c1").c_str(), long_ago, 0), 0);
+  const auto mosaic = lay_out(query("order=map"), sample_channels(2));
+  const auto pictures = read_pictures(*mosaic, dir.path, now(), true);
+  EXPECT_LT(pictures[0].age.age_ns, 2'000'000'000);
+  EXPECT_TRUE(pictures[1].age.stale);
+}
+
 TEST_F(MosaicDrawing, DrawsNamesOfAllKindsWithAndWithoutAFont) {
   auto channels = sample_channels(6);
   channels[0].name = "Grünöl & Straße";

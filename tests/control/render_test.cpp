@@ -258,6 +258,36 @@ TEST_F(Render, ChannelFitsEightyColumnsAndHasNoColourUnasked) {
   for (std::string row; std::getline(lines, row);) EXPECT_LE(row.size(), 80U) << row;
 }
 
+TEST_F(Render, ChannelTellsHowTheAacMadeOfItsSoundIsDoing) {
+  auto channel = silent_channel();
+  const auto track = [](int pid, const char* kind, const char* language, const nlohmann::json& twin,
+                        const char* state) -> nlohmann::json {
+    return {{"pid", pid},     {"kind", kind},    {"language", language},
+            {"twin", twin},   {"state", state},  {"since_unix", static_cast<double>(kNow) / 1e9 - 130},
+            {"lag_ms", 1240}, {"frames", 51234}, {"filled", 188},
+            {"gaps", 2},      {"late", 190},     {"trouble", ""}};
+  };
+  channel["bridge"] = {{"sound", {{"tracks", {track(0x101, "mpeg_audio", "deu", 0x901, "late")}}}}};
+  channel["bridge"]["sound"]["tracks"].push_back(track(0x102, "aac_adts", "eng", nullptr, "starting"));
+  channel["sound_worker"] = {{"state", "running"}, {"restarts", 3}, {"last_error", "killed by SIGKILL"}};
+  std::string text = render_channel(channel, false);
+  EXPECT_NE(text.find("aac made of the sound\n"
+                      "    0x0101 mpeg_audio deu -> 0x0901 aac  late for 2m10s, 1.2 s behind\n"
+                      "           51234 frames, 188 of them silence, 2 gaps, 190 too late\n"
+                      "    worker running, 3 restarts\n"
+                      "      the last one: killed by SIGKILL\n"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(text.find("0x0102"), std::string::npos) << text;
+  channel["bridge"]["sound"]["tracks"][0]["state"] = "idle";
+  channel["sound_worker"]["state"] = "quarantined";
+  text = render_channel(channel, false);
+  EXPECT_NE(text.find("  idle for 2m10s\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("  ! worker quarantined, 3 restarts\n"), std::string::npos) << text;
+  channel["bridge"]["sound"]["tracks"].erase(0);
+  EXPECT_EQ(render_channel(channel, false).find("aac made"), std::string::npos);
+}
+
 TEST_F(Render, ChannelListsItsOutputsWithWhatTheyLeaveOut) {
   auto channel = silent_channel();
   channel["serve"] = nlohmann::json::parse(R"([

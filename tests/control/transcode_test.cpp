@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/control/sample_model.h"
+
 namespace headgate::control {
 namespace {
 
@@ -48,6 +50,44 @@ TEST(TranscodeAlarms, QuarantineSaysWhatFollows) {
       ElementsAre(Pair("sound.tv",
                        "its worker died too often; one new try follows after 10 minutes (3 deaths); no "
                        "AAC and no sound levels meanwhile")));
+}
+
+TEST(TranscodeAlarms, QuarantineThatATranscodeProcessBeforeThisOneSawIsTold) {
+  EXPECT_THAT(transcode_quarantined(one_job("quarantined", "{}", "killed by SIGSEGV")),
+              ElementsAre(Pair("sound.tv",
+                               "its worker died too often; one new try follows after 10 minutes, the last "
+                               "time: killed by SIGSEGV; no AAC and no sound levels meanwhile")));
+}
+
+TEST(WithoutTranscode, WhatTheMapAsksForAndNobodyDoesIsNamed) {
+  config::Model model = sample_model();  // one with HLS, one relayed only, a disabled one
+  EXPECT_EQ(missing_without_transcode(model),
+            "no AAC beside other sound (1 channel); no thumbnails, and nobody watches pictures and sound (1 "
+            "channel)");
+  model.channels[0].hls.reset();
+  EXPECT_EQ(missing_without_transcode(model), "") << "nothing but multicast: nothing is missing";
+  config::Channel& relayed = model.channels[1];
+  relayed.watch.pictures = relayed.watch.sound = config::Watching::never;
+  relayed.inputs.push_back(relayed.inputs[0]);
+  relayed.failover.when.push_back(config::Trouble::black);
+  EXPECT_EQ(missing_without_transcode(model), "no failover for frozen, black or silence (1 channel)");
+  model.renditions = {{"abr", {{"news", false, 0, 0, 0}, {"news", true, 0, 360, 800'000}}}};
+  EXPECT_EQ(missing_without_transcode(model),
+            "no failover for frozen, black or silence (1 channel); no derived renditions (1 member)");
+}
+
+TEST(TranscodeAlarms, PicturesThatCanNotBeMadeFastEnoughFail) {
+  const auto status = [](const char* trouble) {
+    return nlohmann::json::parse(
+        std::string(R"({"renditions": {"abr": {"members": [{"channel": "tv", "part": ""},)") +
+        R"({"channel": "tv", "part": "abr-360p-1", "trouble": ")" + trouble + R"("}]}}})");
+  };
+  EXPECT_THAT(renditions_failing(status("")), IsEmpty());
+  EXPECT_THAT(renditions_failing(status("too slow")),
+              ElementsAre(Pair("abr abr-360p-1", "made of tv: too slow; players have its other members")));
+  for (const char* text :
+       {"null", R"({"renditions": [1]})", R"({"renditions": {"a": {"members": [1, {}]}}})"})
+    EXPECT_THAT(renditions_failing(nlohmann::json::parse(text)), IsEmpty()) << text;
 }
 
 }  // namespace

@@ -1,8 +1,11 @@
 """The transcode process under the launcher and control: killed, stopped, adopted; nobody waits for it."""
+import os
+import shutil
 import signal
 import time
 
-from support.gateway import Gateway, wait_for
+from support import media
+from support.gateway import HEADGATE, Gateway, wait_for
 
 CHANNELS = {"tv": {"inputs": ["udp://239.10.1.9:5000"], "serve": ["hls"]}}
 
@@ -54,3 +57,53 @@ def test_nobody_waits_for_it_and_hung_it_is_replaced(rig):
         wait_for(lambda: shown(gateway)["generation"] == next(
             entry["generation"] for entry in gateway.json("status")["processes"] if entry["name"] == "bridge"))
         assert any(event["kind"] == "process_hung" and event["subject"] == "transcode" for event in gateway.json("events")["events"])
+
+
+def sound_job(gateway):
+    return next((job for job in gateway.process_status("transcode")["jobs"] if job["name"] == "sound.tv"), None)
+
+
+def test_an_input_in_quarantine_stays_there_when_the_process_is_killed(rig):
+    with Gateway(rig, CHANNELS) as gateway:
+        rig.wait_mdb("239.10.1.9", True)
+        rig.send(media.looped(media.stream("flash_mp2", 20), 150), "239.10.1.9", 5000)
+        for deaths in range(3):
+            pid = wait_for(lambda: (job := sound_job(gateway)) and job["pid"])
+            os.kill(pid, signal.SIGSEGV)  # what a decoder does that its input breaks
+            wait_for(lambda: sound_job(gateway)["deaths"]["crashed"] == deaths + 1)
+        wait_for(lambda: alarms(gateway).get(("transcode_quarantined", "sound.tv")) == "critical")
+        old = gateway.kill("transcode")
+        gateway.wait_new("transcode", old)
+        gateway.wait_answered("transcode")
+        job = wait_for(lambda: sound_job(gateway))
+        assert (job["state"], job["pid"], job["last_error"]) == ("quarantined", 0, "killed by SIGSEGV")
+        assert alarms(gateway)[("transcode_quarantined", "sound.tv")] == "critical"
+        # What changes is another job.
+        gateway.apply({"tv": {**CHANNELS["tv"], "audio": {"transcode": "never"}, "watch": {"sound": "never"}}})
+        wait_for(lambda: sound_job(gateway) is None)
+        gateway.apply(CHANNELS)
+        wait_for(lambda: (job := sound_job(gateway)) and job["state"] == "running")
+        wait_for(lambda: ("transcode_quarantined", "sound.tv") not in alarms(gateway))
+
+
+def test_a_gateway_without_it_says_what_is_missing_and_carries_the_rest(rig, tmp_path):
+    for path in HEADGATE.parent.glob("headgate*"):
+        if path.name in ("headgate", "headgate-control", "headgate-fastpath", "headgate-bridge"):
+            shutil.copy2(path, tmp_path / path.name)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)  # the bridge is another user
+    with Gateway(rig, {"plain": {"inputs": ["udp://239.10.1.9:5000"], "push": ["udp://239.10.2.9:5000"]}},
+                 program=tmp_path / "headgate") as gateway:
+        assert "headgate-transcode is neither beside this program" in gateway.log.read_text()
+        assert "transcode_missing" not in {kind for kind, _ in alarms(gateway)}, "nothing needs it"
+        gateway.apply(CHANNELS)
+        wait_for(lambda: alarms(gateway).get(("transcode_missing", "transcode")) == "warning")
+        told = next(alarm for alarm in gateway.json("status")["alarms"] if alarm["kind"] == "transcode_missing")["message"]
+        assert "no AAC" in told and "no thumbnails" in told and "Install it" in told, told
+        rig.wait_mdb("239.10.1.9", True)
+        rig.send(media.looped(media.stream("flash_mp2", 20), 150), "239.10.1.9", 5000)
+        wait_for(lambda: gateway.http("/tv/index.m3u8").status == 200)
+        status = gateway.cli("status")
+        assert status.returncode == 0
+        gateway.apply({"plain": {"inputs": ["udp://239.10.1.9:5000"], "push": ["udp://239.10.2.9:5000"]}})
+        wait_for(lambda: "transcode_missing" not in {kind for kind, _ in alarms(gateway)})

@@ -9,7 +9,9 @@ from support.gateway import Gateway, pressure, wait_for
 SECONDS = 48
 DATAGRAM = 7 * ts.SIZE
 GROUPS = {name: f"239.9.7.{number + 1}" for number, name in enumerate(("black", "frozen", "silent", "lost", "fine", "late"))}
-WANTED = {"black": "picture_black", "frozen": "picture_frozen", "silent": "sound_silent", "two": "input_down"}
+WANTED = {"black": "picture_black", "frozen": "picture_frozen", "silent": "sound_silent", "two": "input_down",
+          "relay-black": "picture_black", "relay-silent": "sound_silent"}
+NEVER = ("black", "frozen", "silent")  # sources of channels whose alarms are switched off
 BLACK, AFTER, HOLD, GOP = 3.0, 1.0, 3.0, 1.0
 FAILOVER = {"after": "1s", "hold": "3s", "when": ["no_data", "black"]}
 
@@ -20,7 +22,13 @@ def url(name):
 
 def channels():
     served = {name: {"inputs": [url(name)], "serve": {"hls": {}}} for name in ("black", "frozen", "silent", "lost", "fine")}
-    return {**served, "two": {"inputs": [url("lost"), url("fine")], "serve": {"hls": {}}},
+    # Relays that nobody plays, watched for their alarms.
+    watched = {"pictures": "always", "sound": "always"}
+    relay = lambda name, push, **more: {"inputs": [url(name)], "push": [f"udp://239.9.8.{push}:5000"], "serve": [], **more}
+    relays = {f"relay-{name}": relay(name, 3 + i, watch=watched) for i, name in enumerate(("black", "silent"))}
+    off = {name: "never" for name in ("black", "frozen", "still", "silence", "clipping", "phase", "loudness")}
+    relays.update({f"never-{name}": relay(name, 5 + i, watch=watched, alarms=off) for i, name in enumerate(NEVER)})
+    return {**served, **relays, "plain": relay("black", 8), "two": {"inputs": [url("lost"), url("fine")], "serve": {"hls": {}}},
             # Relays: nobody plays them, and they are watched for their failover alone.
             "spare": {"inputs": [url("black"), url("fine")], "push": ["udp://239.9.8.1:5000"], "failover": FAILOVER},
             "alone": {"inputs": [url("late"), url("fine")], "push": ["udp://239.9.8.2:5000"], "failover": FAILOVER}}
@@ -61,6 +69,7 @@ class OnAir:
 
     def when(self, name, second):
         """When the first packet of what is wrong, or of what is well again, was sent; None: it was not yet."""
+        name = name.removeprefix("relay-")
         if name in ("lost", "two"):
             index = self.lost_after - (second == media.FAULT[0])
             name = "lost"
@@ -117,12 +126,16 @@ def test_what_is_wrong_is_told_is_over_and_is_left_for_another_input(rig, tmp_pa
         air.start(tmp_path)
         wait_for(lambda: not wrong(gateway), 20)
         left = back = again = None
+        seen = set()  # with enough to judge by
         while air.age() < media.LATE_BLACK - 1.0:
             log.look()
             if again is None and air.age() > media.FAULT[1]:
                 again = rig.send(air.rest, GROUPS["lost"], 5000)
+            if air.age() > media.FAULT[1] - 1 and not seen:
+                seen = {labels["channel"] for name, labels, value in gateway.samples() if name == "headgate_watch_verdict" and value == 1}
             spare = switch(gateway, "spare")
-            if spare["on_air"] == 2 and left is None:
+            # At the beginning the one that came first is on air.
+            if spare["on_air"] == 2 and left is None and air.age() > media.FAULT[0]:
                 left = spare["switched_unix_ns"] / 1e9
             elif spare["on_air"] == 1 and left is not None and back is None:
                 back = spare["switched_unix_ns"] / 1e9
@@ -146,6 +159,10 @@ def test_what_is_wrong_is_told_is_over_and_is_left_for_another_input(rig, tmp_pa
         print(f"kinds {log.kinds}")
         assert not late, late
         assert "fine" not in log.kinds, log.kinds
+        assert log.kinds["lost"] == {"down"}, log.kinds
+        # What is never told is seen all the same; what nobody wants watched is not.
+        assert not any(name.startswith("never-") or name == "plain" for name in log.kinds), log.kinds
+        assert seen >= {f"never-{name}" for name in NEVER} and "plain" not in seen, seen
         for channel, kind in WANTED.items():  # the second input may come on air a moment after the first counts as lost
             assert log.kinds[channel] <= {kind} | ({"failover_active", "down"} if channel == "two" else set()), log.kinds
         assert left is not None and BLACK < left - sent < BLACK + AFTER + GOP + 1.5 + log.starved(sent, left)

@@ -28,6 +28,7 @@ class Check : public bridge::hls::SegmentSink {
   void on_gap(std::int64_t, std::int64_t, std::int64_t duration) override {
     if (duration < 0) std::abort();
   }
+  void on_part(std::int64_t, std::size_t, const bridge::hls::SegmentFile&) override {}
 };
 
 }  // namespace

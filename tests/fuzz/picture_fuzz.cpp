@@ -1,6 +1,6 @@
 // links: headgate::transcode_picture
-// One picture as a stranger sends it: the first byte chooses codec and whether there is to be a JPEG, the
-// next two where the second access unit begins. Nothing is written beyond the room that is given.
+// One picture as a stranger sends it: the first byte chooses codec and whether there is to be a JPEG.
+// Nothing is written beyond the room that is given.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -22,11 +22,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   request.codec = static_cast<std::uint8_t>(kKinds[data[0] % 3]);
   request.wants_jpeg = (data[0] & 0x80) != 0 ? 1 : 0;
   request.thumbnail_height = static_cast<std::uint16_t>((data[0] & 0x40) != 0 ? 0xFFFF : 360);
-  // Also beyond the end.
-  request.random_access_size = static_cast<std::uint32_t>(data[1] << 8 | data[2]);
   std::vector<std::uint8_t> out(kRoom + kGuard, 0xA5);
   const std::size_t written =
-      transcode::look_at_picture(request, {data + 3, size - 3}, std::span(out).first(kRoom));
+      transcode::look_at_picture(request, {data + 1, size - 1}, std::span(out).first(kRoom));
   const bool whole = std::all_of(out.begin() + kRoom, out.end(), [](std::uint8_t b) { return b == 0xA5; });
   if (written < sizeof(job::PictureResult) || written > kRoom || !whole) std::abort();
   const auto result = job::read<job::PictureResult>(out);

@@ -10,9 +10,9 @@ UNFRAMED = {"aac": ["-bsf:a", "aac_adtstoasc"]}
 
 
 def frames(path, selector, sound="aac"):
-    """[(hash, PTS in ms)] of each decoded picture ("v"), or of each coded frame of sound ("a")."""
+    """[(hash, PTS in ms)] of each decoded picture ("v"; `sound` None), or of each coded frame of sound ("a")."""
     # Pictures are decoded: a muxer may lay out the same access unit in another way.
-    copy = [] if selector == "v" else ["-c", "copy", *UNFRAMED.get(sound, [])]
+    copy = [] if selector == "v" or sound is None else ["-c", "copy", *UNFRAMED.get(sound, [])]
     text = subprocess.run(["timeout", "-s", "KILL", "120", "ffmpeg", "-v", "quiet", "-copyts", "-i", str(path), "-map", f"0:{selector}",
                            *copy, "-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-f", "framehash", "-hash", "md5", "-"],
                           capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL).stdout

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -50,10 +51,10 @@ def wait_for(condition, limit=60.0):
 class Gateway:
     """channels: the map under `channels:`; node: keys that replace those of the node file made here."""
 
-    def __init__(self, rig, channels, node=None, defaults=None, device="af_packet:cap0", address=GATEWAY, name="gw"):
+    def __init__(self, rig, channels, node=None, defaults=None, device="af_packet:cap0", address=GATEWAY, name="gw", program=HEADGATE):
         if not HEADGATE.exists():
             raise RuntimeError(f"{HEADGATE} is not built; run scripts/build")
-        self.rig = rig
+        self.rig, self.program = rig, program
         shm = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.folder = Path(tempfile.mkdtemp(prefix="hg-e2e-", dir=shm))
         self.folder.chmod(0o755)
@@ -93,7 +94,7 @@ class Gateway:
 
     def start(self, ready=True, limit=60.0):
         with open(self.log, "ab") as log:
-            self.launcher = self.rig.popen("gw", str(HEADGATE), "run", "--config", str(self.config), stdout=log, stderr=log)
+            self.launcher = self.rig.popen("gw", str(self.program), "run", "--config", str(self.config), stdout=log, stderr=log)
         if ready:
             self.wait_ready(limit)
         return self
@@ -150,6 +151,15 @@ class Gateway:
         if result.returncode != 0:
             raise RuntimeError(f"headgate {' '.join(arguments)}: exit {result.returncode}\n{result.stdout}{result.stderr}")
         return json.loads(result.stdout)
+
+    def process_status(self, process):
+        """What a media process says of itself on its own socket."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(30)
+            client.connect(str(self.run_dir / process / "control.sock"))
+            client.sendall(b'{"v":1,"id":1,"method":"status"}\n')
+            with client.makefile() as answer:
+                return json.loads(answer.readline())["result"]
 
     def apply(self, channels, ok=True):
         self.write(channels)
@@ -231,7 +241,7 @@ class Gateway:
         end = time.monotonic() + limit
         while True:
             shown = [entry for entry in self.json("status")["processes"] if entry["name"] == process]
-            if shown and shown[0]["pid"] == self.pid(process) and (process == "control" or shown[0]["answers"]):
+            if shown and self.alive(process) and shown[0]["pid"] == self.pid(process) and (process == "control" or shown[0]["answers"]):
                 return
             assert time.monotonic() < end, f"{process}: {shown}"
             time.sleep(0.1)

@@ -238,6 +238,24 @@ def looped(data, seconds):
     return bytes(out[:int(len(out) // SIZE * keep) * SIZE])
 
 
+def joined(parts):
+    """One stream of several that go on where the one before ends, but for the continuity counters, which go on here."""
+    out, last = bytearray(), {}
+    for part in parts:
+        first = {}
+        for packet in packets(part):
+            pid = pid_of(packet)
+            packet = bytearray(packet)
+            if pid != NULL_PID:
+                at = packet[3] & 0x0F
+                if pid not in first:
+                    first[pid] = (last[pid] + bool(packet[3] & 0x10) - at if pid in last else 0) & 0x0F
+                last[pid] = (at + first[pid]) & 0x0F
+                packet[3] = packet[3] & 0xF0 | last[pid]
+            out += packet
+    return bytes(out)
+
+
 def _shift_pes(packet, offset):
     start = pes_start(packet)
     if start is None:

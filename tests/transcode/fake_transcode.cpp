@@ -49,6 +49,7 @@ void do_what_is_said(std::string_view word) {
     for (;;) turns = turns + 1;
   }
   if (word == "eat") eat_memory();
+  if (word == "grow") ::memset(std::malloc(40 << 20), 1, 40 << 20);  // of 64
   if (word == "open") ::syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY);
   if (word == "socket") ::syscall(SYS_socket, AF_INET, SOCK_DGRAM, 0);
   if (word == "unix") ::syscall(SYS_socket, AF_UNIX, SOCK_STREAM, 0);
@@ -58,6 +59,10 @@ void do_what_is_said(std::string_view word) {
   if (word == "signal") ::kill(::getppid(), SIGKILL);
   if (word == "tgkill") ::syscall(SYS_tgkill, ::getppid(), ::getppid(), SIGKILL);
   if (word == "code") ::mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  // Neither is counted among a process's data.
+  if (word == "shared") ::mmap(nullptr, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (word == "stack")
+    ::mmap(nullptr, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0);
   if (word == "runnable") {
     void* memory = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ::mprotect(memory, 4096, PROT_READ | PROT_EXEC);
@@ -136,7 +141,7 @@ std::size_t look(const job::PictureRequest&, std::span<const std::uint8_t> units
 Limits small_limits(job::Kind kind) {
   Limits limits = limits_of(kind);
   limits.memory = 64 << 20;
-  limits.cpu = 0.2;
+  limits.cpu = std::getenv("FAKE_CPU") != nullptr ? std::atof(std::getenv("FAKE_CPU")) : 0.2;
   return limits;
 }
 
@@ -153,6 +158,9 @@ Rules short_rules() {
   rules.watch_interval = milliseconds(50);
   rules.limits = small_limits;
   if (const char* hang = std::getenv("FAKE_HANG_MS")) rules.hang_bound = milliseconds(std::atoi(hang));
+  if (const char* most = std::getenv("FAKE_JOBS")) rules.most_jobs = std::strtoul(most, nullptr, 10);
+  if (const char* quarantine = std::getenv("FAKE_QUARANTINE_MS"))
+    rules.quarantine = milliseconds(std::atoi(quarantine));
   if (const char* strikes = std::getenv("FAKE_STRIKES")) rules.strikes = std::strtoul(strikes, nullptr, 10);
   return rules;
 }

@@ -26,7 +26,7 @@ int in_sandbox(job::Kind kind, const std::function<int()>& work) {
   const pid_t child = fork();
   if (child == 0) {
     const rlimit memory{limits_of(kind).memory, limits_of(kind).memory};
-    setrlimit(RLIMIT_DATA, &memory);
+    if (!kShadowMemory) setrlimit(RLIMIT_DATA, &memory);
     if (!filter->install()) _exit(99);
     _exit(work());
   }

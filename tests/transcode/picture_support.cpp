@@ -90,11 +90,11 @@ std::vector<AccessUnit> read_units(const std::string& file, std::uint16_t pid, S
   std::ifstream in(file, std::ios::binary);
   const Bytes stream(std::istreambuf_iterator<char>(in), {});
   Collector collector(kind);
-  mpegts::PesAssembler assembler{mpegts::Pid(pid)};
+  mpegts::PesAssembler assembler{mpegts::Pid{pid}};
   for (std::size_t at = 0; at + mpegts::kPacketSize <= stream.size(); at += mpegts::kPacketSize) {
     const mpegts::TsPacket packet(
         std::span<const std::uint8_t, mpegts::kPacketSize>(stream.data() + at, mpegts::kPacketSize));
-    if (packet.has_sync() && packet.pid() == mpegts::Pid(pid)) assembler.on_packet(packet, collector);
+    if (packet.has_sync() && packet.pid() == mpegts::Pid{pid}) assembler.on_packet(packet, collector);
   }
   assembler.flush(collector);
   return std::move(collector.units);
@@ -115,7 +115,6 @@ Ask ask(const std::vector<AccessUnit>& units, std::size_t index, StreamKind kind
   made.request.codec = static_cast<std::uint8_t>(kind);
   made.request.wants_jpeg = wants_jpeg ? 1 : 0;
   made.request.thumbnail_height = static_cast<std::uint16_t>(height);
-  made.request.random_access_size = static_cast<std::uint32_t>(units[index].bytes.size());
   made.units = units[index].bytes;
   if (index + 1 < units.size()) {
     made.units.insert(made.units.end(), units[index + 1].bytes.begin(), units[index + 1].bytes.end());

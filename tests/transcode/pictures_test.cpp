@@ -37,6 +37,12 @@ class PicturesTest : public TranscodeTest {
     EXPECT_EQ(answer.asker, asker);
     return answer;
   }
+  // Until it takes pictures.
+  void start_anew() {
+    const std::uint32_t before = link_.workers();
+    start();
+    EXPECT_TRUE(eventually([&] { return link_.workers() > before; }));
+  }
   Link link_;
 };
 
@@ -89,6 +95,19 @@ TEST_F(PicturesTest, DeathsAreToldAndTheThirdOfAnAskerIsItsLast) {
   EXPECT_TRUE(eventually([&] { return look(7, "fine").result.verdict == PictureVerdict::shown; }));
   EXPECT_EQ(look(7, "crash").result.verdict, PictureVerdict::crashed);  // the one new try
   EXPECT_EQ(look(7, "fine").result.verdict, PictureVerdict::refused);
+}
+
+TEST_F(PicturesTest, ASuccessorRefusesWhomOneThatWasKilledRefused) {
+  stop(SIGKILL);
+  ::setenv("FAKE_QUARANTINE_MS", "600000", 1);
+  start_anew();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(look(7, "crash").result.verdict, PictureVerdict::crashed);
+  ASSERT_EQ(look(7, "fine").result.verdict, PictureVerdict::refused);
+  stop(SIGKILL);
+  start_anew();
+  ::unsetenv("FAKE_QUARANTINE_MS");
+  EXPECT_EQ(look(7, "fine").result.verdict, PictureVerdict::refused);
+  EXPECT_EQ(look(8, "fine").result.verdict, PictureVerdict::shown);
 }
 
 TEST_F(PicturesTest, AHangingPictureHoldsUpTheOthersForItsBoundOnly) {

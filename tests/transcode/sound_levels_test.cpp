@@ -174,5 +174,39 @@ TEST(SoundLevels, SamplingMeasuresAPartOfEachSecondAndAgrees) {
   }
 }
 
+// A tenth of a second that a fixed part of each second never meets.
+TEST(SoundLevels, SamplingHearsABeepASecondAndTheSilenceAfterIt) {
+  const Source source =
+      coded("aac", pieces({{-120, 0.6}, {-12, 0.1}, {-120, 0.3}}, 10, 48000), 48000, 128000);
+  const Source silence = coded("aac", tone(2, 48000, 10, 1000, 0), 48000, 128000);
+  Rig rig;
+  rig.begin(source.kind, Rig::measuring(150));
+  play(rig, source, 0);
+  play(rig, silence, source.time(source.frames.size()));
+  const auto& stream = rig.stream();
+  double heard = 0, longest = 0;
+  for (std::size_t i = 0; i < stream.levels.size(); ++i) {
+    const double time = static_cast<double>(stream.level_times[i]) / kSecond;
+    if (stream.levels[i].rms_dbfs < -70) continue;
+    longest = std::max(longest, time - heard);
+    heard = time;
+  }
+  EXPECT_LT(longest, 2.3);
+  EXPECT_GT(heard, 9);
+  EXPECT_LT(heard, 10.2);
+}
+
+// The loud part of each second is neither all that is measured nor left out.
+TEST(SoundLevels, SamplesLieEverywhereInASecond) {
+  const Source source = coded("aac", pieces({{-40, 0.4}, {-6, 0.15}, {-40, 0.45}}, 60, 48000), 48000, 128000);
+  Rig whole, sampled;
+  whole.begin(source.kind, Rig::measuring());
+  play(whole, source, 0);
+  sampled.begin(source.kind, Rig::measuring(150));
+  play(sampled, source, 0);
+  EXPECT_NEAR(sampled.stream().levels.back().short_term_lufs, whole.stream().levels.back().short_term_lufs,
+              2);
+}
+
 }  // namespace
 }  // namespace headgate::transcode::sound

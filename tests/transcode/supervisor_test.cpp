@@ -55,8 +55,8 @@ TEST_F(SupervisorTest, WhatAWorkerMayNotDoEndsItAndNothingElse) {
   Link other = sound("other");
   Link link = sound("x");
   unsigned deaths = 0;
-  for (const char* word :
-       {"open", "socket", "unix", "fork", "thread", "exec", "signal", "tgkill", "code", "runnable"}) {
+  for (const char* word : {"open", "socket", "unix", "fork", "thread", "exec", "signal", "tgkill", "code",
+                           "runnable", "shared", "stack"}) {
     ASSERT_TRUE(link.echoes()) << word;
     link.say(word);
     ++deaths;
@@ -73,11 +73,12 @@ TEST_F(SupervisorTest, EachWayToDieIsCountedAndRestarted) {
   start();
   ::unsetenv("FAKE_STRIKES");
   Link link = sound("x");
-  for (const auto& [word, reason] : {std::pair{"crash", "crashed"}, std::pair{"exit", "exited"},
-                                     std::pair{"hang", "hung"}, std::pair{"spin-idle", "cpu"}}) {
-    ASSERT_TRUE(link.echoes()) << word;
-    link.say(word);
-    if (reason == std::string("hung")) link.say("more");
+  for (const auto& way :
+       {std::pair{"crash", "crashed"}, std::pair{"exit", "exited"}, std::pair{"hang", "hung"}}) {
+    const std::string reason = way.second;
+    ASSERT_TRUE(link.echoes()) << way.first;
+    link.say(way.first);
+    if (reason == "hung") link.say("more");
     ASSERT_TRUE(eventually([&] { return job("sound.x")["deaths"][reason] == 1; })) << job("sound.x");
   }
   ASSERT_TRUE(link.echoes());
@@ -86,9 +87,20 @@ TEST_F(SupervisorTest, EachWayToDieIsCountedAndRestarted) {
   ASSERT_TRUE(eventually([&] { return job("sound.x")["deaths"]["killed"] == 1; }));
   EXPECT_TRUE(link.echoes());
   const nlohmann::json status = job("sound.x");
-  EXPECT_EQ(status["restarts"], 5);
+  EXPECT_EQ(status["restarts"], 4);
   EXPECT_EQ(status["last_error"], "killed by SIGKILL");
   EXPECT_GT(status["cpu_seconds"].get<double>(), 0.0);
+}
+
+// What it may have is little, so that it gets more on a machine where nobody gets much.
+TEST_F(SupervisorTest, AWorkerThatSpinsIsEnded) {
+  ::setenv("FAKE_CPU", "0.02", 1);
+  start();
+  ::unsetenv("FAKE_CPU");
+  Link link = sound("x");
+  ASSERT_TRUE(link.echoes());
+  link.say("spin-idle");
+  EXPECT_TRUE(eventually([&] { return job("sound.x")["deaths"]["cpu"] >= 1; })) << job("sound.x");
 }
 
 TEST_F(SupervisorTest, AStoppedWorkerIsReplacedWhenMessagesWait) {
@@ -132,6 +144,27 @@ TEST_F(SupervisorTest, ThreeDeathsLeadToQuarantineAndOneTryOutOfIt) {
   ASSERT_TRUE(link.echoes());
   link.say("crash");
   ASSERT_TRUE(state_becomes("sound.x", "quarantined"));
+}
+
+TEST_F(SupervisorTest, KillsFromOutsideAreNoStrikesUnlessItHadTakenHalfOfItsMemory) {
+  ::setenv("FAKE_QUARANTINE_MS", "600000", 1);
+  start();
+  ::unsetenv("FAKE_QUARANTINE_MS");
+  Link link = sound("x");
+  const auto kill_three_times = [&](const char* word) {
+    for (int i = 0; i < 3 && link.echoes(); ++i) {
+      link.say(word);
+      ASSERT_TRUE(link.echoes());
+      const auto before = job("sound.x")["deaths"]["killed"].get<int>();
+      ASSERT_EQ(::kill(worker("sound.x"), SIGKILL), 0);
+      ASSERT_TRUE(eventually([&] { return job("sound.x")["deaths"]["killed"] == before + 1; }));
+    }
+  };
+  kill_three_times("nothing");
+  EXPECT_EQ(job("sound.x")["deaths"]["killed"], 3);
+  EXPECT_NE(job("sound.x")["state"], "quarantined");
+  kill_three_times("grow");  // as the kernel does when memory runs out
+  EXPECT_TRUE(state_becomes("sound.x", "quarantined"));
 }
 
 TEST_F(SupervisorTest, AFolderMadeAnewIsAnotherJobAlsoOutOfQuarantine) {
@@ -181,6 +214,45 @@ TEST_F(SupervisorTest, AKilledSupervisorTakesItsWorkersAlongAndItsSuccessorGoesO
   EXPECT_EQ(stop(SIGTERM), 0);
 }
 
+TEST_F(SupervisorTest, ASuccessorKeepsTheQuarantineOfOneThatWasKilled) {
+  ::setenv("FAKE_QUARANTINE_MS", "600000", 1);
+  start();
+  Link link = sound("x");
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(link.echoes());
+    link.say("crash");
+  }
+  ASSERT_TRUE(state_becomes("sound.x", "quarantined"));
+  const std::uint32_t workers = link.workers();
+  stop(SIGKILL);
+  Link other = sound("other");
+  start();
+  ::unsetenv("FAKE_QUARANTINE_MS");
+  EXPECT_TRUE(other.echoes());
+  EXPECT_EQ(job("sound.x")["state"], "quarantined");
+  EXPECT_EQ(job("sound.x")["last_error"], "killed by SIGSEGV");
+  EXPECT_EQ(link.workers(), workers) << "no worker was started";
+  // Another job under the same name knows nothing of it.
+  link.remove();
+  Link anew = sound("x");
+  EXPECT_TRUE(anew.echoes());
+}
+
+TEST_F(SupervisorTest, DeathsBeforeASupervisorsOwnCountForItsSuccessor) {
+  start();
+  Link link = sound("x");
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(link.echoes());
+    link.say("crash");
+  }
+  ASSERT_TRUE(eventually([&] { return job("sound.x")["deaths"]["crashed"] == 2; }));
+  stop(SIGKILL);
+  start();
+  ASSERT_TRUE(link.echoes());
+  link.say("crash");
+  EXPECT_TRUE(state_becomes("sound.x", "quarantined"));
+}
+
 TEST_F(SupervisorTest, FoldersThatAreNoJobsAreNamedAndDisturbNobody) {
   start();
   std::filesystem::create_directories(folder("empty"));
@@ -194,6 +266,20 @@ TEST_F(SupervisorTest, FoldersThatAreNoJobsAreNamedAndDisturbNobody) {
   EXPECT_TRUE(link.echoes());
   EXPECT_TRUE(eventually([&] { return call("status")["broken"].size() == 2; })) << call("status");
   EXPECT_THAT(call("status")["broken"]["ringless"].get<std::string>(), HasSubstr("in.ring"));
+}
+
+TEST_F(SupervisorTest, AJobBeyondTheMostIsNamedAndRunsWhenThereIsRoom) {
+  ::setenv("FAKE_JOBS", "1", 1);
+  start();
+  ::unsetenv("FAKE_JOBS");
+  Link first = sound("a");
+  ASSERT_TRUE(first.echoes());
+  Link second = sound("b");
+  EXPECT_TRUE(eventually([&] { return call("status")["broken"].contains("sound.b"); }));
+  EXPECT_TRUE(first.echoes());
+  first.remove();
+  EXPECT_TRUE(second.echoes());
+  EXPECT_TRUE(call("status")["broken"].empty());
 }
 
 TEST_F(SupervisorTest, SettingsAreTakenFromTheStateFile) {

@@ -2,6 +2,7 @@
 // a picture costs beside the picture. PROGRAM is fake_transcode (LD_PRELOAD gives it FFmpeg's libraries) or
 // headgate-transcode, to which the pictures are nonsense.
 #include <fmt/core.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/times.h>
 
@@ -45,8 +46,16 @@ nlohmann::json ask(const protocol::RunDir& run, const char* method) {
   return answer ? *answer : nlohmann::json();
 }
 
-void wait_for(const std::function<bool()>& so) {
-  while (!so()) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+// Ends the program where it does not come.
+void wait_for(const std::function<bool()>& so, const char* what) {
+  const auto end = Clock::now() + std::chrono::seconds(60);
+  while (!so()) {
+    if (Clock::now() > end) {
+      fmt::print(stderr, "zygote_bench: {}: not within 60 s\n", what);
+      std::exit(1);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
 }
 
 void weigh(pid_t supervisor, const std::vector<pid_t>& workers) {
@@ -79,8 +88,7 @@ void time_pictures(pid_t supervisor, Link& link, int count) {
   const std::string picture(200'000, 'x');
   const auto one = [&](std::uint32_t asker) {
     link.ask(asker, picture);
-    while (link.hear(std::chrono::seconds(5)).text.empty()) {
-    }
+    wait_for([&] { return !link.hear(std::chrono::seconds(5)).text.empty(); }, "the answer to a picture");
   };
   one(1);
   const double before = cpu(supervisor);
@@ -102,11 +110,12 @@ int main(int argc, char** argv) {
   std::filesystem::create_directories(run.jobs_dir());
   const pid_t supervisor = ::fork();
   if (supervisor == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     ::setenv("FAKE_REAL_RULES", "1", 1);
     ::execl(argv[1], argv[1], "--run-dir", run.root.c_str(), nullptr);
     ::_exit(127);
   }
-  wait_for([&] { return !ask(run, "hello").is_null(); });
+  wait_for([&] { return !ask(run, "hello").is_null(); }, "an answer of the supervisor");
   std::vector<Link> links;
   const auto began = Clock::now();
   for (int i = 0; i < jobs; ++i) {
@@ -114,19 +123,21 @@ int main(int argc, char** argv) {
     links.emplace_back(run.jobs_dir() + "/sound." + channel, job::Kind::sound, channel, 256 * 1024);
   }
   std::vector<pid_t> workers;
-  wait_for([&] {
-    workers.clear();
-    const nlohmann::json status = ask(run, "status");
-    for (const auto& entry : status["jobs"]) {
-      if (entry["pid"] != 0) workers.push_back(entry["pid"].get<pid_t>());
-    }
-    return workers.size() == static_cast<std::size_t>(jobs);
-  });
+  wait_for(
+      [&] {
+        workers.clear();
+        const nlohmann::json status = ask(run, "status");
+        for (const auto& entry : status["jobs"]) {
+          if (entry["pid"] != 0) workers.push_back(entry["pid"].get<pid_t>());
+        }
+        return workers.size() == static_cast<std::size_t>(jobs);
+      },
+      "a worker of each job");
   fmt::print("{} jobs had their workers after {:.0f} ms\n", jobs,
              1000 * std::chrono::duration<double>(Clock::now() - began).count());
   weigh(supervisor, workers);
   Link link(run.jobs_dir() + "/pictures", job::Kind::pictures, "", 4 << 20);
-  wait_for([&] { return link.workers() > 0; });
+  wait_for([&] { return link.workers() > 0; }, "a reader of the pictures' ring");
   time_pictures(supervisor, link, pictures);
   fmt::print("{}\n", ask(run, "status")["jobs"][0].dump());
   ::kill(supervisor, SIGTERM);

@@ -64,7 +64,7 @@ class Channel : public http::ChannelView {
   const transcode::AudioTwins& twins() const { return twins_; }
   const Eyes& eyes() const { return *eyes_; }
   std::uint64_t sound_not_sent() const {
-    return twins_.job() == nullptr ? 0 : twins_.job()->counters().dropped;
+    return twins_.totals().oversized + (twins_.job() == nullptr ? 0 : twins_.job()->counters().dropped);
   }
   // Null where the state does not serve RTMP, or SRT.
   hub::FrameFeed* frames() { return frames_.get(); }

@@ -39,7 +39,7 @@ class Eyes::Eye final : public hub::UnitSink {
     now_ns = ns;
     watch.on_tick(ns);
     if (tap != nullptr) {
-      tap->set_suspicious(watch.wants_look());
+      tap->set_suspicious(watch.wants_look(), watch.wants_look_before_ns());
       tap->on_tick(ns);
     }
   }
@@ -50,11 +50,12 @@ class Eyes::Eye final : public hub::UnitSink {
     set_tracks();
   }
   void on_unit(const hub::Unit& unit) override {
+    watch.on_data(now_ns);
     const bool picture = unit.track == 0 && has_video_ && unit.timed;
     if (picture && state_.pictures) {
       watch.on_unit(watch::coded_bytes(unit.packets), unit.random_access != mpegts::es::RandomAccess::none,
                     now_ns);
-      if (tap != nullptr) tap->set_suspicious(watch.wants_look());
+      if (tap != nullptr) tap->set_suspicious(watch.wants_look(), watch.wants_look_before_ns());
     }
     if (tap != nullptr) tap->on_unit(unit);
   }

@@ -52,8 +52,17 @@ json tracks_of(const hub::ChannelHub& hub) {
 json drops_of(const Channel& channel) {
   const hub::HubCounters& hub = channel.hub().counters();
   const hls::SegmenterCounters& segmenter = channel.segmenter_counters();
+  const transcode::PictureTapCounters looks =
+      channel.eyes().looks() == nullptr ? transcode::PictureTapCounters{} : *channel.eyes().looks();
+  std::uint64_t ladder_not_sent = 0, ladder_unusable = 0;
+  for (const transcode::LadderStatus& step : channel.ladder()) {
+    ladder_not_sent += step.not_sent;
+    ladder_unusable += step.dropped;
+  }
   const std::uint64_t frames_dropped =
       channel.frames() == nullptr ? 0 : channel.frames()->counters().dropped_frames;
+  const std::uint64_t late_in_rtmp =
+      channel.frames() == nullptr ? 0 : channel.frames()->counters().late_twins;
   return {{"damaged_pes", hub.damaged_pes},
           {"scrambled_pes", hub.scrambled_pes},
           {"oversized_pes", hub.oversized_pes},
@@ -61,10 +70,12 @@ json drops_of(const Channel& channel) {
           {"bad_timestamp_pes", hub.bad_timestamp_pes},
           {"unreferenced_pes", hub.unreferenced_pes},
           {"sound_not_sent", channel.sound_not_sent()},
-          {"twin_late", channel.twins().totals().late},
+          {"twin_late", channel.twins().totals().late + late_in_rtmp},
           {"twin_unusable", channel.twins().totals().unusable},
-          {"twin_withheld", channel.twins().totals().withheld},
-          {"look_skipped", channel.eyes().looks() == nullptr ? 0 : channel.eyes().looks()->skipped},
+          {"look_skipped", looks.skipped},
+          {"look_oversized", looks.oversized},
+          {"ladder_not_sent", ladder_not_sent},
+          {"ladder_unusable", ladder_unusable},
           {"no_segment_open", segmenter.unlisted_units},
           {"segment_full", segmenter.dropped_units - segmenter.dropped_over_budget},
           {"memory_full", segmenter.dropped_over_budget},
@@ -147,18 +158,23 @@ json hls_of(Channel& channel) {
 json sound_of(const transcode::AudioTwins& twins) {
   json tracks = json::array();
   for (const transcode::SoundStatus& t : twins.tracks()) {
-    json track = {{"pid", t.pid.value},
-                  {"kind", mpegts::to_string(t.kind)},
-                  {"language", t.language},
-                  {"twin", nullptr},
-                  {"present", t.present},
-                  {"frames", t.counters.frames},
-                  {"filled", t.counters.filled},
-                  {"gaps", t.counters.gaps},
-                  {"late", t.counters.late},
-                  {"withdrawn", t.counters.withdrawn},
-                  {"decode_errors", t.decode_errors},
-                  {"trouble", t.trouble}};
+    json track = {
+        {"pid", t.pid.value},
+        {"kind", mpegts::to_string(t.kind)},
+        {"language", t.language},
+        {"twin", nullptr},
+        {"present", t.present},
+        {"state", transcode::to_string(t.state)},
+        {"since_unix", static_cast<double>(t.since_unix_ns) / 1e9},
+        {"lag_ms", t.lag / (mpegts::kTicksPerSecond / 1000)},
+        {"frames", t.counters.frames},
+        {"filled", t.counters.filled},
+        {"gaps", t.counters.gaps},
+        {"late", t.counters.late},
+        {"withdrawn", t.counters.withdrawn},
+        {"delay_ms", {{"p50", t.delay.ms(0.5)}, {"p99", t.delay.ms(0.99)}, {"most", t.delay.ms(1)}}},
+        {"decode_errors", t.decode_errors},
+        {"trouble", t.trouble}};
     if (t.twin) track["twin"] = t.twin->value;
     tracks.push_back(std::move(track));
   }
@@ -246,6 +262,8 @@ json rendition_status(Rendition& rendition) {
       entry["frames"] = member.ladder->frames;
       entry["dropped"] = member.ladder->dropped;
       entry["not_sent"] = member.ladder->not_sent;
+      entry["behind"] = member.ladder->behind;
+      entry["left_out"] = member.ladder->left_out;
       entry["trouble"] = member.ladder->trouble;
     }
     members.push_back(std::move(entry));

@@ -102,9 +102,10 @@ Variant read_variant(const nlohmann::json& from) {
 }
 
 nlohmann::json to_json(const Rendition& r) {
-  nlohmann::json out = {{"name", r.name},         {"group", r.group}, {"sound", r.sound},
-                        {"language", r.language}, {"title", r.title}, {"describes_video", r.describes_video},
-                        {"channels", r.channels}};
+  nlohmann::json out = {{"name", r.name},         {"group", r.group},
+                        {"sound", r.sound},       {"language", r.language},
+                        {"title", r.title},       {"describes_video", r.describes_video},
+                        {"channels", r.channels}, {"offered", r.offered}};
   write_variant(out, r.variant);
   return out;
 }
@@ -118,6 +119,7 @@ Rendition read_rendition(const nlohmann::json& item) {
   item.at("title").get_to(r.title);
   item.at("describes_video").get_to(r.describes_video);
   r.channels = counted<std::uint32_t>(item, "channels");
+  if (item.contains("offered")) item.at("offered").get_to(r.offered);
   r.variant = read_variant(item);
   const bool usable = (r.name.empty() || is_part_name(r.name)) &&
                       (r.group.empty() || is_part_name(r.group)) && is_title(r.language) && is_title(r.title);

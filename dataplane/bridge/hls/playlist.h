@@ -27,6 +27,12 @@ struct Entry {
   std::string media;  // hash of the tracks' configuration: part of the path
   std::uint64_t size = 0;
   std::vector<Part> parts{};  // those that have media
+  struct Awaited {
+    std::size_t place;  // FinishedSegment::awaited
+    std::string name;
+    bool operator==(const Awaited&) const = default;
+  };
+  std::vector<Awaited> awaited{};  // parts that still come
   bool operator==(const Entry&) const = default;
 };
 

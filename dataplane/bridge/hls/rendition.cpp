@@ -101,6 +101,10 @@ class Describer {
     out.language = language.tag;
     out.describes_video = describes_video(configuration_, origin);
     out.channels = f.audio ? f.audio->channels : 0;
+    if (configuration_ != nullptr) {
+      const auto& idle = configuration_->idle_twins;
+      out.offered = std::find(idle.begin(), idle.end(), f.track.pid) == idle.end();
+    }
     out.variant.codecs = codec_of(f);
     if (!main) out.name = unique(out.group + "-" + (language.code.empty() ? "und" : language.code));
     return out;
@@ -280,7 +284,10 @@ std::vector<Rendition> describe_parts(const std::vector<TrackFormat>& formats,
 
 std::string multivariant_playlist(std::span<const Level> levels, std::span<const Rendition> sounds,
                                   const UriOf& uri) {
-  const std::vector<Group> groups = groups_of(sounds);
+  std::vector<Rendition> offered;
+  std::copy_if(sounds.begin(), sounds.end(), std::back_inserter(offered),
+               [](const Rendition& r) { return r.offered; });
+  const std::vector<Group> groups = groups_of(offered);
   if (groups.empty()) {
     std::string text = "#EXTM3U\n#EXT-X-VERSION:3\n";
     for (const Level& level : levels) append_stream(text, level.variant, level.variant.codecs, "", level.uri);

@@ -24,7 +24,8 @@ struct Rendition {
   std::string title;        // NAME, the same for a track and what is made of it
   bool describes_video = false;
   std::uint32_t channels = 0;
-  Variant variant;  // what is measured of it, and of what it is
+  Variant variant;      // what is measured of it, and of what it is
+  bool offered = true;  // false: nothing comes for it (hub::Configuration::idle_twins)
   bool operator==(const Rendition&) const = default;
 };
 

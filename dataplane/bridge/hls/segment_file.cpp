@@ -92,6 +92,8 @@ void build_whole(const hub::Configuration& configuration, std::int64_t k, std::s
   for (const SegmentItem& item : items) add_piece(file, bytes.subspan(item.offset, item.size));
 }
 
+}  // namespace
+
 void build_part(const hub::Configuration& configuration, std::int64_t k, std::size_t track,
                 std::span<const std::uint8_t> bytes, std::span<const SegmentItem> items, SegmentFile& file) {
   file.track = track;
@@ -128,8 +130,6 @@ void build_part(const hub::Configuration& configuration, std::int64_t k, std::si
     add_piece(file, piece);
   }
 }
-
-}  // namespace
 
 void build_files(const hub::Configuration& configuration, bool apart, std::int64_t k,
                  std::span<const std::uint8_t> bytes, std::span<const SegmentItem> items, SegmentFile& whole,

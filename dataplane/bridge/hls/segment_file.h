@@ -38,4 +38,8 @@ void build_files(const hub::Configuration& configuration, bool apart, std::int64
                  std::span<const std::uint8_t> bytes, std::span<const SegmentItem> items, SegmentFile& whole,
                  std::vector<SegmentFile>& parts);
 
+// The file of one track alone; empty where there is nothing of it among the items.
+void build_part(const hub::Configuration& configuration, std::int64_t k, std::size_t track,
+                std::span<const std::uint8_t> bytes, std::span<const SegmentItem> items, SegmentFile& file);
+
 }  // namespace headgate::bridge::hls

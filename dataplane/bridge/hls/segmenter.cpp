@@ -4,6 +4,8 @@
 #include <limits>
 #include <utility>
 
+#include "dataplane/bridge/hls/open_segment.h"
+
 namespace headgate::bridge::hls {
 
 using hub::kPcrTrack;
@@ -30,56 +32,19 @@ bool has_twins(const hub::Configuration& configuration) {
                      [](const hub::Track& t) { return t.twin_of.has_value(); });
 }
 
+constexpr std::int64_t kForEver = std::numeric_limits<std::int64_t>::max();
+
 // Of a track in Open::present; nobody waits for those past 64.
 constexpr std::uint64_t bit_of(std::size_t track) { return track < 64 ? std::uint64_t{1} << track : 0; }
 
 }  // namespace
 
-struct Segmenter::Open {
-  explicit Open(MemoryBudget* b) : budget(b) {}
-  Open(const Open&) = delete;
-  Open& operator=(const Open&) = delete;
-  ~Open() {
-    if (budget != nullptr) budget->used -= charged;
-  }
-  // The budget counts what is reserved, not what is filled.
-  void charge() {
-    if (budget != nullptr) budget->used += bytes.capacity() - charged;
-    charged = bytes.capacity();
-  }
-  void reset() {
-    kind = Kind::preroll;
-    discontinuity = first = ended = forced = false;
-    independent = true;
-    configuration.reset();
-    bytes.clear();
-    items.clear();
-    formats.clear();
-    present = 0;
-  }
-
-  enum class Kind : std::uint8_t { media, preroll, gap };
-  Kind kind = Kind::preroll;
-  std::int64_t k = 0;
-  std::int64_t start = 0;
-  std::int64_t start_pts = 0;
-  bool independent = true;
-  bool discontinuity = false;
-  bool first = false;  // follows no media: what belongs before it has no place
-  bool ended = false;
-  bool forced = false;  // nothing more belongs to it
-  std::int64_t end = 0;
-  std::int64_t end_pts = 0;
-  std::shared_ptr<const hub::Configuration> configuration;
-  std::vector<std::uint8_t> bytes;
-  std::vector<Item> items;
-  std::vector<TrackFormat> formats;
-  std::uint64_t present = 0;  // bit per track that has a unit here
-  MemoryBudget* budget;
-  std::size_t charged = 0;
-};
-
-Segmenter::Segmenter(const SegmenterOptions& options, SegmentSink& sink) : options_(options), sink_(sink) {}
+Segmenter::Segmenter(const SegmenterOptions& options, SegmentSink& sink)
+    : options_(options),
+      sink_(sink),
+      late_([&sink](std::int64_t k, std::size_t part, const SegmentFile& file) {
+        sink.on_part(k, part, file);
+      }) {}
 Segmenter::~Segmenter() = default;
 
 std::int64_t Segmenter::slot_of(std::int64_t dts) const { return floor_div(dts, options_.segment); }
@@ -94,7 +59,16 @@ void Segmenter::on_configuration(std::shared_ptr<const hub::Configuration> confi
   if (configuration_ != nullptr && !same) break_here(natural_end());
   configuration_ = std::move(configuration);
   if (!same) {
-    tracks_.assign(configuration_->carried.size(), TrackState{});
+    const auto& carried = configuration_->carried;
+    tracks_.assign(carried.size(), TrackState{});
+    for (std::size_t t = 0; t < carried.size(); ++t) {
+      if (!carried[t].twin_of || !mpegts::is_audio(carried[t].kind)) continue;
+      const auto original = std::find_if(carried.begin(), carried.end(), [&](const hub::Track& other) {
+        return other.pid == *carried[t].twin_of;
+      });
+      tracks_[t].original =
+          original == carried.end() ? t : static_cast<std::size_t>(original - carried.begin());
+    }
     any_master_ = false;
   }
 }
@@ -113,6 +87,7 @@ void Segmenter::on_silence(std::int64_t length) {
   if (!any_master_ || open_.empty() || open_.back()->kind != Open::Kind::media) return;
   if (last_dts_ + length < (last_slot_ + 1) * options_.segment) return;
   end_before_silence();
+  late_.end_before(kForEver);
   for (auto& segment : open_) segment->forced = true;
   flush(false);
 }
@@ -156,9 +131,11 @@ void Segmenter::on_unit(const hub::Unit& unit) {
   if (unit.track == 0 && unit.timed) {
     on_master(unit);
   } else if (any_master_ && (unit.timed || state.seen)) {
+    if (state.original && append_late(unit)) return;
     Open& home = home_of(unit);
-    if (home.first && unit.timed && unit.track != 0 && unit.pts < home.start_pts) {
-      ++counters_.unlisted_units;
+    const bool early = unit.timed && unit.track != 0 && unit.pts < home.start_pts;
+    if (early && (home.first || (state.original && home.kind == Open::Kind::media))) {
+      ++(home.first ? counters_.unlisted_units : counters_.late_units);
       return;
     }
     append(home, unit);
@@ -354,10 +331,20 @@ bool Segmenter::make_room(Open& segment, std::size_t size) {
 }
 
 void Segmenter::append(Open& segment, const hub::Unit& unit) {
-  const bool pcr = unit.track == kPcrTrack;
+  const Item item = place(unit, segment.bytes.size());
+  if (!make_room(segment, unit.packets.size())) {
+    ++counters_.dropped_units;
+    return;
+  }
+  if (unit.track != kPcrTrack) segment.present |= bit_of(unit.track);
+  segment.items.push_back(item);
+  segment.bytes.insert(segment.bytes.end(), unit.packets.begin(), unit.packets.end());
+}
+
+Segmenter::Item Segmenter::place(const hub::Unit& unit, std::size_t offset) {
   std::int64_t key = last_dts_;
   std::int64_t pts = 0;
-  if (!pcr) {
+  if (unit.track != kPcrTrack) {
     TrackState& state = tracks_[unit.track];
     key = unit.timed ? unit.dts : state.last_key;
     pts = unit.timed ? unit.pts : state.last_pts;
@@ -366,14 +353,24 @@ void Segmenter::append(Open& segment, const hub::Unit& unit) {
     state.last_key = key;
     state.last_pts = pts;
   }
-  if (!make_room(segment, unit.packets.size())) {
-    ++counters_.dropped_units;
-    return;
+  return {key, unit.timed ? unit.dts : key, pts, offset, unit.packets.size(), unit.track, unit.timed};
+}
+
+// Into a segment that was handed on without it; false: there is none for it.
+bool Segmenter::append_late(const hub::Unit& unit) {
+  switch (late_.take(place(unit, 0), unit.packets)) {
+    case LateTwins::Taken::no:
+      return false;
+    case LateTwins::Taken::yes:
+      break;
+    case LateTwins::Taken::early:
+      ++counters_.late_units;
+      break;
+    case LateTwins::Taken::full:
+      ++counters_.dropped_units;
+      break;
   }
-  if (!pcr) segment.present |= bit_of(unit.track);
-  segment.items.push_back({key, unit.timed ? unit.dts : key, pts, segment.bytes.size(), unit.packets.size(),
-                           unit.track, unit.timed});
-  segment.bytes.insert(segment.bytes.end(), unit.packets.begin(), unit.packets.end());
+  return true;
 }
 
 void Segmenter::trim_preroll() {
@@ -420,6 +417,7 @@ void Segmenter::break_here(std::int64_t end) {
     recycle(std::move(open_.back()));
     open_.pop_back();
   }
+  late_.end_before(kForEver);
   for (auto& segment : open_) segment->forced = true;
   flush(true);
   for (TrackState& state : tracks_) state.seen = false;
@@ -431,12 +429,16 @@ bool Segmenter::audio_complete(const Open& segment) const {
   if (segment.forced || last_dts_ >= segment.end + kAudioPatience) return true;
   for (std::size_t t = 1; t < tracks_.size(); ++t) {
     const bool present = (segment.present & bit_of(t)) != 0;
-    if (present && tracks_[t].last_pts < segment.end_pts) return false;
+    if (!present || tracks_[t].last_pts >= segment.end_pts) continue;
+    const auto& original = tracks_[t].original;
+    if (original && tracks_[*original].last_pts - tracks_[t].last_pts > kTwinPatience) continue;
+    return false;
   }
   return true;
 }
 
 void Segmenter::flush(bool all) {
+  late_.end_before(last_dts_ - kTwinLimit);
   while (!open_.empty() && open_.front()->ended) {
     Open& front = *open_.front();
     if (front.kind == Open::Kind::gap) {
@@ -465,6 +467,12 @@ void Segmenter::publish(Open& segment) {
   finished_.pieces = whole_.pieces;
   finished_.size = whole_.size;
   finished_.parts = parts_;
+  finished_.awaited.assign(parts_.size(), false);
+  for (std::size_t p = 0; p < parts_.size() && !segment.forced; ++p) {
+    const std::size_t t = parts_[p].track;
+    const bool complete = tracks_[t].seen && tracks_[t].last_pts >= segment.end_pts;
+    finished_.awaited[p] = tracks_[t].original && !complete;
+  }
   finished_.configuration = segment.configuration.get();
   finished_.formats = std::move(segment.formats);
   for (std::size_t t = 0; t < finished_.formats.size() && t < tracks_.size(); ++t) {
@@ -475,6 +483,8 @@ void Segmenter::publish(Open& segment) {
   }
   ++counters_.segments;
   sink_.on_segment(finished_);
+  late_.keep({segment.k, segment.start_pts, segment.end, segment.end_pts, segment.configuration}, parts_,
+             finished_.awaited, segment.bytes, segment.items);
 }
 
 std::unique_ptr<Segmenter::Open> Segmenter::make_open() {

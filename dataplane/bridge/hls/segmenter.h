@@ -7,10 +7,11 @@
 //   - a slot without access units is a gap.
 // A segment is PAT, PMT, then whole PES packets ordered by DTS, each PID in its own order, every packet
 // bit-exact. Where something is made of a track (AAC of AC-3, smaller pictures) each track has a file of its
-// own, cut at the same boundaries: pictures made smaller by PTS, like sound. Radio: the first audio is the
-// master, every PES packet a random access point. References: RFC 8216 3.2, 4.3.2; ISO/IEC
-// 13818-1:2022 2.4.4. Threading: owned by one thread. Memory: open segments, each at most max_bytes; at most
-// four open at a time; all channels that share a MemoryBudget stay within it.
+// own, cut at the same boundaries: pictures made smaller by PTS, like sound. Nobody waits for AAC that comes
+// late: its part of a segment follows the rest (on_part). Radio: the first audio is the master, every PES
+// packet a random access point. References: RFC 8216 3.2, 4.3.2; ISO/IEC 13818-1:2022 2.4.4. Threading: owned
+// by one thread. Memory: open segments, each at most max_bytes; at most four open at a time; all channels
+// that share a MemoryBudget stay within it; besides, the late AAC of kTwinLimit.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/bridge/hls/late_twins.h"
 #include "dataplane/bridge/hls/segment_file.h"
 #include "dataplane/bridge/hub/track.h"
 
@@ -46,6 +48,7 @@ struct FinishedSegment {
   // Each track in a file of its own: what is above is that of the first track alone.
   bool apart = false;
   std::span<const SegmentFile> parts;  // of tracks_with_parts(), in that order
+  std::vector<bool> awaited;           // those of them that follow by on_part()
   const hub::Configuration* configuration = nullptr;
 };
 
@@ -55,6 +58,8 @@ class SegmentSink {
   // Valid during the call. In order of k.
   virtual void on_segment(const FinishedSegment& segment) = 0;
   virtual void on_gap(std::int64_t k, std::int64_t start, std::int64_t duration) = 0;
+  // One that FinishedSegment::awaited named: `part` is its place there. In order of k for each track.
+  virtual void on_part(std::int64_t k, std::size_t part, const SegmentFile& file) = 0;
 };
 
 // What the open segments of all channels of a thread may hold in all.
@@ -80,13 +85,18 @@ struct SegmenterCounters {
   std::uint64_t dropped_units = 0;        // beyond max_bytes or the budget
   std::uint64_t dropped_over_budget = 0;  // those of them that the budget refused
   std::uint64_t unlisted_units = 0;  // before the first boundary, or from a break to the next slot's start
-  std::uint64_t late_units = 0;      // audio that came after its segment was closed: it went into the next
-  std::uint64_t restarts = 0;        // the timeline stepped back behind finished segments
+  // Audio that came after its segment was closed: it went into the next; AAC made here into none.
+  std::uint64_t late_units = 0;
+  std::uint64_t restarts = 0;  // the timeline stepped back behind finished segments
 };
 
 class Segmenter : public hub::UnitSink {
  public:
   static constexpr std::int64_t kAudioPatience = 3 * mpegts::kTicksPerSecond / 2;
+  // A twin of sound that is farther behind its original is not waited for.
+  static constexpr std::int64_t kTwinPatience = mpegts::kTicksPerSecond / 2;
+  // Behind the pictures; by then silence stands in its place (transcode/audio_twins.h).
+  static constexpr std::int64_t kTwinLimit = 8 * mpegts::kTicksPerSecond;
 
   Segmenter(const SegmenterOptions& options, SegmentSink& sink);
   ~Segmenter() override;
@@ -114,6 +124,7 @@ class Segmenter : public hub::UnitSink {
   using Item = SegmentItem;
   struct Open;
   struct TrackState {
+    std::optional<std::size_t> original;  // of a twin of sound: its track's number, or its own without one
     std::int64_t last_key = 0;
     std::int64_t last_pts = 0;
     bool seen = false;
@@ -130,6 +141,8 @@ class Segmenter : public hub::UnitSink {
   void list_gaps(std::int64_t k, std::int64_t start);
   void take_over(Open& from, Open& to, std::int64_t pts, bool last_master);
   void append(Open& segment, const hub::Unit& unit);
+  Item place(const hub::Unit& unit, std::size_t offset);
+  bool append_late(const hub::Unit& unit);
   bool make_room(Open& segment, std::size_t size);
   Open& home_of(const hub::Unit& unit);
   void trim_preroll();
@@ -144,6 +157,7 @@ class Segmenter : public hub::UnitSink {
 
   SegmenterOptions options_;
   SegmentSink& sink_;
+  LateTwins late_;
   SegmenterCounters counters_;
   std::shared_ptr<const hub::Configuration> configuration_;
   std::deque<std::unique_ptr<Open>> open_;  // the last one takes new master units

@@ -114,13 +114,38 @@ void SegmentStore::write_parts(const FinishedSegment& segment, Entry& entry) {
   for (std::size_t i = 0; first + i < renditions_.size(); ++i) {
     const SegmentFile& file = segment.parts[i];
     const std::string& name = renditions_[first + i].name;
-    if (file.size == 0) continue;
-    if (write(path_of(entry, name), file.pieces)) {
-      entry.parts.push_back({name, file.size});
+    if (i < segment.awaited.size() && segment.awaited[i]) {
+      entry.awaited.push_back({i, name});
     } else {
-      ++lost_segments_;
+      write_part(entry, name, file);
     }
   }
+}
+
+void SegmentStore::write_part(Entry& entry, const std::string& name, const SegmentFile& file) {
+  if (file.size == 0) return;
+  if (write(path_of(entry, name), file.pieces)) {
+    entry.parts.push_back({name, file.size});
+  } else {
+    ++lost_segments_;
+  }
+}
+
+void SegmentStore::on_part(std::int64_t k, std::size_t part, const SegmentFile& file) {
+  if (entries_.empty() || k < entries_.front().k || k > entries_.back().k) return;  // its segment is gone
+  Entry& entry = entries_[static_cast<std::size_t>(k - entries_.front().k)];
+  const auto found = std::find_if(entry.awaited.begin(), entry.awaited.end(),
+                                  [&](const Entry::Awaited& a) { return a.place == part; });
+  if (found == entry.awaited.end()) return;
+  const std::string name = std::move(found->name);
+  entry.awaited.erase(found);
+  write_part(entry, name, file);
+  const auto of = std::find_if(renditions_.begin(), renditions_.end(),
+                               [&](const Rendition& r) { return r.name == name; });
+  const std::vector<Entry> shown = publish_part(name, true);
+  if (of == renditions_.end()) return;
+  measure(shown, of->variant);
+  publish_multivariant();
 }
 
 void SegmentStore::on_segment(const FinishedSegment& segment) {
@@ -233,7 +258,9 @@ std::unique_ptr<SegmentStore::Retired> SegmentStore::retire() {
     retired->playlists[name] = with_etag(text->content + "#EXT-X-ENDLIST\n");
   };
   end(media_name(), media_text_);
-  for (const auto& [name, text] : part_texts_) end(name, text);
+  for (const auto& [name, text] : part_texts_) {
+    if (text != nullptr) end(name, text);
+  }
   // As long as a segment stays that leaves the window.
   retired->keep = std::chrono::milliseconds(segment_ms_) * (2 * window_ + 1);
   const auto keep = [&](const Entry& entry, const std::string& part) {
@@ -272,34 +299,53 @@ bool SegmentStore::find_playlist(std::string_view name, Text& text) const {
 
 std::size_t SegmentStore::listed() const { return std::min<std::size_t>(window_, entries_.size()); }
 
-std::uint64_t SegmentStore::listed_discontinuity_sequence() const {
+std::uint64_t SegmentStore::discontinuity_sequence_at(std::size_t entry) const {
   std::uint64_t sequence = discontinuity_sequence_;
-  const std::size_t unlisted = entries_.size() - listed();
-  for (std::size_t i = 0; i < unlisted; ++i) sequence += entries_[i].discontinuity ? 1 : 0;
+  for (std::size_t i = 0; i < entry; ++i) sequence += entries_[i].discontinuity ? 1 : 0;
   return sequence;
 }
 
-void SegmentStore::publish_parts(std::span<const Entry> window) {
-  part_texts_.clear();
-  const std::uint64_t sequence = listed_discontinuity_sequence();
-  const auto add = [&](const std::string& part, bool whole) {
-    const std::vector<Entry> own = entries_of_part(window, part, whole);
-    part_texts_[part_name(part)] =
-        with_etag(media_playlist(own, segment_ms_, sequence, pdt_offset_s_.value_or(0)));
-    return own;
+// Up to the first segment of which it is still awaited: one that is late is no gap. Returns what it shows.
+std::vector<Entry> SegmentStore::publish_part(const std::string& part, bool whole) {
+  const auto awaits = [&](const Entry& entry) {
+    return std::any_of(entry.awaited.begin(), entry.awaited.end(),
+                       [&](const Entry::Awaited& a) { return a.name == part; });
   };
+  const auto end = std::find_if(entries_.begin(), entries_.end(), awaits);
+  const auto count = static_cast<std::size_t>(end - entries_.begin());
+  const std::size_t from = count - std::min<std::size_t>(window_, count);
+  const std::vector<Entry> window(entries_.begin() + static_cast<std::ptrdiff_t>(from), end);
+  std::vector<Entry> own = entries_of_part(window, part, whole);
+  Text& text = part_texts_[part_name(part)];
+  text = own.empty() ? nullptr
+                     : with_etag(media_playlist(own, segment_ms_, discontinuity_sequence_at(from),
+                                                pdt_offset_s_.value_or(0)));
+  return own;
+}
+
+void SegmentStore::publish_parts() {
+  part_texts_.clear();
   // A track that is gone: its viewers see gaps as long as the others may still play it.
   for (const Entry& entry : entries_) {
     for (const Part& part : entry.parts) {
-      if (!part_texts_.contains(part_name(part.name))) add(part.name, true);
+      if (!part_texts_.contains(part_name(part.name))) publish_part(part.name, true);
     }
   }
   for (Rendition& r : renditions_) {
     if (r.name.empty()) {
-      measure(window, r.variant);
+      r.variant.bandwidth = variant_.bandwidth;
+      r.variant.average_bandwidth = variant_.average_bandwidth;
     } else {
-      measure(add(r.name, !r.group.empty()), r.variant);
+      measure(publish_part(r.name, !r.group.empty()), r.variant);
     }
+  }
+  publish_multivariant();
+}
+
+// Not before each playlist that it names has a segment, or players that come at once get no further.
+void SegmentStore::publish_multivariant() {
+  for (const Rendition& r : renditions_) {
+    if (r.offered && !r.name.empty() && part_texts_[part_name(r.name)] == nullptr) return;
   }
   const Level level{variant_, media_name()};
   const bool radio = layout_ == "radio";
@@ -310,9 +356,9 @@ void SegmentStore::publish_parts(std::span<const Entry> window) {
 void SegmentStore::publish() {
   const std::vector<Entry> window(entries_.end() - static_cast<std::ptrdiff_t>(listed()), entries_.end());
   measure(window, variant_);
-  media_text_ = with_etag(
-      media_playlist(window, segment_ms_, listed_discontinuity_sequence(), pdt_offset_s_.value_or(0)));
-  publish_parts(window);
+  media_text_ = with_etag(media_playlist(
+      window, segment_ms_, discontinuity_sequence_at(entries_.size() - listed()), pdt_offset_s_.value_or(0)));
+  publish_parts();
   Journal journal;
   journal.segment_ms = segment_ms_;
   journal.series = series_;

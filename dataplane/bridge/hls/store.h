@@ -64,6 +64,7 @@ class SegmentStore : public SegmentSink {
 
   void on_segment(const FinishedSegment& segment) override;
   void on_gap(std::int64_t k, std::int64_t start, std::int64_t duration) override;
+  void on_part(std::int64_t k, std::size_t part, const SegmentFile& file) override;
 
   // Ends the playlist, for a successor to serve on; null where nothing was listed.
   std::unique_ptr<Retired> retire();
@@ -118,15 +119,18 @@ class SegmentStore : public SegmentSink {
   void clean_folder() const;
   bool write(const std::string& path, std::span<const std::span<const std::uint8_t>> pieces);
   void write_parts(const FinishedSegment& segment, Entry& entry);
+  void write_part(Entry& entry, const std::string& name, const SegmentFile& file);
   void unlink_files(const Entry& entry) const;
   void push(Entry entry);
   void begin_layout(std::string layout);
   void begin_addresses();
-  void publish_parts(std::span<const Entry> window);
+  std::vector<Entry> publish_part(const std::string& part, bool whole);
+  void publish_parts();
+  void publish_multivariant();
   void begin_series_before(std::int64_t k);
   void drop_entries();
   void publish();
-  std::uint64_t listed_discontinuity_sequence() const;
+  std::uint64_t discontinuity_sequence_at(std::size_t entry) const;
 
   std::string directory_;
   std::uint32_t segment_ms_;

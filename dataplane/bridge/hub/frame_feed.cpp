@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "dataplane/bridge/hub/frame_maker.h"
@@ -19,12 +20,18 @@ struct FrameFeed::Impl {
   struct Lane {
     Track track;
     std::unique_ptr<FrameMaker> maker;  // null: left out
+    bool idle = false;                  // a twin that brings nothing
     std::deque<MadeFrame> queue;
     std::shared_ptr<const FrameTrack> published;  // as it stands in the format, or null
     std::uint8_t index = 0;                       // there
     bool awaited = true;                          // others wait for its frames
     std::int64_t last_dts = kNever;
+    std::int64_t newest = kNever;         // that came, frames or not
+    std::optional<std::size_t> original;  // of a twin: its place among the lanes
   };
+
+  // How far the original has come beyond `dts` of its twin; nothing where it isn't carried.
+  std::optional<std::int64_t> lag(const Lane& twin, std::int64_t dts) const;
 
   void set_lanes(const Configuration& configuration);
   void take(Lane& lane, std::vector<MadeFrame>& made);
@@ -56,6 +63,7 @@ struct FrameFeed::Impl {
 
 void FrameFeed::Impl::set_lanes(const Configuration& next_configuration) {
   std::vector<Lane> old = std::exchange(lanes, {});
+  const auto& idle = next_configuration.idle_twins;
   for (const Track& track : next_configuration.carried) {
     const auto found = std::find_if(old.begin(), old.end(), [&](const Lane& lane) {
       return lane.maker != nullptr && lane.track.pid == track.pid && lane.track.kind == track.kind &&
@@ -63,7 +71,12 @@ void FrameFeed::Impl::set_lanes(const Configuration& next_configuration) {
     });
     Lane lane;
     lane.track = track;
-    if (found != old.end()) {
+    for (std::size_t i = 0; i < lanes.size(); ++i) {
+      if (track.twin_of == lanes[i].track.pid) lane.original = i;
+    }
+    if (std::find(idle.begin(), idle.end(), track.pid) != idle.end()) {
+      lane.idle = true;
+    } else if (found != old.end()) {
       lane.maker = std::move(found->maker);
       lane.last_dts = found->last_dts;
     } else {
@@ -87,7 +100,9 @@ void FrameFeed::Impl::take(Lane& lane, std::vector<MadeFrame>& frames) {
       frame.pts = std::max(frame.pts, frame.dts);
     }
     lane.last_dts = frame.dts;
-    if (last_dts == kNever || frame.dts >= last_dts) lane.awaited = true;
+    const auto behind = lag(lane, frame.dts);
+    const bool in_time = behind ? *behind <= kMaxTwinLag / 2 : last_dts == kNever || frame.dts >= last_dts;
+    if (in_time) lane.awaited = true;
     queued_bytes += frame.cost();
     lane.queue.push_back(std::move(each));
   }
@@ -108,6 +123,11 @@ void FrameFeed::Impl::finish(bool whole) {
   release(true);
 }
 
+std::optional<std::int64_t> FrameFeed::Impl::lag(const Lane& twin, std::int64_t dts) const {
+  if (!twin.original || lanes[*twin.original].newest == kNever) return std::nullopt;
+  return lanes[*twin.original].newest - dts;
+}
+
 // The lane whose frame goes out next; null where another's is to be waited for.
 FrameFeed::Impl::Lane* FrameFeed::Impl::next(bool all) {
   Lane* first = nullptr;
@@ -115,6 +135,7 @@ FrameFeed::Impl::Lane* FrameFeed::Impl::next(bool all) {
   bool missing = false;
   for (Lane& lane : lanes) {
     if (lane.queue.empty()) {
+      if (lane.last_dts != kNever && lag(lane, lane.last_dts) > kMaxTwinLag) lane.awaited = false;
       missing = missing || (lane.maker != nullptr && lane.awaited);
       continue;
     }
@@ -204,7 +225,7 @@ void FrameFeed::Impl::break_off() {
   clear_group();
   last_dts = kNever;
   for (Lane& lane : lanes) {
-    lane.last_dts = kNever;
+    lane.last_dts = lane.newest = kNever;
     lane.awaited = true;
   }
   ++counters.discontinuities;
@@ -218,7 +239,8 @@ FrameFeed::~FrameFeed() {
 }
 
 void FrameFeed::on_configuration(std::shared_ptr<const Configuration> configuration) {
-  const bool same = impl_->configuration != nullptr && impl_->configuration->same_media(*configuration);
+  const bool same = impl_->configuration != nullptr && impl_->configuration->same_media(*configuration) &&
+                    impl_->configuration->idle_twins == configuration->idle_twins;
   impl_->configuration = std::move(configuration);
   if (same) return;
   impl_->finish(true);
@@ -228,7 +250,12 @@ void FrameFeed::on_configuration(std::shared_ptr<const Configuration> configurat
 void FrameFeed::on_unit(const Unit& unit) {
   if (unit.track >= impl_->lanes.size()) return;
   Impl::Lane& lane = impl_->lanes[unit.track];
+  if (unit.timed) lane.newest = std::max(lane.newest, unit.dts);
   if (lane.maker == nullptr) return;
+  if (unit.timed && impl_->lag(lane, unit.dts) > kMaxTwinLag) {
+    ++impl_->counters.late_twins;
+    return;
+  }
   gather(unit.packets, kMaxPes, impl_->bytes);
   const auto pes = view_pes(impl_->bytes);
   if (!pes) {
@@ -272,7 +299,9 @@ FrameFeedCounters FrameFeed::counters() const {
 std::vector<LeftOutTrack> FrameFeed::left_out() const {
   std::vector<LeftOutTrack> out;
   for (const Impl::Lane& lane : impl_->lanes) {
-    if (lane.maker == nullptr) {
+    if (lane.idle) {
+      out.push_back({lane.track, "its sound worker brings nothing"});
+    } else if (lane.maker == nullptr) {
       out.push_back({lane.track, why_no_frames(lane.track.kind)});
     } else if (lane.published == nullptr) {
       out.push_back({lane.track, lane.maker->problem()});

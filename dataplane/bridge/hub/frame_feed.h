@@ -22,6 +22,7 @@ struct FrameFeedCounters {
   std::uint64_t dropped_frames = 0;  // no configuration yet, or a unit that is no frame
   std::uint64_t discontinuities = 0;
   std::uint64_t formats = 0;
+  std::uint64_t late_twins = 0;  // frames of twins too far behind their originals
 };
 
 class FrameFeed : public UnitSink {
@@ -31,6 +32,8 @@ class FrameFeed : public UnitSink {
   // Frames are ordered by DTS over the tracks; a track that lags more than this no longer holds up the
   // others. Broadcasts send video up to two seconds before its sound.
   static constexpr std::int64_t kMaxInterleave = 3 * mpegts::kTicksPerSecond;
+  // A twin that is so far behind its original is not waited for, and what comes of it has no place any more.
+  static constexpr std::int64_t kMaxTwinLag = mpegts::kTicksPerSecond;
   // Without video, what a player gets first.
   static constexpr std::int64_t kAudioGroup = mpegts::kTicksPerSecond;
 

@@ -48,7 +48,9 @@ struct Configuration {
   // Sound that no output carries, but that AAC can be made of. Its units come with the numbers after those of
   // `carried`, and go no farther than AudioTwins.
   std::vector<Track> heard;
-  // Same streams on the same PIDs: media made under one plays on under the other.
+  // Twins of `carried` that bring nothing, and are not to be offered to players that begin. They may return.
+  std::vector<mpegts::Pid> idle_twins;
+  // Same streams on the same PIDs: media made under one plays on under the other, idle twins or not.
   bool same_media(const Configuration& other) const;
 };
 

@@ -5,6 +5,7 @@
 
 #include "dataplane/bridge/hub/payload.h"
 #include "dataplane/bridge/hub/selection.h"
+#include "dataplane/bridge/hub/unix_time.h"
 #include "dataplane/bridge/net/text.h"
 #include "dataplane/bridge/transcode/twin_packer.h"
 
@@ -19,6 +20,7 @@ constexpr std::int64_t kFrameTicks = 576'000;                    // 1024 samples
 constexpr std::int64_t kStreamAgain = mpegts::kTicksPerSecond;   // StreamBegin is repeated
 constexpr std::int64_t kMaxAhead = 2 * mpegts::kTicksPerSecond;  // of the last packet sent
 constexpr std::int64_t kTimeJump = mpegts::kTicksPerSecond;      // from one packet to the next
+constexpr std::int64_t kJoin = 2 * mpegts::kTicksPerSecond;  // after a break, until its mark counts as lost
 constexpr std::size_t kLargestSoundPes = 128 * 1024;
 constexpr std::size_t kLongestTrouble = 160;
 constexpr std::uint8_t kAacStreamType = 0x0F;  // ISO/IEC 13818-1 table 2-34
@@ -64,7 +66,42 @@ bool wants_twin(const SoundWishes& wishes, StreamKind kind, const mpegts::es::Au
   }
 }
 
+const char* to_string(TwinState state) {
+  switch (state) {
+    case TwinState::starting:
+      return "starting";
+    case TwinState::running:
+      return "running";
+    case TwinState::late:
+      return "late";
+    case TwinState::silent:
+      return "silent";
+    case TwinState::idle:
+      break;
+  }
+  return "idle";
+}
+
 struct AudioTwins::Lane {
+  std::int64_t lag() const {
+    return reference ? last_sent - std::max(*reference, last_frame.value_or(*reference)) : 0;
+  }
+  void forget() {
+    reference.reset();
+    last_frame.reset();
+    last_out.reset();
+    idle = heard_of = silent = false;
+    settle_state();
+  }
+  void settle_state() {
+    const TwinState now = idle            ? TwinState::idle
+                          : !heard_of     ? TwinState::starting
+                          : silent        ? TwinState::silent
+                          : lag() > kLate ? TwinState::late
+                                          : TwinState::running;
+    if (std::exchange(state, now) != now) since_unix_ns = hub::unix_now_ns();
+  }
+
   hub::Track source;
   mpegts::Descriptors descriptors;
   std::uint16_t stream = 0;
@@ -73,7 +110,7 @@ struct AudioTwins::Lane {
   bool begun = false;         // the worker was told,
   bool begun_encode = false;  // with this
   bool present = false;       // in the configuration; only with `encode`
-  bool withdrawn = false;     // it has left it at least once
+  bool idle = false;          // named so there
   std::uint8_t out_track = 0;
   std::uint32_t pending_flags = 0;  // for the next packet
   // Towards the worker.
@@ -88,10 +125,12 @@ struct AudioTwins::Lane {
   bool awaits_join = false;                // frames up to the one that is marked are of before the break
   std::optional<std::int64_t> last_frame;  // that came in time
   std::optional<std::int64_t> last_out;
-  std::optional<std::int64_t> good_since;
-  std::int64_t probation = kProbation;
-  bool mark_gap = false;
+  bool heard_of = false;  // a frame came since it began
+  bool silent = false;    // silence is put in place of what doesn't come
+  TwinState state = TwinState::starting;
+  std::int64_t since_unix_ns = hub::unix_now_ns();
   TwinCounters counters;
+  Lag delay;  // of its frames
   std::uint32_t decode_errors = 0;
   std::string trouble;
 };
@@ -161,12 +200,10 @@ void AudioTwins::set_lanes() {
 }
 
 void AudioTwins::decide(Lane& lane) {
+  const bool before = lane.encode;
   lane.encode = wants_twin(wishes_, lane.source.kind, lane.source_format ? &*lane.source_format : nullptr);
-  if (!lane.encode) {
-    lane.present = false;
-  } else if (!lane.present && !lane.good_since && !lane.withdrawn) {
-    lane.present = true;  // without waiting for the first frame
-  }
+  lane.present = lane.encode;  // without waiting for the first frame
+  if (before != lane.encode) lane.forget();
 }
 
 void AudioTwins::open_job() {
@@ -220,10 +257,12 @@ void AudioTwins::publish(bool always) {
     twin.carried = true;
     twin.twin_of = lane->source.pid;
     lane->out_track = static_cast<std::uint8_t>(next->carried.size());
+    if (lane->idle) next->idle_twins.push_back(twin.pid);
     next->pmt.streams.push_back({kAacStreamType, twin.pid, lane->descriptors});
     next->carried.push_back(std::move(twin));
   }
-  const bool same = published_ != nullptr && published_->same_media(*next);
+  const bool same =
+      published_ != nullptr && published_->same_media(*next) && published_->idle_twins == next->idle_twins;
   if (same && !always) return;
   published_ = std::move(next);
   out_.on_configuration(published_);
@@ -243,6 +282,7 @@ void AudioTwins::on_discontinuity() {
     lane->reference.reset();
     lane->last_frame.reset();
     lane->last_out.reset();
+    lane->silent = false;
   }
   out_.on_discontinuity();
 }
@@ -265,7 +305,12 @@ void AudioTwins::feed(Lane& lane, const hub::Unit& unit) {
   if (job_ == nullptr || !(lane.encode || wishes_.measure)) return;
   hub::gather(unit.packets, kLargestSoundPes, pes_);
   const auto pes = hub::view_pes(pes_);
-  if (!pes || pes->payload.empty() || pes->payload.size() > kLargestSoundPes) return;
+  if (!pes || pes->payload.empty()) return;
+  if (pes_.size() >= kLargestSoundPes) {
+    ++totals_.oversized;
+    lane.pending_flags |= job::kLoss;
+    return;
+  }
   if (!unit.timed && !lane.reference) return;  // nothing says when to play it
   if (unit.timed) {
     if (pes->header.pts) lane.offset = unit.pts - static_cast<std::int64_t>(pes->header.pts->ticks) * 300;
@@ -287,7 +332,9 @@ void AudioTwins::feed(Lane& lane, const hub::Unit& unit) {
   } else {
     lane.pending_flags |= job::kLoss;
   }
-  if (unit.timed && lane.present) watch_lag(lane);
+  if (!unit.timed || !lane.present) return;
+  fill(lane, lane.last_sent - kPatience);
+  watch_lag(lane);
 }
 
 // Told again every second, to a worker that began anew in the place of one that died.
@@ -315,23 +362,29 @@ void AudioTwins::end_stream(Lane& lane) {
   job_->push(header, {});
 }
 
-// Outputs wait for the frames of a track that they know of, so one that brings none leaves.
+// Silence in place of what does not come any more.
+void AudioTwins::fill(Lane& lane, std::int64_t until) {
+  if (!lane.heard_of) return;  // of how many channels?
+  std::int64_t next = (*lane.reference + kFrameTicks - 1) / kFrameTicks * kFrameTicks;
+  if (lane.last_out) next = std::max(next, *lane.last_out + kFrameTicks);
+  for (; next < until; next += kFrameTicks)
+    hand_on(lane, next, Filled::here, silent_adts_frame(lane.format.channels));
+}
+
 void AudioTwins::watch_lag(Lane& lane) {
-  const std::int64_t newest = std::max(*lane.reference, lane.last_frame.value_or(*lane.reference));
-  const bool first = lane.counters.frames == 0 && !lane.withdrawn;
-  if (lane.last_sent - newest <= (first ? kFirstPatience : kPatience)) return;
-  lane.present = false;
-  lane.good_since.reset();
-  if (std::exchange(lane.withdrawn, true)) lane.probation = std::min(2 * lane.probation, kLongProbation);
-  ++lane.counters.withdrawn;
-  ++totals_.withdrawn;
-  publish(false);
+  if (!lane.idle && lane.lag() > (lane.heard_of ? kGone : kFirstPatience)) {
+    lane.idle = true;
+    ++lane.counters.withdrawn;
+    ++totals_.withdrawn;
+    publish(false);
+  }
+  lane.settle_state();
 }
 
 void AudioTwins::on_message(const ring::MessageHeader& header, std::span<const std::uint8_t> payload) {
   const auto found =
       std::find_if(lanes_.begin(), lanes_.end(), [&](const auto& l) { return l->stream == header.stream; });
-  if (found == lanes_.end()) return;
+  if (found == lanes_.end()) return;  // on its way when the stream ended
   Lane& lane = **found;
   switch (static_cast<job::Message>(header.kind)) {
     case job::Message::frame:
@@ -362,79 +415,69 @@ void AudioTwins::on_frame(Lane& lane, const ring::MessageHeader& header,
   }
   if (!admit(lane, header)) return;
   lane.format = *format;
-  const bool gap = lane.last_frame && header.pts - *lane.last_frame > kFrameTicks * 3 / 2;
+  lane.heard_of = true;
   lane.last_frame = header.pts;
-  if (!lane.present) {
-    if (!lane.good_since || gap) lane.good_since = header.pts;
-    const bool proved =
-        header.pts - *lane.good_since >= lane.probation && lane.last_sent - header.pts <= kPatience / 2;
-    if (!proved) {
-      ++lane.counters.withheld;
-      ++totals_.withheld;
-      return;
-    }
-    lane.present = true;
-    publish(false);
-    if (!lane.present) return;  // one track too many
+  if (std::exchange(lane.idle, false)) publish(false);
+  if (lane.present) {
+    if (lane.last_out) fill(lane, header.pts - kFrameTicks / 2);
+    hand_on(lane, header.pts, (header.flags & job::kFilled) != 0 ? Filled::by_worker : Filled::no, frame);
   }
-  hand_on(lane, header, frame);
+  lane.settle_state();
 }
 
 // Whether its time can be. Counts it where not.
 bool AudioTwins::admit(Lane& lane, const ring::MessageHeader& header) {
-  if (!lane.reference) {  // a break, and nothing was sent since
-    ++lane.counters.late;
-    ++totals_.late;
+  const auto drop = [&](std::uint64_t TwinCounters::*why) {
+    ++(lane.counters.*why);
+    ++(totals_.*why);
     return false;
-  }
-  const std::int64_t lag = lane.last_sent - header.pts;
+  };
+  if (!lane.reference) return drop(&TwinCounters::late);  // a break, and nothing was sent since
+  // What can't be first: differences of times that were not looked at could overflow. Frames stand on the
+  // grid, so that no worker can bring more of them than there is time.
+  if (header.pts > lane.last_sent + kMaxAhead || header.pts % kFrameTicks != 0)
+    return drop(&TwinCounters::unusable);
   if (lane.awaits_join) {
     // The mark may have been lost with its frame.
-    const bool joined =
-        (header.flags & job::kDiscontinuity) != 0 || lane.last_sent - *lane.reference > kPatience;
+    const bool joined = (header.flags & job::kDiscontinuity) != 0 || lane.last_sent - *lane.reference > kJoin;
     if (joined) lane.awaits_join = false;
   }
-  if (lane.awaits_join || lag > kPatience) {
-    ++lane.counters.late;
-    ++totals_.late;
-    lane.mark_gap = true;
-    return false;
-  }
-  if (lag < -kMaxAhead || (lane.last_out && header.pts <= *lane.last_out)) {
-    ++lane.counters.unusable;
-    ++totals_.unusable;
-    return false;
-  }
+  if (lane.awaits_join || header.pts < lane.last_sent - kPatience) return drop(&TwinCounters::late);
+  if (lane.last_out && header.pts <= *lane.last_out) return drop(&TwinCounters::unusable);
   return true;
 }
 
-void AudioTwins::hand_on(Lane& lane, const ring::MessageHeader& header, std::span<const std::uint8_t> frame) {
-  const bool missing = lane.last_out && header.pts - *lane.last_out > kFrameTicks * 3 / 2;
-  const bool gap = std::exchange(lane.mark_gap, false) || missing;
+void AudioTwins::hand_on(Lane& lane, std::int64_t pts, Filled filled, std::span<const std::uint8_t> frame) {
+  const bool missing = lane.last_out && pts - *lane.last_out > kFrameTicks * 3 / 2;
+  const bool silent = filled == Filled::here;
+  const bool breaks = lane.silent != silent;
+  const bool gap = missing || (breaks && silent);
+  lane.silent = silent;
   if (gap) {
     ++lane.counters.gaps;
     ++totals_.gaps;
   }
   // By the grid, so that nodes that begin at different times agree where they can.
-  if (!lane.last_out) lane.packer->begin(static_cast<std::uint8_t>(header.pts / kFrameTicks & 0x0F));
+  if (!lane.last_out) lane.packer->begin(static_cast<std::uint8_t>(pts / kFrameTicks & 0x0F));
+  if (!silent) lane.delay.add(lane.last_sent - pts);
   ++lane.counters.frames;
   ++totals_.frames;
-  if ((header.flags & job::kFilled) != 0) {
+  if (filled != Filled::no) {
     ++lane.counters.filled;
     ++totals_.filled;
   }
   constexpr auto kModulus = static_cast<std::int64_t>(mpegts::kPtsModulus);
-  const std::int64_t ticks = header.pts - lane.offset;  // of the stream's own clock
+  const std::int64_t ticks = pts - lane.offset;  // of the stream's own clock
   const std::int64_t rounded = ticks >= 0 ? (ticks + 150) / 300 : -((-ticks + 150) / 300);
   const mpegts::Pts90kHz stamp{static_cast<std::uint64_t>((rounded % kModulus + kModulus) % kModulus)};
   hub::Unit unit;
   unit.track = lane.out_track;
   unit.timed = true;
   unit.random_access = mpegts::es::RandomAccess::clean;
-  unit.dts = unit.pts = header.pts;
+  unit.dts = unit.pts = pts;
   unit.audio = &lane.format;
-  unit.packets = lane.packer->pack(frame, stamp, gap || !lane.last_out);
-  lane.last_out = header.pts;
+  unit.packets = lane.packer->pack(frame, stamp, gap || breaks || !lane.last_out);
+  lane.last_out = pts;
   out_.on_unit(unit);
 }
 
@@ -446,8 +489,12 @@ std::vector<SoundStatus> AudioTwins::tracks() const {
     status.kind = lane->source.kind;
     status.language = lane->source.language;
     if (lane->encode) status.twin = lane->pid;
-    status.present = lane->present;
+    status.present = lane->present && !lane->idle;
+    status.state = lane->state;
+    status.since_unix_ns = lane->since_unix_ns;
+    status.lag = lane->lag();
     status.counters = lane->counters;
+    status.delay = lane->delay;
     status.decode_errors = lane->decode_errors;
     status.trouble = lane->trouble;
     out.push_back(std::move(status));

@@ -3,12 +3,15 @@
 // the channel's timeline. Everything else passes unchanged and unhindered. Also where nothing is to be
 // encoded the worker measures the sound, if that is wanted.
 //
-// A twin is there as soon as its original is, without waiting for the worker. It leaves the configuration
-// when nothing came back for kPatience of media (kFirstPatience at the beginning), and returns when frames
-// come again. A gap in it concerns nobody else: it is marked with discontinuity_indicator and counted.
+// A twin is there as soon as its original is, without waiting for the worker, and stays as long as that is
+// wanted: whatever its worker does, nothing else of the channel notices. What is kPatience behind the
+// original and has not come, and what its worker leaves out, is silence, marked with discontinuity_indicator
+// and counted as a gap: players that find neither a frame nor silence stop their pictures, too. A twin that
+// brings nothing for kGone (kFirstPatience at the beginning) is named idle, until a frame comes: outputs no
+// longer offer it.
 //
-// Frames of the worker are not trusted: one that is no ADTS frame of AAC-LC, or whose time lies behind the
-// frame before it or ahead of the original, is dropped and counted.
+// Frames of the worker are not trusted: one that is no ADTS frame of AAC-LC at 48 kHz, or whose time is none
+// of the grid, or lies behind the frame before it or ahead of the original, is dropped and counted.
 //
 // References: ISO/IEC 13818-1:2022 2.4.4.8 (PMT), 2.6.18 (ISO_639_language_descriptor); EN 300 468 6.4.11
 // (supplementary_audio_descriptor). Threading: owned by the hub's thread. Ownership: the sink and the maker
@@ -25,6 +28,7 @@
 #include "control/protocol/state.h"
 #include "dataplane/bridge/hub/track.h"
 #include "dataplane/bridge/transcode/job.h"
+#include "dataplane/bridge/transcode/lag.h"
 #include "dataplane/job/message.h"
 
 namespace headgate::bridge::transcode {
@@ -47,9 +51,19 @@ struct TwinCounters {
   std::uint64_t gaps = 0;       // places where frames are missing
   std::uint64_t late = 0;       // frames too far behind the original, or from before a break
   std::uint64_t unusable = 0;   // frames that are none, or whose times can't be
-  std::uint64_t withheld = 0;   // frames that came while the twin was not in the configuration
-  std::uint64_t withdrawn = 0;  // times that it left the configuration
+  std::uint64_t withdrawn = 0;  // times that it became idle
+  std::uint64_t oversized = 0;  // PES packets that no worker is sent; in the totals only
 };
+
+// How a twin is doing.
+enum class TwinState : std::uint8_t {
+  starting,  // no frame yet
+  running,
+  late,    // by more than kLate
+  silent,  // what comes is too late, or nothing does
+  idle,    // for so long that it is not offered any more
+};
+const char* to_string(TwinState state);
 
 // Of one track of the channel.
 struct SoundStatus {
@@ -57,7 +71,11 @@ struct SoundStatus {
   mpegts::StreamKind kind = mpegts::StreamKind::unknown;
   std::string language;
   std::optional<mpegts::Pid> twin;  // its PID, where there is to be one
-  bool present = false;             // the twin is among the tracks now
+  bool present = false;             // the twin is among the tracks now, and offered
+  TwinState state = TwinState::starting;
+  std::int64_t since_unix_ns = 0;  // of the state
+  std::int64_t lag = 0;            // of the last frame behind the last packet, 27 MHz
+  Lag delay;                       // of its last frames behind the newest of the original
   TwinCounters counters;
   std::uint32_t decode_errors = 0;
   std::string trouble;  // the worker's word; empty: none
@@ -65,12 +83,14 @@ struct SoundStatus {
 
 class AudioTwins final : public hub::UnitSink {
  public:
-  // Behind the original.
-  static constexpr std::int64_t kPatience = 2 * mpegts::kTicksPerSecond;
-  static constexpr std::int64_t kFirstPatience = 5 * mpegts::kTicksPerSecond;
-  // Frames have to come for so long before a twin that left returns; doubled each time, up to kLongProbation.
-  static constexpr std::int64_t kProbation = mpegts::kTicksPerSecond / 2;
-  static constexpr std::int64_t kLongProbation = 30 * mpegts::kTicksPerSecond;
+  // Behind the original. A worker that stands is killed after as long; one that is merely short of CPU time
+  // catches up a minute of sound in a second.
+  static constexpr std::int64_t kPatience = 5 * mpegts::kTicksPerSecond;
+  static constexpr std::int64_t kLate = mpegts::kTicksPerSecond;
+  // Without a frame: longer than two workers that stand one after the other, each until it is killed. What
+  // lasts longer is a worker in quarantine, or none at all.
+  static constexpr std::int64_t kGone = 30 * mpegts::kTicksPerSecond;
+  static constexpr std::int64_t kFirstPatience = 10 * mpegts::kTicksPerSecond;
   // Of each second so much is decoded where it is only measured.
   static constexpr std::uint16_t kSampledMs = 150;
 
@@ -106,12 +126,14 @@ class AudioTwins final : public hub::UnitSink {
   void assign_pids();
   void feed(Lane& lane, const hub::Unit& unit);
   void begin_stream(Lane& lane);
+  enum class Filled : std::uint8_t { no, by_worker, here };
+  void fill(Lane& lane, std::int64_t until);
   void watch_lag(Lane& lane);
   void end_stream(Lane& lane);
   void on_message(const ring::MessageHeader& header, std::span<const std::uint8_t> payload);
   void on_frame(Lane& lane, const ring::MessageHeader& header, std::span<const std::uint8_t> frame);
   bool admit(Lane& lane, const ring::MessageHeader& header);
-  void hand_on(Lane& lane, const ring::MessageHeader& header, std::span<const std::uint8_t> frame);
+  void hand_on(Lane& lane, std::int64_t pts, Filled filled, std::span<const std::uint8_t> frame);
 
   hub::UnitSink& out_;
   std::string channel_;

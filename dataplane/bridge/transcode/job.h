@@ -27,6 +27,8 @@ class Job {
   // False: dropped. It is on its way when the call returns.
   virtual bool push(const ring::MessageHeader& header, std::span<const std::uint8_t> payload) = 0;
   virtual JobCounters counters() const = 0;
+  // Bytes that the worker has not taken yet.
+  virtual std::uint64_t unread() const { return 0; }
   // Why there is no ring; empty: there is.
   virtual const std::string& problem() const = 0;
 };

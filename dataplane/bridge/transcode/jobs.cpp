@@ -154,6 +154,11 @@ struct Jobs::Impl : std::enable_shared_from_this<Jobs::Impl> {
     std::erase(jobs, ends);
     error_code ignored;
     ends->wake.close(ignored);
+    // A job of that name that was made meanwhile has made the folder anew.
+    const bool succeeded = std::any_of(jobs.begin(), jobs.end(), [&](const auto& other) {
+      return other->paths.folder == ends->paths.folder;
+    });
+    if (succeeded) return;
     std::error_code error;
     fs::remove_all(ends->paths.folder, error);
     if (error) spdlog::warn("{}: {}", ends->paths.folder, error.message());
@@ -194,6 +199,7 @@ class Jobs::Link final : public Job {
     if (ends_->consumer != nullptr) out.damaged = ends_->consumer->damaged();
     return out;
   }
+  std::uint64_t unread() const override { return ends_->producer == nullptr ? 0 : ends_->producer->unread(); }
   const std::string& problem() const override { return ends_->problem; }
 
  private:

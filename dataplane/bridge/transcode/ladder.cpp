@@ -1,6 +1,7 @@
 #include "dataplane/bridge/transcode/ladder.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "dataplane/bridge/hub/payload.h"
@@ -14,8 +15,17 @@ using mpegts::Pid;
 
 namespace {
 
-constexpr std::int64_t kFarthest = 5 * mpegts::kTicksPerSecond;  // of what was sent last
+constexpr std::int64_t kFarthest = 5 * mpegts::kTicksPerSecond;   // of what was sent last
+constexpr std::int64_t kForgiven = 60 * mpegts::kTicksPerSecond;  // without falling behind
+constexpr const char* kBehind =
+    "its worker can't keep the source's pace: it needs more than the one core that it may have, or the "
+    "machine "
+    "is short of CPU; derive it from a smaller channel, or make it smaller";
 constexpr std::size_t kLargestPicture = 4 * 1024 * 1024;
+// What a worker may bring: several times what it was told to make, and what packets add to small pictures.
+// More comes from no encoder of ours, and would take the memory of other channels' segments.
+constexpr std::int64_t kTimesWanted = 4, kBesides = 64 * 1024;  // bytes a second
+constexpr std::int64_t kAtOnce = 8;                             // seconds of that
 constexpr std::size_t kLongestWord = 160;
 constexpr std::uint8_t kH264StreamType = 0x1B;  // ISO/IEC 13818-1 table 2-34
 constexpr std::uint16_t kFirstOwnPid = 0x1E00, kLastOwnPid = 0x1FFA;
@@ -85,11 +95,26 @@ struct Ladder::Rung {
   bool begun = false;
   std::uint32_t pending_flags = 0;  // for the next packet
   bool joined = false;              // a random access point came since the last loss
-  std::optional<std::int64_t> last_pts;
+  std::int64_t in_hand = 0;         // bytes, less what the source's time has allowed since
+  std::optional<std::int64_t> allowed_until;
+  // Of the channel's timeline.
+  std::optional<std::int64_t> kept_pace;  // when the worker last had taken all
+  std::optional<std::int64_t> paused;     // until then at least, and until it has taken all
+  std::int64_t pause = 0;                 // the last one's length
+  std::int64_t forgiven = std::numeric_limits<std::int64_t>::min();  // then pauses are short again
+  std::int64_t hand_on_from = std::numeric_limits<std::int64_t>::min();
   mpegts::es::VideoParser parser{mpegts::StreamKind::h264};
   std::optional<mpegts::es::VideoFormat> format;
   std::vector<std::uint8_t> packets;
   LadderStatus status;
+
+  // The timeline begins anew: it may be another one.
+  void forget_times() {
+    allowed_until.reset();
+    kept_pace.reset();
+    if (paused) paused = std::numeric_limits<std::int64_t>::min();
+    forgiven = hand_on_from = std::numeric_limits<std::int64_t>::min();
+  }
 };
 
 Ladder::Ladder(hub::UnitSink& out, std::string channel) : out_(out), channel_(std::move(channel)) {}
@@ -110,6 +135,7 @@ std::vector<LadderStatus> Ladder::status() const {
   for (const auto& rung : rungs_) {
     out.push_back(rung->status);
     out.back().not_sent = rung->job->counters().dropped;
+    if (rung->paused || last_dts_ < rung->forgiven) out.back().trouble = kBehind;
   }
   return out;
 }
@@ -139,12 +165,14 @@ void Ladder::set_rungs() {
 }
 
 void Ladder::on_configuration(std::shared_ptr<const hub::Configuration> configuration) {
+  const bool same = source_ != nullptr && source_->same_media(*configuration);
   source_ = std::move(configuration);
+  if (same) return publish();
   set_rungs();
   for (const auto& rung : rungs_) {
     rung->begun = rung->joined = false;
     rung->pending_flags |= job::kDiscontinuity;
-    rung->last_pts.reset();
+    rung->forget_times();
   }
   last_sent_.reset();
   publish();
@@ -169,7 +197,7 @@ void Ladder::on_discontinuity() {
   for (const auto& rung : rungs_) {
     rung->pending_flags |= job::kDiscontinuity;
     rung->joined = false;
-    rung->last_pts.reset();
+    rung->forget_times();
   }
   last_sent_.reset();
   out_.on_discontinuity();
@@ -198,6 +226,31 @@ void Ladder::begin_stream(Rung& rung) {
   rung.begun = rung.job->push(header, job::bytes_of(begin));
 }
 
+void Ladder::fall_behind(Rung& rung, std::int64_t now) {
+  ++rung.status.behind;
+  rung.pause = now < rung.forgiven ? std::min(2 * rung.pause, kLongestPause) : kFirstPause;
+  rung.paused = now + rung.pause;
+  rung.forgiven = *rung.paused + kForgiven;
+}
+
+// Whether the unit is to be sent to its worker.
+bool Ladder::keeps_pace(Rung& rung, const hub::Unit& unit) {
+  if (!unit.timed) return !rung.paused;
+  const bool taken = rung.job->unread() == 0;
+  if (rung.paused) {
+    const bool random_access = unit.random_access != mpegts::es::RandomAccess::none;
+    if (!taken || !random_access || unit.dts < *rung.paused) return false;
+    rung.paused.reset();
+    rung.pending_flags |= job::kDiscontinuity;
+    rung.hand_on_from = unit.pts + kTrial;
+  }
+  if (taken || !rung.kept_pace || *rung.kept_pace > unit.dts) rung.kept_pace = unit.dts;
+  if (unit.dts - *rung.kept_pace <= kMostBehind) return true;
+  rung.kept_pace.reset();
+  fall_behind(rung, unit.dts);
+  return false;
+}
+
 void Ladder::feed(const hub::Unit& unit) {
   hub::gather(unit.packets, kLargestPicture, pes_);
   const auto pes = hub::view_pes(pes_);
@@ -206,9 +259,14 @@ void Ladder::feed(const hub::Unit& unit) {
     offset_ = unit.pts - static_cast<std::int64_t>(pes->header.pts->ticks) * 300;
     if (!last_sent_) begun_at_ = unit.pts;
     last_sent_ = unit.pts;
+    last_dts_ = unit.dts;
   }
   const bool random_access = unit.random_access != mpegts::es::RandomAccess::none;
   for (const auto& rung : rungs_) {
+    if (!keeps_pace(*rung, unit)) {
+      ++rung->status.left_out;
+      continue;
+    }
     // Again at each random access point: a worker that began anew knows nothing.
     if (!rung->begun || random_access) begin_stream(*rung);
     ring::MessageHeader header;
@@ -239,15 +297,36 @@ void Ladder::on_message(Rung& rung, const ring::MessageHeader& header,
   }
 }
 
+// Whether so much may come: a bucket that the source's own time empties. Else all up to the next random
+// access point is left out.
+bool Ladder::allow(Rung& rung, std::size_t size) {
+  const std::int64_t a_second = std::int64_t{rung.step.bitrate_bps} / 8 * kTimesWanted + kBesides;
+  const std::int64_t passed =
+      std::clamp<std::int64_t>(*last_sent_ - rung.allowed_until.value_or(*last_sent_), 0, 2 * kFarthest);
+  rung.in_hand = std::max<std::int64_t>(0, rung.in_hand - passed * a_second / mpegts::kTicksPerSecond);
+  rung.allowed_until = std::max(*last_sent_, rung.allowed_until.value_or(*last_sent_));
+  const auto packets = static_cast<std::int64_t>(size / kPacketPayload + 2);
+  const std::int64_t more = packets * static_cast<std::int64_t>(mpegts::kPacketSize);
+  rung.joined = rung.in_hand + more <= kAtOnce * a_second;
+  if (rung.joined) rung.in_hand += more;
+  return rung.joined;
+}
+
 void Ladder::on_frame(Rung& rung, const ring::MessageHeader& header, std::span<const std::uint8_t> frame) {
   const bool lost = (header.flags & (job::kDiscontinuity | job::kLoss | ring::kMessageLoss)) != 0;
   const bool random_access = (header.flags & job::kRandomAccess) != 0;
   if (lost) rung.joined = false;
   if (random_access) rung.joined = true;
-  const bool plausible = last_sent_ && !frame.empty() && header.dts <= header.pts &&
-                         header.pts >= begun_at_ && header.pts - header.dts <= kFarthest &&
-                         header.pts <= *last_sent_ + kFarthest && header.pts >= *last_sent_ - 2 * kFarthest;
-  if (!rung.joined || !plausible || source_ == nullptr) {
+  // In this order: differences of times that were not looked at could overflow.
+  const bool plausible = last_sent_ && !frame.empty() && header.pts >= begun_at_ &&
+                         header.pts <= *last_sent_ + kFarthest && header.pts >= *last_sent_ - 2 * kFarthest &&
+                         header.dts <= header.pts && header.dts >= header.pts - kFarthest;
+  if (plausible && (header.pts < last_dts_ - kLatest || header.pts < rung.hand_on_from)) {
+    rung.joined = false;
+    ++rung.status.left_out;
+    return;
+  }
+  if (!rung.joined || !plausible || source_ == nullptr || !allow(rung, frame.size())) {
     ++rung.status.dropped;
     return;
   }

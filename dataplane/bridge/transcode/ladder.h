@@ -4,8 +4,13 @@
 // at each random access point of the source, so that what comes back can be cut where the source is cut.
 // StreamBegin is repeated at each of them; a worker that knows it already goes on.
 //
-// Frames of the worker are not trusted: one whose time lies far from what was sent is dropped, and after a
-// loss all up to the next random access point. References: ITU-T H.264 Annex B; ISO/IEC 13818-1:2022 2.4.3.6.
+// Frames of the worker are not trusted: one whose time lies far from what was sent, or beyond what a worker
+// that was told this bitrate can bring, is dropped, and after a loss all up to the next random access point.
+//
+// A worker that can't keep the source's pace falls behind: kMostBehind after it last had taken all, it gets
+// nothing more until it has, and not before a pause, which grows with each time. It goes on at a random
+// access point, and what it makes is handed on once it has kept the pace for kTrial. What comes so late that
+// its segment may be closed is dropped. References: ITU-T H.264 Annex B; ISO/IEC 13818-1:2022 2.4.3.6.
 // Threading: owned by the hub's thread. Ownership: the sink and the maker of jobs outlive it.
 #pragma once
 
@@ -32,13 +37,22 @@ struct LadderStep {
 struct LadderStatus {
   std::string name;
   std::uint64_t frames = 0;    // handed on
-  std::uint64_t dropped = 0;   // times that can't be, or references that are missing
+  std::uint64_t dropped = 0;   // times that can't be, references that are missing, too much at once
   std::uint64_t not_sent = 0;  // the ring to the worker was full
-  std::string trouble;         // the worker's word; empty: none
+  std::uint64_t behind = 0;    // times that the worker fell behind
+  std::uint64_t left_out = 0;  // pictures not sent or not handed on because it did
+  std::string trouble;         // the worker's word, or that it falls behind; empty: none
 };
 
 class Ladder final : public hub::UnitSink {
  public:
+  static constexpr std::int64_t kMostBehind = 1200 * mpegts::kTicksPerSecond / 1000;
+  static constexpr std::int64_t kFirstPause = 2 * mpegts::kTicksPerSecond;
+  static constexpr std::int64_t kLongestPause = 60 * mpegts::kTicksPerSecond;
+  static constexpr std::int64_t kTrial = 3 * mpegts::kTicksPerSecond;
+  // Below the time that a segment waits for its parts (hls::Segmenter::kAudioPatience).
+  static constexpr std::int64_t kLatest = 1400 * mpegts::kTicksPerSecond / 1000;
+
   Ladder(hub::UnitSink& out, std::string channel);
   ~Ladder() override;
 
@@ -57,7 +71,10 @@ class Ladder final : public hub::UnitSink {
   void publish();
   void feed(const hub::Unit& unit);
   void begin_stream(Rung& rung);
+  bool keeps_pace(Rung& rung, const hub::Unit& unit);
+  void fall_behind(Rung& rung, std::int64_t now);
   void on_message(Rung& rung, const ring::MessageHeader& header, std::span<const std::uint8_t> payload);
+  bool allow(Rung& rung, std::size_t size);
   void on_frame(Rung& rung, const ring::MessageHeader& header, std::span<const std::uint8_t> frame);
 
   hub::UnitSink& out_;
@@ -69,6 +86,7 @@ class Ladder final : public hub::UnitSink {
   std::vector<std::uint8_t> pes_;
   std::int64_t offset_ = 0;  // timeline minus the stream's own clock
   std::optional<std::int64_t> last_sent_;
+  std::int64_t last_dts_ = 0;  // that came with it
   std::int64_t begun_at_ = 0;  // times before it are of before a break
 };
 

@@ -29,27 +29,21 @@ void PictureTap::on_configuration(std::shared_ptr<const hub::Configuration> conf
 }
 
 void PictureTap::forget() {
-  first_size_ = 0;
-  whole_ = false;
+  kept_.has = earlier_.has = false;
+  kept_.whole = earlier_.whole = false;
 }
 
 void PictureTap::on_unit(const hub::Unit& unit) {
   if (unit.track != 0 || kind_ == mpegts::StreamKind::unknown) return;
   const bool joinable = unit.timed && unit.random_access != mpegts::es::RandomAccess::none;
-  if (first_size_ != 0 && !whole_) {
-    if (joinable) {
-      whole_ = true;  // what begins anew ends what was before it
-    } else {
-      hub::gather(unit.packets, PictureDesk::kMaxBytes, pes_);
-      const auto pes = hub::view_pes(pes_);
-      if (pes && kept_.size() + pes->payload.size() <= PictureDesk::kMaxBytes)
-        kept_.insert(kept_.end(), pes->payload.begin(), pes->payload.end());
-      whole_ = unit.timed || ++following_ >= kMaxFollowing;
-    }
-    if (whole_) look_if_due(true);
+  if (kept_.has && !kept_.whole && !complete(unit, joinable)) {
+    ++counters_.oversized;
+    kept_.has = false;
+    return;
   }
-  if (!joinable || (first_size_ != 0 && now_ns_ - kept_ns_ < kKeepApart)) return;
-  forget();
+  if (!joinable || (kept_.has && now_ns_ - kept_.ns < kKeepApart)) return;
+  std::swap(kept_, earlier_);
+  kept_.has = kept_.whole = false;
   if (unit.packets.size() > PictureDesk::kMaxBytes) {
     ++counters_.oversized;
     return;
@@ -57,11 +51,33 @@ void PictureTap::on_unit(const hub::Unit& unit) {
   hub::gather(unit.packets, PictureDesk::kMaxBytes, pes_);
   const auto pes = hub::view_pes(pes_);
   if (!pes || pes->payload.empty()) return;
-  kept_.assign(pes->payload.begin(), pes->payload.end());
-  first_size_ = kept_.size();
-  following_ = 0;
-  looked_ = false;
-  kept_ns_ = now_ns_;
+  kept_.bytes.assign(pes->payload.begin(), pes->payload.end());
+  kept_.has = true;
+  kept_.following = 0;
+  kept_.looked = false;
+  kept_.ns = now_ns_;
+}
+
+// False: it does not fit.
+bool PictureTap::complete(const hub::Unit& unit, bool joinable) {
+  if (joinable) {
+    kept_.whole = true;  // what begins anew ends what was before it
+  } else {
+    kept_.whole = unit.timed || ++kept_.following >= kMaxFollowing;
+    if (!append(unit) && !unit.timed) return false;
+  }
+  if (kept_.whole) look_if_due(true);
+  return true;
+}
+
+// False: it does not fit.
+bool PictureTap::append(const hub::Unit& unit) {
+  hub::gather(unit.packets, PictureDesk::kMaxBytes, pes_);
+  const auto pes = hub::view_pes(pes_);
+  if (!pes) return true;
+  if (kept_.bytes.size() + pes->payload.size() > PictureDesk::kMaxBytes) return false;
+  kept_.bytes.insert(kept_.bytes.end(), pes->payload.begin(), pes->payload.end());
+  return true;
 }
 
 std::int64_t PictureTap::slot() const {
@@ -74,32 +90,42 @@ std::int64_t PictureTap::slot() const {
 // Regular looks at random access points only: these come at times of their own, so that channels don't fall
 // together.
 void PictureTap::look_if_due(bool at_random_access) {
-  if (!whole_ || looked_ || asked_) return;
+  look_back();
   const std::int64_t current = slot();
+  // What is refused may be made up for while its time lasts.
+  if (refused_slot_ >= 0 && refused_slot_ != current) {
+    ++counters_.skipped;
+    refused_slot_ = -1;
+  }
+  if (!kept_.whole || kept_.looked || asked_) return;
   const bool due = at_random_access && done_slot_ != current;
   const bool wanted = suspicious_ && (!any_look_ || now_ns_ - last_look_ns_ >= kLeastApart);
   if (!due && !wanted) return;
-  if (!ask(due)) {
-    if (due && std::exchange(refused_slot_, current) != current) ++counters_.skipped;
+  if (!ask(kept_, due)) {
+    if (due) refused_slot_ = current;
     return;
   }
+  last_look_ns_ = now_ns_;
   if (due) {
     done_slot_ = current;
-    // What was refused is made up for.
-    if (refused_slot_ == current) --counters_.skipped;
+    refused_slot_ = -1;
   }
 }
 
-bool PictureTap::ask(bool wants_jpeg) {
+// At what came before it went wrong, where another one came since. The looks at what it is now go on as ever.
+void PictureTap::look_back() {
+  if (!suspicious_ || before_ns_ == 0 || asked_ || !earlier_.whole || earlier_.looked || kept_.looked) return;
+  if (kept_.has && earlier_.ns < before_ns_ && kept_.ns >= before_ns_) ask(earlier_, false);
+}
+
+bool PictureTap::ask(Kept& kept, bool wants_jpeg) {
   job::PictureRequest request;
   request.codec = static_cast<std::uint8_t>(kind_);
   request.wants_jpeg = wants_jpeg ? 1 : 0;
-  request.random_access_size = static_cast<std::uint32_t>(first_size_);
   const PictureDesk::Time now{std::chrono::nanoseconds(now_ns_)};
-  if (!desk_.ask(id_, request, kept_, now)) return false;
-  asked_ = looked_ = any_look_ = true;
-  asked_ns_ = kept_ns_;
-  last_look_ns_ = now_ns_;
+  if (!desk_.ask(id_, request, kept.bytes, now)) return false;
+  asked_ = kept.looked = any_look_ = true;
+  asked_ns_ = kept.ns;
   ++counters_.looks;
   return true;
 }
@@ -111,7 +137,13 @@ void PictureTap::on_tick(std::int64_t now_ns) {
 
 void PictureTap::on_picture(const job::PictureResult& picture, std::span<const std::uint8_t> jpeg) {
   asked_ = false;
-  ++(picture.verdict == job::PictureVerdict::shown ? counters_.shown : counters_.failed);
+  const bool shown = picture.verdict == job::PictureVerdict::shown;
+  ++(shown ? counters_.shown : counters_.failed);
+  // The next one may be whole.
+  if (picture.verdict == job::PictureVerdict::undecodable &&
+      std::exchange(repeated_slot_, slot()) != slot()) {
+    done_slot_ = -1;
+  }
   on_result_({picture, jpeg, asked_ns_});
 }
 

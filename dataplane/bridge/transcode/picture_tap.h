@@ -1,12 +1,14 @@
 // Takes a channel's random access points to be looked at: one every `watch.every_ms`, evenly staggered over
-// the channels, and more, a second apart at least, while something seems wrong. Keeps the last one, so that
-// what was a moment ago can be looked at, too.
+// the channels, and more, a second apart at least, while something seems wrong. Keeps the last two, so that
+// what was a moment ago, before it went wrong, can be looked at, too.
 //
-// A look takes the access unit at the random access point and what completes its picture: the second field,
-// or the unit after it that shows that it is whole; at most kMaxFollowing units.
+// A look takes the PES payload at the random access point and what completes its picture: the second field,
+// the rest of an access unit that lies over several PES packets, or the beginning of the next, which shows
+// that it is whole; at most kMaxFollowing. After a picture that can't be decoded the next random access point
+// is looked at, too, once in `watch.every_ms`.
 //
-// Times are of a clock that only rises, ns. Threading: owned by the hub's thread. Memory: one random access
-// point, at most PictureDesk::kMaxBytes. Ownership: the desk outlives it.
+// Times are of a clock that only rises, ns. Threading: owned by the hub's thread. Memory: two random access
+// points, each of at most PictureDesk::kMaxBytes. Ownership: the desk outlives it.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +32,7 @@ struct PictureTapCounters {
 
 class PictureTap final : public hub::UnitSink, private PictureAsker {
  public:
-  static constexpr std::size_t kMaxFollowing = 2;
+  static constexpr std::size_t kMaxFollowing = 64;
   static constexpr std::int64_t kLeastApart = 1'000'000'000;
   // Of what comes more often (pictures coded by themselves) no more is kept.
   static constexpr std::int64_t kKeepApart = 400'000'000;
@@ -51,8 +53,12 @@ class PictureTap final : public hub::UnitSink, private PictureAsker {
   void set_every(std::uint32_t every_ms) { every_ms_ = every_ms; }
   // Before what comes at that time.
   void set_time(std::int64_t now_ns) { now_ns_ = now_ns; }
-  // Something may be wrong.
-  void set_suspicious(bool suspicious) { suspicious_ = suspicious; }
+  // Something may be wrong. `before_ns`: the last random access point before that time is to be looked at
+  // first; 0: none is.
+  void set_suspicious(bool suspicious, std::int64_t before_ns = 0) {
+    suspicious_ = suspicious;
+    before_ns_ = before_ns;
+  }
   // A few times a second.
   void on_tick(std::int64_t now_ns);
 
@@ -66,10 +72,22 @@ class PictureTap final : public hub::UnitSink, private PictureAsker {
  private:
   void on_picture(const job::PictureResult& picture, std::span<const std::uint8_t> jpeg) override;
   void on_lost() override;
+  // A random access point, and what completes its picture.
+  struct Kept {
+    std::vector<std::uint8_t> bytes;
+    bool has = false;
+    std::size_t following = 0;
+    bool whole = false;
+    bool looked = false;
+    std::int64_t ns = 0;
+  };
   void forget();
+  bool complete(const hub::Unit& unit, bool joinable);
+  bool append(const hub::Unit& unit);
   std::int64_t slot() const;
   void look_if_due(bool at_random_access);
-  bool ask(bool wants_jpeg);
+  void look_back();
+  bool ask(Kept& kept, bool wants_jpeg);
 
   PictureDesk& desk_;
   std::uint32_t id_;
@@ -77,14 +95,11 @@ class PictureTap final : public hub::UnitSink, private PictureAsker {
   OnResult on_result_;
   std::int64_t now_ns_ = 0;
   bool suspicious_ = false;
+  std::int64_t before_ns_ = 0;
   mpegts::StreamKind kind_ = mpegts::StreamKind::unknown;  // of the video; unknown: there is none
 
-  std::vector<std::uint8_t> kept_;  // the last random access point
-  std::size_t first_size_ = 0;      // of its access unit; 0: none is kept
-  std::size_t following_ = 0;
-  bool whole_ = false;
-  bool looked_ = false;
-  std::int64_t kept_ns_ = 0;
+  Kept kept_;     // the last one
+  Kept earlier_;  // the one before it
 
   bool asked_ = false;
   std::int64_t asked_ns_ = 0;  // when the picture under way was taken
@@ -92,6 +107,7 @@ class PictureTap final : public hub::UnitSink, private PictureAsker {
   bool any_look_ = false;
   std::int64_t done_slot_ = -1;
   std::int64_t refused_slot_ = -1;
+  std::int64_t repeated_slot_ = -1;
   std::vector<std::uint8_t> pes_;
   PictureTapCounters counters_;
 };

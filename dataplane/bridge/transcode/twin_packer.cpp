@@ -1,6 +1,7 @@
 #include "dataplane/bridge/transcode/twin_packer.h"
 
 #include <algorithm>
+#include <array>
 
 #include "mpegts/packet/clock_fields.h"
 
@@ -15,28 +16,37 @@ constexpr std::uint8_t kPayload = 0x10;        // adaptation_field_control, tabl
 constexpr std::uint8_t kAdaptation = 0x20;     // likewise
 constexpr std::uint8_t kDiscontinuous = 0x80;  // discontinuity_indicator
 constexpr unsigned kProfileLc = 1;             // ISO/IEC 14496-3 table 1.A.6
+constexpr unsigned k48kHz = 3;                 // table 1.18
 
 }  // namespace
 
 std::optional<mpegts::es::AudioFormat> adts_format(std::span<const std::uint8_t> frame) {
-  constexpr std::array<std::uint32_t, 13> kRates{96000, 88200, 64000, 48000, 44100, 32000, 24000,
-                                                 22050, 16000, 12000, 11025, 8000,  7350};
   if (frame.size() < kAdtsHeader || frame[0] != 0xFF || (frame[1] & 0xF6) != 0xF0) return std::nullopt;
   const std::size_t size = std::size_t{frame[3] & 0x03U} << 11 | std::size_t{frame[4]} << 3 | frame[5] >> 5;
   const unsigned rate = frame[2] >> 2 & 0x0FU;
   const unsigned channels = (frame[2] & 0x01U) << 2 | frame[3] >> 6;
   const bool one_block = (frame[6] & 0x03) == 0;
-  if (size != frame.size() || rate >= kRates.size() || frame[2] >> 6 != kProfileLc || channels == 0 ||
-      !one_block) {
+  if (size != frame.size() || rate != k48kHz || frame[2] >> 6 != kProfileLc || channels == 0 || !one_block) {
     return std::nullopt;
   }
   mpegts::es::AudioFormat format;
   format.kind = mpegts::StreamKind::aac_adts;
-  format.sample_rate = kRates[rate];
+  format.sample_rate = 48'000;
   format.channels = channels == 7 ? 8 : channels;
   format.samples_per_frame = 1024;
   format.codec = "mp4a.40.2";
   return format;
+}
+
+// A single_channel_element, or a channel_pair_element without common_window, of max_sfb 0 and global_gain 0,
+// then the end: ISO/IEC 14496-3 tables 4.4, 4.5, 4.6 and 4.50.
+std::span<const std::uint8_t> silent_adts_frame(unsigned channels) {
+  static constexpr std::array<std::uint8_t, 11> kMono{0xFF, 0xF1, 0x4C, 0x40, 0x01, 0x7F,
+                                                      0xFC, 0x00, 0x00, 0x00, 0x07};
+  static constexpr std::array<std::uint8_t, 14> kStereo{0xFF, 0xF1, 0x4C, 0x80, 0x01, 0xDF, 0xFC,
+                                                        0x20, 0x00, 0x00, 0x00, 0x00, 0x00, 0x0E};
+  if (channels == 1) return kMono;
+  return kStereo;
 }
 
 std::span<const std::uint8_t> TwinPacker::pack(std::span<const std::uint8_t> frame, mpegts::Pts90kHz pts,

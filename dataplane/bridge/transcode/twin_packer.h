@@ -13,8 +13,12 @@
 
 namespace headgate::bridge::transcode {
 
-// What one whole ADTS frame says of itself; nothing where `frame` is not exactly one, of AAC-LC.
+// What one whole ADTS frame says of itself; nothing where `frame` is not exactly one, of AAC-LC at
+// 48 kHz.
 std::optional<mpegts::es::AudioFormat> adts_format(std::span<const std::uint8_t> frame);
+
+// A frame of silence of one channel or two, 48 kHz.
+std::span<const std::uint8_t> silent_adts_frame(unsigned channels);
 
 class TwinPacker {
  public:

@@ -14,8 +14,10 @@ constexpr std::int64_t kMillisecond = 1'000'000;
 constexpr std::int64_t kPictureReports = 3;
 constexpr std::int64_t kPicturePatience = 10'000 * kMillisecond;
 constexpr std::int64_t kSoundPatience = 10'000 * kMillisecond;
-// Levels that are older say nothing of now.
-constexpr std::int64_t kSoundFresh = 2'000 * kMillisecond;
+// Levels that are older say nothing of now. Samples of two seconds may lie 1.6 s apart.
+constexpr std::int64_t kSoundFresh = 3'000 * kMillisecond;
+// Nothing came for so long: what was expected meanwhile could not come.
+constexpr std::int64_t kPause = 2'000 * kMillisecond;
 // A track that is silent among others that are not (audio description, a second language) tells of itself
 // late.
 constexpr std::int64_t kTrackSilence = 15;
@@ -68,6 +70,12 @@ void ChannelWatch::set_tracks(bool pictures, std::span<const std::uint32_t> soun
   };
   std::erase_if(tracks_, gone);
   for (const std::uint32_t pid : sound) tracks_.try_emplace(pid, now_ns);
+}
+
+void ChannelWatch::on_data(std::int64_t now_ns) {
+  if (now_ns - std::exchange(data_ns_, now_ns) <= kPause) return;
+  pictures_expected_ns_ = now_ns;
+  for (auto& [pid, track] : tracks_) track.expect(now_ns);
 }
 
 void ChannelWatch::on_unit(std::size_t bytes, bool random_access, std::int64_t now_ns) {

@@ -61,6 +61,8 @@ class ChannelWatch {
   // will come. Without these there is nothing to miss.
   void set_tracks(bool pictures, std::span<const std::uint32_t> sound, std::int64_t now_ns);
 
+  // First of all, whatever comes. After a pause it can't be expected that anything was seen or heard in it.
+  void on_data(std::int64_t now_ns);
   // Every picture as it passes, not decoded: its coded_bytes().
   void on_unit(std::size_t bytes, bool random_access, std::int64_t now_ns);
   // `taken_ns`: when its random access point came; one from before begin() is not of this input.
@@ -71,6 +73,7 @@ class ChannelWatch {
 
   // Something may be wrong: look at the next random access point, a second after the last at the earliest.
   bool wants_look() const { return picture_.wants_look(); }
+  std::int64_t wants_look_before_ns() const { return picture_.wants_look_before_ns(); }
 
   // Those that last longer than their threshold, as of the last call.
   const std::vector<Finding>& findings() const { return findings_; }
@@ -91,6 +94,7 @@ class ChannelWatch {
 
   protocol::WatchState state_;
   std::int64_t begun_ns_ = 0;
+  std::int64_t data_ns_ = 0;  // last; 0: none yet
   bool suspect_ = false;
   bool pictures_expected_ = false;
   std::int64_t pictures_expected_ns_ = 0;

@@ -13,6 +13,8 @@ constexpr double kUsualPictures = 100;    // how many weigh in the usual size
 constexpr double kHighPictures = 10'000;  // over how many the highest is forgotten
 constexpr double kAsUsual = 0.5;
 constexpr std::size_t kEstablished = 25;
+constexpr double kSmallAccess = 0.25;  // of the usual random access point
+constexpr double kUsualAccesses = 8;   // how many weigh in that
 
 }  // namespace
 
@@ -39,7 +41,18 @@ double CodedSizes::median() const noexcept {
 bool CodedSizes::as_usual() const noexcept { return usual_ >= kAsUsual * high_; }
 
 void CodedSizes::on_unit(std::size_t bytes, bool random_access, std::int64_t now_ns) noexcept {
-  if (random_access) return;
+  if (random_access) {
+    // A picture of nothing is small as a whole, too, where what moves in it was small before.
+    const double size = static_cast<double>(bytes);
+    if (usual_access_ > 0 && size < kSmallAccess * usual_access_) {
+      small_access_ns_ = now_ns;
+      usual_access_ = size;
+    } else if (size > kSteep * usual_access_ + kSteepBytes) {
+      small_access_ns_ = 0;
+    }
+    usual_access_ += usual_access_ > 0 ? (size - usual_access_) / kUsualAccesses : size;
+    return;
+  }
   sizes_[count_ % kWindow] = static_cast<double>(bytes);
   times_[count_ % kWindow] = now_ns;
   ++count_;
@@ -48,6 +61,7 @@ void CodedSizes::on_unit(std::size_t bytes, bool random_access, std::int64_t now
   if (count_ == kWindow) usual_ = low_ = size;
   if (size > kSteep * low_ + kSteepBytes) {
     rose_ns_ = now_ns;
+    small_access_ns_ = 0;
     low_ = size;
     collapsed_since_ns_ = 0;
   }

@@ -28,6 +28,8 @@ class CodedSizes {
   std::int64_t collapsed_since_ns() const noexcept { return collapsed_since_ns_; }
   // When they last rose steeply; 0: never. What was seen before that says nothing of what came after.
   std::int64_t rose_ns() const noexcept { return rose_ns_; }
+  // The last random access point was far smaller than those before, and nothing rose since; 0: it was not.
+  std::int64_t small_access_ns() const noexcept { return small_access_ns_; }
   // As large as they ever are: an encoder that fills up a constant rate hides whether anything moves.
   bool as_usual() const noexcept;
 
@@ -40,10 +42,12 @@ class CodedSizes {
 
   std::array<double, kWindow> sizes_{};
   std::array<std::int64_t, kWindow> times_{};
-  std::size_t count_ = 0;  // pictures between random access points
-  double usual_ = 0;       // of the medians, over the last seconds
-  double low_ = 0;         // the lowest median since the sizes last rose
-  double high_ = 0;        // the highest usual one, over the last minutes
+  std::size_t count_ = 0;    // pictures between random access points
+  double usual_access_ = 0;  // of the last random access points
+  std::int64_t small_access_ns_ = 0;
+  double usual_ = 0;  // of the medians, over the last seconds
+  double low_ = 0;    // the lowest median since the sizes last rose
+  double high_ = 0;   // the highest usual one, over the last minutes
   std::int64_t rose_ns_ = 0;
   std::int64_t collapsed_since_ns_ = 0;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <utility>
 
 namespace headgate::bridge::watch {
 namespace {
@@ -30,9 +31,11 @@ constexpr int kNoisePixels = 8;
 
 // The same shot, a moment later.
 constexpr double kShotDifference = 30;  // mean over the cells
-constexpr double kShotCorrelation = 0.6;
+constexpr double kShotCorrelation = 0.65;
 constexpr double kFadeMean = 10;  // between the means
 constexpr double kFadeContrast = 0.9;
+constexpr double kFadeCorrelation = 0.95;  // as a fade leaves it; motion that changes so much leaves less
+constexpr double kMixed = 0.9;             // correlation of what is still to come with what was
 
 double mean_difference(const PictureResult& a, const PictureResult& b) {
   int sum = 0;
@@ -102,9 +105,23 @@ Spread spread_of(const PictureResult& picture) {
 bool is_fade(const PictureResult& a, const PictureResult& b) {
   const Spread first = spread_of(a);
   const Spread second = spread_of(b);
-  return std::abs(first.mean - second.mean) > kFadeMean ||
-         std::min(first.deviation, second.deviation) <
-             kFadeContrast * std::max(first.deviation, second.deviation);
+  const bool paler = std::abs(first.mean - second.mean) > kFadeMean ||
+                     std::min(first.deviation, second.deviation) <
+                         kFadeContrast * std::max(first.deviation, second.deviation);
+  return paler && correlation(a, b) > kFadeCorrelation;
+}
+
+// `b` is on its way from `a` to `c`: the rest of the way is a part of all of it.
+bool is_mix(const PictureResult& a, const PictureResult& b, const PictureResult& c) {
+  double rest_rest = 0, all_all = 0, rest_all = 0;
+  for (std::size_t i = 0; i < a.grid.size(); ++i) {
+    const double rest = c.grid[i] - b.grid[i];
+    const double all = c.grid[i] - a.grid[i];
+    rest_rest += rest * rest;
+    all_all += all * all;
+    rest_all += rest * all;
+  }
+  return rest_rest > 0 && rest_rest < all_all / 4 && rest_all > kMixed * std::sqrt(rest_rest * all_all);
 }
 
 }  // namespace
@@ -180,7 +197,7 @@ void PictureWatch::judge_motion(const PictureResult& picture, bool black, std::i
     stands_ = false;
     frozen_.observe(false, taken_ns);
     still_.observe(false, taken_ns);
-    before_ = last_;
+    second_last_ = std::exchange(before_, last_);
     before_ns_ = last_ns_;
     return;
   }
@@ -191,8 +208,9 @@ void PictureWatch::judge_motion(const PictureResult& picture, bool black, std::i
     // It moved until the sizes fell; what stood already, and was replaced by what stands now, did not.
     stopped_ = fell > before_ns_ && fell < taken_ns;
     stands_since_ns_ = stopped_ ? fell : last_ns_;
-    within_shot_ =
-        suspect_ || (streak_ == kMoves && (stopped_ || sizes_.as_usual()) && is_same_shot(*before_, picture));
+    within_shot_ = suspect_ ||
+                   (streak_ == kMoves && (stopped_ || sizes_.as_usual()) && is_same_shot(*before_, picture) &&
+                    !(second_last_ && is_mix(*second_last_, *before_, picture)));
   }
   ++equal_looks_;
   if (moves_ < kMoves && !suspect_) {
@@ -213,7 +231,10 @@ std::int64_t PictureWatch::vouched_ns(std::int64_t now_ns) const {
 
 bool PictureWatch::black(std::int64_t now_ns, const protocol::WatchState& state) {
   if (state.black_ms == 0) return false;
-  return black_.lasts(now_ns, vouched_ns(now_ns), std::int64_t{state.black_ms} * 1'000'000);
+  const std::int64_t small = sizes_.small_access_ns();
+  const bool vouched = small != 0 && small <= last_ns_;
+  return black_.lasts(now_ns, vouched ? std::max(now_ns, last_ns_) : vouched_ns(now_ns),
+                      std::int64_t{state.black_ms} * 1'000'000);
 }
 
 bool PictureWatch::frozen(std::int64_t now_ns, const protocol::WatchState& state) {
@@ -226,13 +247,20 @@ bool PictureWatch::still(std::int64_t now_ns, const protocol::WatchState& state)
   return still_.lasts(now_ns, vouched_ns(now_ns), std::int64_t{state.still_ms} * 1'000'000);
 }
 
+bool PictureWatch::looks_into_collapse() const {
+  return sizes_.collapsed() && sizes_.collapsed_since_ns() == collapse_ns_ &&
+         looks_of_collapse_ < kLooksOfCollapse;
+}
+
+std::int64_t PictureWatch::wants_look_before_ns() const {
+  return looks_into_collapse() && last_ns_ < collapse_ns_ ? collapse_ns_ : 0;
+}
+
 bool PictureWatch::wants_look() const {
-  if (sizes_.collapsed() && sizes_.collapsed_since_ns() == collapse_ns_ &&
-      looks_of_collapse_ < kLooksOfCollapse)
-    return true;
+  if (looks_into_collapse() || sizes_.small_access_ns() > last_ns_) return true;
   // To see whether it lasts, and whether it is over.
   const auto undecided = [](const Condition& condition) { return condition.wrong() != condition.told(); };
-  return undecided(black_) || undecided(frozen_) || (stands_ && within_shot_ && equal_looks_ < kEqualLooks);
+  return undecided(black_) || undecided(frozen_) || (stands_ && equal_looks_ < kEqualLooks);
 }
 
 }  // namespace headgate::bridge::watch

@@ -27,6 +27,9 @@ class PictureWatch {
   void on_picture(const job::PictureResult& picture, std::int64_t taken_ns);
 
   bool wants_look() const;
+  // When the sizes fell that a look is wanted for; 0: for none. The last random access point before it shows
+  // what stopped.
+  std::int64_t wants_look_before_ns() const;
   // As of the last look, or of now, as long as the coded sizes lie as low as then.
   bool black(std::int64_t now_ns, const protocol::WatchState& state);
   bool frozen(std::int64_t now_ns, const protocol::WatchState& state);
@@ -47,6 +50,7 @@ class PictureWatch {
   static constexpr int kLooksOfCollapse = 3;
   static constexpr int kEqualLooks = 3;
 
+  bool looks_into_collapse() const;
   void judge_motion(const job::PictureResult& picture, bool black, std::int64_t taken_ns);
   std::int64_t vouched_ns(std::int64_t now_ns) const;
 
@@ -55,6 +59,7 @@ class PictureWatch {
   std::int64_t last_ns_ = 0;
   std::optional<job::PictureResult> before_;  // the last one that the next was unlike
   std::int64_t before_ns_ = 0;
+  std::optional<job::PictureResult> second_last_;  // before that one
   job::PictureVerdict verdict_ = job::PictureVerdict::shown;
   int moves_ = 0;
   int streak_ = 0;                // looks in a row that were unlike the one before, at last

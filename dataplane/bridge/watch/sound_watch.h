@@ -21,7 +21,8 @@ class TrackWatch {
   void on_levels(const job::SoundLevels& levels, std::int64_t now_ns, const protocol::WatchState& state);
 
   const std::optional<job::SoundLevels>& last() const { return last_; }
-  std::int64_t last_ns() const { return last_ns_; }          // 0: none yet
+  std::int64_t last_ns() const { return last_ns_; }  // 0: none yet
+  void expect(std::int64_t from_ns) { expected_ns_ = from_ns; }
   std::int64_t expected_ns() const { return expected_ns_; }  // since when levels are to come
 
   Condition silent;

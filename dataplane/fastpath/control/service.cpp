@@ -16,6 +16,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "control/protocol/log_lines.h"
 #include "control/protocol/message.h"
 #include "dataplane/fastpath/control/log.h"
 #include "dataplane/fastpath/control/privileges.h"
@@ -89,7 +90,7 @@ tl::expected<protocol::FastpathState, std::string> Service::read_state() const {
 Status Service::start() {
   auto state = read_state();
   if (!state) return tl::unexpected<std::string>(state.error());
-  set_up_log(state->log_level, state->log_format);
+  protocol::set_up_log("fastpath", state->log_level, state->log_format);
   ::mkdir(run_dir_.fastpath_dir().c_str(), 0755);
   epoll_fd_ = ::epoll_create1(EPOLL_CLOEXEC);
   if (epoll_fd_ < 0) return system_failure("epoll");
@@ -249,7 +250,7 @@ Status Service::apply(const protocol::FastpathState& state) {
   hosts_->turn();
   never_sleep_.store(state.idle == protocol::IdleMode::poll);
   if (state.log_level != state_.log_level || state.log_format != state_.log_format)
-    set_up_log(state.log_level, state.log_format);
+    protocol::set_up_log("fastpath", state.log_level, state.log_format);
   state_ = state;
   stats_->page()->generation.store(state.generation, std::memory_order_release);
   spdlog::info("generation {} applied: {} channels, {} groups", state.generation, state.channels.size(),

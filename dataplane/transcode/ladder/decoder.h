@@ -1,6 +1,6 @@
-// The pictures of a channel, in the order and at the times in which they are shown. Fields of interlaced
-// pictures are put together by bwdif, one frame a frame. References: ITU-T H.264, H.265, ISO/IEC 13818-2.
-// Threading: owned by one thread; makes none.
+// The pictures of a channel, in the order and at the times in which they are shown, out of PES payloads.
+// Fields of interlaced pictures are put together by bwdif, one frame a frame. References: ITU-T H.264, H.265,
+// ISO/IEC 13818-2. Threading: owned by one thread; makes none.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 
+#include "dataplane/transcode/ladder/access_units.h"
 #include "dataplane/transcode/picture/av.h"
 #include "mpegts/psi/tables.h"
 
@@ -24,12 +25,13 @@ class Decoder {
 
   // False: no decoder for it.
   bool works() const;
-  // One access unit. `pts`: nothing where it has none.
-  void feed(std::span<const std::uint8_t> unit, std::optional<std::int64_t> pts,
-            std::optional<std::int64_t> dts);
+  // Of one PES packet. `times`: nothing where it has none.
+  void feed(std::span<const std::uint8_t> payload, std::optional<UnitTimes> times);
+  // Something is missing after what was fed: what comes does not complete it.
+  void lose();
   // Hands on what is held back; then it can begin anew at a random access point.
   void drain();
-  // Of the stream; 0/1 where it doesn't say.
+  // Of what take() gets, as the stream says it; 0/1 where it doesn't.
   AVRational frame_rate() const;
   std::uint64_t errors() const;
 

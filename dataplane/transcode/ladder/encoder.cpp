@@ -22,9 +22,12 @@ bool same(AVRational a, AVRational b) { return av_cmp_q(a, b) == 0; }
 // threads=1: a worker can't start any.
 std::string x264_options(const EncoderFormat& format) {
   const std::uint32_t kbit = std::max(1U, format.bitrate / 1000);
+  const int rate = static_cast<int>(av_q2d(format.frame_rate));
+  const int lookahead = std::clamp(rate / 5, 1, Encoder::kLookahead);
+  const int b_frames = std::clamp(rate / 10, 0, Encoder::kBFrames);
   return "keyint=infinite:min-keyint=1:scenecut=0:open-gop=0:intra-refresh=0:threads=1:lookahead-threads=1:"
          "sync-lookahead=0:force-cfr=1:aud=1:repeat-headers=1:rc-lookahead=" +
-         std::to_string(Encoder::kLookahead) + ":bframes=" + std::to_string(Encoder::kBFrames) +
+         std::to_string(lookahead) + ":bframes=" + std::to_string(b_frames) +
          ":vbv-maxrate=" + std::to_string(kbit + kbit / 10) + ":vbv-bufsize=" + std::to_string(2 * kbit);
 }
 

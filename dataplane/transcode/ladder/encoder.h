@@ -38,9 +38,10 @@ struct Encoded {
 class Encoder {
  public:
   using Take = std::function<void(const Encoded&)>;
-  // Frames between the coming of one and its leaving, at most.
-  static constexpr int kLookahead = 10;
-  static constexpr int kBFrames = 3;
+  // Frames that x264 keeps back to judge them by those that follow, and B pictures in a row. At rates below
+  // usual ones fewer, for what counts is the time that it takes.
+  static constexpr int kLookahead = 5;
+  static constexpr int kBFrames = 2;
 
   // Null where libx264 refuses.
   static std::unique_ptr<Encoder> make(const EncoderFormat& format, Take take);

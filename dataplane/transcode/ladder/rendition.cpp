@@ -10,8 +10,8 @@ namespace headgate::transcode::ladder {
 namespace {
 
 constexpr std::int64_t kClock = 27'000'000;
-// Access units without a picture after which the bridge is told: some seconds of video.
-constexpr std::uint64_t kSilentUnits = 150;
+// Packets without a picture after which the bridge is told: some seconds of video.
+constexpr std::uint64_t kSilentPackets = 150;
 constexpr std::size_t kMaxIdrs = 256;
 constexpr int kLeastHeight = 64, kMostHeight = 2160;
 constexpr std::uint32_t kLeastBitrate = 50'000, kMostBitrate = 100'000'000;
@@ -41,13 +41,16 @@ Rendition::Rendition(Output& output, std::uint16_t stream, const job::StreamBegi
 }
 Rendition::~Rendition() = default;
 
-void Rendition::on_packet(const ring::MessageHeader& header, std::span<const std::uint8_t> unit) {
+void Rendition::on_packet(const ring::MessageHeader& header, std::span<const std::uint8_t> payload) {
   if (!decoder_->works()) return;
   if ((header.flags & job::kDiscontinuity) != 0) {
     drain();
     flags_ |= job::kDiscontinuity;
   }
-  if ((header.flags & (job::kLoss | ring::kMessageLoss)) != 0) flags_ |= job::kLoss;
+  if ((header.flags & (job::kLoss | ring::kMessageLoss)) != 0) {
+    decoder_->lose();
+    flags_ |= job::kLoss;
+  }
   const bool random_access = (header.flags & job::kRandomAccess) != 0;
   const bool timed = (header.flags & job::kUntimed) == 0;
   if (!begin_) {
@@ -57,9 +60,8 @@ void Rendition::on_packet(const ring::MessageHeader& header, std::span<const std
   if (random_access && timed && idrs_.size() < kMaxIdrs) {
     idrs_.insert(std::upper_bound(idrs_.begin(), idrs_.end(), header.pts), header.pts);
   }
-  if (++silent_ == kSilentUnits) say("the decoder makes no pictures of it");
-  decoder_->feed(unit, timed ? std::optional(header.pts) : std::nullopt,
-                 timed ? std::optional(header.dts) : std::nullopt);
+  if (++silent_ == kSilentPackets) say("the decoder makes no pictures of it");
+  decoder_->feed(payload, timed ? std::optional(UnitTimes{header.pts, header.dts}) : std::nullopt);
 }
 
 void Rendition::on_frame(const AVFrame& frame) {

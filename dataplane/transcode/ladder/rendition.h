@@ -1,5 +1,5 @@
-// One derived rendition: access units of a channel in, smaller H.264 access units out, with the source's
-// times and an IDR at each of its random access points. Threading: owned by one thread; makes none.
+// One derived rendition: PES payloads of a channel's video in, smaller H.264 access units out, with the
+// source's times and an IDR at each of its random access points. Threading: owned by one thread; makes none.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ class Rendition {
  public:
   Rendition(Output& output, std::uint16_t stream, const job::StreamBegin& wanted);
   ~Rendition();
-  void on_packet(const ring::MessageHeader& header, std::span<const std::uint8_t> unit);
+  void on_packet(const ring::MessageHeader& header, std::span<const std::uint8_t> payload);
   // Hands on all that is held back.
   void drain();
 

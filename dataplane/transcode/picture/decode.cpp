@@ -2,12 +2,16 @@
 
 extern "C" {
 #include <libavutil/imgutils.h>
+#include <libavutil/pixdesc.h>
 }
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
+
+#include "mpegts/es/start_code.h"
+#include "mpegts/es/video.h"
 
 namespace headgate::transcode {
 
@@ -82,67 +86,77 @@ class Attempt {
   bool damaged_ = false;
 };
 
-// MPEG-2: whether the picture is one field, by picture_structure of its coding extension (13818-2 6.2.3.1).
-bool is_mpeg2_field(std::span<const std::uint8_t> unit) {
-  for (std::size_t i = 0; i + 7 <= unit.size(); ++i) {
-    if (unit[i] == 0 && unit[i + 1] == 0 && unit[i + 2] == 1 && unit[i + 3] == 0xB5 &&
-        unit[i + 4] >> 4 == 8) {
-      return (unit[i + 6] & 3) != 3;
-    }
-  }
-  return false;
+// The access units of a picture: of the frame, or of its two fields.
+struct Found {
+  std::span<const std::uint8_t> first, second;
+};
+
+Found find_picture(mpegts::StreamKind kind, std::span<const std::uint8_t> payloads) {
+  mpegts::es::VideoParser parser(kind);
+  const auto split = parser.split(payloads);
+  const std::size_t at = split.continues ? 1 : 0;
+  Found found;
+  if (split.units.size() <= at) return found;
+  const auto of = [&](const auto& unit) { return payloads.subspan(unit.offset, unit.size); };
+  found.first = of(split.units[at]);
+  if (split.units.size() > at + 1 && split.units[at + 1].second_field) found.second = of(split.units[at + 1]);
+  return found;
 }
 
-// H.264: whether the access unit is one field, which its parser tells without decoding.
-bool is_h264_field(AVCodecID id, const AVPacket& packet) {
-  const AvParser parser(av_parser_init(id));
-  const AvCodec context(avcodec_alloc_context3(avcodec_find_decoder(id)));
-  if (!parser || !context) return false;
-  parser->flags |= PARSER_FLAG_COMPLETE_FRAMES;
-  std::uint8_t* out = nullptr;
-  int size = 0;
-  av_parser_parse2(parser.get(), context.get(), &out, &size, packet.data, packet.size, 0, 0, 0);
-  return parser->picture_structure == AV_PICTURE_STRUCTURE_TOP_FIELD ||
-         parser->picture_structure == AV_PICTURE_STRUCTURE_BOTTOM_FIELD;
+// H.265 7.3.1.2: whether the last NAL unit is of a picture.
+bool ends_in_hevc_slice(std::span<const std::uint8_t> unit) {
+  constexpr int kFirstOther = 32;
+  bool slice = false;
+  for (std::size_t at = mpegts::es::find_start_code(unit, 0); at + 3 < unit.size();
+       at = mpegts::es::find_start_code(unit, at + 3)) {
+    slice = (unit[at + 3] >> 1 & 0x3F) < kFirstOther;
+  }
+  return slice;
 }
 
-// The rest, cut into access units: libavcodec takes one a packet.
-void feed_rest(Attempt& attempt, AVCodecID id, std::span<const std::uint8_t> rest) {
-  const AvPacket all = make_packet(rest, kWanted + 1);
-  const AvParser parser(av_parser_init(id));
-  const AvCodec context(avcodec_alloc_context3(avcodec_find_decoder(id)));
-  if (!all || !parser || !context) return;
-  const std::uint8_t* at = all->data;
-  int left = all->size;
-  for (std::int64_t pts = kWanted + 1;; ++pts) {
-    std::uint8_t* unit = nullptr;
-    int size = 0;
-    const int used = av_parser_parse2(parser.get(), context.get(), &unit, &size, at, left, 0, 0, 0);
-    if (size > 0) {
-      const AvPacket packet = make_packet({unit, static_cast<std::size_t>(size)}, pts);
-      if (packet) attempt.feed(packet.get());
-    }
-    if (left == 0 && size == 0) break;
-    at += std::clamp(used, 0, left);
-    left -= std::clamp(used, 0, left);
-  }
-}
-
-AvFrame try_decode(Attempt& attempt, AVCodecID id, std::span<const std::uint8_t> first,
-                   std::span<const std::uint8_t> rest) {
-  std::vector<std::uint8_t> joined;
-  if (id == AV_CODEC_ID_MPEG2VIDEO && !rest.empty() && is_mpeg2_field(first)) {
-    // Its decoder takes both fields in one packet; but what follows a whole frame would be drawn over it.
-    joined.assign(first.begin(), first.end());
-    joined.insert(joined.end(), rest.begin(), rest.end());
-    first = joined;
-  }
-  const AvPacket packet = make_packet(first, kWanted);
+AvFrame try_decode(Attempt& attempt, AVCodecID id, const Found& found) {
+  std::vector<std::uint8_t> joined(found.first.begin(), found.first.end());
+  // MPEG-2's decoder takes both fields in one packet, that of H.264 one in each.
+  const bool together = id == AV_CODEC_ID_MPEG2VIDEO;
+  if (together) joined.insert(joined.end(), found.second.begin(), found.second.end());
+  const AvPacket packet = make_packet(joined, kWanted);
   if (!packet) return nullptr;
   attempt.feed(packet.get());
-  if (id == AV_CODEC_ID_H264 && !rest.empty() && is_h264_field(id, *packet)) feed_rest(attempt, id, rest);
+  if (!together && !found.second.empty()) {
+    if (const AvPacket other = make_packet(found.second, kWanted + 1)) attempt.feed(other.get());
+  }
   attempt.drain();
   return attempt.take();
+}
+
+bool same_samples(const AVFrame& a, const AVFrame& b) {
+  const auto format = static_cast<AVPixelFormat>(a.format);
+  const AVPixFmtDescriptor* description = av_pix_fmt_desc_get(format);
+  if (a.width != b.width || a.height != b.height || a.format != b.format || description == nullptr)
+    return false;
+  for (int i = 0; i < av_pix_fmt_count_planes(format); ++i) {
+    const int bytes = av_image_get_linesize(format, a.width, i);
+    const int lines = i == 1 || i == 2 ? AV_CEIL_RSHIFT(a.height, description->log2_chroma_h) : a.height;
+    for (int y = 0; y < lines; ++y) {
+      if (std::memcmp(a.data[i] + y * a.linesize[i], b.data[i] + y * b.linesize[i],
+                      static_cast<std::size_t>(std::max(bytes, 0))) != 0)
+        return false;
+    }
+  }
+  return true;
+}
+
+// libavcodec draws an HEVC slice to its end whatever is missing of it, and says nothing. What it reads behind
+// a slice that is whole changes nothing; where it does, the slice was cut off. (9.3.2.5: nothing is decoded
+// after end_of_slice_segment_flag.)
+bool is_cut_off(AVCodecID id, bool cheap, std::span<const std::uint8_t> unit, const AVFrame& frame) {
+  if (id != AV_CODEC_ID_HEVC || !ends_in_hevc_slice(unit)) return false;
+  constexpr std::size_t kBehind = 256;
+  std::vector<std::uint8_t> longer(unit.begin(), unit.end());
+  for (std::size_t i = 0; i < kBehind; ++i) longer.push_back(static_cast<std::uint8_t>(0x5B + 89 * i) | 1);
+  Attempt attempt(id, cheap);
+  const AvFrame other = try_decode(attempt, id, {longer, {}});
+  return !other || !same_samples(frame, *other);
 }
 
 }  // namespace
@@ -160,15 +174,16 @@ AVCodecID codec_id(mpegts::StreamKind kind) noexcept {
   }
 }
 
-Decoded decode_random_access(mpegts::StreamKind kind, std::span<const std::uint8_t> first,
-                             std::span<const std::uint8_t> rest, bool cheap) {
+Decoded decode_random_access(mpegts::StreamKind kind, std::span<const std::uint8_t> payloads, bool cheap) {
   Decoded decoded;
   const AVCodecID id = codec_id(kind);
   if (id == AV_CODEC_ID_NONE) return decoded;
+  const Found found = find_picture(kind, payloads);
   Attempt attempt(id, cheap);
-  AvFrame frame = try_decode(attempt, id, first, rest);
+  AvFrame frame = try_decode(attempt, id, found);
   if (!frame || frame->width <= 0 || frame->height <= 0) return decoded;
   if (frame->width > kMaxWidth || frame->height > kMaxHeight) return decoded;
+  if (is_cut_off(id, cheap, found.first, *frame)) return decoded;
   const AVCodecContext& context = *attempt.context();
   const int width = frame->width;
   int height = frame->height;
@@ -178,8 +193,9 @@ Decoded decode_random_access(mpegts::StreamKind kind, std::span<const std::uint8
   if (decoded.single_field) height *= 2;
   decoded.width = static_cast<std::uint16_t>(std::clamp(width, 0, 0xFFFF));
   decoded.height = static_cast<std::uint16_t>(std::clamp(height, 0, 0xFFFF));
-  const AVRational sar =
+  AVRational sar =
       frame->sample_aspect_ratio.num > 0 ? frame->sample_aspect_ratio : context.sample_aspect_ratio;
+  if (decoded.single_field) sar = frame_samples(width, frame->height, sar);
   decoded.shape = shape_of(width, height, sar);
   decoded.frame = std::move(frame);
   return decoded;
@@ -194,6 +210,12 @@ AVRational shape_of(int width, int height, AVRational sar) noexcept {
   av_reduce(&shape.num, &shape.den, std::int64_t{width} * sar.num, std::int64_t{height} * sar.den,
             1024 * 1024);
   return shape;
+}
+
+AVRational frame_samples(int width, int field_height, AVRational samples) noexcept {
+  // No interlaced picture is higher than broad.
+  if (av_q2d(shape_of(width, 2 * field_height, samples)) >= 1) return samples;
+  return {2 * samples.num, samples.den};
 }
 
 Size shown_size(AVRational shape, int source_height, int wanted_height) noexcept {

@@ -28,12 +28,11 @@ constexpr int kUnseenHeight = 2 * job::kTileHeight;
 constexpr int kMaxThumbnailHeight = 2160;
 
 // Fills in the result; returns the JPEG's size.
-std::size_t look(const job::PictureRequest& request, std::span<const std::uint8_t> units,
+std::size_t look(const job::PictureRequest& request, std::span<const std::uint8_t> payloads,
                  job::PictureResult& result, std::span<std::uint8_t> jpeg) {
   const bool wants_jpeg = request.wants_jpeg != 0;
-  const std::size_t first = std::min<std::size_t>(request.random_access_size, units.size());
-  Decoded decoded = decode_random_access(static_cast<mpegts::StreamKind>(request.codec), units.first(first),
-                                         units.subspan(first), !wants_jpeg);
+  Decoded decoded =
+      decode_random_access(static_cast<mpegts::StreamKind>(request.codec), payloads, !wants_jpeg);
   if (!decoded.frame) return 0;
   result.interlaced = decoded.interlaced ? 1 : 0;
   result.width = decoded.width;
@@ -61,12 +60,12 @@ std::size_t look(const job::PictureRequest& request, std::span<const std::uint8_
 
 }  // namespace
 
-std::size_t look_at_picture(const job::PictureRequest& request, std::span<const std::uint8_t> access_units,
+std::size_t look_at_picture(const job::PictureRequest& request, std::span<const std::uint8_t> payloads,
                             std::span<std::uint8_t> out) {
   if (out.size() < sizeof(job::PictureResult)) return 0;
   const std::uint32_t begun = cpu_us();
   job::PictureResult result;
-  const std::size_t bytes = look(request, access_units, result, out.subspan(sizeof result));
+  const std::size_t bytes = look(request, payloads, result, out.subspan(sizeof result));
   result.jpeg_size = static_cast<std::uint32_t>(bytes);
   result.decode_us = cpu_us() - begun;
   std::memcpy(out.data(), &result, sizeof result);

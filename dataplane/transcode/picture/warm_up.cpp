@@ -39,7 +39,6 @@ void load_codecs() {
       job::PictureRequest request;
       request.codec = static_cast<std::uint8_t>(kind);
       request.wants_jpeg = wants_jpeg;
-      request.random_access_size = static_cast<std::uint32_t>(unit.size());
       look_at_picture(request, unit, out);
     }
   };

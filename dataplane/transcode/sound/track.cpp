@@ -15,6 +15,8 @@ constexpr std::size_t kMaxPayload = 1024 * 1024;
 constexpr std::uint32_t kUntimedLimit = 256;
 constexpr std::int64_t kLevelTicks = kTick / 4;
 constexpr std::int64_t kYieldTicks = 2 * kTick;
+// dBFS; nobody calls silent what lies above it.
+constexpr float kListenBelow = -60;
 
 // Errors of time stamps, in samples at 48 kHz.
 constexpr std::int64_t kSame = 8;              // 0.17 ms: what rounding makes
@@ -26,6 +28,14 @@ constexpr std::int64_t kMaxOverlap = kRate;
 constexpr double kFollowFrom = 12;  // 0.25 ms
 constexpr double kFollowTo = 4;
 constexpr double kMaxSpeed = 24;  // samples a second: 500 ppm, a hundredth of a semitone
+
+// Where in a second the sample lies: everywhere in turn, so that what comes once a second is neither always
+// heard nor never. Multiples of the golden ratio are spread evenly.
+std::int64_t sampled_from(std::int64_t second, std::int64_t length) {
+  constexpr double kGolden = 0.6180339887498949;
+  const double turn = static_cast<double>(second) * kGolden;
+  return static_cast<std::int64_t>((turn - std::floor(turn)) * static_cast<double>(kTick - length));
+}
 
 }  // namespace
 
@@ -113,15 +123,20 @@ void Track::on_frame(const SoundFrame& frame, Time time) {
   report_levels();
 }
 
-// Of each second so many ms, and what a decoder needs before them.
+// Of each second so many ms, and what a decoder needs before them. All of it while nothing is heard: a beep a
+// second would never fall into them.
 bool Track::wanted_now(std::int64_t duration, bool& only_primes) {
-  if (wanted_.encode != 0 || wanted_.sampled_ms == 0 || wanted_.sampled_ms >= 1000) return true;
+  if (wanted_.encode != 0 || wanted_.sampled_ms == 0 || wanted_.sampled_ms >= 1000 || listens_) return true;
   const std::int64_t phase = (cursor_ % kTick + kTick) % kTick;
-  if (phase < wanted_.sampled_ms * (kTick / 1000)) return true;
+  const std::int64_t second = (cursor_ - phase) / kTick, length = wanted_.sampled_ms * (kTick / 1000);
+  const std::int64_t into = phase - sampled_from(second, length);
+  if (into >= 0 && into < length) return true;
+  // What is left until the next one.
+  const std::int64_t left = into < 0 ? -into : kTick - phase + sampled_from(second + 1, length);
   // Layer III: a frame's data may have begun two frames before.
   const int primes = splitter_->codec() == "mp4a.40.34" ? 3 : 1;
   only_primes = true;
-  return phase + primes * duration + duration / 2 >= kTick;
+  return primes * duration + duration / 2 >= left;
 }
 
 bool Track::have_decoder() {
@@ -240,6 +255,7 @@ void Track::report_levels() {
   level_slot_ = slot;
   if (first || (meter_.samples() == 0 && errors_ == reported_errors_)) return;
   job::SoundLevels levels = meter_.take();
+  listens_ = levels.samples > 0 && levels.rms_dbfs < kListenBelow;
   levels.decode_errors = reported_errors_ = errors_;
   ring::MessageHeader header;
   header.stream = stream_;

@@ -72,6 +72,7 @@ class Track {
   bool following_ = false;
   std::int64_t next_speed_ = 0;  // sample
 
+  bool listens_ = false;  // to all of it, although a part is wanted: nothing was heard
   std::int64_t level_slot_ = INT64_MIN;
   std::uint32_t errors_ = 0, reported_errors_ = 0;
   std::uint32_t frames_since_ = 0;  // a good one

@@ -42,16 +42,22 @@ _headgate() {
         return
       fi
       ;;
-    --time) return ;;
+    --state) mapfile -t COMPREPLY < <(compgen -W 'ok degraded backup waiting down disabled' -- "$current"); return ;;
+    --sort) mapfile -t COMPREPLY < <(compgen -W 'state id bitrate errors viewers since' -- "$current"); return ;;
+    --severity) mapfile -t COMPREPLY < <(compgen -W 'info warning critical' -- "$current"); return ;;
+    --channel) mapfile -t COMPREPLY < <(compgen -W "$(_headgate_channels)" -- "$current"); return ;;
+    --time | --tag | --match | --every | --last) return ;;
   esac
   case "$command" in
-    '') mapfile -t COMPREPLY < <(compgen -W 'run check plan apply history status why switch events probe send --help --version' -- "$current"); return ;;
+    '') mapfile -t COMPREPLY < <(compgen -W 'run check plan apply history status why top alarms maintenance health switch events probe send --help --version' -- "$current"); return ;;
     run) options='--config --socket --help' ;;
     check) options='--config --json --help' ;;
     plan | history) options='--socket --json --help' ;;
     apply) options='--rollback --to --socket --json --help' ;;
-    status | why | switch) options='--socket --json --help' ;;
-    events) options='--follow --socket --json --help' ;;
+    status) options='--state --tag --match --socket --json --help' ;;
+    top) options='--state --tag --match --sort --every --socket --help' ;;
+    why | switch | alarms | maintenance | health) options='--socket --json --help' ;;
+    events) options='--follow --channel --severity --last --socket --json --help' ;;
     probe) options='--time --interface --socket --json --help' ;;
     send) options='--raw --once --json --help' ;;
     *) return ;;
@@ -61,7 +67,11 @@ _headgate() {
   elif [[ $command == switch && ${COMP_WORDS[COMP_CWORD - 1]} != switch ]]; then
     # Behind the channel its inputs; a channel has at most eight.
     mapfile -t COMPREPLY < <(compgen -W 'auto 1 2 3 4 5 6 7 8' -- "$current")
-  elif [[ $command == status || $command == why || $command == switch ]]; then
+  elif [[ $command == alarms ]]; then
+    mapfile -t COMPREPLY < <(compgen -W 'ack all' -- "$current")
+  elif [[ $command == maintenance && ${COMP_WORDS[COMP_CWORD - 1]} != maintenance ]]; then
+    mapfile -t COMPREPLY < <(compgen -W '30m 1h 2h 1d off' -- "$current")
+  elif [[ $command == status || $command == why || $command == switch || $command == maintenance ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$(_headgate_channels)" -- "$current")
   elif [[ $command == probe || $command == send ]]; then
     _headgate_files "$current"

@@ -1,4 +1,4 @@
-#include "dataplane/bridge/app/log.h"
+#include "control/protocol/log_lines.h"
 
 #include <gtest/gtest.h>
 #include <spdlog/sinks/ostream_sink.h>
@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-namespace headgate::bridge::app {
+namespace headgate::protocol {
 namespace {
 
 std::string logged(const std::string& format, const std::string& message) {
@@ -15,14 +15,14 @@ std::string logged(const std::string& format, const std::string& message) {
   const auto before = spdlog::default_logger();
   spdlog::set_default_logger(
       std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_st>(out)));
-  set_up_log("info", format);
+  set_up_log("bridge", "info", format);
   spdlog::warn("{}", message);
   spdlog::default_logger()->flush();
   spdlog::set_default_logger(before);
   return out.str();
 }
 
-TEST(Log, JsonLinesStayJsonWhateverTheMessageHolds) {
+TEST(LogLines, JsonLinesStayJsonWhateverTheMessageHolds) {
   const std::string message = "can't open \"a\\b\"\nnext\x01\tend \xC3\xA9";
   const std::string line = logged("json", message);
   ASSERT_EQ(line.find('\n'), line.size() - 1);
@@ -32,15 +32,15 @@ TEST(Log, JsonLinesStayJsonWhateverTheMessageHolds) {
   EXPECT_EQ(parsed.at("process"), "bridge");
 }
 
-TEST(Log, BytesThatAreNoUtf8AreReplaced) {
+TEST(LogLines, BytesThatAreNoUtf8AreReplaced) {
   const auto parsed = nlohmann::json::parse(logged("json", "x\xFF\xFEy"));
   EXPECT_EQ(parsed.at("message"), "x\xEF\xBF\xBD\xEF\xBF\xBDy");
 }
 
-TEST(Log, TextIsForPeople) {
+TEST(LogLines, TextIsForPeople) {
   const std::string line = logged("text", "a \"quoted\" word");
   EXPECT_NE(line.find(" warning bridge: a \"quoted\" word\n"), std::string::npos) << line;
 }
 
 }  // namespace
-}  // namespace headgate::bridge::app
+}  // namespace headgate::protocol

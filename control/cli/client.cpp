@@ -1,0 +1,56 @@
+#include "control/cli/client.h"
+
+#include <fmt/core.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "control/protocol/message.h"
+
+namespace headgate::control {
+
+using nlohmann::json;
+
+void print(const json& value) {
+  fmt::print("{}\n", value.dump(2, ' ', false, json::error_handler_t::replace));
+}
+
+bool colour() { return ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr; }
+
+int fail(const CommonOptions& common, const std::string& message) {
+  if (common.json) print({{"ok", false}, {"error", message}});
+  fmt::print(stderr, "headgate: {}\n", message);
+  return 1;
+}
+
+std::string not_running(const CommonOptions& common) {
+  const int error = errno;
+  if (error == EACCES) return "may not use " + common.socket + ": run as root or as a member of its group";
+  return "the gateway is not running (nothing answers at " + common.socket +
+         "); start it with headgate run --config FILE, or name its socket with --socket";
+}
+
+UniqueFd connect_to(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    errno = ENAMETOOLONG;
+    return {};
+  }
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (fd && ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return {};
+  return fd;
+}
+
+tl::expected<json, std::string> ask(const CommonOptions& common, const char* method, const json& params,
+                                    std::chrono::milliseconds timeout) {
+  if (!connect_to(common.socket)) return tl::unexpected(not_running(common));
+  return protocol::call(common.socket, method, params, timeout);
+}
+
+}  // namespace headgate::control

@@ -1,0 +1,32 @@
+// Private to this folder: asking the running gateway, and saying why that failed. Threading: main thread.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include <nlohmann/json.hpp>
+#include <tl/expected.hpp>
+
+#include "control/cli/commands.h"
+#include "control/launcher/unique_fd.h"
+
+namespace headgate::control {
+
+inline constexpr std::chrono::seconds kShort{10};
+inline constexpr std::chrono::seconds kApply{
+    120};  // waits for one under way, and for processes that start again
+
+// None, with errno, where nothing answers at that path.
+UniqueFd connect_to(const std::string& path);
+// For people: what to do when connect_to() failed, out of errno.
+std::string not_running(const CommonOptions& common);
+tl::expected<nlohmann::json, std::string> ask(const CommonOptions& common, const char* method,
+                                              const nlohmann::json& params,
+                                              std::chrono::milliseconds timeout = kShort);
+void print(const nlohmann::json& value);
+// Prints it; the exit status.
+int fail(const CommonOptions& common, const std::string& message);
+// Whether standard output takes colours.
+bool colour();
+
+}  // namespace headgate::control

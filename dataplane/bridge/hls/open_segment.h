@@ -1,0 +1,56 @@
+// A segment that the segmenter fills, or what it keeps while none is open. Threading: owned by one thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "dataplane/bridge/hls/segmenter.h"
+
+namespace headgate::bridge::hls {
+
+struct Segmenter::Open {
+  explicit Open(MemoryBudget* b) : budget(b) {}
+  Open(const Open&) = delete;
+  Open& operator=(const Open&) = delete;
+  ~Open() {
+    if (budget != nullptr) budget->used -= charged;
+  }
+  // The budget counts what is reserved, not what is filled.
+  void charge() {
+    if (budget != nullptr) budget->used += bytes.capacity() - charged;
+    charged = bytes.capacity();
+  }
+  void reset() {
+    kind = Kind::preroll;
+    discontinuity = first = ended = forced = false;
+    independent = true;
+    configuration.reset();
+    bytes.clear();
+    items.clear();
+    formats.clear();
+    present = 0;
+  }
+
+  enum class Kind : std::uint8_t { media, preroll, gap };
+  Kind kind = Kind::preroll;
+  std::int64_t k = 0;
+  std::int64_t start = 0;
+  std::int64_t start_pts = 0;
+  bool independent = true;
+  bool discontinuity = false;
+  bool first = false;  // follows no media: what belongs before it has no place
+  bool ended = false;
+  bool forced = false;  // nothing more belongs to it
+  std::int64_t end = 0;
+  std::int64_t end_pts = 0;
+  std::shared_ptr<const hub::Configuration> configuration;
+  std::vector<std::uint8_t> bytes;
+  std::vector<Item> items;
+  std::vector<TrackFormat> formats;
+  std::uint64_t present = 0;  // bit per track that has a unit here
+  MemoryBudget* budget;
+  std::size_t charged = 0;
+};
+
+}  // namespace headgate::bridge::hls
