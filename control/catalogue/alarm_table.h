@@ -261,29 +261,40 @@ inline constexpr std::array kAlarmTable{
         "gap.",
         "The message says how it died. crashed: what comes in breaks the decoder; look at the input "
         "(`headgate status CHANNEL`), and keep a recording for a report. hung, cpu: the machine is short "
-        "of CPU, or the decoder runs in circles. killed: somebody's kill, or memory ran out (`dmesg`): workers go first then, and come back by themselves.",
+        "of CPU, or the decoder runs in circles. killed: somebody's kill, or memory ran out (`dmesg`): "
+        "workers go first then, and come back by themselves.",
         alarm_times::kAtOnce, alarm_times::kAtOnce},
-    AlarmKind{"transcode_missing", Severity::warning, Scope::process, Culprit::host,
-              "`headgate-transcode` is not installed beside the other daemons, and the map asks for what only it does; "
-              "the message says what that is, and in how many channels. All else works; `unwatched` is not raised "
-              "beside it. (`headgate check` judges the files alone, also on another machine, and says nothing of it.)",
-              "Install it (it comes with the package; from a checkout `scripts/build` makes it), then restart the "
-              "gateway; killing the launcher alone is enough under systemd, whose next one adopts what runs. Or ask for "
-              "less: `audio: { transcode: never }`, `watch: { pictures: never, sound: never }`.",
-              alarm_times::kAtOnce, alarm_times::kAtOnce},
+    AlarmKind{
+        "transcode_missing", Severity::warning, Scope::process, Culprit::host,
+        "`headgate-transcode` is not installed beside the other daemons, and the map asks for what only it "
+        "does; "
+        "the message says what that is, and in how many channels. All else works; `unwatched` is not raised "
+        "beside it. (`headgate check` judges the files alone, also on another machine, and says nothing of "
+        "it.)",
+        "Install it (it comes with the package; from a checkout `scripts/build` makes it), then restart the "
+        "gateway; killing the launcher alone is enough under systemd, whose next one adopts what runs. Or "
+        "ask for "
+        "less: `audio: { transcode: never }`, `watch: { pictures: never, sound: never }`.",
+        alarm_times::kAtOnce, alarm_times::kAtOnce},
     AlarmKind{"rendition_failing", Severity::warning, Scope::job, Culprit::host,
-              "Pictures of a derived rendition can't be made, or not as fast as the source brings them: the message "
+              "Pictures of a derived rendition can't be made, or not as fast as the source brings them: the "
+              "message "
               "says why, and of which channel. Players have the rendition's other members.",
-              "\"can't keep the source's pace\": a worker has one core at most (docs/ladder.md, \"What it costs\"); derive "
-              "from a smaller channel, make the rendition smaller, or give the machine more cores. \"the decoder makes "
+              "\"can't keep the source's pace\": a worker has one core at most (docs/ladder.md, \"What it "
+              "costs\"); derive "
+              "from a smaller channel, make the rendition smaller, or give the machine more cores. \"the "
+              "decoder makes "
               "no pictures of it\": look at the channel's input.",
               alarm_times::kAtOnce, alarm_times::kAtOnce},
     AlarmKind{
         "transcode_quarantined", Severity::critical, Scope::job, Culprit::gateway,
         "A job's worker died three times within 10 minutes, and for the next 10 none is started, also by a "
-        "transcode process that was started anew: the channel goes on with its original sound, silence in its AAC, and "
-        "without thumbnails or that rendition; after 30 s its AAC is not offered to new players. A kill from outside "
-        "(`killed`: `kill -9`, the kernel when memory runs out) counts only where the worker had taken more than half "
+        "transcode process that was started anew: the channel goes on with its original sound, silence in "
+        "its AAC, and "
+        "without thumbnails or that rendition; after 30 s its AAC is not offered to new players. A kill from "
+        "outside "
+        "(`killed`: `kill -9`, the kernel when memory runs out) counts only where the worker had taken more "
+        "than half "
         "of the memory that it may have.",
         "As `transcode_failing`. A change of the input's format, or of what the map wants of the channel, "
         "makes the job anew and tries at once; otherwise it is tried once every 10 minutes.",

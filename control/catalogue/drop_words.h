@@ -97,11 +97,11 @@ inline constexpr std::array kBridgeDropWords{
               "PES packets of sound that the ring to the channel's transcode worker had no room for: it "
               "stands still, or is too slow. Also packets of 128 KiB and more",
               "`transcode_failing`; more cores where the machine is busy"},
-    DropWords{
-        "twin_late",
-        "frames of AAC that came from the worker more than 5 s late (silence stands in their place), for RTMP "
-        "more than 1 s, or from before a jump of the clock",
-        "As above. A few at each jump are usual"},
+    DropWords{"twin_late",
+              "frames of AAC that came from the worker more than 5 s late (silence stands in their place), "
+              "for RTMP "
+              "more than 1 s, or from before a jump of the clock",
+              "As above. A few at each jump are usual"},
     DropWords{"twin_unusable",
               "what came from the worker as a frame of AAC and is none, or has an impossible time",
               "Report it; the worker's log line names the stream"},
@@ -111,14 +111,16 @@ inline constexpr std::array kBridgeDropWords{
               "A longer `watch.every`, or more cores"},
     DropWords{"look_oversized", "random access points of more than 2 MiB: they are not looked at",
               "No sane stream: look at its bitrate"},
-    DropWords{"ladder_not_sent",
-              "PES packets of pictures that the ring to a derived rendition's worker had no room for: it stands "
-              "still, or is too slow",
-              "`transcode_failing`, `rendition_failing`; a smaller rendition, or more cores"},
-    DropWords{"ladder_unusable",
-              "frames of a derived rendition with an impossible time, beyond four times its bitrate, or between "
-              "a loss and the next random access point",
-              "As above. If it grows without `ladder_not_sent`: report it"},
+    DropWords{
+        "ladder_not_sent",
+        "PES packets of pictures that the ring to a derived rendition's worker had no room for: it stands "
+        "still, or is too slow",
+        "`transcode_failing`, `rendition_failing`; a smaller rendition, or more cores"},
+    DropWords{
+        "ladder_unusable",
+        "frames of a derived rendition with an impossible time, beyond four times its bitrate, or between "
+        "a loss and the next random access point",
+        "As above. If it grows without `ladder_not_sent`: report it"},
     DropWords{"no_segment_open",
               "PES packets before the first segment, or between a break and the next segment",
               "Normal at a start and after a jump of the source's clock. If it grows: such jumps, "
