@@ -193,11 +193,13 @@ std::vector<AlarmBook::Change> AlarmBook::settle(std::int64_t now, const TagsOf&
   std::vector<Change> changes;
   raise_and_end(now, changes);
   end_windows(now);
-  for (auto& [key, entry] : entries_)
-    entry.alarm.maintenance =
-        !entry.alarm.channel.empty() &&
-        in_maintenance(entry.alarm.channel, tags ? tags(entry.alarm.channel) : std::vector<std::string>(),
-                       now);
+  for (auto& [key, entry] : entries_) {
+    Alarm& alarm = entry.alarm;
+    // What is as good as over stays what it was: its channel may have left the map, and its tags with it.
+    if (alarm.channel.empty() || !entry.condition) continue;
+    alarm.maintenance =
+        in_maintenance(alarm.channel, tags ? tags(alarm.channel) : std::vector<std::string>(), now);
+  }
   if (!changes.empty() || now - grouped_unix_ns_ >= ns(kRegroup)) {
     group(cause, now, changes);
     grouped_unix_ns_ = now;

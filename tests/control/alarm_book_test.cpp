@@ -162,7 +162,7 @@ TEST_F(AlarmBookTest, ChainsEndAtTheirRootAndCirclesStandForThemselves) {
   EXPECT_EQ(active.back().cause, active.front().id);
   EXPECT_EQ(active.front().consequences, 2U);
   why["link_down"] = {"channel_down", "news"};
-  settle(2);
+  settle(4);
   for (const Alarm& alarm : book.active()) EXPECT_EQ(alarm.cause, 0U) << alarm.kind;
 }
 
@@ -208,9 +208,17 @@ TEST_F(AlarmBookTest, MaintenanceHoldsForAChannelOrATagUntilItsEnd) {
   EXPECT_THAT(working(), testing::UnorderedElementsAre("news", "sport"));
   settle(22);
   EXPECT_THAT(working(), ElementsAre("news"));
+  // A channel that leaves the map takes its tags along.
+  tags = {};
+  set(false, "channel_down", "news", 23);
+  settle(24);
+  EXPECT_THAT(working(), ElementsAre("news"));
+  set(true, "channel_down", "news", 25);
+  tags = [](const std::string&) { return std::vector<std::string>{"east"}; };
+  settle(25);
   EXPECT_TRUE(book.end_maintenance("east"));
   EXPECT_FALSE(book.end_maintenance("east"));
-  settle(23);
+  settle(26);
   EXPECT_THAT(working(), IsEmpty());
 }
 

@@ -103,11 +103,12 @@ TEST_F(SeenAlarms, WhatIsDroppedLatelyAndPidsAndClocksThatAreGone) {
   EXPECT_THAT(clocks_lost(model, monitor, recent), ElementsAre(Pair("news", HasSubstr("no PCR for 10 s"))));
   EXPECT_THAT(pids_lost(model, monitor, recent, {}),
               ElementsAre(Pair("news pid 0x0101", HasSubstr("stopped"))));
-  const auto bridge = [](int pid) {
-    return nlohmann::json{{"channels", {{"news", {{"tracks", {{{"pid", pid}}}}}}}}};
+  const auto bridge = [](const char* pid) {
+    return nlohmann::json::parse(std::string(R"({"channels": {"news": {"tracks": [{"pid": )") + pid +
+                                 "}]}}}");
   };
-  EXPECT_EQ(pids_lost(model, monitor, recent, bridge(0x101)).size(), 1U);
-  EXPECT_THAT(pids_lost(model, monitor, recent, bridge(0x102)), IsEmpty()) << "the PMT took it out";
+  EXPECT_EQ(pids_lost(model, monitor, recent, bridge("257")).size(), 1U);
+  EXPECT_THAT(pids_lost(model, monitor, recent, bridge("258")), IsEmpty()) << "the PMT took it out";
 }
 
 TEST_F(SeenAlarms, LinksAndQueriers) {
