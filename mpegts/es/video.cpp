@@ -22,6 +22,7 @@ struct VideoParser::Impl {
   Unit inspected;  // the two walks are apart, so that one parser may serve both
   Unit walked;
   bool inspected_picture = false;
+  bool has_zero_byte = false;  // before a unit's first start code (H.264, H.265 B.1.1)
 };
 
 namespace {
@@ -39,18 +40,19 @@ std::unique_ptr<UnitScanner> make_scanner(StreamKind kind) {
   }
 }
 
-// Where the unit begins whose first start code is at `code`: its zero_byte counts, and leading zeros of the
-// payload.
-std::size_t unit_offset(std::span<const std::uint8_t> payload, std::size_t code) noexcept {
+// Where the unit begins whose first start code is at `code`: leading zeros of the payload count, and its
+// zero_byte where the coding has one. In MPEG-2 a zero there may be the last bits of the slice before it.
+std::size_t unit_offset(std::span<const std::uint8_t> payload, std::size_t code, bool has_zero_byte) noexcept {
   const auto before = payload.first(code);
   if (std::all_of(before.begin(), before.end(), [](std::uint8_t b) { return b == 0; })) return 0;
-  return before.back() == 0 ? code - 1 : code;
+  return has_zero_byte && before.back() == 0 ? code - 1 : code;
 }
 
 }  // namespace
 
 VideoParser::VideoParser(StreamKind kind) : impl_(std::make_unique<Impl>()) {
   impl_->scanner = make_scanner(kind);
+  impl_->has_zero_byte = kind != StreamKind::mpeg2_video;
 }
 VideoParser::~VideoParser() = default;
 VideoParser::VideoParser(VideoParser&&) noexcept = default;
@@ -97,7 +99,7 @@ VideoParser::Split VideoParser::split(std::span<const std::uint8_t> payload) {
     if (bytes.empty()) break;
     const Part part = impl_->scanner->classify(bytes, unit);
     const bool begins = part != Part::other && (!unit.open || unit.has_picture);
-    const std::size_t offset = begins ? unit_offset(payload, at) : 0;
+    const std::size_t offset = begins ? unit_offset(payload, at, impl_->has_zero_byte) : 0;
     if (split.units.empty() && (!begins || offset > 0)) {
       split.continues = true;
       split.units.push_back({});

@@ -67,6 +67,7 @@ def test_an_input_in_quarantine_stays_there_when_the_process_is_killed(rig):
     with Gateway(rig, CHANNELS) as gateway:
         rig.wait_mdb("239.10.1.9", True)
         rig.send(media.looped(media.stream("flash_mp2", 20), 150), "239.10.1.9", 5000)
+        gateway.wait_answered("transcode")
         for deaths in range(3):
             pid = wait_for(lambda: (job := sound_job(gateway)) and job["pid"])
             os.kill(pid, signal.SIGSEGV)  # what a decoder does that its input breaks

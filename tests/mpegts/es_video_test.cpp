@@ -334,6 +334,15 @@ TEST(EsVideo, SplitsMpeg2AtPicturesAndMarksSecondFields) {
   EXPECT_EQ(split.units[2].nal_type, 3) << "picture_coding_type B";
 }
 
+// 13818-2 5.2.3: the bits that a slice ends in may fill a byte of zeros.
+TEST(EsVideo, LeavesMpeg2SlicesTheirLastZeros) {
+  VideoParser parser(StreamKind::mpeg2_video);
+  const Bytes first = join({sequence(true), gop(true, false), picture(1), Bytes{0, 0, 1, 1, 0x55, 0x80, 0}});
+  const auto split = parser.split(join({first, picture(2)}));
+  ASSERT_EQ(split.units.size(), 2U);
+  EXPECT_EQ(split.units[0].size, first.size());
+}
+
 TEST(EsVideo, KindsThatAreNoVideoYieldNothing) {
   VideoParser parser(StreamKind::opus);
   EXPECT_EQ(parser.inspect_start(aud()), RandomAccess::none);

@@ -231,10 +231,15 @@ class Gateway:
         """Seconds until the process runs again under another pid."""
         start = time.monotonic()
         while time.monotonic() - start < limit:
-            if self.alive(process) and self.pid(process) != old_pid:
+            if self.alive(process) and self.pid(process) != old_pid and (process != "control" or self.listens()):
                 return time.monotonic() - start
             time.sleep(0.005)
         raise AssertionError(f"{process} is not back after {limit} s:\n{self.tail()}")
+
+    def listens(self):
+        """Whether control takes connections."""
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(str(self.run_dir / "control.sock")) == 0
 
     def wait_answered(self, process, limit=60.0):
         """Until control has had an answer of the process under the pid that it has now; the launcher, a word of control."""
