@@ -66,7 +66,7 @@ def sound_job(gateway):
 def test_an_input_in_quarantine_stays_there_when_the_process_is_killed(rig):
     with Gateway(rig, CHANNELS) as gateway:
         rig.wait_mdb("239.10.1.9", True)
-        rig.send(media.looped(media.stream("flash_mp2", 20), 150), "239.10.1.9", 5000)
+        sender = rig.send(media.looped(media.stream("flash_mp2", 20), 150), "239.10.1.9", 5000)
         gateway.wait_answered("transcode")
         for deaths in range(3):
             pid = wait_for(lambda: (job := sound_job(gateway)) and job["pid"])
@@ -85,6 +85,8 @@ def test_an_input_in_quarantine_stays_there_when_the_process_is_killed(rig):
         gateway.apply(CHANNELS)
         wait_for(lambda: (job := sound_job(gateway)) and job["state"] == "running")
         wait_for(lambda: ("transcode_quarantined", "sound.tv") not in alarms(gateway))
+    sender.kill()  # the next test has this group for itself
+    sender.wait()
 
 
 def test_a_gateway_without_it_says_what_is_missing_and_carries_the_rest(rig, tmp_path):
