@@ -118,7 +118,7 @@ void expect_words(std::set<std::string_view>& ids, std::string_view id, std::str
   SCOPED_TRACE(id);
   EXPECT_TRUE(ids.insert(id).second) << "twice";
   EXPECT_TRUE(std::regex_match(text_of(id), std::regex("[a-z][a-z0-9_]*")));
-  EXPECT_TRUE(sentence.ends_with('.')) << sentence;
+  EXPECT_TRUE(sentence.ends_with('.') || sentence.ends_with(".)")) << sentence;
   EXPECT_TRUE(remedy == "-" || remedy.ends_with('.') || remedy.ends_with('?')) << remedy;
   for (const std::string_view text : {sentence, remedy}) {
     EXPECT_EQ(text.find('|'), std::string_view::npos) << "breaks the table";
