@@ -145,12 +145,20 @@ void AlarmBook::group(const CauseOf& cause, std::int64_t now, std::vector<Change
   std::erase_if(ended_, [&](const auto& end) { return now - end.second > ns(kRecovery); });
   const auto all = active();
   std::map<std::uint64_t, std::uint64_t> causes;  // the nearest, by id
+  std::map<std::uint64_t, bool> conditions;
+  for (const auto& [key, entry] : entries_) conditions[entry.alarm.id] = entry.condition;
+  // Nothing blames a cause that is over: what it explained is on its way back, and stays what it was.
+  const auto recovers = [&](const Alarm& alarm) {
+    const auto why = conditions.find(alarm.cause);
+    return alarm.cause != 0 && (!conditions[alarm.id] || ended_.contains(alarm.cause) ||
+                                (why != conditions.end() && !why->second));
+  };
   for (const Alarm& alarm : all) {
     const auto told = cause ? cause(alarm, all) : std::nullopt;
     const auto found = told ? entries_.find(*told) : entries_.end();
     if (found != entries_.end() && found->second.alarm.id != 0 && found->second.alarm.id != alarm.id)
       causes[alarm.id] = found->second.alarm.id;
-    else if (ended_.contains(alarm.cause))
+    else if (recovers(alarm))
       causes[alarm.id] = alarm.cause;
   }
   const auto root = [&](std::uint64_t id) {

@@ -139,11 +139,30 @@ TEST_F(AlarmBookTest, ConsequencesFollowTheirRootToTheEnd) {
   EXPECT_THAT(settle(2), ElementsAre("raised 2 link_down cap0", "cause_changed 1 channel_down news"));
   blamed = false;
   set(false, "link_down", "cap0", 3);
+  EXPECT_THAT(settle(6), IsEmpty());
+  EXPECT_EQ(book.active()[1].cause, 2U) << "the link is not over yet";
   EXPECT_THAT(settle(9), ElementsAre("over 2 link_down cap0"));
   EXPECT_EQ(book.active()[0].cause, 2U) << "it has time to recover";
   EXPECT_THAT(settle(38), IsEmpty());
   EXPECT_THAT(settle(40), ElementsAre("cause_changed 1 channel_down news"));
   EXPECT_EQ(book.active()[0].cause, 0U) << "there is more to it";
+}
+
+TEST_F(AlarmBookTest, WhatIsAsGoodAsOverKeepsItsCause) {
+  bool blamed = true;
+  cause = [&](const Alarm& alarm, const std::vector<Alarm>&) {
+    return blamed && alarm.kind == "channel_down"
+               ? std::optional(std::pair<std::string, std::string>("no_querier", "cap0"))
+               : std::nullopt;
+  };
+  set(true, "no_querier", "cap0", 0);
+  set(true, "channel_down", "news", 0);
+  settle(0);
+  EXPECT_NE(book.active()[0].cause, 0U);
+  blamed = false;
+  set(false, "channel_down", "news", 3);
+  EXPECT_THAT(settle(4), IsEmpty()) << "it would be delivered as an alarm of its own";
+  EXPECT_NE(book.active()[0].cause, 0U);
 }
 
 TEST_F(AlarmBookTest, ChainsEndAtTheirRootAndCirclesStandForThemselves) {

@@ -2,8 +2,9 @@
 import signal
 import time
 
+from support import media
 from support.air import Air, channels
-from support.gateway import Gateway
+from support.gateway import Gateway, wait_for
 
 
 def alarms(gateway):
@@ -50,6 +51,29 @@ def test_a_stopped_fastpath_or_bridge_is_blamed_and_not_the_source(rig):
             gateway.wait_ready()
             wait_alarm(gateway, "process_silent", process, there=False)
         air.finish()
+
+
+def test_a_cable_that_is_pulled_is_one_alarm_until_all_is_well(rig):
+    groups = [f"239.7.4.{number}" for number in (1, 2, 3)]
+    with Gateway(rig, {f"c{group[-1]}": {"inputs": [f"udp://{group}:5000"], "serve": []} for group in groups}) as gateway:
+        for group in groups:
+            rig.wait_mdb(group, True)
+            rig.send(media.stream("h264_aac", 60), group, 5000)
+        wait_all_ok(gateway)
+
+        def told():
+            return gateway.json("status")["alarms"]
+
+        rig.call("gw", "ip", "link", "set", "cap0", "down")
+        root = wait_for(lambda: next((a for a in told() if a["kind"] == "link_down" and a["consequences"] == len(groups)), None))
+        assert (root["subject"], root["cause"]) == ("cap0", None), root
+        rig.call("gw", "ip", "link", "set", "cap0", "up")
+        while alarms_now := told():
+            alone = [a for a in alarms_now if a["cause"] is None and a["kind"] != "link_down"]
+            assert not alone, "on its way back a channel is blamed for itself"
+            time.sleep(0.3)
+        over = [e["message"] for e in gateway.json("events")["events"] if e["kind"] == "alarm_over"]
+        assert len(over) == 1 + len(groups), over
 
 
 def test_a_dead_launcher_is_an_alarm_until_it_is_back(rig):
