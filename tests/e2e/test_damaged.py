@@ -77,7 +77,7 @@ def memory(gateway):
 def alarms(gateway):
     """Some captures are very quiet, which is said in time; on a busy machine the encoder falls behind, which is said, too."""
     return {(alarm["subject"].split()[0], alarm["kind"]) for alarm in gateway.json("status")["alarms"]
-            if alarm["kind"] != "sound_loudness" and "keep the source's pace" not in alarm["message"]}
+            if alarm["subject"] and alarm["kind"] != "sound_loudness" and "keep the source's pace" not in alarm["message"]}
 
 
 def playlists(gateway, name):

@@ -87,7 +87,7 @@ class OnAir:
 def wrong(gateway):
     """What status tells: {(channel, kind of alarm)}, of one alone without anything that comes `down`."""
     status = gateway.json("status")
-    return {(alarm["subject"].split()[0], alarm["kind"]) for alarm in status["alarms"]} | {
+    return {(alarm["subject"].split()[0], alarm["kind"]) for alarm in status["alarms"] if alarm["channel"]} | {
         (channel["id"], "down") for channel in status["channels"] if channel["state"] == "down"}
 
 
