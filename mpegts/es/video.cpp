@@ -42,7 +42,8 @@ std::unique_ptr<UnitScanner> make_scanner(StreamKind kind) {
 
 // Where the unit begins whose first start code is at `code`: leading zeros of the payload count, and its
 // zero_byte where the coding has one. In MPEG-2 a zero there may be the last bits of the slice before it.
-std::size_t unit_offset(std::span<const std::uint8_t> payload, std::size_t code, bool has_zero_byte) noexcept {
+std::size_t unit_offset(std::span<const std::uint8_t> payload, std::size_t code,
+                        bool has_zero_byte) noexcept {
   const auto before = payload.first(code);
   if (std::all_of(before.begin(), before.end(), [](std::uint8_t b) { return b == 0; })) return 0;
   return has_zero_byte && before.back() == 0 ? code - 1 : code;

@@ -74,16 +74,19 @@ def lag_of(path, source_path):
     source_first = source_packets[0]
     white, source_white = flashes(path), flashes(source_path)
     assert len(white) >= 4
-    # The flashes of the two are alike: the sweep beneath the beeps says which is which.
-    window = samples[RATE:RATE * 4]
-    position = first + 1.0  # of the window, by the copy's clock
-    spectrum = numpy.fft.rfft(window - window.mean(), 1 << 21)
+    # The flashes of the two are alike: the sweep beneath the beeps says which is which. Where the stream began anew nothing is.
     against = numpy.fft.rfft(source - source.mean(), 1 << 21)
-    correlation = numpy.fft.irfft(against * numpy.conj(spectrum))[:len(source)]
-    at = int(numpy.argmax(correlation))
-    same = source[at:at + len(window)]
-    alike = float(numpy.corrcoef(same, window[:len(same)])[0, 1])
-    shift = position - (source_first + at / RATE)  # copy minus source, by the sound
+    best = (-1.0, 0.0)
+    for begin in (RATE, len(samples) - 3 * RATE):
+        window = samples[begin:begin + RATE * 3]
+        position = first + begin / RATE  # of the window, by the copy's clock
+        spectrum = numpy.fft.rfft(window - window.mean(), 1 << 21)
+        correlation = numpy.fft.irfft(against * numpy.conj(spectrum))[:len(source)]
+        at = int(numpy.argmax(correlation))
+        same = source[at:at + len(window)]
+        alike = float(numpy.corrcoef(same, window[:len(same)])[0, 1]) if len(same) > RATE else 0.0
+        best = max(best, (alike, position - (source_first + at / RATE)))  # copy minus source, by the sound
+    alike, shift = best
     by_picture = [w - min(source_white, key=lambda s, w=w: abs(w - shift - s)) for w in white]
     return shift - float(numpy.median(by_picture)), alike
 
