@@ -159,7 +159,7 @@ def test_what_is_wrong_is_told_is_over_and_is_left_for_another_input(rig, tmp_pa
         print(f"kinds {log.kinds}")
         assert not late, late
         assert "fine" not in log.kinds, log.kinds
-        assert log.kinds["lost"] == {"down"}, log.kinds
+        assert log.kinds["lost"] == {"down", "channel_down"}, log.kinds
         # What is never told is seen all the same; what nobody wants watched is not.
         assert not any(name.startswith("never-") or name == "plain" for name in log.kinds), log.kinds
         assert seen >= {f"never-{name}" for name in NEVER} and "plain" not in seen, seen
