@@ -198,7 +198,7 @@ inline constexpr std::array kAlarmTable{
               alarm_times::kAtOnce, alarm_times::kCalm},
     AlarmKind{"players_get_nothing", Severity::warning, Scope::channel, Culprit::source,
               "Packets come, and players get nothing, or not all; the message says why.",
-              "See hls.md, \"A channel that brings nothing to players\".", alarm_times::kAtOnce,
+              "See hls.md, \"A channel that brings nothing to players\".", alarm_times::kCalm,
               alarm_times::kCalm},
     AlarmKind{"program_unset", Severity::warning, Scope::channel, Culprit::map,
               "Several services come in and the map names none; HLS and RTMP take the one named (SRT and TS "

@@ -164,7 +164,8 @@ def test_what_is_wrong_is_told_is_over_and_is_left_for_another_input(rig, tmp_pa
         assert not any(name.startswith("never-") or name == "plain" for name in log.kinds), log.kinds
         assert seen >= {f"never-{name}" for name in NEVER} and "plain" not in seen, seen
         for channel, kind in WANTED.items():  # the second input may come on air a moment after the first counts as lost
-            assert log.kinds[channel] <= {kind} | ({"failover_active", "down"} if channel == "two" else set()), log.kinds
+            beside = {"failover_active", "down", "channel_down"} if channel == "two" else {"channel_down"} if kind == "down" else set()
+            assert log.kinds[channel] <= {kind} | beside, log.kinds
         assert left is not None and BLACK < left - sent < BLACK + AFTER + GOP + 1.5 + log.starved(sent, left)
         assert back is not None and HOLD < back - well < HOLD + 5 + GOP + log.starved(well, back)
 
