@@ -95,7 +95,11 @@ void show_why(const CommonOptions& common, const std::string& channel) {
   std::string text =
       answer ? render_why(*answer, std::chrono::duration_cast<std::chrono::nanoseconds>(now).count(), false)
              : answer.error() + "\n";
-  Terminal::draw(as_lines(text + "\n(any key: back)\n"));
+  std::vector<ScreenLine> lines = as_lines(text + "(any key: back)\n");
+  // The culprit stands at the end: what does not concern the channel makes room for it.
+  if (lines.size() > Terminal::rows())
+    std::erase_if(lines, [](const ScreenLine& line) { return line.text.starts_with("--"); });
+  Terminal::draw(lines);
   Terminal::key(std::chrono::hours(1));
 }
 

@@ -128,7 +128,7 @@ def bench_sound(rig, args, folder):
         after = sounds(gateway)
         frames = sum(t["frames"] for t in after) - sum(t["frames"] for t in before)
         gaps = {k: sum(t[k] for t in after) - sum(t[k] for t in before) for k in ("gaps", "filled", "late", "withdrawn")}
-        lag = {k: [t["lag_ms"][k] for t in after] for k in ("p50", "p99", "most")}
+        lag = {k: [t["delay_ms"][k] for t in after] for k in ("p50", "p99", "most")}
         jobs = [job for job in gateway.process_status("transcode")["jobs"] if job["kind"] == "sound"]
         print(f"{args.sounds} channels of {args.codec} to AAC and HLS, {seconds:.0f} s, load {loads[0]:.1f} to {loads[1]:.1f}\n"
               f"  CPU of a core: workers {cpu['workers']:.1f} % ({cpu['workers'] / args.sounds:.2f} % a job), supervisor {cpu['transcode']:.2f} %, "
