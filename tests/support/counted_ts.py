@@ -8,7 +8,8 @@ SIZE = 188
 BITRATE = 4_000_000
 
 
-def _crc(data):
+def crc32(data):
+    """ISO/IEC 13818-1 annex A."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc ^= byte << 24
@@ -18,7 +19,7 @@ def _crc(data):
 
 
 def _section(pid, body):
-    section = body + _crc(body)
+    section = body + crc32(body)
     return bytes([0x47, 0x40 | pid >> 8, pid & 0xFF, 0x10]) + b"\0" + section + b"\xff" * (SIZE - 5 - len(section))
 
 

@@ -3,6 +3,7 @@ What must stay right for the damage to reach a decoder stays right: sync bytes, 
 from collections import Counter
 
 from . import ts
+from .counted_ts import crc32
 
 PAT = 0
 SOUND_AND_ABOVE, PRIVATE_1 = 0xC0, 0xBD  # stream_id: ISO/IEC 13818-1 table 2-22; private_stream_1 carries AC-3
@@ -79,16 +80,6 @@ def scrambled(packets, pids, random):
         yield packet
 
 
-def crc(data):
-    """ISO/IEC 13818-1 annex A."""
-    value = 0xFFFFFFFF
-    for byte in data:
-        value ^= byte << 24
-        for _ in range(8):
-            value = (value << 1 ^ 0x04C11DB7 if value & 0x80000000 else value << 1) & 0xFFFFFFFF
-    return value.to_bytes(4, "big")
-
-
 def swapped(packets, pids, random):
     """The PMT, in a new version, says pictures of the sound's PID and sound of the pictures'."""
     pmts = {}
@@ -107,7 +98,7 @@ def swapped(packets, pids, random):
                     if pid in pids:
                         section[place] = 0x03 if pid == pids[0] else 0x1B
                     place += 5 + ((section[place + 3] & 0x0F) << 8 | section[place + 4])
-                section[-4:] = crc(section[:-4])
+                section[-4:] = crc32(section[:-4])
                 packet[at:at + size] = section
         yield packet
 

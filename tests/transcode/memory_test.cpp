@@ -9,15 +9,6 @@
 #include "tests/transcode/picture_support.h"
 #include "tests/transcode/transcode_support.h"
 
-// Under their shadow memory there is no limit of memory.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define WITHOUT_MEMORY_LIMIT 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define WITHOUT_MEMORY_LIMIT 1
-#endif
-#endif
-
 #if !defined(WITHOUT_MEMORY_LIMIT)
 namespace headgate::transcode {
 namespace {

@@ -21,6 +21,15 @@
 #include "dataplane/job/spec.h"
 #include "dataplane/ring/message_ring.h"
 
+// Under their shadow memory there is no limit of memory.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define WITHOUT_MEMORY_LIMIT 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define WITHOUT_MEMORY_LIMIT 1
+#endif
+#endif
+
 namespace headgate::transcode {
 
 // What the bridge has of a job.
