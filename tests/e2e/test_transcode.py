@@ -13,6 +13,7 @@ from support.workers import sound_status, worker_of
 
 SECONDS = 150
 RATE = 48000
+WINDOW = 3  # seconds that are compared
 CODECS = ("mp2", "ac3", "eac3")
 # Of the sound against the pictures, s: FLV's times are milliseconds, each rounded by itself; those of HLS are the source's, and the
 # sound stands on the grid of its samples.
@@ -66,38 +67,46 @@ def flashes(path):
     return [t for t, level in zip(shown, luma) if level > 200]
 
 
+def clock(packets, begin, end, samples_a_packet=1024):
+    """What the first sample's time would be by the packets of a range of samples, s: a clock that steps elsewhere is no matter."""
+    return float(numpy.median([packets[i] - i * samples_a_packet / RATE
+                               for i in range(begin // samples_a_packet, min(-(-end // samples_a_packet), len(packets)))]))
+
+
 def lag_of(path, source_path):
     """Seconds that the sound comes later against the picture than in the source, and how alike it is."""
     samples, packets = sound(path)
-    first = float(numpy.median([t - i * 1024 / RATE for i, t in enumerate(packets)]))
     source, source_packets = sound(source_path)
     source_first = source_packets[0]
     white, source_white = flashes(path), flashes(source_path)
     assert len(white) >= 4
-    # The flashes of the two are alike: the sweep beneath the beeps says which is which. Where the stream began anew nothing is.
+    # The flashes of the two are alike: the sweep beneath the beeps says which is which. Where the stream began anew nothing is, and
+    # the copy's clock stands elsewhere after it: sound and flashes are of one window, the best of several.
     against = numpy.fft.rfft(source - source.mean(), 1 << 21)
     best = (-1.0, 0.0)
-    for begin in (RATE, len(samples) - 3 * RATE):
-        window = samples[begin:begin + RATE * 3]
-        position = first + begin / RATE  # of the window, by the copy's clock
+    for begin in range(RATE // 2, len(samples) - WINDOW * RATE, RATE // 2):
+        window = samples[begin:begin + RATE * WINDOW]
+        position = clock(packets, begin, begin + len(window)) + begin / RATE  # of the window, by the copy's clock
         spectrum = numpy.fft.rfft(window - window.mean(), 1 << 21)
         correlation = numpy.fft.irfft(against * numpy.conj(spectrum))[:len(source)]
         at = int(numpy.argmax(correlation))
         same = source[at:at + len(window)]
-        alike = float(numpy.corrcoef(same, window[:len(same)])[0, 1]) if len(same) > RATE else 0.0
-        best = max(best, (alike, position - (source_first + at / RATE)))  # copy minus source, by the sound
-    alike, shift = best
-    by_picture = [w - min(source_white, key=lambda s, w=w: abs(w - shift - s)) for w in white]
-    return shift - float(numpy.median(by_picture)), alike
+        alike = float(numpy.corrcoef(same, window)[0, 1]) if len(same) == len(window) else 0.0
+        shift = position - (source_first + at / RATE)  # copy minus source, by the sound
+        by_picture = [w - min(source_white, key=lambda s, w=w: abs(w - shift - s)) for w in white if position <= w < position + WINDOW]
+        if len(by_picture) >= 2:
+            best = max(best, (alike, shift - float(numpy.median(by_picture))))
+    alike, lag = best
+    return lag, alike
 
 
 def beeps_after_flashes(path, samples_a_packet=1024):
     """How long after each flash its beep begins, s, by what is in the file alone."""
     samples, packets = sound(path)
-    first = float(numpy.median([t - i * samples_a_packet / RATE for i, t in enumerate(packets)]))
     beep = numpy.sin(2 * numpy.pi * 1000 * numpy.arange(RATE // 25) / RATE)
     size = 1 << (len(samples) + len(beep)).bit_length()
     found = numpy.fft.irfft(numpy.fft.rfft(samples, size) * numpy.conj(numpy.fft.rfft(beep, size)), size)[:len(samples)]
+    first = clock(packets, 0, len(samples), samples_a_packet)
     after = []
     for flash in flashes(path):
         begin, end = (round((flash + away - first) * RATE) for away in (-0.2, 0.2))
@@ -107,7 +116,7 @@ def beeps_after_flashes(path, samples_a_packet=1024):
 
 
 def recorded(gateway, how, codec, out):
-    """Six seconds of what ffmpeg is given as a player."""
+    """Eight seconds of what ffmpeg is given as a player: a seam of the loop leaves a window on one of its sides."""
     source = {"rtmp": ["-i", f"rtmp://127.0.0.1:{gateway.rtmp_port}/live/{codec}"],
               "hls": ["-i", gateway.url(f"/{codec}/index.m3u8"), "-map", "0:p:0"]}[how]
 
@@ -115,8 +124,8 @@ def recorded(gateway, how, codec, out):
         if how == "hls" and b'GROUP-ID="aac"' not in gateway.http(f"/{codec}/index.m3u8").body:
             return False
         out.unlink(missing_ok=True)
-        run(gateway, "ffmpeg", "-v", "error", "-y", *source, "-t", "6", "-c", "copy", out)
-        return out.exists() and len(times(out, "a:0")) > 200
+        run(gateway, "ffmpeg", "-v", "error", "-y", *source, "-t", "8", "-c", "copy", out)
+        return out.exists() and len(times(out, "a:0")) > 300
     wait_for(taken, 90)
 
 
