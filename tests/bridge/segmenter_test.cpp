@@ -536,6 +536,20 @@ TEST_F(TwinSegmenterTest, NothingWaitsForATwinThatIsLateAndItsPartsComeInOrder) 
   EXPECT_EQ(segmenter.counters().discontinuities + segmenter.counters().late_units, 0U);
 }
 
+TEST_F(TwinSegmenterTest, NothingWaitsForSmallerPicturesThatAreLate) {
+  current = configuration(true, 2);
+  current->carried[2].kind = mpegts::StreamKind::h264;
+  current->carried[2].twin_of = current->carried[0].pid;
+  segmenter.on_configuration(current);
+  rest(kBase - kTicksPerSecond, kBase + 9 * kTicksPerSecond);
+  EXPECT_EQ(numbers(), (std::vector<std::int64_t>{1000, 1001}));
+  EXPECT_TRUE(out.parts[1].empty());
+  twin(kBase, kBase + 9 * kTicksPerSecond);
+  ASSERT_EQ(out.parts[1].size(), 2U);
+  EXPECT_EQ(twin_sizes(), (std::vector<std::size_t>{100, 100}));
+  EXPECT_EQ(segmenter.counters().discontinuities, 0U);
+}
+
 TEST_F(TwinSegmenterTest, ATwinThatNeverComesIsAGapAfterItsLimit) {
   rest(kBase - kTicksPerSecond, kBase + 13 * kTicksPerSecond);
   EXPECT_EQ(out.all.size(), 3U);

@@ -58,6 +58,9 @@ def test_a_player_plays_on_whatever_the_worker_does(rig, gateway, tmp_path):
     began = sound_status(gateway, "tv")
     told = {}
 
+    def sound_job():
+        return next(job for job in gateway.process_status("transcode")["jobs"] if job["name"] == "sound.tv")
+
     def act():
         victim = worker_of(gateway, "tv")
         os.kill(victim, signal.SIGSTOP)
@@ -65,10 +68,9 @@ def test_a_player_plays_on_whatever_the_worker_does(rig, gateway, tmp_path):
         os.kill(victim, signal.SIGCONT)
         told["late"] = wait_for(lambda: (now := sound_status(gateway, "tv"))["state"] == "running" and now, 20)
         for death in range(3):
-            os.kill(victim, signal.SIGKILL)
-            if death < 2:
-                victim = wait_for(lambda: (new := worker_of(gateway, "tv")) not in (None, victim) and new, 20)
-                wait_for(lambda: sound_status(gateway, "tv")["state"] == "running", 20)
+            victim = wait_for(lambda: sound_job()["state"] == "running" and worker_of(gateway, "tv"), 30)
+            os.kill(victim, signal.SIGSEGV)  # what a decoder does that its input breaks
+            wait_for(lambda death=death: sound_job()["deaths"]["crashed"] == death + 1, 20)
         told["quarantined"] = wait_for(lambda: (now := sound_status(gateway, "tv"))["state"] == "silent" and now, 30)
 
     plays = tmp_path / "plays"

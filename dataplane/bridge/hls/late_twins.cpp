@@ -5,10 +5,12 @@
 
 namespace headgate::bridge::hls {
 
-void LateTwins::add(Twin& twin, SegmentItem item, std::span<const std::uint8_t> packets) {
+bool LateTwins::add(Twin& twin, SegmentItem item, std::span<const std::uint8_t> packets) {
+  if (twin.bytes.make_room(packets.size(), most_) != BudgetedBytes::Room::yes) return false;
   item.offset = twin.bytes.size();
-  twin.bytes.insert(twin.bytes.end(), packets.begin(), packets.end());
+  twin.bytes.append(packets);
   twin.items.push_back(item);
+  return true;
 }
 
 void LateTwins::keep(const Segment& segment, std::span<const SegmentFile> parts,
@@ -17,7 +19,7 @@ void LateTwins::keep(const Segment& segment, std::span<const SegmentFile> parts,
   Late late{segment, {}};
   for (std::size_t p = 0; p < parts.size(); ++p) {
     if (!awaited[p]) continue;
-    Twin& twin = late.twins.emplace_back(Twin{parts[p].track, p, {}, {}});
+    Twin& twin = late.twins.emplace_back(Twin{parts[p].track, p, BudgetedBytes(budget_), {}});
     for (const SegmentItem& item : items) {
       if (item.track == twin.track) add(twin, item, bytes.subspan(item.offset, item.size));
     }
@@ -32,9 +34,7 @@ LateTwins::Taken LateTwins::take(const SegmentItem& item, std::span<const std::u
     if (twin == late.twins.end()) continue;
     if (item.pts < late.segment.start_pts) return Taken::early;
     if (item.pts < late.segment.end_pts) {
-      if (twin->bytes.size() + packets.size() > kMost) return Taken::full;
-      add(*twin, item, packets);
-      return Taken::yes;
+      return add(*twin, item, packets) ? Taken::yes : Taken::full;
     }
     end(late, static_cast<std::size_t>(twin - late.twins.begin()));
   }
@@ -46,7 +46,7 @@ void LateTwins::end(Late& late, std::size_t at) {
   const Twin twin = std::move(late.twins[at]);
   late.twins.erase(late.twins.begin() + static_cast<std::ptrdiff_t>(at));
   SegmentFile file;
-  build_part(*late.segment.configuration, late.segment.k, twin.track, twin.bytes, twin.items, file);
+  build_part(*late.segment.configuration, late.segment.k, twin.track, twin.bytes.all(), twin.items, file);
   on_part_(late.segment.k, twin.part, file);
 }
 

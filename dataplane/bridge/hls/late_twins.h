@@ -1,6 +1,6 @@
-// Sound that is made here (hub::Track::twin_of) and comes after the segment it belongs to was handed on: kept
-// by segment until it is complete. References: segmenter.h. Threading: owned by one thread. Memory: kMost
-// bytes a segment and track; the owner says when they end.
+// What is made here (hub::Track::twin_of) and comes after the segment it belongs to was handed on: kept by
+// segment until it is complete. References: segmenter.h. Threading: owned by one thread. Memory: `most` bytes
+// a segment and track, within the budget; the owner says when they end.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "dataplane/bridge/hls/budgeted_bytes.h"
 #include "dataplane/bridge/hls/segment_file.h"
 #include "dataplane/bridge/hub/track.h"
 
@@ -17,10 +18,11 @@ namespace headgate::bridge::hls {
 
 class LateTwins {
  public:
-  static constexpr std::size_t kMost = 512 * 1024;
   // Number of the segment, place among its parts, the finished file.
   using OnPart = std::function<void(std::int64_t, std::size_t, const SegmentFile&)>;
-  explicit LateTwins(OnPart on_part) : on_part_(std::move(on_part)) {}
+  // `budget` null: none.
+  LateTwins(std::size_t most, MemoryBudget* budget, OnPart on_part)
+      : most_(most), budget_(budget), on_part_(std::move(on_part)) {}
 
   struct Segment {
     std::int64_t k = 0;
@@ -37,7 +39,7 @@ class LateTwins {
     no,  // it belongs to no segment here; those before it are complete now
     yes,
     early,  // before the first
-    full,
+    full,   // or the budget has no more
   };
   Taken take(const SegmentItem& item, std::span<const std::uint8_t> packets);
   // Those that ended before `time` get no more.
@@ -47,16 +49,18 @@ class LateTwins {
   struct Twin {
     std::size_t track;
     std::size_t part;
-    std::vector<std::uint8_t> bytes;
+    BudgetedBytes bytes;
     std::vector<SegmentItem> items;
   };
   struct Late {
     Segment segment;
     std::vector<Twin> twins;
   };
-  static void add(Twin& twin, SegmentItem item, std::span<const std::uint8_t> packets);
+  bool add(Twin& twin, SegmentItem item, std::span<const std::uint8_t> packets);
   void end(Late& late, std::size_t at);
 
+  std::size_t most_;
+  MemoryBudget* budget_;
   OnPart on_part_;
   std::deque<Late> late_;
 };

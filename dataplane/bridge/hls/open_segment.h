@@ -10,17 +10,7 @@
 namespace headgate::bridge::hls {
 
 struct Segmenter::Open {
-  explicit Open(MemoryBudget* b) : budget(b) {}
-  Open(const Open&) = delete;
-  Open& operator=(const Open&) = delete;
-  ~Open() {
-    if (budget != nullptr) budget->used -= charged;
-  }
-  // The budget counts what is reserved, not what is filled.
-  void charge() {
-    if (budget != nullptr) budget->used += bytes.capacity() - charged;
-    charged = bytes.capacity();
-  }
+  explicit Open(MemoryBudget* budget) : bytes(budget) {}
   void reset() {
     kind = Kind::preroll;
     discontinuity = first = ended = forced = false;
@@ -45,12 +35,10 @@ struct Segmenter::Open {
   std::int64_t end = 0;
   std::int64_t end_pts = 0;
   std::shared_ptr<const hub::Configuration> configuration;
-  std::vector<std::uint8_t> bytes;
+  BudgetedBytes bytes;
   std::vector<Item> items;
   std::vector<TrackFormat> formats;
   std::uint64_t present = 0;  // bit per track that has a unit here
-  MemoryBudget* budget;
-  std::size_t charged = 0;
 };
 
 }  // namespace headgate::bridge::hls

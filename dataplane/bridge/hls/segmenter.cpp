@@ -25,7 +25,6 @@ constexpr std::int64_t kStepBack = 2;
 constexpr std::int64_t kFallBack = mpegts::kTicksPerSecond;
 // A preroll (what is kept while no segment is open) is cut back to its last access unit at this size.
 constexpr std::size_t kPrerollBytes = 4 * 1024 * 1024;
-constexpr std::size_t kFirstReserve = 64 * 1024;
 
 bool has_twins(const hub::Configuration& configuration) {
   return std::any_of(configuration.carried.begin(), configuration.carried.end(),
@@ -42,9 +41,10 @@ constexpr std::uint64_t bit_of(std::size_t track) { return track < 64 ? std::uin
 Segmenter::Segmenter(const SegmenterOptions& options, SegmentSink& sink)
     : options_(options),
       sink_(sink),
-      late_([&sink](std::int64_t k, std::size_t part, const SegmentFile& file) {
-        sink.on_part(k, part, file);
-      }) {}
+      late_(options.max_bytes, options.budget,
+            [&sink](std::int64_t k, std::size_t part, const SegmentFile& file) {
+              sink.on_part(k, part, file);
+            }) {}
 Segmenter::~Segmenter() = default;
 
 std::int64_t Segmenter::slot_of(std::int64_t dts) const { return floor_div(dts, options_.segment); }
@@ -62,7 +62,7 @@ void Segmenter::on_configuration(std::shared_ptr<const hub::Configuration> confi
     const auto& carried = configuration_->carried;
     tracks_.assign(carried.size(), TrackState{});
     for (std::size_t t = 0; t < carried.size(); ++t) {
-      if (!carried[t].twin_of || !mpegts::is_audio(carried[t].kind)) continue;
+      if (!carried[t].twin_of) continue;
       const auto original = std::find_if(carried.begin(), carried.end(), [&](const hub::Track& other) {
         return other.pid == *carried[t].twin_of;
       });
@@ -286,12 +286,10 @@ void Segmenter::take_over(Open& from, Open& to, std::int64_t pts, bool last_mast
     }
     Item moved = item;
     moved.offset = to.bytes.size();
-    const auto begin = from.bytes.begin() + static_cast<std::ptrdiff_t>(item.offset);
-    to.bytes.insert(to.bytes.end(), begin, begin + static_cast<std::ptrdiff_t>(item.size));
+    to.bytes.append(from.bytes.all().subspan(item.offset, item.size));
     to.items.push_back(moved);
     if (item.track != kPcrTrack) to.present |= bit_of(item.track);
   }
-  to.charge();
   from.items = std::move(kept);
 }
 
@@ -309,36 +307,17 @@ Segmenter::Open& Segmenter::home_of(const hub::Unit& unit) {
   return *open_.back();
 }
 
-// Room for `size` bytes more, grown by doubling where the budget has it, else by what is needed.
-bool Segmenter::make_room(Open& segment, std::size_t size) {
-  const std::size_t need = segment.bytes.size() + size;
-  if (need > options_.max_bytes) return false;
-  const std::size_t have = segment.bytes.capacity();
-  if (need <= have) return true;
-  std::size_t wanted = std::min(std::max({need, 2 * have, kFirstReserve}), options_.max_bytes);
-  if (options_.budget != nullptr) {
-    const std::size_t spent = options_.budget->used - segment.charged;
-    const std::size_t left = options_.budget->limit - std::min(options_.budget->limit, spent);
-    if (need > left) {
-      ++counters_.dropped_over_budget;
-      return false;
-    }
-    wanted = std::min(wanted, left);
-  }
-  segment.bytes.reserve(wanted);
-  segment.charge();
-  return true;
-}
-
 void Segmenter::append(Open& segment, const hub::Unit& unit) {
   const Item item = place(unit, segment.bytes.size());
-  if (!make_room(segment, unit.packets.size())) {
+  const auto room = segment.bytes.make_room(unit.packets.size(), options_.max_bytes);
+  if (room != BudgetedBytes::Room::yes) {
     ++counters_.dropped_units;
+    if (room == BudgetedBytes::Room::over_budget) ++counters_.dropped_over_budget;
     return;
   }
   if (unit.track != kPcrTrack) segment.present |= bit_of(unit.track);
   segment.items.push_back(item);
-  segment.bytes.insert(segment.bytes.end(), unit.packets.begin(), unit.packets.end());
+  segment.bytes.append(unit.packets);
 }
 
 Segmenter::Item Segmenter::place(const hub::Unit& unit, std::size_t offset) {
@@ -457,7 +436,7 @@ void Segmenter::publish(Open& segment) {
   std::stable_sort(segment.items.begin(), segment.items.end(),
                    [](const Item& a, const Item& b) { return a.key < b.key; });
   finished_.apart = options_.apart || has_twins(*segment.configuration);
-  build_files(*segment.configuration, finished_.apart, segment.k, segment.bytes, segment.items, whole_,
+  build_files(*segment.configuration, finished_.apart, segment.k, segment.bytes.all(), segment.items, whole_,
               parts_);
   finished_.k = segment.k;
   finished_.start = segment.start;
@@ -484,7 +463,7 @@ void Segmenter::publish(Open& segment) {
   ++counters_.segments;
   sink_.on_segment(finished_);
   late_.keep({segment.k, segment.start_pts, segment.end, segment.end_pts, segment.configuration}, parts_,
-             finished_.awaited, segment.bytes, segment.items);
+             finished_.awaited, segment.bytes.all(), segment.items);
 }
 
 std::unique_ptr<Segmenter::Open> Segmenter::make_open() {

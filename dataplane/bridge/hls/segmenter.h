@@ -7,11 +7,12 @@
 //   - a slot without access units is a gap.
 // A segment is PAT, PMT, then whole PES packets ordered by DTS, each PID in its own order, every packet
 // bit-exact. Where something is made of a track (AAC of AC-3, smaller pictures) each track has a file of its
-// own, cut at the same boundaries: pictures made smaller by PTS, like sound. Nobody waits for AAC that comes
-// late: its part of a segment follows the rest (on_part). Radio: the first audio is the master, every PES
-// packet a random access point. References: RFC 8216 3.2, 4.3.2; ISO/IEC 13818-1:2022 2.4.4. Threading: owned
-// by one thread. Memory: open segments, each at most max_bytes; at most four open at a time; all channels
-// that share a MemoryBudget stay within it; besides, the late AAC of kTwinLimit.
+// own, cut at the same boundaries: pictures made smaller by PTS, like sound. Nobody waits for what is made
+// here and comes late: its part of a segment follows the rest (on_part). Radio: the first audio is the
+// master, every PES packet a random access point. References: RFC 8216 3.2, 4.3.2; ISO/IEC
+// 13818-1:2022 2.4.4. Threading: owned by one thread. Memory: open segments, each at most max_bytes; at most
+// four open at a time; all channels that share a MemoryBudget stay within it; as does what came late, of
+// kTwinLimit at most.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/bridge/hls/budgeted_bytes.h"
 #include "dataplane/bridge/hls/late_twins.h"
 #include "dataplane/bridge/hls/segment_file.h"
 #include "dataplane/bridge/hub/track.h"
@@ -62,12 +64,6 @@ class SegmentSink {
   virtual void on_part(std::int64_t k, std::size_t part, const SegmentFile& file) = 0;
 };
 
-// What the open segments of all channels of a thread may hold in all.
-struct MemoryBudget {
-  std::size_t limit = 0;
-  std::size_t used = 0;
-};
-
 struct SegmenterOptions {
   std::int64_t segment = 4 * mpegts::kTicksPerSecond;  // 27 MHz
   std::size_t max_bytes = 40'000'000;                  // of one segment
@@ -85,7 +81,7 @@ struct SegmenterCounters {
   std::uint64_t dropped_units = 0;        // beyond max_bytes or the budget
   std::uint64_t dropped_over_budget = 0;  // those of them that the budget refused
   std::uint64_t unlisted_units = 0;  // before the first boundary, or from a break to the next slot's start
-  // Audio that came after its segment was closed: it went into the next; AAC made here into none.
+  // Audio that came after its segment was closed: it went into the next; what is made here into none.
   std::uint64_t late_units = 0;
   std::uint64_t restarts = 0;  // the timeline stepped back behind finished segments
 };
@@ -93,9 +89,10 @@ struct SegmenterCounters {
 class Segmenter : public hub::UnitSink {
  public:
   static constexpr std::int64_t kAudioPatience = 3 * mpegts::kTicksPerSecond / 2;
-  // A twin of sound that is farther behind its original is not waited for.
+  // A twin that is farther behind its original is not waited for.
   static constexpr std::int64_t kTwinPatience = mpegts::kTicksPerSecond / 2;
-  // Behind the pictures; by then silence stands in its place (transcode/audio_twins.h).
+  // Behind the pictures; by then silence stands in its place (transcode/audio_twins.h), and smaller pictures
+  // are left out (transcode/ladder.h).
   static constexpr std::int64_t kTwinLimit = 8 * mpegts::kTicksPerSecond;
 
   Segmenter(const SegmenterOptions& options, SegmentSink& sink);
@@ -124,7 +121,7 @@ class Segmenter : public hub::UnitSink {
   using Item = SegmentItem;
   struct Open;
   struct TrackState {
-    std::optional<std::size_t> original;  // of a twin of sound: its track's number, or its own without one
+    std::optional<std::size_t> original;  // of a twin: its track's number, or its own without one
     std::int64_t last_key = 0;
     std::int64_t last_pts = 0;
     bool seen = false;
@@ -143,7 +140,6 @@ class Segmenter : public hub::UnitSink {
   void append(Open& segment, const hub::Unit& unit);
   Item place(const hub::Unit& unit, std::size_t offset);
   bool append_late(const hub::Unit& unit);
-  bool make_room(Open& segment, std::size_t size);
   Open& home_of(const hub::Unit& unit);
   void trim_preroll();
   void break_here(std::int64_t end);

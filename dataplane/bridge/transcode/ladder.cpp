@@ -98,7 +98,7 @@ struct Ladder::Rung {
   std::int64_t in_hand = 0;         // bytes, less what the source's time has allowed since
   std::optional<std::int64_t> allowed_until;
   // Of the channel's timeline.
-  std::optional<std::int64_t> kept_pace;  // when the worker last had taken all
+  std::optional<std::int64_t> kept_pace;  // how far the worker has come
   std::optional<std::int64_t> paused;     // until then at least, and until it has taken all
   std::int64_t pause = 0;                 // the last one's length
   std::int64_t forgiven = std::numeric_limits<std::int64_t>::min();  // then pauses are short again
@@ -326,6 +326,7 @@ void Ladder::on_frame(Rung& rung, const ring::MessageHeader& header, std::span<c
     ++rung.status.left_out;
     return;
   }
+  if (plausible && rung.kept_pace) rung.kept_pace = std::max(*rung.kept_pace, header.dts);
   if (!rung.joined || !plausible || source_ == nullptr || !allow(rung, frame.size())) {
     ++rung.status.dropped;
     return;

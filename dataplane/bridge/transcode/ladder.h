@@ -7,11 +7,12 @@
 // Frames of the worker are not trusted: one whose time lies far from what was sent, or beyond what a worker
 // that was told this bitrate can bring, is dropped, and after a loss all up to the next random access point.
 //
-// A worker that can't keep the source's pace falls behind: kMostBehind after it last had taken all, it gets
-// nothing more until it has, and not before a pause, which grows with each time. It goes on at a random
-// access point, and what it makes is handed on once it has kept the pace for kTrial. What comes so late that
-// its segment may be closed is dropped. References: ITU-T H.264 Annex B; ISO/IEC 13818-1:2022 2.4.3.6.
-// Threading: owned by the hub's thread. Ownership: the sink and the maker of jobs outlive it.
+// A worker that is late is waited for: viewers of its size get their segments later, nobody else does. Once
+// it is more than kMostBehind late it gets nothing more until it has taken all, and not before a pause, which
+// grows with each time. It goes on at a random access point, and what it makes is handed on once it has kept
+// the pace for kTrial. What comes so late that its segment may be over is dropped. References: ITU-T H.264
+// Annex B; ISO/IEC 13818-1:2022 2.4.3.6. Threading: owned by the hub's thread. Ownership: the sink and the
+// maker of jobs outlive it.
 #pragma once
 
 #include <cstdint>
@@ -46,12 +47,12 @@ struct LadderStatus {
 
 class Ladder final : public hub::UnitSink {
  public:
-  static constexpr std::int64_t kMostBehind = 1200 * mpegts::kTicksPerSecond / 1000;
+  static constexpr std::int64_t kMostBehind = 4 * mpegts::kTicksPerSecond;
   static constexpr std::int64_t kFirstPause = 2 * mpegts::kTicksPerSecond;
   static constexpr std::int64_t kLongestPause = 60 * mpegts::kTicksPerSecond;
   static constexpr std::int64_t kTrial = 3 * mpegts::kTicksPerSecond;
-  // Below the time that a segment waits for its parts (hls::Segmenter::kAudioPatience).
-  static constexpr std::int64_t kLatest = 1400 * mpegts::kTicksPerSecond / 1000;
+  // Below the time that a segment waits for its parts (hls::Segmenter::kTwinLimit).
+  static constexpr std::int64_t kLatest = 6 * mpegts::kTicksPerSecond;
 
   Ladder(hub::UnitSink& out, std::string channel);
   ~Ladder() override;
