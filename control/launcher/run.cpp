@@ -197,6 +197,7 @@ int run_gateway(const RunOptions& options) {
     log(LogLevel::warning,
         "headgate-transcode is neither beside this program nor in ../libexec/headgate: no AAC is made, no "
         "thumbnails, no derived renditions, and nothing watches pictures and sound");
+    launcher.processes.back().command.push_back("--without-workers");
   }
   return Launcher(std::move(launcher), ServiceManager::from_environment()).run();
 }

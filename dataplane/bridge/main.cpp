@@ -53,9 +53,9 @@ constexpr std::chrono::milliseconds kInputTick{10};
 
 class Application {
  public:
-  explicit Application(std::string root)
+  Application(std::string root, bool workers)
       : run_{std::move(root)},
-        bridge_(run_.hls_dir(), open_workers()),
+        bridge_(run_.hls_dir(), open_workers(workers)),
         router_([this](std::string_view id) -> http::ChannelView* { return bridge_.find(id); },
                 load_assets() ? &*assets_ : nullptr,
                 [this](std::string_view id) -> http::RenditionView* { return bridge_.find_rendition(id); }),
@@ -107,7 +107,8 @@ class Application {
   }
 
   // The pages and folders in which the transcode process and the fast path meet it.
-  app::Workers open_workers() {
+  app::Workers open_workers(bool there_are) {
+    if (!there_are) return {};  // nobody waits for what never comes
     std::error_code error;
     std::filesystem::create_directories(run_.pictures_dir(), error);
     if (error) spdlog::warn("{}: {}", run_.pictures_dir(), error.message());
@@ -296,6 +297,8 @@ int main(int argc, char** argv) {
   CLI::App cli("Headgate's bridge: serves channels to players. Started by `headgate run`.");
   std::string run_dir;
   cli.add_option("--run-dir", run_dir, "folder in which the processes meet")->required();
+  bool without_workers = false;
+  cli.add_flag("--without-workers", without_workers, "there is no transcode process: wait for nothing of it");
   cli.set_version_flag("--version", HEADGATE_VERSION);
   try {
     cli.parse(argc, argv);
@@ -312,6 +315,6 @@ int main(int argc, char** argv) {
     spdlog::error("{}", lock.error());
     return 1;
   }
-  Application application(run_dir);
+  Application application(run_dir, !without_workers);
   return application.run();
 }

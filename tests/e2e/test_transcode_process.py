@@ -105,7 +105,9 @@ def test_a_gateway_without_it_says_what_is_missing_and_carries_the_rest(rig, tmp
         assert "no AAC" in told and "no thumbnails" in told and "Install it" in told, told
         rig.wait_mdb("239.10.1.9", True)
         rig.send(media.looped(media.stream("flash_mp2", 20), 150), "239.10.1.9", 5000)
-        wait_for(lambda: gateway.http("/tv/index.m3u8").status == 200)
+        offer = wait_for(lambda: (got := gateway.http("/tv/index.m3u8")).status == 200 and got.body.decode())
+        assert "mp4a.40.33" in offer and "mp4a.40.2\"" not in offer, offer
+        assert all("twin" not in track for track in gateway.process_status("bridge")["channels"]["tv"]["sound"]["tracks"]), "nobody waits for AAC"
         status = gateway.cli("status")
         assert status.returncode == 0
         gateway.apply({"plain": {"inputs": ["udp://239.10.1.9:5000"], "push": ["udp://239.10.2.9:5000"]}})
