@@ -176,7 +176,8 @@ class TwinStoreTest : public StoreTest {
     segment.size = bytes.size();
     segment.pieces = {bytes};
     segment.apart = true;
-    const std::vector<SegmentFile> parts{file(1), awaited ? SegmentFile{2, 0, {}, {}} : file(2)};
+    const std::vector<SegmentFile> parts{original ? file(1) : SegmentFile{1, 0, {}, {}},
+                                         awaited ? SegmentFile{2, 0, {}, {}} : file(2)};
     segment.parts = parts;
     segment.awaited = {false, awaited};
     segment.configuration = &configuration;
@@ -196,7 +197,30 @@ class TwinStoreTest : public StoreTest {
   }
   hub::Configuration configuration;
   std::vector<TrackFormat> formats;
+  bool original = true;  // comes
 };
+
+// Broadcasters name languages all day long that they send in the evening.
+TEST_F(TwinStoreTest, SoundThatNeverComesIsNotOffered) {
+  auto store = make(4);
+  original = false;
+  add(*store, k0, false);
+  add(*store, k0 + 1, false);
+  EXPECT_EQ(offer(*store), "") << "it may yet come";
+  add(*store, k0 + 2, false);
+  EXPECT_NE(offer(*store).find("GROUP-ID=\"aac\""), std::string::npos);
+  EXPECT_EQ(offer(*store).find("mp2"), std::string::npos);
+  original = true;
+  add(*store, k0 + 3, false);
+  EXPECT_NE(offer(*store).find("GROUP-ID=\"mp2\""), std::string::npos);
+  original = false;
+  for (std::int64_t k = k0 + 4; k < k0 + 7; ++k) add(*store, k, false);
+  EXPECT_NE(offer(*store).find("mp2"), std::string::npos) << "players may still hear it";
+  add(*store, k0 + 7, false);
+  EXPECT_EQ(offer(*store).find("mp2"), std::string::npos);
+  SegmentStore::Text mp2;
+  EXPECT_TRUE(store->find_playlist(store->part_name("mp2-deu"), mp2)) << "who plays it plays on";
+}
 
 TEST_F(TwinStoreTest, OnlyThePlaylistOfALateTwinStandsStillAndThenGoesOn) {
   auto store = make(4);

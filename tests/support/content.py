@@ -13,12 +13,13 @@ def frames(path, selector, sound="aac"):
     """[(hash, PTS in ms)] of each decoded picture ("v"; `sound` None), or of each coded frame of sound ("a")."""
     # Pictures are decoded: a muxer may lay out the same access unit in another way.
     copy = [] if selector == "v" or sound is None else ["-c", "copy", *UNFRAMED.get(sound, [])]
-    text = subprocess.run(["timeout", "-s", "KILL", "120", "ffmpeg", "-v", "quiet", "-copyts", "-i", str(path), "-map", f"0:{selector}",
+    # A second is added and taken off again: FFmpeg 5.1 moves what begins at 0 to where the chosen track begins, copyts or not.
+    text = subprocess.run(["timeout", "-s", "KILL", "120", "ffmpeg", "-v", "quiet", "-copyts", "-itsoffset", "1", "-i", str(path), "-map", f"0:{selector}",
                            *copy, "-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-f", "framehash", "-hash", "md5", "-"],
                           capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL).stdout
     scale = next((line.split()[-1] for line in text.splitlines() if line.startswith("#tb")), "1/90000").split("/")
     rows = [line.split(",") for line in text.splitlines() if line and not line.startswith("#")]
-    return [(row[5].strip(), int(row[2]) * int(scale[0]) / int(scale[1]) * 1000) for row in rows]
+    return [(row[5].strip(), int(row[2]) * int(scale[0]) / int(scale[1]) * 1000 - 1000) for row in rows]
 
 
 of_source = functools.lru_cache(maxsize=8)(frames)  # many ends are judged against one source

@@ -9,6 +9,7 @@ import numpy
 
 RATE = 48000
 SAME_RUN = 0.002  # s: frames whose times step by more than what they last, or less, do not join
+WRAP = 2**33 / 90000  # s: FFmpeg unrolls times by where other programmes of a file stand
 LEAD = 0.5  # s: of the first PES packet that it sees FFmpeg stamps two frames alike
 SEARCH = 0.02  # s to either side of where a copy's sound is due
 SIDES = {"FL": (1, 0), "FR": (0, 1), "FC": (0.70710678, 0.70710678), "BL": (0.70710678, 0), "SL": (0.70710678, 0), "BR": (0, 0.70710678),
@@ -134,6 +135,7 @@ def compare(source, copy, due=None, leave_out=None):
     if due is None:
         lags = numpy.arange(-len(source.samples) + 1, len(copy.samples))
     else:
+        base += round((due - base) / WRAP) * WRAP
         middle = round((due - base) * RATE)
         lags = numpy.arange(middle - round(SEARCH * RATE), middle + round(SEARCH * RATE) + 1)
     lag = int(lags[numpy.argmax(product[lags % size])])

@@ -25,7 +25,7 @@ struct Rendition {
   bool describes_video = false;
   std::uint32_t channels = 0;
   Variant variant;      // what is measured of it, and of what it is
-  bool offered = true;  // false: nothing comes for it (hub::Configuration::idle_twins)
+  bool offered = true;  // false: nothing comes for it
   bool operator==(const Rendition&) const = default;
 };
 

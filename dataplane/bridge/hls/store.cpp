@@ -17,6 +17,12 @@ namespace headgate::bridge::hls {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+constexpr std::size_t kFirstSegments = 3;  // sound may come seconds after the pictures that begin
+
+}  // namespace
+
 SegmentStore::Text with_etag(std::string content) {
   std::string etag = fmt::format("\"{:016x}\"", fnv1a(content));
   return std::make_shared<const SegmentStore::Playlist>(
@@ -336,15 +342,23 @@ void SegmentStore::publish_parts() {
       r.variant.bandwidth = variant_.bandwidth;
       r.variant.average_bandwidth = variant_.average_bandwidth;
     } else {
-      measure(publish_part(r.name, !r.group.empty()), r.variant);
+      const std::vector<Entry> own = publish_part(r.name, !r.group.empty());
+      measure(own, r.variant);
+      // The tables name it, and nothing comes: players that chose it would stand.
+      const auto gap = [](const Entry& entry) { return entry.gap; };
+      const bool nothing = !own.empty() && std::all_of(own.begin(), own.end(), gap);
+      if (nothing && !r.group.empty()) r.offered = false;
     }
   }
   publish_multivariant();
 }
 
-// Not before each playlist that it names has a segment, or players that come at once get no further.
+// Not before each playlist that it names has a segment, or players that come at once get no further; and at
+// the beginning not before all that the tables name had the time to come.
 void SegmentStore::publish_multivariant() {
+  const bool begins = multivariant_text_ == nullptr && entries_.size() < kFirstSegments;
   for (const Rendition& r : renditions_) {
+    if (begins && !r.offered) return;
     if (r.offered && !r.name.empty() && part_texts_[part_name(r.name)] == nullptr) return;
   }
   const Level level{variant_, media_name()};
