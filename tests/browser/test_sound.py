@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support import hls, media
-from support.gateway import Gateway, wait_for
+from support.gateway import WholeMap, wait_for
 from watch import play_on, watch
 
 GROUPS = {"two": "239.11.3.1", "one": "239.11.3.2", "jumps": "239.11.3.3"}
@@ -24,13 +24,6 @@ STEPS = {
     "rates": [{"track": 1, "hz": ENGLISH}, {"level": 0, "by": "nextLevel"}, {"level": 1, "by": "loadLevel"}, {"track": 0, "hz": GERMAN}],
 }
 GIVE_UP = 60  # s of playing; a page is done much sooner
-
-
-class WholeMap(Gateway):
-    """Its map is written as it is given."""
-
-    def write(self, channels):
-        self.map.write_text(json.dumps(channels, indent=2) + "\n")
 
 
 class Offer:

@@ -1,4 +1,4 @@
-"""A gateway's sound workers, and what the bridge says of what they make."""
+"""A gateway's workers, and what the bridge says of the sound that they make."""
 from pathlib import Path
 
 
@@ -6,13 +6,13 @@ def sound_status(gateway, channel, track=0):
     return gateway.process_status("bridge")["channels"][channel]["sound"]["tracks"][track]
 
 
-def worker_of(gateway, channel):
+def worker_of(gateway, name, kind="sound"):
     """Its process id, or None."""
     for comm in Path("/proc").glob("[0-9]*/comm"):
         try:
             parent = next(line.split()[1] for line in (comm.parent / "status").read_text().splitlines() if line.startswith("PPid"))
             daemon = (Path("/proc") / parent / "cmdline").read_bytes()
-            if comm.read_text().strip() == f"sound.{channel}"[:15] and str(gateway.run_dir).encode() in daemon:
+            if comm.read_text().strip() == f"{kind}.{name}"[:15] and str(gateway.run_dir).encode() in daemon:
                 return int(comm.parent.name)
         except (OSError, StopIteration):
             pass
