@@ -1,4 +1,4 @@
-// The real workers where memory is short: what a sound needs beyond its limit costs that job
+// The real workers where memory is short: what a picture or a sound needs beyond its limit costs that job
 // alone, and as soon as there is memory again, all is as before.
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -14,6 +14,8 @@ namespace headgate::transcode {
 namespace {
 
 using mpegts::StreamKind;
+using picture_test::made_stream;
+using picture_test::read_units;
 
 class ShortOfMemory : public TranscodeTest {
  protected:
@@ -32,7 +34,43 @@ class ShortOfMemory : public TranscodeTest {
     for (std::size_t& field : fields) file >> field;
     return fields[5] * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   }
+
+  static job::PictureVerdict look(Link& link, std::uint32_t asker, const picture_test::Ask& ask) {
+    link.ask(asker, {ask.units.begin(), ask.units.end()}, ask.request);
+    const Link::Heard heard = link.hear(std::chrono::seconds(20));
+    EXPECT_EQ(heard.header.id, asker);
+    const auto result = job::read<job::PictureResult>(
+        {reinterpret_cast<const std::uint8_t*>(heard.text.data()), heard.text.size()});
+    return result ? result->verdict : job::PictureVerdict::undecodable;
+  }
+
+  static picture_test::Ask picture(const std::string& name, const std::string& how, StreamKind kind) {
+    const auto units = read_units(made_stream(name, how), 256, kind);
+    EXPECT_FALSE(units.empty()) << name;
+    return picture_test::ask(units, 0, kind);
+  }
 };
+
+TEST_F(ShortOfMemory, APictureThatNeedsTooMuchIsNotShownAndOthersAre) {
+  Link link(folder("pictures"), job::Kind::pictures, "", 4 << 20);
+  ASSERT_TRUE(eventually([&] { return link.workers() > 0; }));
+  const auto large = picture("memory-uhd",
+                             "-f lavfi -i color=gray:size=3840x2160:rate=25 -frames:v 1 -pix_fmt yuv420p "
+                             "-c:v libx264 -preset ultrafast",
+                             StreamKind::h264);
+  const auto small = picture("memory-small",
+                             "-f lavfi -i testsrc2=size=360x288:rate=25 -frames:v 1 -pix_fmt yuv420p "
+                             "-c:v libx264 -preset ultrafast",
+                             StreamKind::h264);
+  EXPECT_EQ(look(link, 2, small), job::PictureVerdict::shown);  // the supervisor has all that it needs itself
+  leave(2 << 20);
+  EXPECT_NE(look(link, 1, large), job::PictureVerdict::shown);
+  EXPECT_EQ(look(link, 2, small), job::PictureVerdict::shown);
+  EXPECT_NE(look(link, 1, large), job::PictureVerdict::shown);
+  EXPECT_TRUE(lives(pid_));
+  leave(0);
+  EXPECT_EQ(look(link, 1, large), job::PictureVerdict::shown);
+}
 
 class ShortOfMemorySound : public ShortOfMemory {
  protected:
