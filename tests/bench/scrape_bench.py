@@ -61,12 +61,13 @@ def quantile(before, after, share):
     return next((le * 1e6 for le, count in counts if count >= share * counts[-1][1]), None)
 
 
-def window(gateway, name, seconds, scrape):
+def window(gateway, name, seconds, idle=None):
+    """Scrapes where `idle`, control's share of a core without scrapes, is given. Control's share of a core, and whether nothing was lost."""
     fastpath, control = gateway.pid("fastpath"), gateway.pid("control")
     before, times, size = totals(gateway), [], 0
     began, stood, cpu, waits = time.monotonic(), pressure(), run_time_ns([control]), waited(fastpath)
     while time.monotonic() - began < seconds:
-        if scrape:
+        if idle is not None:
             at = time.monotonic()
             size = len(gateway.admin("/metrics").body)
             times.append((time.monotonic() - at) * 1000)
@@ -81,19 +82,18 @@ def window(gateway, name, seconds, scrape):
     if times:
         times.sort()
         print(f"  {len(times)} scrapes of {size / 1e6:.2f} MB: median {statistics.median(times):.1f} ms, p99 {times[len(times) * 99 // 100]:.1f} ms, "
-              f"most {times[-1]:.1f} ms; {cpu / len(times) / 1e6:.1f} ms of control's CPU each, its own work included", flush=True)
-    return after["lost"] == before["lost"]
+              f"most {times[-1]:.1f} ms; {(cpu / spent / 1e9 - idle) * spent * 1000 / len(times):.1f} ms of control's CPU each", flush=True)
+    return cpu / spent / 1e9, after["lost"] == before["lost"]
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--bin", type=pathlib.Path, required=True)
+    parser.add_argument("--bin", type=lambda p: pathlib.Path(p).resolve(), required=True)
     parser.add_argument("--channels", type=int, default=1000)
     parser.add_argument("--paced", type=int, default=20)
     parser.add_argument("--window", type=float, default=20)
     args = parser.parse_args()
-    if not netns.available():
-        sys.exit("no network namespaces: run as root")
+    netns.clean_on_signals()
     with tempfile.TemporaryDirectory(prefix="hg-bench-") as folder, Rig(wait=False) as rig:
         stream = pathlib.Path(folder) / "a.ts"
         make_source(stream)
@@ -106,8 +106,8 @@ def main():
                 wait_for(lambda: gateway.metric("headgate_hls_segments_total") >= 2 * args.channels, 120)
                 series = sum(1 for _ in gateway.samples())
                 print(f"{args.channels} channels of {RATE / 1000:.0f} kb/s, {args.paced} of them paced, {series} series, load {os.getloadavg()[0]:.1f}", flush=True)
-                clean = window(gateway, "without scrapes", args.window, False)
-                clean &= window(gateway, "one scrape after the other", args.window, True)
+                idle, clean = window(gateway, "without scrapes", args.window)
+                clean &= window(gateway, "one scrape after the other", args.window, idle)[1]
             finally:
                 sender.kill()
                 sender.wait()

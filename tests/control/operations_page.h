@@ -28,7 +28,7 @@ inline void expect_on_page(const std::string& name, const std::string& table) {
     return;
   }
   EXPECT_EQ(page.substr(begin, end - begin), table)
-      << "write it anew: HEADGATE_GOLDEN_UPDATE=1 alarm_test --gtest_filter='Catalogue*'";
+      << "write it anew: HEADGATE_GOLDEN_UPDATE=1 alarm_test --gtest_filter='Catalogue*:MetricTable*:Series*'";
 }
 
 }  // namespace headgate::catalogue

@@ -11,7 +11,7 @@ from support.gateway import ROOT, Gateway, wait_for
 
 PROMTOOL = next((path for path in (str(ROOT / "build/tools/promtool"), shutil.which("promtool")) if path and os.path.exists(path)), None)
 MADE = {"inputs": ["udp://239.8.61.1:5000"]}
-PACED = {"inputs": ["udp://239.8.61.2:5000"], "push": ["udp://239.8.62.2:5000"], "serve": ["hls"], "remux": {"bitrate": "3Mbps"}}
+PACED = {"inputs": ["udp://239.8.61.2:5000"], "push": ["udp://239.8.62.2:5000"], "serve": ["hls"], "remux": {"bitrate": "3100kbps"}}
 PID = 0x100
 
 
@@ -73,7 +73,7 @@ def test_pcr_accuracy_of_a_constant_rate(rig, gateway):
         sender.kill()
         sender.wait()
     assert [labels for _, labels, _ in found] == [{"channel": "paced", "output": "udp://239.8.62.2:5000"}]
-    # Within a tick of 27 MHz, its own rounding.
+    # Within a tick of 27 MHz: positions of 3.1 Mb/s lie between ticks.
     assert 0 < found[0][2] <= 40e-9
     # Silent, it measures nothing, and says nothing.
     wait_for(lambda: not [s for s in gateway.samples() if s[0] == name])
