@@ -14,7 +14,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::int64_t kShown = 1'000'000'600'000'000'000;
+constexpr std::int64_t kCatalogueMoment = 1'000'000'600'000'000'000;
 
 // Lines joined, with single spaces, to be searched for a sentence that is wrapped.
 std::string joined(const std::string& text) {
@@ -34,7 +34,7 @@ Json told(const catalogue::AlarmKind& kind) {
           {"message", "it is so"},
           {"sentence", kind.sentence},
           {"remedy", kind.remedy},
-          {"since_unix_ns", kShown - 192'000'000'000},
+          {"since_unix_ns", kCatalogueMoment - 192'000'000'000},
           {"acknowledged", nullptr},
           {"maintenance", false},
           {"cause", nullptr},
@@ -45,7 +45,7 @@ TEST(CatalogueOnScreen, EveryAlarmSaysWhatItMeansAndWhatToDo) {
   for (const catalogue::AlarmKind& kind : catalogue::alarm_kinds()) {
     SCOPED_TRACE(kind.id);
     const Json alarms = Json::array({told(kind)});
-    const std::string text = render_alarms({{"now_unix_ns", kShown}, {"alarms", alarms}}, false);
+    const std::string text = render_alarms({{"now_unix_ns", kCatalogueMoment}, {"alarms", alarms}}, false);
     EXPECT_NE(text.find("3m12s  " + std::string(kind.id) + "\n"), std::string::npos) << text;
     EXPECT_NE(joined(text).find(joined(std::string(kind.sentence))), std::string::npos) << text;
     EXPECT_NE(joined(text).find("-> " + joined(std::string(kind.remedy))), std::string::npos) << text;
@@ -59,7 +59,7 @@ TEST(CatalogueOnScreen, EveryAlarmSaysWhatItMeansAndWhatToDo) {
 TEST(CatalogueOnScreen, EveryEventIsNamedWithItsMessage) {
   const auto expect = [](std::string_view kind, const std::string& severity) {
     const std::string text = render_event({{"id", 1},
-                                           {"unix_ns", kShown},
+                                           {"unix_ns", kCatalogueMoment},
                                            {"severity", severity},
                                            {"kind", kind},
                                            {"subject", "news"},
