@@ -2,7 +2,7 @@
 // and what to do about it. A new one is a line in alarm_table.h or event_table.h: the CLI, the API, the
 // metrics and the tables of docs/operations.md (#alarm-ID, #event-ID) are made of it. What is discarded has
 // its own tables in control/protocol/drop_reason.h and bridge_drops.h, as the processes that count need them;
-// the families of metrics are in control/daemon/metrics_families.h.
+// the families of metrics are in metric_table.h.
 //
 // Severity: critical: viewers of a channel have nothing or will soon; warning: quality or safety is lost;
 // info: told, nothing to do. Threading: constants.

@@ -49,6 +49,8 @@ std::string alarm_block(const json& alarm, const json& all, std::int64_t now, bo
                         human_age(alarm["acknowledged"].value("unix_ns", std::int64_t{0}), now));
   if (alarm.value("maintenance", false)) text += "  (maintenance)";
   text = strip_end(std::move(text)) + wrapped(std::string(kIndent, ' '), what(alarm), kIndent);
+  if (const std::string sentence = text_of(alarm, "sentence"); !sentence.empty())
+    text += wrapped(std::string(kIndent + 3, ' '), sentence, kIndent + 3);
   std::vector<std::string> follow;
   for (const json& other : all) {
     if (!is_root(other) && other["cause"] == alarm["id"])

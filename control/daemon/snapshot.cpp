@@ -61,6 +61,9 @@ InputSnapshot copy(const protocol::InputStats& from) {
   to.pcr_count = get(from.pcr_count);
   to.pcr_discontinuities = get(from.pcr_discontinuities);
   to.pcr_interval_max_ns = get(from.pcr_interval_max_ns);
+  to.sync_losses = get(from.sync_losses);
+  to.pcr_repetition_errors = get(from.pcr_repetition_errors);
+  to.pcr_indicator_errors = get(from.pcr_indicator_errors);
   to.last_packet_unix_ns = get(from.last_packet_unix_ns);
   to.first_packet_unix_ns = get(from.first_packet_unix_ns);
   to.joined_unix_ns = get(from.joined_unix_ns);
@@ -96,6 +99,8 @@ ChannelSnapshot copy(const protocol::ChannelStats& from) {
   to.departure_late_max_ns = get(from.departure_late_max_ns);
   to.departure_late_ns = get(from.departure_late_ns);
   for (std::size_t i = 0; i < to.departures.size(); ++i) to.departures[i] = get(from.departures[i]);
+  if (const std::uint64_t accuracy = get(from.pcr_accuracy_max_ns); accuracy != 0)
+    to.pcr_accuracy_max_ns = accuracy - 1;
   return to;
 }
 

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,7 @@ struct InputSnapshot {
   std::uint64_t sync_errors = 0, scrambled = 0, null_packets = 0, rtp_lost = 0, rtp_duplicates = 0,
                 rtp_reordered = 0;
   std::uint64_t pcr_count = 0, pcr_discontinuities = 0, pcr_interval_max_ns = 0;
+  std::uint64_t sync_losses = 0, pcr_repetition_errors = 0, pcr_indicator_errors = 0;
   std::uint64_t last_packet_unix_ns = 0, first_packet_unix_ns = 0, joined_unix_ns = 0, bitrate_bps = 0,
                 ring_slots = 0;
   std::uint64_t service_state = 0, program_number = 0;
@@ -48,6 +50,7 @@ struct ChannelSnapshot {
   std::uint64_t switched_unix_ns = 0, switches = 0, hard_switches = 0, filler_packets = 0, left_out = 0;
   std::uint64_t null_packets = 0, rate_dropped = 0, departure_late_max_ns = 0, departure_late_ns = 0;
   std::array<std::uint64_t, protocol::kDepartureClasses> departures{};  // by lateness
+  std::optional<std::uint64_t> pcr_accuracy_max_ns;                     // of a constant rate
 };
 
 struct OutputSnapshot {

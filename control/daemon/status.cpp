@@ -410,6 +410,7 @@ json alarm_json(const Alarm& alarm) {
           {"subject", alarm.subject},
           {"channel", alarm.channel},
           {"message", alarm.message},
+          {"sentence", kind == nullptr ? "" : kind->sentence},
           {"remedy", kind == nullptr ? "" : kind->remedy},
           {"since_unix_ns", alarm.since_unix_ns},
           {"acknowledged", by},

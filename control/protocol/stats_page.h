@@ -24,7 +24,7 @@
 namespace headgate::protocol {
 
 inline constexpr std::uint64_t kStatsMagic = 0x3174617453676448;  // "HdgStat1"
-inline constexpr std::uint32_t kStatsVersion = 4;
+inline constexpr std::uint32_t kStatsVersion = 5;
 inline constexpr std::size_t kMaxPidStats = 128;
 inline constexpr std::size_t kMaxInputs = 2048;
 inline constexpr std::size_t kMaxOutputs = 4096;
@@ -64,6 +64,7 @@ struct alignas(64) InputStats {
   Counter duplicates;
   Counter transport_errors;  // TEI
   Counter sync_errors;       // packets without 0x47
+  Counter sync_losses;       // TR 101 290 1.1
   Counter scrambled;
   Counter null_packets;
   Counter rtp_lost;
@@ -71,7 +72,9 @@ struct alignas(64) InputStats {
   Counter rtp_reordered;
   Counter pcr_count;
   Counter pcr_discontinuities;
-  Counter pcr_interval_max_ns;  // over about the last second
+  Counter pcr_interval_max_ns;    // over about the last second
+  Counter pcr_repetition_errors;  // TR 101 290 2.3a
+  Counter pcr_indicator_errors;   // TR 101 290 2.3b
   Counter last_packet_unix_ns;
   Counter first_packet_unix_ns;
   Counter joined_unix_ns;  // first report sent
@@ -111,6 +114,8 @@ struct alignas(64) ChannelStats {
   // when their port had them (each class without the ones before), and the sum of it.
   std::array<Counter, kDepartureClasses> departures;
   Counter departure_late_ns;
+  // Of the constant rate over about the last second, and one more; 0: none was measured.
+  Counter pcr_accuracy_max_ns;
 };
 
 struct alignas(64) OutputStats {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "mpegts/clock/clock_map.h"
@@ -99,6 +100,7 @@ class Grid {
         step_rest_(kTicksTimesRate % rate_) {}
   std::int64_t tick() const noexcept { return tick_; }
   std::int64_t step() const noexcept { return step_; }
+  std::uint64_t rate() const noexcept { return rate_; }
   // So many positions on.
   std::int64_t ahead(std::uint64_t positions) const noexcept {
     const Wide rest = Wide{rest_} + Wide{positions} * step_rest_;
@@ -171,6 +173,7 @@ struct ConstantRate::Impl {
   void fill(std::uint8_t* to) noexcept;
   bool wants_pcr(std::int64_t tick, bool free) const noexcept;
   void note_sent(const std::uint8_t* packet, const Waiting& entry, std::int64_t tick) noexcept;
+  void measure(const std::uint8_t* packet) noexcept;
   std::int64_t next_departure() const noexcept {
     return started && !silent ? map.to_ns(grid.ahead(kDatagram - 1)) : kNever;
   }
@@ -193,6 +196,15 @@ struct ConstantRate::Impl {
     std::int64_t tick = 0;         // of that, or of one that was put in since
     std::int64_t source_tick = 0;  // of that
   } sent;
+
+  // What leaves, measured: positions, and the PCR of the leader before.
+  std::uint64_t position = 0;
+  struct Measured {
+    std::optional<Pid> pid;
+    std::int64_t pcr = 0;
+    std::uint64_t position = 0;
+  } measured;
+  std::optional<std::uint64_t> accuracy_max;
 
   bool started = false;
   bool silent = false;
@@ -229,6 +241,7 @@ void ConstantRate::Impl::on_due(std::int64_t due_ns) noexcept {
     silent = false;
     last_now = std::max(last_now, due_ns);
     grid.skip_to(tick);
+    measured.pid.reset();
   }
   last_due_tick = std::max(last_due_tick, tick);
 }
@@ -346,14 +359,32 @@ bool ConstantRate::Impl::wants_pcr(std::int64_t tick, bool free) const noexcept 
 void ConstantRate::Impl::note_sent(const std::uint8_t* packet, const Waiting& entry,
                                    std::int64_t tick) noexcept {
   const Pid pid = TsPacket(std::span<const std::uint8_t, kPacketSize>(packet, kPacketSize)).pid();
-  if (entry.restamp && leader == pid) sent = {pid, 0, entry.offset, tick, tick};
+  if (entry.restamp && leader == pid) {
+    sent = {pid, 0, entry.offset, tick, tick};
+    measure(packet);
+  }
   if (sent.pid == pid) sent.counter = packet[3] & 0x0F;
+}
+
+// The values that leave against the positions they leave at, whatever made them.
+void ConstantRate::Impl::measure(const std::uint8_t* bytes) noexcept {
+  const TsPacket packet(std::span<const std::uint8_t, kPacketSize>(bytes, kPacketSize));
+  const auto pcr = static_cast<std::int64_t>(packet.pcr()->ticks);
+  if (measured.pid == packet.pid() && !packet.discontinuity()) {
+    const Wide apart = Wide{kTicksTimesRate} * (position - measured.position);
+    const Wide told = Wide{static_cast<std::uint64_t>(modulo(pcr - measured.pcr))} * grid.rate();
+    const Wide off = told > apart ? told - apart : apart - told;
+    const auto ticks = static_cast<std::uint64_t>((off + grid.rate() - 1) / grid.rate());
+    accuracy_max = std::max(accuracy_max.value_or(0), ticks);
+  }
+  measured = {packet.pid(), pcr, position};
 }
 
 // The packet of the next position.
 void ConstantRate::Impl::fill(std::uint8_t* to) noexcept {
   const std::int64_t tick = grid.tick();
   grid.advance();
+  ++position;
   const bool free = count == 0 || queue[first].due > tick;
   if (wants_pcr(tick, free)) {
     // Without payload the continuity counter stands still (2.4.3.3).
@@ -362,6 +393,7 @@ void ConstantRate::Impl::fill(std::uint8_t* to) noexcept {
     to[2] = static_cast<std::uint8_t>(sent.pid->value);
     to[3] = static_cast<std::uint8_t>(0x20 | sent.counter);
     write_pcr(to, tick + sent.offset);
+    measure(to);
     sent.tick = tick;
     ++counters.nulls;
     return;
@@ -409,6 +441,10 @@ void ConstantRate::push(std::span<const std::uint8_t, kPacketSize> packet, std::
 bool ConstantRate::pop(std::int64_t now_ns, Datagram& out) noexcept { return impl_->pop(now_ns, out); }
 
 std::int64_t ConstantRate::next_departure_ns() const noexcept { return impl_->next_departure(); }
+
+std::optional<std::uint64_t> ConstantRate::take_pcr_accuracy_max() noexcept {
+  return std::exchange(impl_->accuracy_max, std::nullopt);
+}
 
 ConstantRate::Counters ConstantRate::counters() const noexcept {
   impl_->counters.waiting = impl_->count;

@@ -12,6 +12,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "mpegts/packet/types.h"
@@ -47,6 +48,10 @@ class ConstantRate {
     std::uint64_t waiting = 0;  // now
   };
   Counters counters() const noexcept;
+  // PCR accuracy (TR 101 290 5.3.2, PCR_AC): the largest difference since the last call between how far two
+  // consecutive PCRs of a PID were apart and how far their positions were, in ticks of 27 MHz rounded up.
+  // Nothing where there were none, or only across a marked discontinuity or a pause.
+  std::optional<std::uint64_t> take_pcr_accuracy_max() noexcept;
 
  private:
   struct Impl;

@@ -27,9 +27,9 @@ TEST(AlarmRequests, AlarmsHaveTheMembersThatAreDocumented) {
   const auto answer = alarms_answer({alarm}, {{1, "hd", "ann", 5, 9}}, 20);
   EXPECT_THAT(members(answer), UnorderedElementsAre("now_unix_ns", "alarms", "maintenance"));
   const auto& told = answer["alarms"][0];
-  EXPECT_THAT(members(told),
-              UnorderedElementsAre("id", "kind", "severity", "subject", "channel", "message", "remedy",
-                                   "since_unix_ns", "acknowledged", "maintenance", "cause", "consequences"));
+  EXPECT_THAT(members(told), UnorderedElementsAre("id", "kind", "severity", "subject", "channel", "message",
+                                                  "sentence", "remedy", "since_unix_ns", "acknowledged",
+                                                  "maintenance", "cause", "consequences"));
   EXPECT_EQ(told["severity"], "warning");
   EXPECT_EQ(told["cause"], 2);
   EXPECT_EQ(told["acknowledged"], nullptr);

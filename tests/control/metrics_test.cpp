@@ -38,12 +38,6 @@ TEST(Metrics, HoldTogetherAsTheTextFormatDemands) {
   }
 }
 
-TEST(Metrics, EscapeLabels) {
-  GatewayView view = sample_view();
-  view.snapshot.outputs[0].url = "a\"b\\c\nd";
-  EXPECT_NE(metrics_text(view).find("output=\"a\\\"b\\\\c\\nd\""), std::string::npos);
-}
-
 GatewayView view_with_outputs() {
   GatewayView view = sample_view();
   auto model = std::make_shared<config::Model>(*view.model);

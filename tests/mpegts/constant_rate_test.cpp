@@ -133,6 +133,15 @@ TEST(ConstantRate, EachPcrTellsThePositionItLeavesAt) {
   }
 }
 
+TEST(ConstantRate, MeasuresThePcrAccuracyOfWhatLeaves) {
+  PacedSource source(varying());
+  Sender sender(1'999'993);
+  EXPECT_EQ(sender.stage.take_pcr_accuracy_max(), std::nullopt);
+  send(sender, source, kStart + 20 * kSecond);
+  EXPECT_EQ(sender.stage.take_pcr_accuracy_max(), 1U) << "rounded to whole ticks";
+  EXPECT_EQ(sender.stage.take_pcr_accuracy_max(), std::nullopt) << "nothing since";
+}
+
 TEST(ConstantRate, AnySecondHoldsTheRateWithinADatagram) {
   PacedSource source(varying());
   Sender sender;
@@ -300,6 +309,7 @@ TEST(ConstantRate, FallsSilentWithItsInputAndGoesOnOnTheSameGrid) {
     if (stamp.departure > kStart + 100 * kSecond) stamp.position += skipped;
   }
   EXPECT_LE(sender.receiver.worst_accuracy(kRate), 1.0);
+  EXPECT_EQ(sender.stage.take_pcr_accuracy_max(), 0U) << "positions that nothing left at don't count";
   EXPECT_FALSE(stamps[stamps_before].flagged);
 }
 
@@ -321,6 +331,7 @@ TEST(ConstantRate, FollowsAClockThatJumps) {
     }
     ASSERT_GT(at, 0U);
     EXPECT_LE(sender.receiver.worst_accuracy(kRate, at), 1.0);
+    EXPECT_EQ(sender.stage.take_pcr_accuracy_max(), 0U) << "a marked jump is no error";
     EXPECT_NEAR(static_cast<double>(stamps[at].pcr), static_cast<double>(1000 - 700 + 7.52) * 27e6, 27e4);
   }
 }

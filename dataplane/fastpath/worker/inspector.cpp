@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "mpegts/monitor/continuity.h"
+#include "mpegts/monitor/stream_report.h"
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -13,6 +14,10 @@ namespace {
 
 constexpr std::uint16_t kFree = 0xFFFF;
 constexpr std::int64_t kPcrPidSilenceNs = 2'000'000'000;
+constexpr std::uint8_t kSyncLost = 2;
+constexpr std::uint8_t kSyncFound = 5;
+constexpr std::int64_t kPcrLimitNs = std::chrono::nanoseconds(mpegts::kPcrLimit).count();
+constexpr auto kPcrLimit = static_cast<std::uint64_t>(kPcrLimitNs / 1000 * 27);
 
 // The index of `pid` among the 32, or 32.
 std::size_t index_of(const std::array<std::uint16_t, Inspector::kCompactPids>& pids,
@@ -107,8 +112,11 @@ void Inspector::on_packet(const mpegts::TsPacket& packet, std::int64_t arrival_u
   ++totals_.ts_packets;
   if (!packet.has_sync()) [[unlikely]] {
     ++totals_.sync_errors;
+    lose_sync(1);
     return;
   }
+  if (without_sync_ != 0) [[unlikely]]
+    regain_sync();
   // With the error indicator set no field can be trusted, the PID neither (TR 101 290 2.1).
   if (packet.transport_error()) [[unlikely]] {
     ++totals_.transport_errors;
@@ -147,6 +155,24 @@ void Inspector::on_packet(const mpegts::TsPacket& packet, std::int64_t arrival_u
   if ((flags & 0x10) != 0 && !duplicate) on_pcr(packet, place, arrival_unix_ns);
 }
 
+// TR 101 290 5.2.1 (1.1) with the hysteresis that it recommends: five in a row begin synchronisation, two
+// without end it.
+void Inspector::lose_sync(std::uint8_t packets) noexcept {
+  with_sync_ = 0;
+  without_sync_ = std::min<std::uint8_t>(kSyncLost, static_cast<std::uint8_t>(without_sync_ + packets));
+  if (!in_sync_ || without_sync_ < kSyncLost) return;
+  in_sync_ = false;
+  ++totals_.sync_losses;
+}
+
+void Inspector::on_no_sync() noexcept { lose_sync(kSyncLost); }
+
+void Inspector::regain_sync() noexcept {
+  if (!in_sync_ && ++with_sync_ < kSyncFound) return;
+  in_sync_ = true;
+  without_sync_ = with_sync_ = 0;
+}
+
 bool Inspector::drives_timeline(mpegts::Pid pid, std::int64_t arrival_unix_ns) noexcept {
   if (wanted_pcr_pid_) return pid == *wanted_pcr_pid_;
   if (!pcr_pid_ || (pid != *pcr_pid_ && arrival_unix_ns - pcr_pid_seen_ns_ > kPcrPidSilenceNs))
@@ -166,9 +192,16 @@ void Inspector::on_pcr(const mpegts::TsPacket& packet, Place place, std::int64_t
     const std::uint64_t step = (pcr->ticks + mpegts::kPcrModulus - cold.last_pcr) % mpegts::kPcrModulus;
     jumped = packet.discontinuity() || step > static_cast<std::uint64_t>(mpegts::kTicksPerSecond);
     if (!jumped) pcr_interval_max_ns_ = std::max(pcr_interval_max_ns_, step * 1000 / 27);
+    if (step > kPcrLimit && !packet.discontinuity()) [[unlikely]] {
+      ++totals_.pcr_indicator_errors;
+      // By value, as what comes by the internet comes in bursts and this worker may be held up; values that
+      // jumped say nothing.
+      if (!jumped || arrival_unix_ns - cold.last_pcr_ns > kPcrLimitNs) ++totals_.pcr_repetition_errors;
+    }
   }
   place.hot->has_pcr = true;
   cold.last_pcr = pcr->ticks;
+  cold.last_pcr_ns = arrival_unix_ns;
   if (drives_timeline(packet.pid(), arrival_unix_ns)) {
     const auto step = timeline_.on_pcr(*pcr, packet.discontinuity(), arrival_unix_ns);
     discontinuity_ |= step.discontinuity;

@@ -41,6 +41,7 @@ struct PidCold {
   std::uint32_t packets_at_mark = 0;  // of the bitrate's window
   std::uint32_t bitrate_bps = 0;
   std::uint64_t last_pcr = 0;
+  std::int64_t last_pcr_ns = 0;  // its arrival
 };
 
 struct WideTable {
@@ -95,15 +96,20 @@ class Inspector {
     std::uint64_t duplicates = 0;
     std::uint64_t transport_errors = 0;
     std::uint64_t sync_errors = 0;
+    std::uint64_t sync_losses = 0;  // TR 101 290 1.1: two without 0x47, after five with it
     std::uint64_t scrambled = 0;
     std::uint64_t null_packets = 0;
     std::uint64_t pcr_count = 0;
     std::uint64_t pcr_discontinuities = 0;
-    std::uint64_t pids_beyond = 0;  // packets of PIDs that had no place yet
+    std::uint64_t pcr_repetition_errors = 0;  // TR 101 290 2.3a
+    std::uint64_t pcr_indicator_errors = 0;   // TR 101 290 2.3b
+    std::uint64_t pids_beyond = 0;            // packets of PIDs that had no place yet
   };
 
   // `packets`: whole packets, as many as there are.
   void on_packets(std::span<const std::uint8_t> packets, std::int64_t arrival_unix_ns) noexcept;
+  // A datagram in which no packet begins with 0x47, and which goes no further.
+  void on_no_sync() noexcept;
   // The PCR PID of the service that the channel carries; without one, the first PID with PCR counts.
   void set_timeline_pid(std::optional<mpegts::Pid> pid) noexcept { wanted_pcr_pid_ = pid; }
   void restore_timeline(const mpegts::Timeline::State& state) noexcept {
@@ -149,6 +155,8 @@ class Inspector {
   bool adopt_wide() noexcept;
   void on_packet(const mpegts::TsPacket& packet, std::int64_t arrival_unix_ns) noexcept;
   void on_pcr(const mpegts::TsPacket& packet, Place place, std::int64_t arrival_unix_ns) noexcept;
+  void lose_sync(std::uint8_t packets) noexcept;
+  void regain_sync() noexcept;
   bool drives_timeline(mpegts::Pid pid, std::int64_t arrival_unix_ns) noexcept;
 
   alignas(64) std::array<std::uint16_t, kCompactPids> pids_;
@@ -163,6 +171,9 @@ class Inspector {
   std::int64_t pcr_pid_seen_ns_ = 0;
   std::uint64_t pcr_interval_max_ns_ = 0;
   bool discontinuity_ = false;
+  bool in_sync_ = true;
+  std::uint8_t without_sync_ = 0;  // packets in a row, as far as they matter; not 0 while out of step
+  std::uint8_t with_sync_ = 0;     // since then
   std::unique_ptr<WideTable> wide_;
   SpareTables* spares_ = nullptr;
   std::atomic<WideTable*> offered_{nullptr};

@@ -320,6 +320,12 @@ std::uint64_t Pipe::take_late_max() noexcept {
   return was;
 }
 
+std::optional<std::uint64_t> Pipe::take_pcr_accuracy_max() noexcept {
+  const auto ticks = rate_ == nullptr ? std::nullopt : rate_->take_pcr_accuracy_max();
+  if (!ticks) return std::nullopt;
+  return (*ticks * 1000 + 26) / 27;
+}
+
 void Pipe::on_tick(std::int64_t now_ns) noexcept {
   if (now_ns >= next_observe_ns_) observe(now_ns);
   // What is due goes before what fills its absence.

@@ -129,6 +129,8 @@ class Pipe {
   };
   // The latest of the paced datagrams since the last call, in ns after they were due.
   std::uint64_t take_late_max() noexcept;
+  // ConstantRate's, since the last call, in ns; nothing without one.
+  std::optional<std::uint64_t> take_pcr_accuracy_max() noexcept;
   const Lateness& lateness() const noexcept { return lateness_; }
 
   const std::string channel;

@@ -95,6 +95,7 @@ void Publisher::publish(InputRuntime& input, const Cut* cut, std::size_t timelin
   set(stats.duplicates, totals.duplicates);
   set(stats.transport_errors, totals.transport_errors);
   set(stats.sync_errors, totals.sync_errors);
+  set(stats.sync_losses, totals.sync_losses);
   set(stats.scrambled, totals.scrambled);
   set(stats.null_packets, totals.null_packets);
   set(stats.rtp_lost, input.rtp_tracker.lost());
@@ -102,6 +103,8 @@ void Publisher::publish(InputRuntime& input, const Cut* cut, std::size_t timelin
   set(stats.rtp_reordered, input.rtp_tracker.reordered());
   set(stats.pcr_count, totals.pcr_count);
   set(stats.pcr_discontinuities, totals.pcr_discontinuities);
+  set(stats.pcr_repetition_errors, totals.pcr_repetition_errors);
+  set(stats.pcr_indicator_errors, totals.pcr_indicator_errors);
   set_time(stats.last_packet_unix_ns, input.last_packet_ns);
   set_time(stats.first_packet_unix_ns, input.first_packet_ns);
   set(stats.bitrate_bps, input.bitrate_bps);
@@ -182,7 +185,10 @@ void Publisher::publish(Pipe& pipe, std::int64_t now) noexcept {
   for (std::size_t i = 0; i < lateness.departures.size(); ++i)
     set(stats.departures[i], lateness.departures[i]);
   set(stats.departure_late_ns, lateness.sum_ns);
-  if (window > 0) set(stats.departure_late_max_ns, pipe.take_late_max());
+  if (window <= 0) return;
+  set(stats.departure_late_max_ns, pipe.take_late_max());
+  const std::optional<std::uint64_t> accuracy = pipe.take_pcr_accuracy_max();
+  set(stats.pcr_accuracy_max_ns, accuracy ? *accuracy + 1 : 0);
 }
 
 void Publisher::publish_ports_and_worker(std::int64_t now) noexcept {

@@ -225,7 +225,10 @@ void Worker::on_datagram(PortRuntime& port, const RouteRange& range, const Frame
   // One group and port carries one protocol: the map refuses a flow that is UDP here and RTP there.
   const Payload payload = parse_payload(udp, routes[0].input->rtp);
   if (!payload.good) {
-    for (std::uint32_t i = 0; i < range.count; ++i) count(routes[i].input->drops, payload.reason);
+    for (std::uint32_t i = 0; i < range.count; ++i) {
+      count(routes[i].input->drops, payload.reason);
+      if (payload.reason == DropReason::no_sync) routes[i].input->inspector.on_no_sync();
+    }
     if (range.count == 0) count(port.drops, payload.reason);
     rte_pktmbuf_free(frame);
     return;
