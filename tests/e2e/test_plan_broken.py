@@ -1,9 +1,10 @@
 """What goes wrong in the middle of an apply is undone and said; applies at the same time are one after the other, never mixed."""
+import json
 import os
+import select
 import signal
 import socket
 import subprocess
-import time
 
 from support import media, netns, ts
 from support.gateway import HEADGATE, Gateway, wait_for
@@ -55,37 +56,71 @@ def test_a_bridge_that_refuses_undoes_what_the_fast_path_had_done(rig):
         sender.kill()
 
 
+def ask_apply(gateway):
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(60)
+    client.connect(str(gateway.socket))
+    client.sendall(b'{"v":1,"id":1,"method":"apply","params":{}}\n')
+    return client
+
+
+def answer(client):
+    with client, client.makefile() as lines:
+        return json.loads(lines.readline())
+
+
 def test_applies_at_the_same_time_wait_for_one_another(rig):
-    maps = [{f"c{number}": channel(number)} for number in range(1, 6)]
+    maps = [{f"c{number}": channel(number)} for number in range(1, 5)]
     with Gateway(rig, maps[0]) as gateway:
         rig.wait_mdb("239.61.1.1", True)
         bridge = gateway.pid("bridge")
-        applies = []
-
-        def begin(content):
-            gateway.write(content)
-            command = netns.command_in(rig.names["gw"], str(HEADGATE), "apply", "--socket", str(gateway.socket))
-            applies.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
-
         os.kill(bridge, signal.SIGSTOP)
         try:
-            begin(maps[1])
+            gateway.write(maps[1])
+            first = ask_apply(gateway)
             # It is with the bridge, which does not answer: the fast path has the new group already.
-            rig.wait_mdb("239.61.1.2", True)
-            begin(maps[2])
-            time.sleep(0.3)  # in the queue, whenever that is; the map is read when its turn comes
-            for _ in range(3):
-                begin(maps[3])
-            wait_for(lambda: "wait" in gateway.cli("apply").stderr, 5)  # four wait, the next one is told so
-            assert all(apply.poll() is None for apply in applies)
-            assert [entry["id"] for entry in gateway.json("status")["channels"]] == ["c1"], "neither is in force yet"
+            rig.wait_mdb("239.61.1.2", True, limit=5)
+            gateway.write(maps[2])
+            others = [ask_apply(gateway) for _ in range(5)]
+            # Four wait, the fifth is told so.
+            refused = select.select([first, *others], [], [], 5)[0]
+            assert len(refused) == 1 and refused[0] is not first
+            others.remove(refused[0])
+            assert "busy: an apply by root (0) is under way and 4 wait" in answer(refused[0])["error"]["message"]
+            gateway.write(maps[3])
         finally:
             os.kill(bridge, signal.SIGCONT)
-        ends = [(apply.communicate(timeout=60), apply.returncode) for apply in applies]
-        assert [code for _, code in ends] == [0] * 5, ends
+        # The first read its map, the others the last one when their turn came: one of them changed something.
+        results = [answer(client)["result"] for client in (first, *others)]
+        assert all(result["ok"] for result in results), results
+        assert [result["changed"] for result in results].count(True) == 2 and results[0]["plan"]["added"] == ["c2"], results
         assert [entry["id"] for entry in gateway.json("status")["channels"]] == ["c4"]
         wait_for(lambda: groups(rig) == {"239.61.1.4"})
-        # The first read its map, the others, whose turn came later, the last one: one of them changed something.
         summaries = [(entry["number"], entry["summary"]) for entry in gateway.json("history")["history"]]
-        assert [number for number, _ in summaries] == [1, 2, 3], summaries
-        assert all("1 added, 1 removed" in words for _, words in summaries[1:]), summaries
+        assert summaries[1:] == [(2, "1 added, 1 removed"), (3, "1 added, 1 removed")], summaries
+        told = gateway.cli("history", "3").stdout
+        assert " by root (0), beside map 2\n+ c4\n- c2\n1 added, 1 removed\n" in told, told
+
+
+def test_control_that_dies_in_the_middle_leaves_one_map_and_not_two(rig):
+    with Gateway(rig, {"one": channel(1)}) as gateway:
+        rig.wait_mdb("239.61.1.1", True)
+        bridge, control = gateway.pid("bridge"), gateway.pid("control")
+        gateway.write({"two": channel(2)})
+        os.kill(bridge, signal.SIGSTOP)
+        try:
+            command = netns.command_in(rig.names["gw"], str(HEADGATE), "apply", "--socket", str(gateway.socket))
+            apply = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            rig.wait_mdb("239.61.1.2", True)  # the fast path has taken it over
+            gateway.kill("control")
+        finally:
+            os.kill(bridge, signal.SIGCONT)
+        assert apply.wait(60) == 1, apply.communicate()
+        gateway.wait_new("control", control)
+        wait_for(lambda: gateway.admin("/readyz").status == 200)
+        # Nobody was told that the second map is in force: it is not, anywhere.
+        assert [entry["id"] for entry in gateway.json("status")["channels"]] == ["one"]
+        assert [entry["number"] for entry in gateway.json("history")["history"]] == [1]
+        wait_for(lambda: groups(rig) == {"239.61.1.1"})
+        assert gateway.cli("apply").returncode == 0
+        wait_for(lambda: groups(rig) == {"239.61.1.2"})
