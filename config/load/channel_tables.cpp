@@ -316,8 +316,10 @@ const Table<ChannelDraft>& channel_table() {
       "a channel",
       {text<D>("name", &D::name, check_title, "", "what people call it; default: the id"),
        integer<D>("number", &D::number, 1, 65535, "", "channel number"),
-       custom<D>("tags", R"({"type":"array","items":{"type":"string"},"uniqueItems":true})", "",
-                 "words to filter and group by", read_tags),
+       custom<D>(
+           "tags",
+           R"({"type":"array","items":{"type":["string","number"],"pattern":"^[^ ,\\t]+$"},"uniqueItems":true})",
+           "", "words to filter and group by", read_tags),
        boolean<D>("enabled", &D::enabled, "true", "false keeps it in the map but runs nothing"),
        required(tables<D>("inputs", Key::Shape::list_or_named, input_table(),
                           "where it comes from, in order of preference: up to 8 URLs or maps", read_inputs)),

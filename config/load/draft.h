@@ -220,6 +220,8 @@ void read_renditions(Report& report, const Value& renditions, std::vector<Rendit
 
 Parsed<Program> parse_channel_program(const Value& value);
 const char* program_schema();
+// JSON Schema: an "allOf" that holds each protocol to its options.
+std::string protocol_rules(bool input);
 
 // An input or push from its URL (with options in the query) or map.
 void read_end(Report& report, const Value& value, const Table<EndDraft>& table, EndDraft& out);

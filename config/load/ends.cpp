@@ -32,6 +32,23 @@ constexpr std::array<Protocol, 12> kProtocols{
      {"file", true, false, "program", ""}}};
 constexpr const char* kPublishOptions = "publish program";
 
+const char* options_of(const Protocol& protocol, bool input) {
+  return input ? protocol.input_options : protocol.push_options;
+}
+
+// JSON Schema of a URL.
+std::string url_schema(bool input) {
+  std::string others;
+  for (const Protocol& protocol : kProtocols) {
+    const std::string scheme = protocol.scheme;
+    if (scheme == "udp" || scheme == "rtp" || *options_of(protocol, input) == '\0') continue;
+    others += (others.empty() ? "" : "|") + scheme;
+  }
+  return fmt::format(
+      R"j({{"type":"string","pattern":"^((udp|rtp)://{}:(0[xX][0-9A-Fa-f]+|[1-9][0-9]*)([?]|$)|({})://.)"}})j",
+      input ? "([0-9.]*@)?[0-9.]*" : "[0-9.]+", others);
+}
+
 constexpr const char* kProgramSchema =
     R"({"anyOf":[{"type":"integer","minimum":1,"maximum":65535},{"type":"object","properties":{"name":{"type":"string"}},"required":["name"],"additionalProperties":false}]})";
 
@@ -57,7 +74,7 @@ std::vector<Field<EndDraft>> common_fields(bool input) {
   using D = EndDraft;
   return {
       custom<D>(
-          "url", R"({"type":"string"})", "",
+          "url", url_schema(input), "",
           input ? "udp://[SOURCE@]GROUP:PORT, rtp://…; udp://:PORT takes unicast to the interface; "
                   "srt://HOST:PORT, srt://:PORT; rtmp://HOST/APP/STREAM, rtmps://…; http(s)://….m3u8 (HLS), "
                   "http(s)://… (TS over HTTP); file:///PATH (looped)"
@@ -121,7 +138,7 @@ const Protocol* check_scheme(Report& report, const Value& value, std::string_vie
     if (!(input ? protocol.input : protocol.push)) continue;
     names.emplace_back(protocol.scheme);
     if (scheme != protocol.scheme) continue;
-    if (*(input ? protocol.input_options : protocol.push_options) != '\0') return &protocol;
+    if (*options_of(protocol, input) != '\0') return &protocol;
     report.error(value.place,
                  fmt::format("{} {} are not supported yet", scheme, input ? "inputs" : "pushes"));
     return nullptr;
@@ -301,7 +318,7 @@ void read_end(Report& report, const Value& value, const Table<EndDraft>& table, 
     return;
   }
   out.scheme = protocol->scheme;
-  const std::string_view options = input ? protocol->input_options : protocol->push_options;
+  const std::string_view options = options_of(*protocol, input);
   auto map = std::make_shared<Value>(
       *split_url(report, *url, value.is_map() ? &value : nullptr, has_own_query(out.scheme), options));
   refuse_foreign_options(report, *map, fmt::format("{} {}", out.scheme, input ? "inputs" : "pushes"),
@@ -312,5 +329,29 @@ void read_end(Report& report, const Value& value, const Table<EndDraft>& table, 
 
 Parsed<Program> parse_channel_program(const Value& value) { return parse_program(value); }
 const char* program_schema() { return kProgramSchema; }
+
+std::string protocol_rules(bool input) {
+  // Without those that are refused, too.
+  const auto list = [input](std::string_view options) {
+    std::string words;
+    for (const auto& field : (input ? input_table() : push_table()).fields) {
+      if (field.key.served && has_word(options, field.key.name))
+        words += (words.empty() ? "\"" : ",\"") + field.key.name + '"';
+    }
+    return "[" + words + "]";
+  };
+  std::string rules;
+  for (const Protocol& protocol : kProtocols) {
+    const std::string options = options_of(protocol, input);
+    if (options.empty()) continue;
+    rules += fmt::format(
+        R"({}{{"if":{{"required":["url"],"properties":{{"url":{{"pattern":"^{}://"}}}}}},"then":{{"propertyNames":{{"enum":{}}}}}}})",
+        rules.empty() ? "" : ",", protocol.scheme, list("url " + options));
+  }
+  if (input)
+    rules += fmt::format(R"(,{{"if":{{"required":["publish"]}},"then":{{"propertyNames":{{"enum":{}}}}}}})",
+                         list(kPublishOptions));
+  return "[" + rules + "]";
+}
 
 }  // namespace headgate::config

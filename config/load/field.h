@@ -105,8 +105,7 @@ template <class T, class Get>
 Field<T> text(std::string name, Get get, Parsed<std::string> (*check)(std::string_view),
               std::string default_text, std::string doc) {
   const auto parse = [check](const Value& value) { return parse_text(value).and_then(check); };
-  return scalar<T>(std::move(name), R"({"type":"string"})", get, parse, std::move(default_text),
-                   std::move(doc));
+  return scalar<T>(std::move(name), text_schema(check), get, parse, std::move(default_text), std::move(doc));
 }
 
 template <class T, class Get>

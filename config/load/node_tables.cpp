@@ -25,8 +25,10 @@ struct ServersDraft {
   std::optional<AdminDraft> admin;
 };
 
-constexpr const char* kAddressSchema =
-    R"({"anyOf":[{"type":"string"},{"type":"array","items":{"type":"string"},"maxItems":16}]})";
+std::string address_schema() {
+  const std::string one = text_schema(check_prefix);
+  return fmt::format(R"({{"anyOf":[{0},{{"type":"array","items":{0},"maxItems":16}}]}})", one);
+}
 
 // One value or a list of them.
 std::vector<const Value*> one_or_list(const Value& value) {
@@ -50,7 +52,7 @@ void read_addresses(Report& report, const Value& value, std::vector<Located<std:
 const Table<VlansDraft>& vlan_table() {
   static const Table<VlansDraft> kTable{
       "a VLAN",
-      {custom<VlansDraft>("address", kAddressSchema, "", "the gateway's address in the VLAN, or a list",
+      {custom<VlansDraft>("address", address_schema(), "", "the gateway's address in the VLAN, or a list",
                           [](Report& report, const Value& value, VlansDraft& out) {
                             read_addresses(report, value, out.addresses);
                           })}};
@@ -89,7 +91,7 @@ const Table<InterfaceDraft>& interface_table() {
            text<D>("device", &D::device, check_device, "",
                    "what DPDK drives: af_packet:eth1, af_xdp:eth1, pci:0000:3b:00.0, tap:NAME, memif:PATH, "
                    "pcap:FILE, dpdk:DEVARGS")),
-       custom<D>("address", kAddressSchema, "",
+       custom<D>("address", address_schema(), "",
                  "address with prefix, or a list: source of IGMP reports, ARP replies and multicast output",
                  [](Report& report, const Value& value, D& out) {
                    const std::size_t first = out.addresses.size();

@@ -338,6 +338,24 @@ Parsed<std::string> check_stream_id(std::string_view text) {
   return std::string(text);
 }
 
+std::string text_schema(Parsed<std::string> (*check)(std::string_view)) {
+  const std::pair<decltype(check), const char*> patterns[] = {
+      {check_interface_name, "^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$"},
+      {check_prefix, R"(^[0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+/[0-9]+$)"},
+      {check_device, R"(^(af_packet|af_xdp|memif|pcap|pci|tap|dpdk):[^\\s]+$)"},
+      {check_listen,
+       R"(^([0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+|\\[[0-9A-Fa-f:.]+\\]):(0[xX][0-9A-Fa-f]+|[1-9][0-9]*)$)"},
+      {check_webhook_url, "^https?://[^@/?]+([/?]|$)"},
+      {check_absolute_path, "^/.*[^/]"},
+      {check_node_name, "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"},
+  };
+  for (const auto& [known, pattern] : patterns) {
+    if (known == check) return fmt::format(R"({{"type":"string","pattern":"{}"}})", pattern);
+  }
+  // The parser takes a bare number for its text, too.
+  return R"({"type":["string","number","boolean"],"not":{"const":""}})";
+}
+
 bool is_host(std::string_view text) {
   if (text.size() > 2 && text.front() == '[' && text.back() == ']')
     return is_ipv6(text.substr(1, text.size() - 2));

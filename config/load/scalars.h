@@ -49,6 +49,8 @@ Parsed<std::string> check_node_name(std::string_view text);
 Parsed<std::string> check_title(std::string_view text);      // a channel's name, a tag
 Parsed<std::string> check_file(std::string_view text);       // a path that may be relative
 Parsed<std::string> check_stream_id(std::string_view text);  // of SRT
-bool is_host(std::string_view text);                         // a name, an IPv4 address or [an IPv6 address]
+// JSON Schema of what one of these checks takes, as far as a pattern tells it.
+std::string text_schema(Parsed<std::string> (*check)(std::string_view text));
+bool is_host(std::string_view text);  // a name, an IPv4 address or [an IPv6 address]
 
 }  // namespace headgate::config

@@ -32,12 +32,13 @@ Json schema_of(const Key& key) {
         break;
       case Key::Shape::list_or_named:
         out["type"] = "array";
-        out["items"]["anyOf"] = {{{"type", "string"}}, child};
+        out["items"]["anyOf"] = {child["properties"]["url"], child};
         break;
       case Key::Shape::named_lists:
         out["type"] = "object";
         out["additionalProperties"]["type"] = "array";
-        out["additionalProperties"]["items"]["anyOf"] = {{{"type", "string"}}, child};
+        out["additionalProperties"]["items"]["anyOf"] = {{{"type", "string"}, {"pattern", kIdPattern}},
+                                                         child};
         break;
     }
   }
@@ -55,11 +56,20 @@ Json schema_of(const Key& key) {
     out["minItems"] = 1;
     out["maxItems"] = kMaxInputs;
     out["items"]["anyOf"][1]["oneOf"] = {{{"required", {"url"}}}, {{"required", {"publish"}}}};
+    out["items"]["anyOf"][1]["allOf"] = Json::parse(protocol_rules(true));
   }
-  if (key.name == "push") out["items"]["anyOf"][1]["required"] = {"url"};
+  if (key.name == "push") {
+    out["items"]["anyOf"][1]["required"] = {"url"};
+    out["items"]["anyOf"][1]["allOf"] = Json::parse(protocol_rules(false));
+  }
   if (key.name == "publish") out = Json{{"anyOf", {out, {{"type", "null"}}}}};
-  if (key.name == "vlans")
+  if (key.name == "vlans") {
+    out["propertyNames"] = {{"pattern", "^(0[xX][0-9A-Fa-f]{1,3}|[1-9][0-9]{0,3})$"}};
     out["additionalProperties"] = {{"anyOf", {out["additionalProperties"], {{"type", "null"}}}}};
+  }
+  if (key.name == "interfaces")
+    out["propertyNames"]["pattern"] = Json::parse(text_schema(check_interface_name))["pattern"];
+  if (key.name == "admin") out["anyOf"][1]["maxItems"] = 1;
   // `defaults` and the parts that they complete need nothing.
   if (key.name == "defaults") out.erase("required");
   if (key.name == "channels" && key.child != nullptr) {

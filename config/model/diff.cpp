@@ -8,6 +8,9 @@
 namespace headgate::config {
 namespace {
 
+// That all comes later, once.
+constexpr std::chrono::milliseconds kPlayersBear{1000};
+
 template <class T, class GetName>
 std::map<std::string, const T*> by_name(const std::vector<T>& items, GetName name) {
   std::map<std::string, const T*> out;
@@ -20,17 +23,30 @@ std::vector<Input> without_program(std::vector<Input> inputs) {
   return inputs;
 }
 
-// `on_air`: 0 where nobody knows.
-bool goes_on(const Channel& running, const Channel& wanted, std::uint32_t on_air) {
+// Those that may be on air; `on_air`: 0 where nobody knows.
+template <class Test>
+bool all_on_air(const Channel& running, std::uint32_t on_air, Test test) {
   return std::all_of(running.inputs.begin(), running.inputs.end(), [&](const Input& input) {
-    if (on_air != 0 && input.number != on_air) return true;
-    // It is the same with the same buffer alone; what that may hold depends on the rate.
-    const auto paced = [&](const Channel& channel) {
-      const auto buffer = buffer_of(channel, input);
-      return std::pair(buffer, buffer.count() == 0 ? 0 : channel.remux.bitrate);
-    };
+    return (on_air != 0 && input.number != on_air) || test(input);
+  });
+}
+
+// What a buffer may hold depends on the rate.
+bool same_buffer(const Channel& running, const Channel& wanted, const Input& input) {
+  const auto paced = [&](const Channel& channel) {
+    const auto buffer = buffer_of(channel, input);
+    return std::pair(buffer, buffer.count() == 0 ? 0 : channel.remux.bitrate);
+  };
+  return paced(running) == paced(wanted);
+}
+
+// An input is the same with the same buffer alone, whose content would be lost. From one without a buffer
+// nothing is lost, but all comes later: players bear a moment.
+bool goes_on(const Channel& running, const Channel& wanted, std::uint32_t on_air) {
+  return all_on_air(running, on_air, [&](const Input& input) {
     return std::find(wanted.inputs.begin(), wanted.inputs.end(), input) != wanted.inputs.end() &&
-           paced(running) == paced(wanted);
+           (same_buffer(running, wanted, input) ||
+            (buffer_of(running, input).count() == 0 && buffer_of(wanted, input) <= kPlayersBear));
   });
 }
 
@@ -47,18 +63,43 @@ bool sends(const Channel& channel) {
 }
 
 // Their connections stay; what they carry breaks.
-void add_bridge_pushes(const Channel& running, std::vector<std::string>& pushes) {
+void add_bridge_pushes(const Channel& running, bool rtmp_alone, std::vector<std::string>& pushes) {
   for (const Push& push : running.push) {
+    if (rtmp_alone && push.kind != PushKind::rtmp) continue;
     if (push.enabled && by_bridge(push) && std::find(pushes.begin(), pushes.end(), push.url) == pushes.end())
       pushes.push_back(push.url);
   }
 }
 
+bool made_of(Sound sound, AudioTranscode word) {
+  if (word == AudioTranscode::never || sound == Sound::aac) return false;
+  return word == AudioTranscode::always || (sound != Sound::other_aac && sound != Sound::mp3);
+}
+
+// Whose sound changes with another word of audio.transcode, as AAC comes or goes. HLS has it in a group
+// beside; RTMP in place of what it could carry itself.
+struct SoundChange {
+  bool hls = false;
+  bool rtmp = false;
+};
+
+SoundChange sound_change(const Channel& running, const Channel& wanted, const std::vector<Sound>* heard) {
+  const std::vector<Sound> may_be{Sound::other_aac, Sound::dolby};
+  SoundChange change;
+  for (const Sound sound : heard == nullptr ? may_be : *heard) {
+    const bool before = made_of(sound, running.audio.transcode),
+               after = made_of(sound, wanted.audio.transcode);
+    if (before == after) continue;
+    change.hls = true;
+    change.rtmp |= sound != Sound::latm && (before || sound != Sound::other);
+  }
+  return change;
+}
+
 // The bridge can narrow or widen a window between two segments, but a new segment length begins a new
-// timeline. Nobody here knows whether the sound is one that AAC is made beside: another word may take or give
-// an audio group that players are on.
+// timeline.
 bool breaks_hls(const Channel& running, const Channel& wanted) {
-  return !wanted.hls || wanted.hls->segment != running.hls->segment || wanted.audio != running.audio;
+  return !wanted.hls || wanted.hls->segment != running.hls->segment;
 }
 
 // A passphrase is asked for when a player connects: those that hold the former one must come again.
@@ -67,20 +108,22 @@ bool breaks_srt(const Channel& running, const Channel& wanted) {
          wanted.srt->passphrase_file.empty() != running.srt->passphrase_file.empty();
 }
 
-std::vector<std::string> interrupted_viewers(const Channel& running, const Channel& wanted, bool media) {
+std::vector<std::string> interrupted_viewers(const Channel& running, const Channel& wanted, bool media,
+                                             SoundChange sound) {
   std::vector<std::string> out;
   if (!running.enabled) return out;
   const auto note = [&](const char* protocol, bool served, bool breaks) {
     if (served && (media || breaks)) out.emplace_back(protocol);
   };
-  note("hls", running.hls.has_value(), running.hls && breaks_hls(running, wanted));
+  note("hls", running.hls.has_value(), running.hls && (breaks_hls(running, wanted) || sound.hls));
   note("http-ts", running.http_ts, !wanted.http_ts);
-  note("rtmp", running.rtmp, !wanted.rtmp);
+  note("rtmp", running.rtmp, !wanted.rtmp || sound.rtmp);
   note("srt", running.srt.has_value(), running.srt && breaks_srt(running, wanted));
   return out;
 }
 
-ChannelChange compare(const Channel& running, const Channel& wanted, std::uint32_t on_air) {
+ChannelChange compare(const Channel& running, const Channel& wanted, std::uint32_t on_air,
+                      const std::vector<Sound>* heard) {
   ChannelChange out;
   out.id = running.id;
   const auto note = [&out](bool changed, const char* key) {
@@ -106,10 +149,13 @@ ChannelChange compare(const Channel& running, const Channel& wanted, std::uint32
   out.values = channel_values(running, wanted);
   if (running.enabled && wanted.enabled) out.interrupts_pushes = interrupted_pushes(running, wanted);
   const bool media = !wanted.enabled || !goes_on(running, wanted, on_air) || another_service(running, wanted);
+  const bool later =
+      !all_on_air(running, on_air, [&](const Input& input) { return same_buffer(running, wanted, input); });
   // The grid of another rate begins anew, whatever comes into it.
-  out.interrupts_media = sends(running) && (media || running.remux.bitrate != wanted.remux.bitrate);
-  if (running.enabled && media) add_bridge_pushes(running, out.interrupts_pushes);
-  out.interrupts_viewers = interrupted_viewers(running, wanted, media);
+  out.interrupts_media = sends(running) && (media || later || running.remux.bitrate != wanted.remux.bitrate);
+  const SoundChange sound = sound_change(running, wanted, heard);
+  if (running.enabled && (media || sound.rtmp)) add_bridge_pushes(running, !media, out.interrupts_pushes);
+  out.interrupts_viewers = interrupted_viewers(running, wanted, media, sound);
   out.interrupts_hls = std::count(out.interrupts_viewers.begin(), out.interrupts_viewers.end(), "hls") != 0;
   return out;
 }
@@ -260,7 +306,7 @@ class NodeDiff {
 
 }  // namespace
 
-Plan diff(const Model& running, const Model& wanted, const OnAir& on_air) {
+Plan diff(const Model& running, const Model& wanted, const OnAir& on_air, const SoundSeen& sound) {
   Plan plan;
   const auto id = [](const Channel& channel) { return channel.id; };
   const auto before = by_name(running.channels, id);
@@ -273,7 +319,9 @@ Plan diff(const Model& running, const Model& wanted, const OnAir& on_air) {
       plan.untouched.push_back(channel.id);
     } else {
       const auto air = on_air.find(channel.id);
-      plan.changed.push_back(compare(*known->second, channel, air == on_air.end() ? 0 : air->second));
+      const auto heard = sound.find(channel.id);
+      plan.changed.push_back(compare(*known->second, channel, air == on_air.end() ? 0 : air->second,
+                                     heard == sound.end() ? nullptr : &heard->second));
     }
   }
   for (const Channel& channel : running.channels) {

@@ -22,7 +22,7 @@ struct ValueChange {
 struct ChannelChange {
   std::string id;
   std::vector<std::string> keys;  // "name", "inputs", "push", "serve.hls", "enabled", ...
-  bool interrupts_media = false;  // multicast out of this channel pauses or breaks
+  bool interrupts_media = false;  // multicast out of this channel pauses, comes later or breaks
   bool interrupts_hls = false;    // HLS viewers of this channel see a break
   // The protocols, as `serve` names them, whose players of this channel see a break or are sent away. One
   // that comes, goes or changes leaves those of the others alone.
@@ -73,8 +73,22 @@ struct Plan {
 // The number of the input that is on air, by channel, as far as it is known.
 using OnAir = std::map<std::string, std::uint32_t>;
 
+// A sound track, by what audio.transcode and RTMP make of it.
+enum class Sound {
+  aac,        // AAC-LC of 48 kHz in ADTS: nothing is made of it
+  other_aac,  // in ADTS
+  mp3,
+  latm,   // AAC that RTMP gets as it is
+  dolby,  // AC-3, E-AC-3: RTMP carries it where there is no AAC
+  other,  // that RTMP can't carry
+};
+
+// Of channels whose tracks are known.
+using SoundSeen = std::map<std::string, std::vector<Sound>>;
+
 // What comes from an input that stays as it is, under its number, goes on whatever becomes of the others.
-// Where nobody knows which of several inputs is on air, it may be any.
-Plan diff(const Model& running, const Model& wanted, const OnAir& on_air = {});
+// Where nobody knows which of several inputs is on air, it may be any; where nobody knows the sound, AAC may
+// be made of it.
+Plan diff(const Model& running, const Model& wanted, const OnAir& on_air = {}, const SoundSeen& sound = {});
 
 }  // namespace headgate::config

@@ -15,13 +15,16 @@ struct CommonOptions {
 };
 
 int check_command(const std::string& config, bool json);
+// `file`: node or channels.
+int schema_command(const std::string& file);
 int plan_command(const CommonOptions& common);
 struct ApplyOptions {
   bool rollback = false;
   std::optional<std::uint32_t> to;  // a map of the history
 };
 int apply_command(const CommonOptions& common, const ApplyOptions& options);
-int history_command(const CommonOptions& common);
+// `map`: what this one changed; without it the list.
+int history_command(const CommonOptions& common, std::optional<std::uint32_t> map);
 struct ChannelFilter;  // control/cli/filter.h
 int status_command(const CommonOptions& common, const std::string& channel, const ChannelFilter& filter);
 int why_command(const CommonOptions& common, const std::string& channel);

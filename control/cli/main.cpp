@@ -52,6 +52,7 @@ struct Arguments {
   std::string duration;
   ProbeOptions probe;
   SendOptions send;
+  std::string schema;
   std::string time = "10s";
 };
 
@@ -135,10 +136,21 @@ void add_offline(CLI::App& app, Arguments& a, std::function<int()>& action) {
     };
   });
   CLI::App* check = app.add_subcommand("check", "validate both files, without a gateway");
-  check->add_option("--config", a.run.config, "node file")->required();
+  CLI::Option* files = check->add_option("--config", a.run.config, "node file");
   check->add_flag("--json", a.common.json, "machine output");
+  CLI::Option* schema =
+      check->add_option("--schema", a.schema, "print the JSON Schema of a file instead, for an editor")
+          ->check(CLI::IsMember({"node", "channels"}))
+          ->type_name("node|channels")
+          ->excludes(files);
   check->footer("Example: headgate check --config /etc/headgate/headgate.yaml");
-  check->callback([&] { action = [&] { return check_command(a.run.config, a.common.json); }; });
+  check->callback([&a, &action, files, schema] {
+    if (files->count() == 0 && schema->count() == 0) throw CLI::RequiredError("--config");
+    if (schema->count() != 0)
+      action = [&a] { return schema_command(a.schema); };
+    else
+      action = [&a] { return check_command(a.run.config, a.common.json); };
+  });
 }
 
 void add_filter(CLI::App& command, ChannelFilter& filter) {
@@ -175,8 +187,15 @@ void add_online(CLI::App& app, Arguments& a, std::function<int()>& action) {
       throw CLI::ValidationError("--rollback", "write the number of a map, as headgate history lists it");
     action = [&a] { return apply_command(a.common, a.apply); };
   });
-  online(app, a, "history", "the maps applied so far", "headgate history --json")->callback([&] {
-    action = [&] { return history_command(a.common); };
+  CLI::App* history =
+      online(app, a, "history", "the maps applied so far, or what one of them changed", "headgate history 7");
+  history->add_option("map", a.word, "number of a map: what it changed, beside the one before it")
+      ->type_name("MAP");
+  history->callback([&a, &action] {
+    std::optional<std::uint32_t> map;
+    if (!a.word.empty() && !parse_count(a.word, map))
+      throw CLI::ValidationError("map", "write the number of a map, as headgate history lists it");
+    action = [&a, map] { return history_command(a.common, map); };
   });
   CLI::App* status = online(app, a, "status", "one line a channel, worst first; or everything about one",
                             "headgate status news");

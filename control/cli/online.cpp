@@ -101,6 +101,11 @@ int check_command(const std::string& config, bool as_json) {
   return result.ok() ? 0 : 1;
 }
 
+int schema_command(const std::string& file) {
+  fmt::print("{}", file == "node" ? config::node_json_schema() : config::channels_json_schema());
+  return 0;
+}
+
 int plan_command(const CommonOptions& common) {
   const auto answer = ask(common, "plan", json::object(), kShort);
   if (!answer) return fail(common, answer.error());
@@ -134,13 +139,15 @@ int apply_command(const CommonOptions& common, const ApplyOptions& options) {
   return 0;
 }
 
-int history_command(const CommonOptions& common) {
-  const auto answer = ask(common, "history", json::object(), kShort);
+int history_command(const CommonOptions& common, std::optional<std::uint32_t> map) {
+  json params = json::object();
+  if (map) params["map"] = *map;
+  const auto answer = ask(common, "history", params, kShort);
   if (!answer) return fail(common, answer.error());
   if (common.json)
     print(*answer);
   else
-    fmt::print("{}", render_history(*answer));
+    fmt::print("{}", map ? render_history_change(*answer) : render_history(*answer));
   return 0;
 }
 

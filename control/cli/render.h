@@ -15,6 +15,7 @@ std::string render_plan(const nlohmann::json& answer, bool done);  // done: of a
 // Which map runs after an apply or a rollback, and that the files hold another one.
 std::string render_applied(const nlohmann::json& answer);
 std::string render_history(const nlohmann::json& answer);
+std::string render_history_change(const nlohmann::json& answer);  // of one map
 std::string render_switch(const nlohmann::json& answer);
 std::string render_event(const nlohmann::json& event, bool colour);
 

@@ -149,4 +149,23 @@ std::string render_plan(const json& answer, bool done) {
                             plan.at("untouched").size());
 }
 
+std::string render_history_change(const json& answer) {
+  const json& plan = answer.at("plan");
+  std::string text =
+      fmt::format("map {}, applied {} by {}, beside map {}\n", answer.at("number").get<std::uint32_t>(),
+                  local_time(answer.at("unix_ns").get<std::int64_t>()), text_of(answer, "who"),
+                  answer.at("before").get<std::uint32_t>());
+  for (const json& id : plan.at("added")) text += fmt::format("+ {}\n", id.get<std::string>());
+  for (const json& change : plan.at("changed"))
+    text += fmt::format("~ {}: {}\n", text_of(change, "id"), join(change.at("keys"))) +
+            values_text(change, "values");
+  for (const json& id : plan.at("removed")) text += fmt::format("- {}\n", id.get<std::string>());
+  for (const json& change : plan.at("renditions"))
+    text += fmt::format("~ rendition {}: {} -> {}\n", text_of(change, "id"), text_of(change, "before"),
+                        text_of(change, "after"));
+  for (const json& key : plan.at("node_keys"))
+    text += fmt::format("~ node file: {}\n", key.get<std::string>());
+  return text + values_text(plan, "node_values") + fmt::format("{}\n", text_of(answer, "summary"));
+}
+
 }  // namespace headgate::control

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "control/daemon/daemon.h"
+#include "control/daemon/outputs.h"
+#include "control/daemon/plan_answer.h"
 #include "control/protocol/counted.h"
 #include "control/reconcile/devices.h"
 
@@ -26,62 +28,10 @@ nlohmann::json diagnostics_json(const std::vector<config::Diagnostic>& diagnosti
   return result;
 }
 
-nlohmann::json values_json(const std::vector<config::ValueChange>& values) {
-  nlohmann::json result = nlohmann::json::array();
-  for (const config::ValueChange& value : values)
-    result.push_back({{"key", value.key}, {"before", value.before}, {"after", value.after}});
-  return result;
-}
-
 std::int64_t changed_unix_ns(const std::string& path) {
   struct stat about {};
   if (::stat(path.c_str(), &about) != 0) return 0;
   return std::int64_t{about.st_mtim.tv_sec} * 1'000'000'000 + about.st_mtim.tv_nsec;
-}
-
-nlohmann::json plan_json(const config::Plan& plan) {
-  nlohmann::json changed = nlohmann::json::array();
-  for (const config::ChannelChange& change : plan.changed)
-    changed.push_back({{"id", change.id},
-                       {"keys", change.keys},
-                       {"values", values_json(change.values)},
-                       {"interrupts_media", change.interrupts_media},
-                       {"interrupts_hls", change.interrupts_hls},
-                       {"interrupts_viewers", change.interrupts_viewers},
-                       {"interrupts_pushes", change.interrupts_pushes}});
-  nlohmann::json renditions = nlohmann::json::array();
-  for (const config::RenditionChange& rendition : plan.renditions)
-    renditions.push_back({{"id", rendition.id},
-                          {"before", rendition.before},
-                          {"after", rendition.after},
-                          {"interrupts_viewers", rendition.interrupts_viewers}});
-  nlohmann::json listeners = nlohmann::json::array();
-  for (const config::ListenerChange& listener : plan.listeners)
-    listeners.push_back({{"key", listener.key},
-                         {"address", listener.address},
-                         {"closes", listener.closes},
-                         {"protocols", listener.protocols},
-                         {"others", listener.others}});
-  return {{"added", plan.added},         {"changed", changed},
-          {"removed", plan.removed},     {"untouched", plan.untouched},
-          {"node_keys", plan.node_keys}, {"listeners", listeners},
-          {"restarts", plan.restarts},   {"refused", plan.refused},
-          {"empty", plan.empty()},       {"node_values", values_json(plan.node_values)},
-          {"renditions", renditions}};
-}
-
-std::string summary(const config::Plan& plan) {
-  if (plan.empty()) return "other text, no change in effect";
-  std::string text;
-  const auto add = [&](std::size_t count, const char* what) {
-    if (count != 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, what);
-  };
-  add(plan.added.size(), "added");
-  add(plan.changed.size(), "changed");
-  add(plan.removed.size(), "removed");
-  add(plan.renditions.size(), plan.renditions.size() == 1 ? "rendition" : "renditions");
-  add(plan.node_keys.size(), plan.node_keys.size() == 1 ? "node key" : "node keys");
-  return text;
 }
 
 std::string join(const std::vector<std::string>& words) {
@@ -120,7 +70,8 @@ nlohmann::json Daemon::plan() const {
   result["files"] = files_json(files.sources);
   result["number"] = nullptr;
   if (const auto applied = history_->applied()) result["number"] = applied->number;
-  const auto difference = config::diff(*model_, *files.model, on_air(snapshot_));
+  const auto difference =
+      config::diff(*model_, *files.model, on_air(snapshot_), sound_seen(observation_.bridge_status));
   result["plan"] = plan_json(difference);
   result["warnings"] = nlohmann::json::array();
   for (const std::string& missing : missing_devices(model_->node, files.model->node))
@@ -250,7 +201,8 @@ void Daemon::start_apply(ApplyJob job) {
   prepared->job = std::move(job);
   nlohmann::json result;
   if (!wanted_map(prepared->job, *prepared, result)) return end_apply(prepared->job, result);
-  prepared->plan = config::diff(*model_, *prepared->model, on_air(snapshot_));
+  prepared->plan =
+      config::diff(*model_, *prepared->model, on_air(snapshot_), sound_seen(observation_.bridge_status));
   if (!prepared->plan.refused.empty()) {
     result = failure(
         fmt::format("{} can't change while the gateway runs; put it back, or stop and start the gateway",

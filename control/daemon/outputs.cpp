@@ -11,6 +11,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::uint64_t kRateOfMadeAac = 48'000;
+
 // "HOST:1935" where the server takes any address of this machine, else the one it takes.
 std::string authority(const std::string& listen) {
   const std::size_t colon = listen.rfind(':');
@@ -140,6 +142,33 @@ void OutputRates::add(const Key& key, std::uint64_t bytes, std::int64_t now_ns, 
   const double bits = 8.0 * static_cast<double>(bytes - base->second.bytes);
   rates[key] = static_cast<std::uint64_t>(bits * static_cast<double>(kSecond) / static_cast<double>(time));
   bases[key] = {bytes, now_ns};
+}
+
+// As the bridge decides it (dataplane/bridge/transcode/audio_twins.h, wants_twin).
+config::SoundSeen sound_seen(const json& bridge_status) {
+  using config::Sound;
+  config::SoundSeen seen;
+  foreign::each_channel(bridge_status, [&](const std::string& id, const json& about) {
+    const json& tracks = foreign::list(about, "tracks");
+    if (tracks.empty()) return;
+    std::vector<Sound>& heard = seen[id];
+    for (const json& track : tracks) {
+      const std::string kind = foreign::text(track, "kind"), codec = foreign::text(track, "codec");
+      if (kind == "aac_adts")
+        heard.push_back(codec == "mp4a.40.2" && foreign::count(track, "sample_rate") == kRateOfMadeAac
+                            ? Sound::aac
+                            : Sound::other_aac);
+      else if (kind == "mpeg_audio")
+        heard.push_back(codec == "mp4a.40.34" ? Sound::mp3 : Sound::other);
+      else if (kind == "ac3" || kind == "eac3")
+        heard.push_back(Sound::dolby);
+      else if (kind == "aac_latm")
+        heard.push_back(Sound::latm);
+      else if (kind == "dts")
+        heard.push_back(Sound::other);
+    }
+  });
+  return seen;
 }
 
 void OutputRates::update(const json& bridge_status, std::int64_t now_ns) {

@@ -11,6 +11,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "config/model/diff.h"
 #include "config/model/model.h"
 
 namespace headgate::control {
@@ -45,6 +46,9 @@ std::map<std::string, std::string> unreadable_passphrases(const config::Model& m
 // The same for what stands in key files: certificates of servers, keys of publishers and of pushes, and the
 // passphrases of SRT inputs and pushes.
 std::map<std::string, std::string> unreadable_keys(const config::Model& model);
+
+// Of channels whose tracks the bridge tells.
+config::SoundSeen sound_seen(const nlohmann::json& bridge_status);
 
 // Rates of the bytes that the bridge counts by channel and protocol, or the URL of a push, over at least a
 // second.

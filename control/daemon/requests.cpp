@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "control/daemon/daemon.h"
+#include "control/daemon/plan_answer.h"
 #include "control/diagnosis/diagnosis.h"
 
 #ifndef HEADGATE_VERSION
@@ -21,19 +22,6 @@ constexpr std::chrono::milliseconds kFresh{200};
 constexpr std::chrono::milliseconds kPatience{700};
 constexpr std::size_t kMaxWaitingForStatus = 256;
 constexpr std::chrono::seconds kTapBound{3};
-
-nlohmann::json history_json(const History& history) {
-  const auto applied = history.applied();
-  nlohmann::json entries = nlohmann::json::array();
-  for (const HistoryEntry& entry : history.list()) {
-    nlohmann::json line = {{"number", entry.number}, {"unix_ns", entry.unix_ns},
-                           {"who", entry.who},       {"summary", entry.summary},
-                           {"restores", nullptr},    {"applied", applied && applied->number == entry.number}};
-    if (entry.restores) line["restores"] = *entry.restores;
-    entries.push_back(line);
-  }
-  return {{"history", entries}};
-}
 
 }  // namespace
 
@@ -161,7 +149,11 @@ void Daemon::handle(const protocol::Request& request, const std::string& who, Re
   } else if (method == "switch") {
     request_switch(request.params, who, std::move(reply));
   } else if (method == "history") {
-    reply(history_json(*history_));
+    const auto map = request.params.find("map");
+    if (map == request.params.end()) return reply(history_json(*history_));
+    if (!map->is_number_unsigned() || map->get<std::uint64_t>() > 0xFFFFFFFF)
+      return reply(tl::unexpected<std::string>("map: the number of one in the history"));
+    reply(history_change(*history_, map->get<std::uint32_t>()));
   } else if (method == "events") {
     reply(events_answer(events_->recent(), request.params));
   } else if (method == "alarms") {

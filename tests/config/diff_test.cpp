@@ -367,13 +367,20 @@ TEST(Diff, RemuxInterruptsWhoeverGetsAnotherBufferOrService) {
   EXPECT_TRUE(rate.interrupts_media) << "null packets on another grid";
   EXPECT_FALSE(rate.interrupts_hls) << "which players never see";
   const auto later = made([](Remux& remux) { remux.buffer = milliseconds(500); });
-  EXPECT_TRUE(later.interrupts_media && later.interrupts_hls);
+  EXPECT_TRUE(later.interrupts_media);
+  EXPECT_FALSE(later.interrupts_hls)
+      << "there was no buffer whose content is lost, and players bear half a second";
+  const auto much_later = made([](Remux& remux) { remux.buffer = milliseconds(5000); });
+  EXPECT_TRUE(much_later.interrupts_media && much_later.interrupts_hls);
+  running.channels[0].remux.buffer = milliseconds(700);
+  const auto other = made([](Remux& remux) { remux.buffer = milliseconds(500); });
+  EXPECT_TRUE(other.interrupts_media && other.interrupts_hls);
   running.channels[0].inputs[0].kind = InputKind::publish;
   const auto service = made([](Remux& remux) { remux.service_id = 7; });
   EXPECT_TRUE(service.interrupts_media && service.interrupts_hls);
 }
 
-TEST(Diff, FailoverInterruptsNobodyAndRemuxTheChannel) {
+TEST(Diff, FailoverInterruptsNobodyAndRateWhatLeavesAtIt) {
   Model wanted = with_backup();
   wanted.channels[0].failover.after = std::chrono::milliseconds(500);
   wanted.channels[0].failover.when = {Trouble::no_data, Trouble::pid};
@@ -387,8 +394,9 @@ TEST(Diff, FailoverInterruptsNobodyAndRemuxTheChannel) {
   wanted.channels[0].remux.bitrate = 6'500'000;
   made = diff(with_backup(), wanted).changed.at(0);
   EXPECT_THAT(made.keys, ElementsAre("remux"));
-  EXPECT_TRUE(made.interrupts_media && made.interrupts_hls);
-  EXPECT_THAT(made.interrupts_pushes, ElementsAre("rtmp://far/app"));
+  EXPECT_TRUE(made.interrupts_media);
+  EXPECT_FALSE(made.interrupts_hls);
+  EXPECT_THAT(made.interrupts_pushes, IsEmpty());
   EXPECT_THAT(made.values, ElementsAre(ValueChange{"remux.bitrate", "", "6.5Mbps"}));
 }
 
@@ -426,18 +434,33 @@ TEST(Diff, AnotherWatchOrThresholdInterruptsNobody) {
                   ValueChange{"alarms.bitrate", "never", "3Mbps..7.5Mbps"}));
 }
 
-TEST(Diff, AnotherTranscodingInterruptsHlsPlayersAlone) {
-  Model running = sample(), wanted = sample();
-  running.channels[0].rtmp = wanted.channels[0].rtmp = true;
-  wanted.channels[0].audio.transcode = AudioTranscode::never;
-  ChannelChange made = diff(running, wanted).changed.at(0);
-  EXPECT_THAT(made.keys, ElementsAre("audio"));
-  EXPECT_FALSE(made.interrupts_media);
-  EXPECT_THAT(made.interrupts_viewers, ElementsAre("hls"));
-  EXPECT_THAT(made.values, ElementsAre(ValueChange{"audio.transcode", "auto", "never"}));
-  running.channels[0].hls.reset();
-  wanted.channels[0].hls.reset();
-  EXPECT_THAT(diff(running, wanted).changed.at(0).interrupts_viewers, IsEmpty());
+TEST(Diff, AnotherTranscodingInterruptsThoseWhoHaveAacThatComesOrGoes) {
+  using Words = std::pair<AudioTranscode, AudioTranscode>;
+  const auto interrupted = [](Words words, const SoundSeen& seen) {
+    Model running = sample(), wanted = sample();
+    running.channels[0].rtmp = wanted.channels[0].rtmp = true;
+    running.channels[0].audio.transcode = words.first;
+    wanted.channels[0].audio.transcode = words.second;
+    const ChannelChange made = diff(running, wanted, {}, seen).changed.at(0);
+    EXPECT_THAT(made.keys, ElementsAre("audio"));
+    EXPECT_FALSE(made.interrupts_media);
+    return made.interrupts_viewers;
+  };
+  constexpr auto kAuto = AudioTranscode::automatic, kNever = AudioTranscode::never,
+                 kAlways = AudioTranscode::always;
+  const auto of = [](Sound sound) { return SoundSeen{{"news", {Sound::aac, sound}}}; };
+  const SoundSeen mp2 = of(Sound::other), dolby = of(Sound::dolby), latm = of(Sound::latm);
+  EXPECT_THAT(interrupted({kAuto, kNever}, mp2), ElementsAre("hls", "rtmp"));
+  EXPECT_THAT(interrupted({kNever, kAuto}, mp2), ElementsAre("hls")) << "RTMP players get sound beside";
+  EXPECT_THAT(interrupted({kAuto, kAlways}, mp2), IsEmpty());
+  EXPECT_THAT(interrupted({kAuto, kNever}, dolby), ElementsAre("hls", "rtmp"));
+  EXPECT_THAT(interrupted({kNever, kAuto}, dolby), ElementsAre("hls", "rtmp")) << "AAC takes its place";
+  EXPECT_THAT(interrupted({kAuto, kNever}, latm), ElementsAre("hls")) << "RTMP gets it as it is";
+  EXPECT_THAT(interrupted({kAuto, kNever}, of(Sound::aac)), IsEmpty());
+  EXPECT_THAT(interrupted({kNever, kAlways}, of(Sound::aac)), IsEmpty());
+  EXPECT_THAT(interrupted({kAuto, kNever}, of(Sound::other_aac)), IsEmpty());
+  EXPECT_THAT(interrupted({kAuto, kAlways}, of(Sound::mp3)), ElementsAre("hls", "rtmp"));
+  EXPECT_THAT(interrupted({kAuto, kNever}, {{"sport", {}}}), ElementsAre("hls", "rtmp")) << "nobody knows";
 }
 
 TEST(Diff, NamesRenditionsAndWhoLosesAMember) {

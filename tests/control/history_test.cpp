@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "control/daemon/plan_answer.h"
 #include "sample_model.h"
 #include "temp_dir.h"
 
@@ -190,6 +191,24 @@ TEST(History, IsReadableByTheGatewayOnly) {
   struct stat about {};
   ASSERT_EQ(::stat((dir.path + "/history").c_str(), &about), 0);
   EXPECT_EQ(about.st_mode & 0777U, 0700U);
+}
+
+TEST(HistoryChange, IsTheDifferenceToTheMapBefore) {
+  TempDir dir;
+  History history(dir.path);
+  auto model = sample_model();
+  ASSERT_TRUE(history.add(entry("root (0)"), model, {}).has_value());
+  model.channels[0].name = "Another name";
+  model.channels.pop_back();
+  ASSERT_TRUE(history.add(entry("anna (1000)"), model, {}).has_value());
+  const auto change = history_change(history, 2);
+  ASSERT_TRUE(change.has_value()) << change.error();
+  EXPECT_EQ((*change)["who"], "anna (1000)");
+  EXPECT_EQ((*change)["before"], 1);
+  EXPECT_EQ((*change)["plan"]["removed"].size(), 1U);
+  EXPECT_EQ((*change)["plan"]["changed"][0]["values"][0]["after"], "Another name");
+  EXPECT_EQ(history_change(history, 1).error(), "map 1 is the oldest one that is kept");
+  EXPECT_EQ(history_change(history, 9).error(), "no map 9 is kept: headgate history lists them");
 }
 
 TEST(Digest, DependsOnPathsTextsAndTheirBorders) {

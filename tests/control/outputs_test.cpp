@@ -117,6 +117,21 @@ json bytes_of(std::uint64_t rtmp) {
            {{"news", {{"outputs", {{{"protocol", "rtmp"}, {"bytes", rtmp}}, {{"protocol", "hls"}}}}}}}}};
 }
 
+TEST(SoundSeen, HasTheSoundOfChannelsWhoseTracksAreKnown) {
+  using config::Sound;
+  const auto seen = sound_seen(json::parse(R"({"channels": {
+    "mp2": {"tracks": [{"kind": "h264", "codec": "avc1"}, {"kind": "mpeg_audio", "codec": "mp4a.40.33"}]},
+    "aac": {"tracks": [{"kind": "aac_adts", "codec": "mp4a.40.2", "sample_rate": 48000}]},
+    "others": {"tracks": [{"kind": "aac_adts", "codec": "mp4a.40.2", "sample_rate": 44100}, {"kind": "ac3"},
+                          {"kind": "mpeg_audio", "codec": "mp4a.40.34"}, {"kind": "aac_latm"}]},
+    "silent": {"tracks": [{"kind": "hevc"}]}, "new": {"tracks": []}, "odd": {"tracks": 7}}})"));
+  const config::SoundSeen wanted{{"mp2", {Sound::other}},
+                                 {"aac", {Sound::aac}},
+                                 {"others", {Sound::other_aac, Sound::dolby, Sound::mp3, Sound::latm}},
+                                 {"silent", {}}};
+  EXPECT_EQ(seen, wanted);
+}
+
 TEST(OutputRates, AreBitsASecondOverAtLeastASecond) {
   OutputRates rates;
   const OutputRates::Key key{"news", "rtmp"};

@@ -190,6 +190,36 @@ TEST_F(Render, PlanNamesRenditionsAndTheirViewers) {
             "0 added, 0 changed, 0 removed, 1 untouched\n");
 }
 
+TEST_F(Render, HistoryOfAMapIsWhatItChanged) {
+  const auto none = nlohmann::json::array();
+  const nlohmann::json values{{{"key", "name"}, {"before", "News"}, {"after", "News HD"}}};
+  const nlohmann::json answer = {
+      {"number", 7},
+      {"before", 6},
+      {"who", "anna (1000)"},
+      {"unix_ns", 0},
+      {"summary", "1 added, 1 changed, 1 removed, 1 node key"},
+      {"plan",
+       {{"added", {"new"}},
+        {"changed", {{{"id", "news"}, {"keys", {"name"}}, {"values", values}}}},
+        {"removed", {"old"}},
+        {"renditions", none},
+        {"node_keys", {"log.level"}},
+        {"node_values", {{{"key", "log.level"}, {"before", "info"}, {"after", "debug"}}}}}}};
+  const std::string text = render_history_change(answer);
+  EXPECT_TRUE(text.starts_with("map 7, applied ")) << text;
+  EXPECT_NE(text.find(" by anna (1000), beside map 6\n"
+                      "+ new\n"
+                      "~ news: name\n"
+                      "    name: News -> News HD\n"
+                      "- old\n"
+                      "~ node file: log.level\n"
+                      "    log.level: info -> debug\n"
+                      "1 added, 1 changed, 1 removed, 1 node key\n"),
+            std::string::npos)
+      << text;
+}
+
 TEST_F(Render, RollbackSaysThatTheFilesHoldAnotherMap) {
   nlohmann::json answer = {{"number", 7}, {"changed", true}, {"restores", 3}, {"files_differ", true}};
   const std::string text = render_applied(answer);

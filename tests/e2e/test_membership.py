@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from support.gateway import Gateway
+from support.gateway import Gateway, wait_for
 from support.rig import Rig
 
 # RFC 2236 section 2.1, RFC 3376 section 4.
@@ -115,6 +115,27 @@ def test_version_2_querier_is_followed(old_rig):
         print(f"left {old_rig.wait_mdb('239.5.6.1', False):.2f} s after apply")
         spoken = tap.stop().igmp_types()
         assert set(spoken) == {IGMP_V2_REPORT, IGMP_V2_LEAVE}, [hex(kind) for kind in spoken]
+
+
+def test_joins_of_a_big_map_come_at_a_pace_that_a_switch_takes(old_rig):
+    # In version 2 a group is a frame: 16 at once, then one a millisecond.
+    count = 300
+    many = {f"c{number}": {"inputs": [f"udp://239.5.{20 + number // 200}.{number % 200 + 1}:5000"]} for number in range(count)}
+    with Gateway(old_rig, {"first": {"inputs": ["udp://239.5.6.3:5000"]}}) as gateway:
+        seen = time.time()
+        wait_for(lambda: gateway.metric("headgate_igmp_last_query_timestamp_seconds") > seen)
+        tap = old_rig.tap()
+        gateway.apply(many)
+        wait_for(lambda: len(old_rig.mdb() & {(f"239.5.{20 + number // 200}.{number % 200 + 1}", None) for number in range(count)}) == count)
+        first = {}
+        for when, to_port, frame in tap.stop().frames:
+            if not to_port and frame[23] == 2 and frame[30:32] == bytes([239, 5]) and frame[32] >= 20:
+                first.setdefault(frame[30:34], when)
+        times = sorted(first.values())
+        assert len(times) == count
+        most = max(sum(1 for other in times if 0 <= other - moment < 0.05) for moment in times)
+        print(f"{count} joins in {times[-1] - times[0]:.3f} s, at most {most} within 50 ms")
+        assert times[-1] - times[0] > 0.9 * (count - 16) / 1000 and most < 100
 
 
 def test_version_2_may_be_forced(rig):

@@ -43,6 +43,7 @@ _headgate() {
       fi
       ;;
     --state) mapfile -t COMPREPLY < <(compgen -W 'ok degraded backup waiting down disabled' -- "$current"); return ;;
+    --schema) mapfile -t COMPREPLY < <(compgen -W 'node channels' -- "$current"); return ;;
     --sort) mapfile -t COMPREPLY < <(compgen -W 'state id bitrate errors viewers since' -- "$current"); return ;;
     --severity) mapfile -t COMPREPLY < <(compgen -W 'info warning critical' -- "$current"); return ;;
     --channel) mapfile -t COMPREPLY < <(compgen -W "$(_headgate_channels)" -- "$current"); return ;;
@@ -51,7 +52,7 @@ _headgate() {
   case "$command" in
     '') mapfile -t COMPREPLY < <(compgen -W 'run check plan apply history status why top alarms maintenance health switch events probe send --help --version' -- "$current"); return ;;
     run) options='--config --socket --help' ;;
-    check) options='--config --json --help' ;;
+    check) options='--config --schema --json --help' ;;
     plan | history) options='--socket --json --help' ;;
     apply) options='--rollback --to --socket --json --help' ;;
     status) options='--state --tag --match --socket --json --help' ;;
