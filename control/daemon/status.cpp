@@ -410,7 +410,7 @@ json alarm_json(const Alarm& alarm) {
           {"subject", alarm.subject},
           {"channel", alarm.channel},
           {"message", alarm.message},
-          {"remedy", kind == nullptr ? "" : kind->remedy},
+          {"remedy", kind == nullptr ? "" : catalogue::remedy_for(*kind, alarm.channel)},
           {"since_unix_ns", alarm.since_unix_ns},
           {"acknowledged", by},
           {"maintenance", alarm.maintenance},

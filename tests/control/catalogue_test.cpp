@@ -156,12 +156,25 @@ TEST(Catalogue, EveryAlarmIsAMetricAndHasItsRemedyInJson) {
     EXPECT_NE(metrics.find("headgate_alarm{kind=\"" + text_of(kind.id) + "\",channel="), std::string::npos)
         << kind.id;
     const bool there = std::any_of(told.begin(), told.end(), [&](const auto& alarm) {
-      return alarm["kind"] == text_of(kind.id) && alarm["remedy"] == text_of(kind.remedy) &&
+      return alarm["kind"] == text_of(kind.id) && alarm["remedy"] == remedy_for(kind, alarm["channel"]) &&
              alarm["severity"] == text_of(to_string(kind.severity));
     });
     EXPECT_TRUE(there) << kind.id;
   }
   EXPECT_NE(metrics.find("headgate_alarms{severity=\"critical\",state=\"open\"}"), std::string::npos);
+}
+
+TEST(Catalogue, RemediesNameTheChannelWhereItIsKnown) {
+  bool any = false;
+  for (const AlarmKind& kind : alarm_kinds()) {
+    const std::string named = remedy_for(kind, "news");
+    EXPECT_EQ(named.find("CHANNEL"), std::string::npos) << kind.id;
+    EXPECT_EQ(remedy_for(kind, ""), kind.remedy) << kind.id;
+    any = any || named != kind.remedy;
+  }
+  EXPECT_TRUE(any);
+  EXPECT_NE(remedy_for(*find_alarm_kind("channel_down"), "CHANNEL-2").find("`headgate why CHANNEL-2`"),
+            std::string::npos);
 }
 
 TEST(Catalogue, EachAlarmIsCountedInOneState) {
