@@ -155,8 +155,9 @@ TEST(Catalogue, EveryAlarmIsAMetricAndHasItsRemedyInJson) {
   for (const AlarmKind& kind : alarm_kinds()) {
     EXPECT_NE(metrics.find("headgate_alarm{kind=\"" + text_of(kind.id) + "\",channel="), std::string::npos)
         << kind.id;
-    const bool there = std::any_of(told.begin(), told.end(), [&](const auto& alarm) {
-      return alarm["kind"] == text_of(kind.id) && alarm["remedy"] == remedy_for(kind, alarm["channel"]) &&
+    const bool there = std::any_of(told.begin(), told.end(), [&](const nlohmann::json& alarm) {
+      return alarm["kind"] == text_of(kind.id) &&
+             alarm["remedy"] == remedy_for(kind, alarm["channel"].get<std::string>()) &&
              alarm["severity"] == text_of(to_string(kind.severity));
     });
     EXPECT_TRUE(there) << kind.id;

@@ -10,7 +10,8 @@ import pytest
 from support import members
 from support.fake_control import FakeControl
 from support.gateway import HEADGATE, wait_for
-from support.terminal import Terminal
+from support.lineup import answers as lineup
+from support.terminal import CountingTerminal, Terminal
 
 FOLDER = Path(__file__).parent / "golden" / "screens"
 STATE = json.loads((FOLDER / "answers.json").read_text())
@@ -81,3 +82,12 @@ def test_the_state_is_one_that_a_gateway_can_be_in():
     golden = members.read((FOLDER.parent / "json_members.txt").read_text())
     strange = {path: types for path, types in found.items() if not types <= golden.get(path, (set(), False))[0]}
     assert not strange, strange
+
+
+def test_top_of_a_thousand_channels_draws_only_what_changed():
+    with FakeControl(lineup(1000)) as fake, CountingTerminal([HEADGATE, "top", "--every", "200ms", "--socket", fake.socket], 80, 24) as terminal:
+        asked = lambda times: lambda: fake.asked.count("alarms") >= times
+        terminal.read(asked(3))
+        whole, terminal.bytes, terminal.cleared = terminal.bytes, 0, 0
+        terminal.read(asked(13))
+        assert whole > 1000 and terminal.cleared == 0 and 0 < terminal.bytes / 10 < 80 * 24 / 4, (whole, terminal.bytes)

@@ -1,6 +1,13 @@
-"""A program in a real terminal."""
+"""A program in a terminal: in a real one, by tmux, and in one that counts what is written to it."""
+import fcntl
 import os
+import pty
+import select
+import signal
+import struct
 import subprocess
+import termios
+import time
 
 
 class Terminal:
@@ -30,3 +37,44 @@ class Terminal:
 
     def __exit__(self, *_):
         self.tmux("kill-server")
+
+
+class CountingTerminal:
+    """A program in a pseudo-terminal: the bytes that it writes, and how often it clears the screen, which flickers."""
+
+    def __init__(self, program, columns, rows):
+        self.bytes = self.cleared = 0
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.environ["TERM"] = "xterm-256color"
+            os.execv(program[0], list(map(str, program)))
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def read(self, until):
+        """Until this is true."""
+        end = time.monotonic() + 120
+        while not until():
+            assert time.monotonic() < end
+            if select.select([self.fd], [], [], 0.05)[0]:
+                data = os.read(self.fd, 1 << 16)
+                self.bytes += len(data)
+                self.cleared += data.count(b"\x1b[2J")
+
+    def press(self, keys):
+        """Seconds until something is written."""
+        begin = time.monotonic()
+        os.write(self.fd, keys)
+        select.select([self.fd], [], [], 60)
+        return time.monotonic() - begin
+
+    def cpu(self):
+        """Seconds that it has run, by the scheduler."""
+        return int(open(f"/proc/{self.pid}/schedstat").read().split()[0]) / 1e9
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.fd)
