@@ -19,7 +19,7 @@ FORMATS = Path(__file__).resolve().parents[2] / "docs" / "formats.md"
 # Each as it is written, in files or in the map's URLs.
 SECRETS = {name: f"s3cr3t-{name}-9d1f" for name in (
     "publish", "srt-server", "srt-serve", "srt-pull", "srt-push", "rtmp-push", "rtmp-live", "hook", "hook-path", "admin-token", "http-user",
-    "http-query", "rtmp-query", "wrong-rtmp", "wrong-srt", "token")}
+    "http-query", "rtmp-query", "srt-stream", "wrong-rtmp", "wrong-srt", "token")}
 GROUP, SECOND, SILENT = "239.26.1.1", "239.26.1.2", "239.26.1.3"
 
 
@@ -62,7 +62,7 @@ def channels(gateway, server, far):
                  "remux": {"bitrate": "3Mbps"}, "serve": {"hls": {"segment": "2s"}, "rtmp": {}, "http-ts": {}, "srt": {"passphrase_file": key("srt-serve")}},
                  "alarms": {"cc_errors": "10/min"},
                  "push": ["udp://239.26.2.1:5000", {"url": f"rtmp://{here}/app", "key_file": key("rtmp-push")},
-                          {"url": f"srt://{here}", "passphrase_file": key("srt-push")},
+                          {"url": f"srt://{here}?streamid=publish:x?key={SECRETS['srt-stream']}", "passphrase_file": key("srt-push")},
                           {"url": f"rtmp://127.0.0.1:{far}/live", "key_file": key("rtmp-live")}]},
         "silent": {"inputs": [f"udp://{SILENT}:5000"], "serve": ["hls"]},
         "in": {"inputs": [{"publish": {"key_file": key("publish")}}], "serve": ["hls"]},
@@ -166,7 +166,7 @@ def everything(gateway):
 def may_hold(gateway, place, secret):
     """What the map's URLs hold stands in the applied maps, which only the gateway reads; what the bridge needs, in its state."""
     return place == str(gateway.run_dir / "state" / "bridge.json") or (re.search(r"/data/history/\d+/", place) and secret in (
-        SECRETS["http-user"], SECRETS["http-query"], SECRETS["rtmp-query"], SECRETS["hook-path"], SECRETS["admin-token"]))
+        SECRETS["http-user"], SECRETS["http-query"], SECRETS["rtmp-query"], SECRETS["srt-stream"], SECRETS["hook-path"], SECRETS["admin-token"]))
 
 
 def test_no_secret_is_told_anywhere(troubled):
