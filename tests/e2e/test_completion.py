@@ -112,3 +112,13 @@ def test_each_option_of_each_command_is_offered(control, tmp_path):
 def test_the_fake_is_asked_as_the_gateway_is(control):
     shown = subprocess.run([HEADGATE, "status", "--json", "--socket", control.socket], capture_output=True, text=True, check=True)
     assert [channel["id"] for channel in json.loads(shown.stdout)["channels"]] == CHANNELS
+
+
+def test_each_command_and_option_is_in_the_manual():
+    manual = (FOLDER.parent / "man" / "headgate.1.scd").read_text()
+    described, options = manual[manual.index("# COMMANDS"):manual.index("# OPTIONS")], manual[manual.index("# OPTIONS"):manual.index("# EXIT")]
+    for command in commands():
+        assert f"\n*{command}*" in described, command
+        text = subprocess.run([HEADGATE, command, "--help"], capture_output=True, text=True, check=True).stdout
+        for option in set(re.findall(r"--[a-z]+", text[text.index("Options:"):text.index("\n\n", text.index("Options:"))])):
+            assert f"*{option}*" in options or option in described, (command, option)
