@@ -73,6 +73,14 @@ std::span<const AlarmKind> alarm_kinds() noexcept { return kAlarmTable; }
 std::span<const EventKind> event_kinds() noexcept { return kEventTable; }
 
 const AlarmKind* find_alarm_kind(std::string_view id) noexcept { return find_kind(alarm_kinds(), id); }
+std::string remedy_for(const AlarmKind& kind, std::string_view channel) {
+  constexpr std::string_view kWord = "CHANNEL";
+  std::string text(kind.remedy);
+  if (channel.empty()) return text;
+  for (auto at = text.find(kWord); at != std::string::npos; at = text.find(kWord, at + channel.size()))
+    text.replace(at, kWord.size(), channel);
+  return text;
+}
 const EventKind* find_event_kind(std::string_view id) noexcept { return find_kind(event_kinds(), id); }
 
 }  // namespace headgate::catalogue

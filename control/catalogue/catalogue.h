@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace headgate::catalogue {
@@ -74,6 +75,8 @@ struct EventKind {
 std::span<const AlarmKind> alarm_kinds() noexcept;
 // Null for an unknown id.
 const AlarmKind* find_alarm_kind(std::string_view id) noexcept;
+// The remedy with the channel's id for the word CHANNEL, so that it can be typed as it stands; "": not known.
+std::string remedy_for(const AlarmKind& kind, std::string_view channel);
 // Every alarm is told as an event of its own id when it is raised, and as "alarm_over" at its end; these are
 // the others.
 std::span<const EventKind> event_kinds() noexcept;

@@ -1,6 +1,7 @@
 #include "control/cli/client.h"
 
 #include <fmt/core.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -20,6 +21,12 @@ void print(const json& value) {
 }
 
 bool colour() { return ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr; }
+
+std::size_t columns_of_terminal() {
+  winsize size{};
+  const bool known = ::isatty(STDOUT_FILENO) == 1 && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
+  return known && size.ws_col >= 20 ? size.ws_col : std::string::npos;
+}
 
 int fail(const CommonOptions& common, const std::string& message) {
   if (common.json) print({{"ok", false}, {"error", message}});

@@ -28,5 +28,7 @@ void print(const nlohmann::json& value);
 int fail(const CommonOptions& common, const std::string& message);
 // Whether standard output takes colours.
 bool colour();
+// Of the terminal on standard output; npos where it is none.
+std::size_t columns_of_terminal();
 
 }  // namespace headgate::control

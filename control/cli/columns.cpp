@@ -38,7 +38,9 @@ std::string wrapped(const std::string& first, const std::string& text, std::size
     const std::string word = text.substr(at, space - at);
     at = space + 1;
     if (word.empty()) continue;
-    if (begun && width(line) + 1 + width(word) > columns) {
+    const bool full = begun ? width(line) + 1 + width(word) > columns
+                            : line == first && width(first) > indent && width(line) + width(word) > columns;
+    if (full) {
       result += strip_end(std::move(line));
       line = std::string(indent, ' ');
       begun = false;

@@ -30,7 +30,7 @@ void show_event(const CommonOptions& common, const json& event) {
   if (common.json)
     fmt::print("{}\n", event.dump());
   else
-    fmt::print("{}", render_event(event, colour()));
+    fmt::print("{}", render_event(event, colour(), columns_of_terminal()));
   std::fflush(stdout);
 }
 

@@ -20,6 +20,8 @@ namespace {
 using nlohmann::json;
 using protocol::counted;
 
+constexpr std::size_t kWidestId = 20;  // beside the other columns
+
 std::string number_or_dash(const json& value) {
   return value.is_number() ? std::to_string(value.get<std::uint64_t>()) : "-";
 }
@@ -290,13 +292,15 @@ std::string render_status(const json& status, bool colour) {
   text += "\n";
   std::size_t id_width = 7;
   for (const json& channel : status.at("channels"))
-    id_width = std::max(id_width, std::min<std::size_t>(24, width(text_of(channel, "id"))));
+    id_width = std::max(id_width, std::min<std::size_t>(kWidestId, width(text_of(channel, "id"))));
   text +=
       strip_end(padded("CHANNEL", id_width) + "  STATE     IN  BITRATE  CC ERR  DROPS  OUT  VIEWERS  SINCE");
   for (const json& channel : status.at("channels")) {
     const std::string state = text_of(channel, "state");
-    std::string line =
-        padded(text_of(channel, "id"), id_width) + "  " + painted(padded(state, 8), state, colour);
+    // An id is typed as it stands: one that is too long has a line of its own.
+    std::string id = text_of(channel, "id");
+    if (width(id) > id_width) text += std::exchange(id, "") + "\n";
+    std::string line = padded(id, id_width) + "  " + painted(padded(state, 8), state, colour);
     line += padded(number_or_dash(channel.at("input")), 4, true);
     line += padded(human_bitrate(static_cast<double>(count(channel, "bitrate_bps"))), 9, true);
     line += padded(std::to_string(count(channel, "cc_errors")), 8, true) +
@@ -307,12 +311,12 @@ std::string render_status(const json& status, bool colour) {
     text += strip_end(line);
     if (const std::string reason = text_of(channel, "reason");
         (state != "ok" && state != "disabled") && !reason.empty())
-      text += "  " + reason + "\n";
+      text += wrapped("  ", reason, 2);
   }
   if (status.at("channels").empty()) text += "(no channels)\n";
   text += "\n";
   for (const json& interface : status.value("interfaces", json::array())) text += interface_line(interface);
-  return text + "\n" + processes_line(status.at("processes")) + "\n";
+  return text + "\n" + wrapped("", processes_line(status.at("processes")), 4);
 }
 
 std::string render_channel(const json& channel, bool colour) {
@@ -362,7 +366,7 @@ std::string render_channel(const json& channel, bool colour) {
   if (channel.at("bridge").is_object())
     text += bridge_block(channel["bridge"], channel.value("serves", json::array()));
   text += sound_block(channel, now);
-  return text + "\nprocesses: " + processes_line(channel.at("processes")) + "\n";
+  return text + "\n" + wrapped("processes: ", processes_line(channel.at("processes")), 4);
 }
 
 std::string render_applied(const json& answer) {
@@ -407,13 +411,16 @@ std::string render_history(const json& answer) {
   return text;
 }
 
-std::string render_event(const json& event, bool colour) {
-  const std::string severity = text_of(event, "severity");
+std::string render_event(const json& event, bool colour, std::size_t columns) {
+  const std::string severity = padded(text_of(event, "severity"), 8);
   const std::string subject = text_of(event, "subject");
-  return fmt::format("{}  {}  {}  {}{}{}\n", local_time(event.at("unix_ns").get<std::int64_t>()),
-                     painted(padded(severity, 8), severity == "info" ? "ok" : severity, colour),
-                     padded(text_of(event, "kind"), 17), subject, subject.empty() ? "" : ": ",
-                     text_of(event, "message"));
+  const std::string time = local_time(event.at("unix_ns").get<std::int64_t>()) + "  ";
+  std::string text = wrapped(
+      time + severity + "  " + padded(text_of(event, "kind"), 17) + "  ",
+      fmt::format("{}{}{}", subject, subject.empty() ? "" : ": ", text_of(event, "message")), 4, columns);
+  text.replace(time.size(), severity.size(),
+               painted(severity, severity.starts_with("info") ? "ok" : text_of(event, "severity"), colour));
+  return text;
 }
 
 }  // namespace headgate::control

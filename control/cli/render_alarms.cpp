@@ -65,15 +65,17 @@ std::string alarm_block(const json& alarm, const json& all, std::int64_t now, bo
   return text;
 }
 
-std::string window_line(const json& window, std::int64_t now) {
+std::string window_line(const json& window, std::int64_t now, const char* begin = "") {
   const auto until = window.value("until_unix_ns", std::int64_t{0});
-  return fmt::format("{} by {}, {} to go, until {}\n", text_of(window, "target"), text_of(window, "who"),
-                     human_age(now, until), local_time(until));
+  return wrapped(begin,
+                 fmt::format("{} by {}, {} to go, until {}", text_of(window, "target"),
+                             text_of(window, "who"), human_age(now, until), local_time(until)),
+                 4);
 }
 
 }  // namespace
 
-std::string render_alarm_lines(const json& alarms, bool colour) {
+std::string render_alarm_lines(const json& alarms, bool colour, std::size_t columns) {
   std::string text;
   std::size_t known = 0, worked_on = 0;
   for (const json& alarm : alarms) {
@@ -85,6 +87,8 @@ std::string render_alarm_lines(const json& alarms, bool colour) {
                                    text_of(alarm, "message"));
     if (const auto follow = count(alarm, "consequences"); follow != 0)
       line += fmt::format(" (explains {})", counted(follow, "other alarm"));
+    line = wrapped("", line, 4, columns);
+    line.pop_back();
     text += painted(line, text_of(alarm, "severity"), colour) + "\n";
   }
   if (known + worked_on != 0)
@@ -100,7 +104,7 @@ std::string render_alarms(const json& answer, bool colour) {
   }
   text = text.empty() ? "no alarm is active\n" : "   ID SEVERITY   SINCE  ALARM\n\n" + text;
   for (const json& window : answer.value("maintenance", json::array()))
-    text += "maintenance: " + window_line(window, now);
+    text += window_line(window, now, "maintenance: ");
   return text;
 }
 

@@ -16,7 +16,8 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kMostAlarms = 4;
-constexpr std::size_t kFixed = 55;  // columns of all but id and reason
+constexpr std::size_t kWhole = 100'000;  // columns: an alarm is one line, cut
+constexpr std::size_t kFixed = 55;       // columns of all but id and reason
 
 int badness(const std::string& state) {
   constexpr const char* kWorstFirst[] = {"down", "degraded", "backup", "waiting", "ok", "disabled"};
@@ -135,7 +136,7 @@ std::vector<ScreenLine> TopScreen::lines(std::size_t rows, std::size_t columns, 
   std::vector<ScreenLine> screen;
   screen.push_back({head_line(columns), "", false, true});
   std::size_t alarms = 0;
-  const std::string text = render_alarm_lines(alarms_, false);
+  const std::string text = render_alarm_lines(alarms_, false, kWhole);
   for (std::size_t at = 0; at < text.size() && alarms < kMostAlarms; ++alarms) {
     const auto end = std::min(text.find('\n', at), text.size());
     screen.push_back({fitted(text.substr(at, end - at), columns), "critical", false, false});
@@ -158,12 +159,11 @@ std::vector<ScreenLine> TopScreen::lines(std::size_t rows, std::size_t columns, 
     screen.push_back(channel_line(shown_[i], columns));
   while (screen.size() + 1 < rows) screen.push_back({});
   const std::size_t last = std::min(shown_.size(), first_ + room);
-  screen.push_back(
-      {fitted(fmt::format("{}-{} of {}   sort: s)tate i)d b)itrate e)rrors v)iewers n)ewest   / find   "
-                          "Enter why   q quit",
-                          shown_.empty() ? 0 : first_ + 1, last, shown_.size()),
-              columns),
-       "", false, true});
+  const std::string at_foot =
+      fmt::format("{}-{} of {}   ", shown_.empty() ? 0 : first_ + 1, last, shown_.size());
+  std::string keys = "sort: s)tate i)d b)itrate e)rrors v)iewers n)ewest   / find   Enter why   q quit";
+  if (width(at_foot + keys) > columns) keys = "sort: s i b e v n   / find   Enter why   q quit";
+  screen.push_back({fitted(at_foot + keys, columns), "", false, true});
   if (screen.size() > rows) screen.resize(rows);
   return screen;
 }

@@ -8,7 +8,7 @@
 #include "control/daemon/transcode.h"
 #include "control/daemon/watched.h"
 #include "control/diagnosis/diagnosis.h"
-#include "control/launcher/log.h"
+#include "control/log/log.h"
 #include "control/protocol/counted.h"
 
 namespace headgate::control {
@@ -180,7 +180,7 @@ void Daemon::settle_alarms() {
   const auto text =
       alarms_.to_json(clock_steps_ns()).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   if (const auto kept = protocol::write_file_atomically(data_dir_ + "/alarms.json", text); !kept)
-    log(LogLevel::warning, kept.error());
+    log::warning({"", "disk"}, "{}", kept.error());
 }
 
 // To alarms.webhook, one after the other.
@@ -214,7 +214,7 @@ void Daemon::deliver_alarms() {
   kept_webhook_ = webhook_.changes();
   const auto text = webhook_.to_json().dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   if (const auto kept = protocol::write_file_atomically(data_dir_ + "/webhook.json", text); !kept)
-    log(LogLevel::warning, kept.error());
+    log::warning({"", "disk"}, "{}", kept.error());
 }
 
 void Daemon::restore_alarms() {

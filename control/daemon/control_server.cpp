@@ -15,7 +15,7 @@
 #include <list>
 #include <utility>
 
-#include "control/launcher/log.h"
+#include "control/log/log.h"
 #include "control/protocol/socket_path.h"
 
 namespace headgate::control {
@@ -147,7 +147,7 @@ struct ControlServer::Impl {
     look.async_wait([self](Error cancelled) {
       if (cancelled) return;
       if (self->path.lost() && !self->listen()) {
-        log(LogLevel::warning, self->path.text() + " was gone: listening anew");
+        log::warning("{} was gone: listening anew", self->path.text());
         self->accept(self);
       }
       self->keep_path(self);

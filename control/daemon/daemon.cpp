@@ -15,7 +15,7 @@
 
 #include "control/launcher/launcher.h"
 #include "control/launcher/launcher_client.h"
-#include "control/launcher/log.h"
+#include "control/log/log.h"
 #include "control/protocol/counted.h"
 
 #ifndef HEADGATE_VERSION
@@ -62,8 +62,8 @@ std::pair<std::string, std::string> log_of(const config::Model* model) {
 
 void log_diagnostics(const std::vector<config::Diagnostic>& diagnostics) {
   for (const auto& entry : diagnostics)
-    log(entry.severity == config::Severity::error ? LogLevel::error : LogLevel::warning,
-        config::to_string(entry));
+    log::line(entry.severity == config::Severity::error ? log::Level::error : log::Level::warning,
+              {"", "map", false}, "{}", config::to_string(entry));
 }
 
 Daemon::Daemon(DaemonOptions options) : options_(std::move(options)) {}
@@ -75,24 +75,28 @@ void Daemon::add_event(std::string_view severity, catalogue::EventId kind, const
 }
 
 void Daemon::record_event(Event event) {
-  log(event.severity == "critical"  ? LogLevel::error
-      : event.severity == "warning" ? LogLevel::warning
-                                    : LogLevel::info,
-      event.subject.empty() ? event.message : event.subject + ": " + event.message);
   if (const auto* kind = catalogue::find_event_kind(event.kind); kind != nullptr && event.channel.empty())
     event.channel = catalogue::channel_of(kind->scope, event.subject);
+  const auto level = event.severity == "critical"  ? log::Level::error
+                     : event.severity == "warning" ? log::Level::warning
+                                                   : log::Level::info;
+  // A source may make these as often as it likes; alarms and applies are told one and all.
+  const bool limited = event.kind == "channel_state" || event.kind == "input_switched";
+  const bool named = event.subject.empty() || event.subject == event.channel;
+  log::line(level, {event.channel, event.kind, limited}, "{}{}", named ? "" : event.subject + ": ",
+            event.message);
   event.unix_ns += clock_steps_ns();  // the log is read by the clock on the wall
   events_->add(std::move(event));
 }
 
 void Daemon::tell_launcher(const std::string& line) {
   if (const auto done = launcher_call(run_dir_.launcher_socket(), line); !done)
-    log(LogLevel::warning, done.error());
+    log::warning({"", "launcher"}, "{}", done.error());
 }
 
 void Daemon::follow_log_settings() const {
   const auto [level, format] = log_of(model_.get());
-  set_up_log(log_settings(level, format));
+  log::set_up(log::settings_of(level, format));
 }
 
 void Daemon::tell_launcher_log() {
@@ -111,6 +115,7 @@ void Daemon::every(boost::asio::steady_timer& timer, std::chrono::milliseconds p
 }
 
 void Daemon::sample() {
+  log::on_tick();
   if (mapping_ && mapping_->stale(run_dir_.fastpath_stats())) mapping_.reset();
   if (!mapping_) {
     if (auto opened = protocol::StatsMapping::open_read_only(run_dir_.fastpath_stats()))
@@ -416,7 +421,7 @@ bool Daemon::open_servers() {
                               handle(request, who, std::move(reply));
                             });
   if (!server) {
-    log(LogLevel::error, server.error());
+    log::error({"", "admin"}, "{}", server.error());
     return false;
   }
   server_ = std::move(*server);
@@ -449,7 +454,7 @@ void Daemon::await_signal() {
 int Daemon::run() {
   const auto files = config::load(options_.config);
   const auto [level, format] = log_of(files.model.get());
-  set_up_log("control", "headgate-control", log_settings(level, format));
+  log::set_up("control", log::settings_of(level, format));
   if (files.run_dir.empty() || files.data_dir.empty()) {
     log_diagnostics(files.diagnostics);
     return 1;
@@ -458,7 +463,7 @@ int Daemon::run() {
   data_dir_ = files.data_dir;
   const auto lock = ProcessLock::acquire(run_dir_.lock("control"));
   if (!lock) {
-    log(LogLevel::error, lock.error());
+    log::error("{}", lock.error());
     return 1;
   }
   history_ = std::make_unique<History>(data_dir_);
@@ -467,7 +472,7 @@ int Daemon::run() {
   const bool chosen = choose_map(files);
   log_diagnostics(files.diagnostics);  // in the format of the map that runs
   if (!chosen) {
-    log(LogLevel::error, "no map was applied before: mend the files and start again");
+    log::error("no map was applied before: mend the files and start again");
     return kExitNothingToServe;
   }
   if (!prepare_states()) return 1;

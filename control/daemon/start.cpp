@@ -4,8 +4,8 @@
 #include <boost/asio/post.hpp>
 
 #include "control/daemon/daemon.h"
-#include "control/launcher/log.h"
 #include "control/launcher/process_lock.h"
+#include "control/log/log.h"
 #include "control/protocol/counted.h"
 
 namespace headgate::control {
@@ -20,7 +20,7 @@ bool Daemon::media_runs() const {
 bool Daemon::adopt(const HistoryEntry& entry) {
   auto model = history_->model(entry.number);
   if (!model) {
-    log(LogLevel::error, fmt::format("can't read applied map {}: {}", entry.number, model.error()));
+    log::error({"", "history", false}, "can't read applied map {}: {}", entry.number, model.error());
     return false;
   }
   model_ = *model;
@@ -98,7 +98,7 @@ bool Daemon::prepare_states() {
                     same_content(states_, old) && generation != 0;
   if (!same) states_.fastpath.generation = states_.bridge.generation = generation + 1;
   const auto kept = protocol::write_file_atomically(run_dir_.root + "/state/handles.json", to_json(handles_));
-  if (!kept) log(LogLevel::error, kept.error());
+  if (!kept) log::error({"", "history", false}, "{}", kept.error());
   tell_unforced(unforced);
   return kept.has_value();
 }

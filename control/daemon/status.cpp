@@ -411,7 +411,7 @@ json alarm_json(const Alarm& alarm) {
           {"channel", alarm.channel},
           {"message", alarm.message},
           {"sentence", kind == nullptr ? "" : kind->sentence},
-          {"remedy", kind == nullptr ? "" : kind->remedy},
+          {"remedy", kind == nullptr ? "" : catalogue::remedy_for(*kind, alarm.channel)},
           {"since_unix_ns", alarm.since_unix_ns},
           {"acknowledged", by},
           {"maintenance", alarm.maintenance},

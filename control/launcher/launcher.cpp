@@ -15,8 +15,8 @@
 #include <sstream>
 #include <utility>
 
-#include "control/launcher/log.h"
 #include "control/launcher/pidfd.h"
+#include "control/log/log.h"
 
 namespace headgate::control {
 namespace {
@@ -24,11 +24,6 @@ namespace {
 constexpr auto kNever = RestartPolicy::Clock::time_point::max();
 constexpr std::chrono::milliseconds kRestartBound{5000};
 constexpr std::size_t kMaxLine = 512;
-
-template <typename... Args>
-void say(LogLevel level, fmt::format_string<Args...> format, Args&&... args) {
-  log(level, fmt::format(format, std::forward<Args>(args)...));
-}
 
 long long unix_ns() {
   timespec now{};
@@ -65,7 +60,7 @@ bool Launcher::set_up() {
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
   signals_ = UniqueFd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals_) {
-    say(LogLevel::error, "can't watch signals: {}", std::strerror(errno));
+    log::error("can't watch signals: {}", std::strerror(errno));
     return false;
   }
   socket_path_ = protocol::SocketPath(options_.run_dir.launcher_socket());
@@ -79,7 +74,7 @@ bool Launcher::listen() {
   if (bound)
     listener_ = std::move(fd);
   else
-    say(LogLevel::error, "no control of this launcher: {}", bound.error());
+    log::error("no control of this launcher: {}", bound.error());
   return bound.has_value();
 }
 
@@ -88,8 +83,8 @@ void Launcher::adopt_all() {
     auto running = find_running(options_.run_dir.lock(process.spec.name));
     const std::string& socket = process.spec.socket;
     if (!running && !socket.empty() && (running = find_listening(socket)))
-      say(LogLevel::warning, "{} is gone or not held, but {}, pid {}, listens on {}",
-          options_.run_dir.lock(process.spec.name), process.spec.name, running->pid, socket);
+      log::warning("{} is gone or not held, but {}, pid {}, listens on {}",
+                   options_.run_dir.lock(process.spec.name), process.spec.name, running->pid, socket);
     if (!running) continue;
     process.pid = running->pid;
     process.pidfd = std::move(running->pidfd);
@@ -99,7 +94,7 @@ void Launcher::adopt_all() {
     process.started_unix_ns = unix_ns();
     process.policy.on_start(Clock::now());
     if (process.spec.waits_for_control) media_allowed_ = true;
-    say(LogLevel::info, "adopted {}, pid {}", process.spec.name, process.pid);
+    log::info("adopted {}, pid {}", process.spec.name, process.pid);
   }
 }
 
@@ -107,7 +102,7 @@ void Launcher::start(Process& process) {
   process.policy.on_start(Clock::now());
   auto spawned = spawn(process.spec.command, process.spec.privileges);
   if (!spawned) {
-    say(LogLevel::error, "{}", spawned.error());
+    log::error("{}", spawned.error());
     process.state = State::backing_off;
     process.start_at = process.policy.on_death(Clock::now()) + RestartPolicy::kFirstPause;
     return;
@@ -119,14 +114,14 @@ void Launcher::start(Process& process) {
   process.started_unix_ns = unix_ns();
   process.heard = false;
   process.heard_at = Clock::now();
-  say(LogLevel::info, "started {}, pid {}", process.spec.name, process.pid);
+  log::info("started {}, pid {}", process.spec.name, process.pid);
 }
 
 void Launcher::start_due() {
   const auto now = Clock::now();
   for (Process& process : processes_) {
     if (process.kill_at <= now) {
-      say(LogLevel::warning, "{} did not stop in time, killing it", process.spec.name);
+      log::warning("{} did not stop in time, killing it", process.spec.name);
       ::pidfd_send_signal(process.pidfd.get(), SIGKILL, nullptr, 0);
       process.kill_at = kNever;
     }
@@ -156,9 +151,9 @@ void Launcher::on_exit(Process& process) {
   process.state = State::backing_off;
   process.start_at = process.policy.on_death(now);
   const auto pause = std::chrono::duration_cast<std::chrono::milliseconds>(process.start_at - now);
-  say(LogLevel::warning, "{}, pid {}, {}; starting it again {}", process.spec.name, process.pid,
-      how_it_ended(info, known),
-      pause.count() == 0 ? std::string("at once") : fmt::format("in {} ms", pause.count()));
+  log::warning("{}, pid {}, {}; starting it again {}", process.spec.name, process.pid,
+               how_it_ended(info, known),
+               pause.count() == 0 ? std::string("at once") : fmt::format("in {} ms", pause.count()));
   const bool gave_up = known && info.si_code == CLD_EXITED && info.si_status == kExitNothingToServe;
   if (!process.spec.waits_for_control && gave_up && !media_allowed_) {
     stopping_ = true;
@@ -170,8 +165,8 @@ void Launcher::notice_crash_loops() {
   for (Process& process : processes_) {
     const bool now = process.policy.crash_loop(Clock::now());
     if (now && !process.in_crash_loop)
-      say(LogLevel::error, "{} died {} times in a minute, pausing between its starts", process.spec.name,
-          RestartPolicy::kCrashLoopDeaths);
+      log::error("{} died {} times in a minute, pausing between its starts", process.spec.name,
+                 RestartPolicy::kCrashLoopDeaths);
     process.in_crash_loop = now;
   }
 }
@@ -185,7 +180,7 @@ void Launcher::on_signal() {
     }
     const Process& control = processes_.front();
     if (control.state != State::running) {
-      say(LogLevel::warning, "can't apply: {} is not running", control.spec.name);
+      log::warning("can't apply: {} is not running", control.spec.name);
       continue;
     }
     manager_.reloading();  // control's next `ready` ends it
@@ -203,14 +198,14 @@ std::string Launcher::restart(const std::string& name) {
     process.restarting = true;
     process.kill_at = Clock::now() + kRestartBound;
     ::pidfd_send_signal(process.pidfd.get(), SIGTERM, nullptr, 0);
-    say(LogLevel::info, "restarting {}, pid {}, on request", name, process.pid);
+    log::info("restarting {}, pid {}, on request", name, process.pid);
     return "ok\n";
   }
   return "error: no process " + name + "\n";
 }
 
 void Launcher::kill_hung(Process& process, const std::string& why) {
-  say(LogLevel::error, "{}, pid {}, {}: killing it", process.spec.name, process.pid, why);
+  log::error("{}, pid {}, {}: killing it", process.spec.name, process.pid, why);
   process.killed_hung = true;
   process.heard_at = Clock::now();  // once
   process.restarting = false;       // it counts as a death
@@ -274,7 +269,7 @@ std::string Launcher::answer(const std::string& line) {
   else if (command == "text")
     manager_.status(rest);
   else if (command == "log")
-    set_up_log(log_settings(rest.substr(0, rest.find(' ')), rest.substr(rest.find(' ') + 1)));
+    log::set_up(log::settings_of(rest.substr(0, rest.find(' ')), rest.substr(rest.find(' ') + 1)));
   else
     return "error: unknown command " + command + "\n";
   return "ok\n";
@@ -337,7 +332,7 @@ bool Launcher::wait_for_exit(const Process& process, std::chrono::milliseconds b
 
 void Launcher::stop_all() {
   manager_.stopping();
-  say(LogLevel::info, "stopping");
+  log::info("stopping");
   // Control first, so that it doesn't take the others' end for a failure; the fast path last, so that
   // multicast goes on while viewers are sent away.
   std::vector<Process*> order{&processes_.front()};
@@ -347,8 +342,8 @@ void Launcher::stop_all() {
     if (process->state != State::running) continue;
     ::pidfd_send_signal(process->pidfd.get(), SIGTERM, nullptr, 0);
     if (!wait_for_exit(*process, options_.stop_bound)) {
-      say(LogLevel::warning, "{}, pid {}, did not stop in {} ms, killing it", process->spec.name,
-          process->pid, options_.stop_bound.count());
+      log::warning("{}, pid {}, did not stop in {} ms, killing it", process->spec.name, process->pid,
+                   options_.stop_bound.count());
       ::pidfd_send_signal(process->pidfd.get(), SIGKILL, nullptr, 0);
       wait_for_exit(*process, options_.stop_bound);
     }
@@ -368,8 +363,7 @@ int Launcher::run() {
     watch_control();
     if (const auto now = Clock::now(); now >= look_at_) {
       look_at_ = now + std::chrono::seconds(1);
-      if (socket_path_.lost() && listen())
-        say(LogLevel::warning, "{} was gone: listening anew", socket_path_.text());
+      if (socket_path_.lost() && listen()) log::warning("{} was gone: listening anew", socket_path_.text());
     }
     if (const auto interval = manager_.alive_interval(); interval && alive_due_ <= Clock::now()) {
       manager_.alive();

@@ -17,7 +17,7 @@
 #include <sstream>
 
 #include "control/launcher/launcher.h"
-#include "control/launcher/log.h"
+#include "control/log/log.h"
 
 namespace headgate::control {
 namespace {
@@ -28,13 +28,8 @@ constexpr std::chrono::seconds kPrintDirsBound{30};
 struct Dirs {
   std::string run_dir;
   std::string data_dir;
-  LogSettings log;
+  log::Settings log;
 };
-
-template <typename... Args>
-void complain(fmt::format_string<Args...> format, Args&&... args) {
-  log(LogLevel::error, fmt::format(format, std::forward<Args>(args)...));
-}
 
 // CAP_DAC_READ_SEARCH: files and folders of other owners, as root without capabilities could not read them:
 // keys that only their owner may read, captures that a pcap: device plays, a checkout in a closed home
@@ -75,7 +70,7 @@ std::optional<Dirs> ask_for_dirs(const std::string& control, const std::string& 
   auto child = spawn({control, "--config", config, "--print-dirs"}, control_privileges(), writer.get());
   writer.reset();
   if (!child) {
-    complain("{}", child.error());
+    log::error("{}", child.error());
     return std::nullopt;
   }
   std::istringstream lines(read_all(reader.get()));
@@ -87,7 +82,7 @@ std::optional<Dirs> ask_for_dirs(const std::string& control, const std::string& 
   if (dirs.run_dir.empty() || dirs.data_dir.empty()) return std::nullopt;
   std::string level, format;
   lines >> level >> format;
-  dirs.log = log_settings(level, format);
+  dirs.log = log::settings_of(level, format);
   return dirs;
 }
 
@@ -107,7 +102,7 @@ bool make_folder(const std::string& path, const char* key, mode_t mode, uid_t ow
   std::filesystem::create_directories(path, error);
   if (error || ::chown(path.c_str(), owner, group) != 0 || ::chmod(path.c_str(), mode) != 0) {
     const int code = error ? error.value() : errno;
-    complain("can't set up {}: {}{}", path, std::strerror(code), remedy(code, key));
+    log::error("can't set up {}: {}{}", path, std::strerror(code), remedy(code, key));
     return false;
   }
   return true;
@@ -133,7 +128,7 @@ bool make_layout(const Dirs& dirs) {
     const std::string lock = run.lock(process);
     const UniqueFd fd(::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
     if (!fd || ::fchown(fd.get(), bridge_uid, bridge_gid) != 0) {
-      complain("can't make {}: {}", lock, std::strerror(errno));
+      log::error("can't make {}: {}", lock, std::strerror(errno));
       return false;
     }
   }
@@ -156,26 +151,26 @@ int run_gateway(const RunOptions& options) {
   for (int i = 0; i < 3; ++i) {
     paths[i] = find_daemon(options.program, names[i]);
     if (paths[i].empty()) {
-      complain("{} is neither beside {} nor in ../libexec/headgate; install it there", names[i],
-               options.program);
+      log::error("{} is neither beside {} nor in ../libexec/headgate; install it there", names[i],
+                 options.program);
       return 1;
     }
   }
   const std::string config = std::filesystem::absolute(options.config).lexically_normal().string();
   const auto dirs = ask_for_dirs(paths[0], config);
   if (!dirs) return 1;
-  set_up_log("launcher", "headgate", dirs->log);
+  log::set_up("launcher", dirs->log);
   if (!make_layout(*dirs)) return 1;
   const protocol::RunDir run{dirs->run_dir};
   const auto lock = ProcessLock::acquire(run.lock("launcher"));
   if (!lock) {
-    complain("{}", lock.error());
+    log::error("{}", lock.error());
     return 1;
   }
   // The lock's file may have been removed under a launcher that runs.
   if (const auto other = find_listening(run.launcher_socket())) {
-    complain("already running, pid {} ({} was removed; it listens on {})", other->pid, run.lock("launcher"),
-             run.launcher_socket());
+    log::error("already running, pid {} ({} was removed; it listens on {})", other->pid, run.lock("launcher"),
+               run.launcher_socket());
     return 1;
   }
   const std::string socket = options.socket.empty() ? run.control_socket() : options.socket;
@@ -194,7 +189,7 @@ int run_gateway(const RunOptions& options) {
                                   true,
                                   run.transcode_socket()});
   } else {
-    log(LogLevel::warning,
+    log::warning(
         "headgate-transcode is neither beside this program nor in ../libexec/headgate: no AAC is made, no "
         "thumbnails, no derived renditions, and nothing watches pictures and sound");
     launcher.processes.back().command.push_back("--without-workers");

@@ -1,7 +1,5 @@
 // headgate-bridge --run-dir DIR: serves what state/bridge.json in run_dir wants, from the ring of the fast
 // path.
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -13,8 +11,8 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "control/log/log.h"
 #include "control/protocol/lock_file.h"
-#include "control/protocol/log_lines.h"
 #include "control/protocol/run_dir.h"
 #include "control/protocol/state.h"
 #include "dataplane/bridge/app/bridge.h"
@@ -74,18 +72,18 @@ class Application {
     std::error_code error;
     std::filesystem::create_directories(run_.hls_dir(), error);
     if (auto listening = endpoint_.listen(run_.bridge_socket()); !listening) {
-      spdlog::error("{}", listening.error());
+      log::error("{}", listening.error());
       return 1;
     }
     jobs_.remove_stale();
     if (auto sandboxed = app::enter_sandbox(); !sandboxed) {
-      spdlog::error("{}", sandboxed.error());
+      log::error("{}", sandboxed.error());
       return 1;
     }
     // In the sandbox, which does not reach threads made before it: libsrt's are made with the first listener.
     if (auto applied = apply(); !applied) {
       // Without a state there is nothing to serve yet; control writes one and says so.
-      spdlog::warn("{}", applied.error());
+      log::warning("{}", applied.error());
     }
     signals_.async_wait([this](boost::system::error_code, int) { stop(); });
     pump_.start();
@@ -99,7 +97,7 @@ class Application {
   bool load_assets() {
     auto loaded = http::Assets::load(http::find_web_directory());
     if (!loaded) {
-      spdlog::warn("no player page: {}", loaded.error());
+      log::warning("no player page: {}", loaded.error());
       return false;
     }
     assets_ = std::move(*loaded);
@@ -111,10 +109,10 @@ class Application {
     if (!there_are) return {};  // nobody waits for what never comes
     std::error_code error;
     std::filesystem::create_directories(run_.pictures_dir(), error);
-    if (error) spdlog::warn("{}: {}", run_.pictures_dir(), error.message());
+    if (error) log::warning("{}: {}", run_.pictures_dir(), error.message());
     app::Workers workers{&jobs_, &pictures_, &verdicts_, error ? "" : run_.pictures_dir()};
     if (auto opened = verdicts_.open(); !opened)
-      spdlog::warn("no failover for pictures and sound: {}", opened.error());
+      log::warning("no failover for pictures and sound: {}", opened.error());
     return workers;
   }
 
@@ -129,7 +127,7 @@ class Application {
     if (auto listening = rtmp_.listen(state->rtmp_listen, state->rtmps_servers); !listening) {
       return tl::unexpected<std::string>(listening.error());
     }
-    protocol::set_up_log("bridge", state->log_level, state->log_format);
+    log::set_up(log::settings_of(state->log_level, state->log_format));
     pushes_.end_unwanted(bridge_, *state);
     bridge_.apply(*state);
     for (const auto& [id, channel] : bridge_.channels()) {
@@ -142,7 +140,8 @@ class Application {
       return tl::unexpected<std::string>(listening.error());
     }
     generation_ = state->generation;
-    spdlog::info("generation {} applied: {} channels", generation_, bridge_.channels().size());
+    log::info({"", "applied", false}, "generation {} applied: {} channels", generation_,
+              bridge_.channels().size());
     return {};
   }
 
@@ -223,9 +222,10 @@ class Application {
       pictures_.on_tick(now);
       bridge_.on_tick(now);
       srt_.on_tick();
+      log::on_tick();
       if (++ticked_ % kPathTicks == 0) {
         verdicts_.keep();
-        if (endpoint_.keep_path()) spdlog::warn("{} was gone: listening anew", run_.bridge_socket());
+        if (endpoint_.keep_path()) log::warning("{} was gone: listening anew", run_.bridge_socket());
       }
       tick();
     });
@@ -242,7 +242,7 @@ class Application {
   }
 
   void stop() {
-    spdlog::info("stopping");
+    log::info("stopping");
     pump_.stop();
     pushes_.stop();
     sources_.stop();
@@ -305,14 +305,14 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return cli.exit(error) == 0 ? 0 : 2;
   }
-  spdlog::set_default_logger(spdlog::stderr_logger_st("bridge"));
+  log::set_up("bridge", {});
   ::signal(SIGPIPE, SIG_IGN);
   app::set_limits();
   std::error_code ignored;
   std::filesystem::create_directories(run_dir + "/bridge", ignored);
   const auto lock = protocol::LockFile::take(protocol::RunDir{run_dir}.lock("bridge"));
   if (!lock) {
-    spdlog::error("{}", lock.error());
+    log::error("{}", lock.error());
     return 1;
   }
   Application application(run_dir, !without_workers);

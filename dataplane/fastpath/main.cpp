@@ -2,8 +2,6 @@
 // start, 2 for a wrong command line, 3 when another one runs in the same run_dir.
 #include <fmt/format.h>
 #include <signal.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,7 +9,7 @@
 #include <cstdio>
 #include <string_view>
 
-#include "control/protocol/log_lines.h"
+#include "control/log/log.h"
 #include "dataplane/fastpath/control/process_lock.h"
 #include "dataplane/fastpath/control/service.h"
 
@@ -34,13 +32,13 @@ int run(const std::string& root) {
   const protocol::RunDir run_dir{root};
   auto lock = fastpath::ProcessLock::take(run_dir.lock("fastpath"));
   if (!lock) {
-    spdlog::error("{}", lock.error().text);
+    log::error("{}", lock.error().text);
     return lock.error().held_by_another ? 3 : 1;
   }
   const int signals = open_signals();
   fastpath::Service service(run_dir);
   if (auto started = service.start(); !started) {
-    spdlog::error("{}", started.error());
+    log::error("{}", started.error());
     return 1;
   }
   service.run(signals);
@@ -59,7 +57,6 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "usage: headgate-fastpath --run-dir DIR | --version\n");
     return 2;
   }
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("fastpath"));
-  headgate::protocol::set_up_log("fastpath", "info", "text");
+  headgate::log::set_up("fastpath", {});
   return run(argv[2]);
 }

@@ -1,9 +1,9 @@
 // A worker kept alive for a sound or ladder job: task.h.
-#include <spdlog/spdlog.h>
 
 #include <optional>
 #include <utility>
 
+#include "control/log/log.h"
 #include "dataplane/ring/message_ring.h"
 #include "dataplane/transcode/task.h"
 #include "dataplane/transcode/worker_loop.h"
@@ -35,7 +35,8 @@ class Job : public Task {
     totals_.last_error = std::move(before.last_error);
     if (!strikes_.quarantined()) return;
     start_at_ = strikes_.quarantined_until();
-    spdlog::warn("{}: in quarantine still: {}", name_, totals_.last_error);
+    log::warning({spec_.channel, "worker_quarantined"}, "{}: in quarantine still: {}", name_,
+                 totals_.last_error);
   }
 
   void on_turn(Clock::time_point now) override {
@@ -91,12 +92,13 @@ class Job : public Task {
     looked_at_ = waiting_since_ = window_began_ = now;
     window_cpu_ = {};
     killed_for_.reset();
-    spdlog::info("{}: worker started, pid {}", name_, child_->pid());
+    log::info({spec_.channel, "worker_started"}, "{}: worker started, pid {}", name_, child_->pid());
   }
 
   // No fault of the worker's.
   void could_not_start(const std::string& why, Clock::time_point now) {
-    if (totals_.last_error != why) spdlog::error("{}: can't start its worker: {}", name_, why);
+    if (totals_.last_error != why)
+      log::error({spec_.channel, "worker_not_started"}, "{}: can't start its worker: {}", name_, why);
     totals_.last_error = why;
     start_at_ = now + environment_.rules.scan_interval;
   }
@@ -113,10 +115,12 @@ class Job : public Task {
     write_strikes(strikes_place_, {totals_.last_error, {{kOwn, strikes_.record()}}});
     const auto pause = std::chrono::duration_cast<std::chrono::milliseconds>(start_at_ - now);
     if (strikes_.quarantined()) {
-      spdlog::error("{}: worker {}; it died too often, no other is started for {} s", name_,
-                    totals_.last_error, pause.count() / 1000);
+      log::error({spec_.channel, "worker_quarantined"},
+                 "{}: worker {}; it died too often, no other is started for {} s", name_, totals_.last_error,
+                 pause.count() / 1000);
     } else {
-      spdlog::warn("{}: worker {}; starting it again in {} ms", name_, totals_.last_error, pause.count());
+      log::warning({spec_.channel, "worker_died"}, "{}: worker {}; starting it again in {} ms", name_,
+                   totals_.last_error, pause.count());
     }
   }
 

@@ -2,8 +2,6 @@
 // of its own. Exit status: 0 after SIGTERM, 1 when it can't start, 2 for a wrong command line.
 #include <fcntl.h>
 #include <signal.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -13,8 +11,8 @@
 #include <filesystem>
 #include <string_view>
 
+#include "control/log/log.h"
 #include "control/protocol/lock_file.h"
-#include "control/protocol/log_lines.h"
 #include "dataplane/transcode/supervisor.h"
 
 namespace {
@@ -58,7 +56,7 @@ int run(const std::string& root) {
   std::filesystem::create_directories(run_dir.transcode_dir(), ignored);
   const auto lock = protocol::LockFile::take(run_dir.lock("transcode"));
   if (!lock) {
-    spdlog::error("{}", lock.error());
+    log::error("{}", lock.error());
     return 1;
   }
   const int signals = open_signals();
@@ -68,9 +66,9 @@ int run(const std::string& root) {
   const auto own = transcode::SyscallFilter::for_supervisor();
   auto workers = transcode::SyscallFilter::for_workers();
   if (!own || !workers || !own->install()) {
-    spdlog::error("can't shut the workers in: {}", !own       ? own.error()
-                                                   : !workers ? workers.error()
-                                                              : "the kernel refuses the system call filter");
+    log::error("can't shut the workers in: {}", !own       ? own.error()
+                                                : !workers ? workers.error()
+                                                           : "the kernel refuses the system call filter");
     return 1;
   }
   transcode::Environment environment{
@@ -91,7 +89,6 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: headgate-transcode --run-dir DIR | --version\n");
     return 2;
   }
-  spdlog::set_default_logger(spdlog::stderr_logger_st("transcode"));
-  protocol::set_up_log("transcode", "info", "text");
+  log::set_up("transcode", {});
   return run(argv[2]);
 }

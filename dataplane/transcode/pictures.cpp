@@ -3,7 +3,6 @@
 //
 // What one asker sent must not reach another's child: every piece is kept from children except from the one
 // it is for, and holds nothing of the request before.
-#include <spdlog/spdlog.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 #include <optional>
 #include <utility>
 
+#include "control/log/log.h"
 #include "dataplane/ring/message_ring.h"
 #include "dataplane/transcode/task.h"
 
@@ -217,7 +217,7 @@ class Pictures : public Task {
   }
 
   void give_up(const Slot& slot, const std::string& why) {
-    if (totals_.last_error != why) spdlog::error("pictures: {}", why);
+    if (totals_.last_error != why) log::error({"", "pictures"}, "pictures: {}", why);
     totals_.last_error = why;
     answer(slot.header, job::PictureVerdict::crashed);
   }
@@ -233,7 +233,8 @@ class Pictures : public Task {
     const bool blame = slot.killed ? !slot.starved : blamed(end, limits_);
     const bool first = blame && strike(slot.header.id, now);
     if (first)
-      spdlog::warn("pictures: the process of asker {}'s picture: {}", slot.header.id, totals_.last_error);
+      log::warning({"", "worker_died"}, "pictures: the process of asker {}'s picture: {}", slot.header.id,
+                   totals_.last_error);
     answer(slot.header, late ? job::PictureVerdict::timed_out : job::PictureVerdict::crashed, end.cpu_time);
   }
 
@@ -300,9 +301,9 @@ class Pictures : public Task {
     const auto next = entry.strikes.on_death(now);
     remember();
     if (entry.strikes.quarantined()) {
-      spdlog::error(
-          "pictures: asker {}'s pictures killed their processes too often; none is looked at for {} s", asker,
-          std::chrono::duration_cast<std::chrono::seconds>(next - now).count());
+      log::error({"", "worker_quarantined"},
+                 "pictures: asker {}'s pictures killed their processes too often; none is looked at for {} s",
+                 asker, std::chrono::duration_cast<std::chrono::seconds>(next - now).count());
     }
     return first;
   }

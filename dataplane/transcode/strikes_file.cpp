@@ -1,10 +1,9 @@
 #include "dataplane/transcode/strikes_file.h"
 
-#include <spdlog/spdlog.h>
-
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "control/log/log.h"
 #include "control/protocol/state.h"
 
 namespace headgate::transcode {
@@ -69,7 +68,7 @@ void write_strikes(const StrikesPlace& place, const StrikesFile& file) {
                            {"last_error", file.last_error},
                            {"strikes", std::move(of)}};
   if (const auto written = protocol::write_file_atomically(place.path, out.dump() + "\n"); !written)
-    spdlog::warn("{}: {}", place.path, written.error());
+    log::warning("{}: {}", place.path, written.error());
 }
 
 }  // namespace headgate::transcode

@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fmt/core.h>
-#include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -13,7 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "control/protocol/log_lines.h"
+#include "control/log/log.h"
 #include "control/protocol/message.h"
 #include "control/protocol/state.h"
 
@@ -79,8 +78,8 @@ void Supervisor::apply_settings() {
   const auto text = protocol::read_file(run_dir_.transcode_state());
   if (!text) return;
   const auto state = protocol::parse_transcode_state(*text);
-  if (!state) return spdlog::warn("{}: {}", run_dir_.transcode_state(), state.error());
-  protocol::set_up_log("transcode", state->log_level, state->log_format);
+  if (!state) return log::warning("{}: {}", run_dir_.transcode_state(), state.error());
+  log::set_up(log::settings_of(state->log_level, state->log_format));
   generation_ = state->generation;
 }
 
@@ -105,14 +104,14 @@ void Supervisor::scan_folder(const std::string& name, Clock::time_point now) {
   }
   if (known != jobs_.end()) {
     if (known->second.identity == identity && !known->second.task->stale()) return;
-    spdlog::info("{}: ended, or made anew", name);
+    log::info("{}: ended, or made anew", name);
     jobs_.erase(known);
     watch(paths.folder);
   }
   if (identity.spec == 0) return;
   const auto complain = [&](const std::string& why) {
     if (std::string& said = complaints_[name]; said != why) {
-      spdlog::error("{}: {}", name, why);
+      log::error({"", "job_refused"}, "{}: {}", name, why);
       said = why;
     }
   };
@@ -138,7 +137,7 @@ void Supervisor::scan(Clock::time_point now) {
   };
   std::erase_if(jobs_, [&](const auto& entry) {
     if (!gone(entry)) return false;
-    spdlog::info("{}: ended", entry.first);
+    log::info("{}: ended", entry.first);
     return true;
   });
   std::erase_if(complaints_, gone);
@@ -161,7 +160,8 @@ void Supervisor::turn(Clock::time_point now) {
   if (changed || now >= scan_at_) {
     scan(now);
     scan_at_ = now + environment_.rules.scan_interval;
-    if (endpoint_->keep_path()) spdlog::warn("{} was gone: listening anew", run_dir_.transcode_socket());
+    log::on_tick();
+    if (endpoint_->keep_path()) log::warning("{} was gone: listening anew", run_dir_.transcode_socket());
   }
 }
 
@@ -176,7 +176,7 @@ int Supervisor::run(int signals) {
   const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
   inotify_ = ::inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
   if (epoll < 0 || inotify_ < 0) {
-    spdlog::error("can't watch {}: {}", run_dir_.jobs_dir(), std::strerror(errno));
+    log::error("can't watch {}: {}", run_dir_.jobs_dir(), std::strerror(errno));
     return 1;
   }
   apply_settings();
@@ -184,7 +184,7 @@ int Supervisor::run(int signals) {
   auto endpoint = protocol::Endpoint::open(run_dir_.transcode_socket(), epoll,
                                            [this](const std::string& line) { return answer(line); });
   if (!endpoint) {
-    spdlog::error("{}", endpoint.error());
+    log::error("{}", endpoint.error());
     return 1;
   }
   endpoint_ = std::move(*endpoint);
@@ -215,7 +215,7 @@ int Supervisor::run(int signals) {
     epoll_event event{};
     while (::epoll_wait(epoll, &event, 1, 0) == 1) endpoint_->on_event(event.data.fd, event.events);
   }
-  spdlog::info("stopping");
+  log::info("stopping");
   jobs_.clear();
   endpoint_.reset();
   ::close(epoll);

@@ -15,8 +15,6 @@
 //   push ADDRESS MS P ID             pushes "c0"
 //   unpush N                         ends the push of that number
 //   quit
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 #include <CLI/CLI.hpp>
 
 #include <boost/asio/io_context.hpp>
@@ -34,6 +32,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "control/log/log.h"
 #include "dataplane/bridge/app/sandbox.h"
 #include "dataplane/bridge/hub/ts_feed.h"
 #include "dataplane/bridge/ingest/source.h"
@@ -328,7 +327,7 @@ int main(int argc, char** argv) {
   cli.add_option("--channels", channels);
   cli.add_flag("--sandbox", sandboxed);
   CLI11_PARSE(cli, argc, argv);
-  spdlog::set_default_logger(spdlog::stderr_logger_st("srt_serve"));
+  log::set_up("srt_serve", {});
   std::ifstream in(file, std::ios::binary);
   std::vector<char> bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   Program program(std::move(bytes), bitrate, listener, channels);

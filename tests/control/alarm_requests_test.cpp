@@ -33,7 +33,7 @@ TEST(AlarmRequests, AlarmsHaveTheMembersThatAreDocumented) {
   EXPECT_EQ(told["severity"], "warning");
   EXPECT_EQ(told["cause"], 2);
   EXPECT_EQ(told["acknowledged"], nullptr);
-  EXPECT_EQ(told["remedy"], std::string(catalogue::find_alarm_kind("push_failing")->remedy));
+  EXPECT_EQ(told["remedy"], catalogue::remedy_for(*catalogue::find_alarm_kind("push_failing"), "news"));
   EXPECT_EQ(answer["maintenance"][0],
             (nlohmann::json{
                 {"id", 1}, {"target", "hd"}, {"who", "ann"}, {"from_unix_ns", 5}, {"until_unix_ns", 9}}));

@@ -120,15 +120,30 @@ TEST(Catalogue, EveryAlarmIsAMetricAndHasItsSentenceAndRemedyInJson) {
   const std::string metrics = control::metrics_text(view);
   const auto told = control::gateway_status(view)["alarms"];
   for (const AlarmKind& kind : alarm_kinds()) {
-    EXPECT_NE(metrics.find("headgate_alarm{kind=\"" + text_of(kind.id) + "\""), std::string::npos) << kind.id;
-    const bool there = std::any_of(told.begin(), told.end(), [&](const auto& alarm) {
-      return alarm["kind"] == text_of(kind.id) && alarm["remedy"] == text_of(kind.remedy) &&
+    EXPECT_NE(metrics.find("headgate_alarm{kind=\"" + text_of(kind.id) + "\""), std::string::npos)
+        << kind.id;
+    const bool there = std::any_of(told.begin(), told.end(), [&](const nlohmann::json& alarm) {
+      return alarm["kind"] == text_of(kind.id) &&
              alarm["sentence"] == text_of(kind.sentence) &&
+             alarm["remedy"] == remedy_for(kind, alarm["channel"].get<std::string>()) &&
              alarm["severity"] == text_of(to_string(kind.severity));
     });
     EXPECT_TRUE(there) << kind.id;
   }
   EXPECT_NE(metrics.find("headgate_alarms{severity=\"critical\",state=\"open\"}"), std::string::npos);
+}
+
+TEST(Catalogue, RemediesNameTheChannelWhereItIsKnown) {
+  bool any = false;
+  for (const AlarmKind& kind : alarm_kinds()) {
+    const std::string named = remedy_for(kind, "news");
+    EXPECT_EQ(named.find("CHANNEL"), std::string::npos) << kind.id;
+    EXPECT_EQ(remedy_for(kind, ""), kind.remedy) << kind.id;
+    any = any || named != kind.remedy;
+  }
+  EXPECT_TRUE(any);
+  EXPECT_NE(remedy_for(*find_alarm_kind("channel_down"), "CHANNEL-2").find("`headgate why CHANNEL-2`"),
+            std::string::npos);
 }
 
 TEST(Catalogue, EachAlarmIsCountedInOneState) {

@@ -468,5 +468,28 @@ TEST_F(Render, EventIsOneLine) {
             "2001-09-09 01:47:40  warning   channel_state      news: ok -> degraded\n");
 }
 
+TEST_F(Render, EventIsBrokenWhereTheTerminalEnds) {
+  const nlohmann::json event = {{"unix_ns", kNow},
+                                {"severity", "critical"},
+                                {"kind", "channel_down"},
+                                {"subject", "news"},
+                                {"message", "nothing came for two hours and more, although others do"}};
+  EXPECT_EQ(render_event(event, false, 80),
+            "2001-09-09 01:47:40  critical  channel_down       news: nothing came for two\n"
+            "    hours and more, although others do\n");
+  EXPECT_EQ(render_event(event, true, 80),
+            "2001-09-09 01:47:40  \033[1;31mcritical\033[0m  channel_down       news: nothing came for two\n"
+            "    hours and more, although others do\n");
+}
+
+TEST_F(Render, AnIdThatIsLongerThanItsColumnIsShownWhole) {
+  auto now = status();
+  const std::string id = "a-channel-with-a-name-of-forty-characters";
+  now["channels"][0]["id"] = id;
+  const std::string text = render_status(now, false);
+  EXPECT_NE(text.find("\n" + id + "\n" + std::string(20, ' ') + "  degraded   1    4.02M"), std::string::npos)
+      << text;
+}
+
 }  // namespace
 }  // namespace headgate::control

@@ -1,45 +1,27 @@
 """What somebody on shift sees and types: the live screen in a real terminal, alarms and their acknowledgement, maintenance, health."""
 import os
-import subprocess
 
 from support import media
 from support.gateway import Gateway, wait_for
+from support.terminal import Terminal
 
 CHANNELS = {"news": {"inputs": ["udp://239.25.2.1:5000"], "tags": ["hd"]}, "sport": {"inputs": ["udp://239.25.2.2:5000"]}}
 
 
-class Screen:
+class Screen(Terminal):
     """`headgate top` in a terminal of 80 x 24."""
 
     def __init__(self, gateway):
-        self.server = f"headgate-{os.getpid()}"
-        program = f"{os.environ['HEADGATE_BIN']}/headgate top --socket {gateway.run_dir}/control.sock"
-        self.tmux("new-session", "-d", "-x", "80", "-y", "24", program)
-
-    def tmux(self, *arguments):
-        return subprocess.run(["timeout", "-s", "KILL", "10", "tmux", "-L", self.server, "-f", "/dev/null", *arguments], capture_output=True,
-                              text=True, check=False)
-
-    def press(self, *keys):
-        self.tmux("send-keys", *keys)
+        super().__init__([f"{os.environ['HEADGATE_BIN']}/headgate", "top", "--socket", f"{gateway.run_dir}/control.sock"])
 
     def shows(self, *words):
         """The screen, once all of these are on it and nothing is broader than the terminal."""
         def look():
-            text = self.tmux("capture-pane", "-p").stdout
+            text = self.text()
             return text if all(word in text for word in words) else None
         text = wait_for(look, 30)
         assert all(len(line) <= 80 for line in text.splitlines()), text
         return text
-
-    def is_over(self):
-        return self.tmux("list-sessions").returncode != 0
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.tmux("kill-server")
 
 
 def test_the_shift_sees_what_is_bad_and_says_who_works_on_it(rig):

@@ -3,8 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -21,6 +19,7 @@
 #include <string_view>
 #include <thread>
 
+#include "control/log/log.h"
 #include "control/protocol/lock_file.h"
 #include "dataplane/transcode/supervisor.h"
 
@@ -169,7 +168,7 @@ Rules short_rules() {
 
 int main(int argc, char** argv) {
   if (argc != 3) return 2;
-  spdlog::set_default_logger(spdlog::stderr_logger_st("transcode"));
+  log::set_up("transcode", {});
   const protocol::RunDir run_dir{argv[2]};
   std::filesystem::create_directories(run_dir.transcode_dir());
   const auto lock = protocol::LockFile::take(run_dir.lock("transcode"));

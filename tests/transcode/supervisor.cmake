@@ -1,5 +1,5 @@
 # The supervisor with workers that do what the test tells them: crash, hang, spin, try what they may not.
-headgate_test_program(fake_transcode SOURCES fake_transcode.cpp DEPS headgate::transcode spdlog::spdlog)
+headgate_test_program(fake_transcode SOURCES fake_transcode.cpp DEPS headgate::transcode headgate::log)
 
 if(HEADGATE_SANITIZE)
   target_compile_options(fake_transcode PRIVATE -fno-sanitize=vptr)  # dataplane/transcode/CMakeLists.txt

@@ -1,9 +1,9 @@
 #include "dataplane/bridge/app/bridge.h"
 
-#include <spdlog/spdlog.h>
-
 #include <filesystem>
 #include <set>
+
+#include "control/log/log.h"
 
 namespace headgate::bridge::app {
 
@@ -31,7 +31,7 @@ void Bridge::apply(const protocol::BridgeState& state) {
       if (place->serves_hls()) place->store().adopt(std::move(retired));
     }
     if (changed && place->serves_hls() && !place->store().last_error().empty())
-      spdlog::warn("channel {}: {}", channel.id, place->store().last_error());
+      log::warning({channel.id, "segments"}, "{}", place->store().last_error());
     by_handle_[channel.handle] = place.get();
   }
   std::erase_if(channels_, [&](const auto& item) { return !wanted.contains(item.first); });

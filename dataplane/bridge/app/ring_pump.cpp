@@ -1,12 +1,13 @@
 #include "dataplane/bridge/app/ring_pump.h"
 
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+
+#include "control/log/log.h"
 
 namespace headgate::bridge::app {
 
@@ -43,7 +44,7 @@ struct RingPump::Impl : std::enable_shared_from_this<RingPump::Impl> {
       on_gap();
     }
     attached_before = true;
-    spdlog::info("ring attached: {}", path);
+    log::info("ring attached: {}", path);
     const int fd = ::dup(consumer->wake_fd());  // asio owns and closes its own descriptor
     error_code ignored;
     if (fd >= 0) wake.assign(fd, ignored);
@@ -69,7 +70,7 @@ struct RingPump::Impl : std::enable_shared_from_this<RingPump::Impl> {
     if (count == kBurst) return after(milliseconds(0));
     if (now - last_slot < kQuiet) return after(kTurn);
     if (consumer->stale()) {
-      spdlog::info("ring replaced: {}", path);
+      log::info("ring replaced: {}", path);
       detach();
       return attach();
     }

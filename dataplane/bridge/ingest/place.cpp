@@ -1,19 +1,15 @@
 #include "dataplane/bridge/ingest/place.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <utility>
+
+#include "control/log/log.h"
 
 namespace headgate::bridge::ingest {
 namespace {
 
 constexpr std::int64_t kFreeAfterNs = 1'000'000'000;  // of silence, for another source
 constexpr std::size_t kSlotBytes = ring::kMaxPacketsPerSlot * mpegts::kPacketSize;
-
-std::string in_words(const std::string& channel, const protocol::BridgeInput& input) {
-  return channel + " input " + std::to_string(input.number);
-}
 
 FrameInput::Service service_of(const protocol::BridgeChannel& channel) {
   return {channel.service_id, channel.name.empty() ? channel.id : channel.name, channel.provider};
@@ -50,15 +46,13 @@ void Place::set_state(SourceState state) {
   status_.state = state;
 }
 
-// A source may come and go as often as it likes.
-void Place::say(bool warning, const std::string& what) {
-  if (!lines_.may(clock_())) return;
-  spdlog::log(warning ? spdlog::level::warn : spdlog::level::info, "{}: {}{}", in_words(channel_, input_),
-              what, lines_.left_out());
+void Place::say(bool warning, std::string_view reason, const std::string& what) {
+  log::line(warning ? log::Level::warning : log::Level::info, {channel_, reason}, "input {}: {}",
+            input_.number, what);
 }
 
 void Place::note(std::string_view error) {
-  if (!error.empty() && error != status_.error) say(true, std::string(error));
+  if (!error.empty() && error != status_.error) say(true, "input_failed", std::string(error));
   status_.error = error;
 }
 
@@ -83,7 +77,7 @@ bool Place::attach(std::string_view peer, std::function<void()> displaced) {
   status_.left_out_by_source.clear();
   set_state(SourceState::receiving);
   status_.since_ns = now;
-  say(false, "receiving from " + (peer.empty() ? input_.url : std::string(peer)));
+  say(false, "input_received", "receiving from " + (peer.empty() ? input_.url : std::string(peer)));
   return true;
 }
 
@@ -100,7 +94,7 @@ void Place::detach(std::string_view error) {
   displaced_ = nullptr;
   if (frames_) frames_->end();
   ring_.flush();
-  if (error.empty()) say(false, status_.peer + " ended");
+  if (error.empty()) say(false, "input_ended", status_.peer + " ended");
   note(error);
   leave();
 }

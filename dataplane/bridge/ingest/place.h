@@ -12,7 +12,6 @@
 
 #include "dataplane/bridge/ingest/entry.h"
 #include "dataplane/bridge/ingest/frame_input.h"
-#include "dataplane/bridge/ingest/line_limit.h"
 #include "dataplane/bridge/ingest/ring_output.h"
 #include "mpegts/packet/packet_reader.h"
 
@@ -56,7 +55,7 @@ class Place final : public Entry, private hub::FrameSink {
   bool has_room(std::size_t bytes);
   void set_state(SourceState state);
   void note(std::string_view error);
-  void say(bool warning, const std::string& what);
+  void say(bool warning, std::string_view reason, const std::string& what);
   void leave();
   void refresh() const;
 
@@ -75,7 +74,6 @@ class Place final : public Entry, private hub::FrameSink {
   mpegts::PacketReader::Counters reader_before_;  // of readers that are gone
   std::vector<std::uint8_t> batch_;
   std::unique_ptr<FrameInput> frames_;
-  LineLimit lines_;
   std::int64_t room_ = kMostBytesAtOnce;
   std::int64_t room_ns_ = 0;  // as of then
   std::uint64_t too_fast_ = 0;

@@ -1,9 +1,9 @@
 #include "dataplane/bridge/ingest/ring_output.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <bit>
+
+#include "control/log/log.h"
 
 namespace headgate::bridge::ingest {
 namespace {
@@ -39,11 +39,11 @@ void RingOutput::keep() {
   if (slots_ == 0 || (producer_ != nullptr && !producer_->stale())) return;
   producer_.reset();
   if (auto made = open(); !made) {
-    if (!lost_) spdlog::error("inputs stand still: {}", made.error());
+    if (!lost_) log::error("inputs stand still: {}", made.error());
     lost_ = true;
     return;
   }
-  spdlog::warn("{} was gone: made anew", path_);
+  log::warning("{} was gone: made anew", path_);
   lost_ = false;
 }
 

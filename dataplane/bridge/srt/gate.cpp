@@ -52,7 +52,8 @@ void Gate::refuse(Refusal refusal, const std::string& who, const std::string& st
   refused_[static_cast<std::size_t>(refusal)].fetch_add(1, std::memory_order_relaxed);
   if (!may_log()) return;
   const int code = reject_code(refusal);
-  say_(fmt::format("srt: {} refused ({}{}), stream id \"{}\": {}", who, name_of(refusal),
+  say_("", name_of(refusal),
+       fmt::format("{} refused ({}{}), stream id \"{}\": {}", who, name_of(refusal),
                    code == 0 ? "" : fmt::format(", {}", code), without_query(stream_id), remedy_of(refusal)));
 }
 

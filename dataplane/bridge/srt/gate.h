@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "dataplane/bridge/net/guess_limit.h"
@@ -37,8 +38,8 @@ class Gate {
   // Wrong keys and channels that one client may try in a minute.
   static constexpr std::size_t kGuesses = 10;
 
-  // A line for the log; from any thread.
-  using Say = std::function<void(std::string)>;
+  // A line for the log: channel or "", a reason that is a constant, text; from any thread.
+  using Say = std::function<void(std::string, std::string_view, std::string)>;
   Gate(std::size_t max_sessions, std::size_t per_address, Say say, std::function<void()> wake);
 
   void set_table(std::shared_ptr<const AccessTable> table);

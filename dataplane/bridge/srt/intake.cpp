@@ -221,9 +221,9 @@ void Intake::open_publisher(SRTSOCKET socket, Admission admission) {
   gate_->heard(connection.stats.channel, srt_time_now());
   changed_ = true;
   accepted_.fetch_add(1, std::memory_order_relaxed);
-  say_(fmt::format("srt: {} publishes {}, latency {} ms{}", connection.stats.address,
-                   connection.stats.channel, connection.stats.latency_ms,
-                   connection.stats.encrypted ? ", encrypted" : ""));
+  say_(connection.stats.channel, "publisher_joined",
+       fmt::format("{} publishes {}, latency {} ms{}", connection.stats.address, connection.stats.channel,
+                   connection.stats.latency_ms, connection.stats.encrypted ? ", encrypted" : ""));
   tell(Connected{connection.id, 0, connection.stats.channel, connection.stats.address});
 }
 
@@ -267,7 +267,8 @@ void Intake::end(ConnectionId id, const std::string& error, const std::string& w
   if (connection.broken_us == 0) breaks(connection, srt_time_now());
   --broken_;
   tell(Ended{id, error});
-  say_(fmt::format("srt: {} of {}: {}", connection.stats.address,
+  say_(connection.stats.channel, "publisher_left",
+       fmt::format("{} of {}: {}", connection.stats.address,
                    connection.input == 0 ? connection.stats.channel : "an input", why));
   if (const auto call = calls_.find(connection.input); call != calls_.end()) {
     call->second->connection = 0;

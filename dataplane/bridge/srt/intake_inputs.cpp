@@ -63,7 +63,7 @@ void Intake::step(Port& port, std::int64_t now_us) {
   const int watched = SRT_EPOLL_IN;
   const SRTSOCKET socket = port.listener->socket();
   srt_epoll_add_usock(epoll_, socket, &watched);
-  say_(fmt::format("srt: an input listens on {}", port.target.address));
+  say_("", "listening", fmt::format("an input listens on {}", port.target.address));
   tell(Listening{port.input});
 }
 

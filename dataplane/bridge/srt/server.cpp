@@ -1,13 +1,12 @@
 #include "dataplane/bridge/srt/server.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <srt/srt.h>
 
 #include <algorithm>
 #include <chrono>
 
-#include "dataplane/bridge/ingest/line_limit.h"
+#include "control/log/log.h"
 #include "dataplane/bridge/srt/budget.h"
 #include "dataplane/bridge/srt/server_impl.h"
 
@@ -16,7 +15,6 @@ namespace {
 
 constexpr std::size_t kMinPassphrase = 10;
 constexpr std::size_t kMaxPassphrase = 79;
-constexpr unsigned kLogLines = 100;  // in ten seconds
 
 tl::expected<void, std::string> check_passphrase(const std::string& passphrase, const std::string& whose) {
   if (passphrase.empty() || (passphrase.size() >= kMinPassphrase && passphrase.size() <= kMaxPassphrase))
@@ -94,12 +92,9 @@ void Server::Impl::start() {
   // libsrt tells of every bad packet; what matters is counted.
   srt_setloglevel(LOG_CRIT);
   const std::weak_ptr<Impl> self = weak_from_this();
-  // Callers come and go as often as they like.
-  const Gate::Say say = [to = post,
-                         limit = std::make_shared<ingest::LineLimit>(kLogLines)](std::string line) {
-    to([text = std::move(line), limit] {
-      if (limit->may(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1)))
-        spdlog::info("{}{}", text, limit->left_out());
+  const Gate::Say say = [to = post](std::string channel, std::string_view reason, std::string line) {
+    to([about = std::move(channel), reason, text = std::move(line)] {
+      log::info({about, reason}, "srt: {}", text);
     });
   };
   gate = std::make_shared<Gate>(limits.sessions, limits.sessions_per_address, say, [self] {

@@ -262,7 +262,8 @@ void Worker::open_session(SRTSOCKET socket, const sockaddr* peer, Admission admi
   session->limit = buffer_limit(latency, 0);
   session->progress_us = srt_time_now();
   ++accepted_;
-  say_(fmt::format("srt: {} plays {}, latency {} ms{}", stats.address, stats.channel, latency,
+  say_(stats.channel, "player_joined",
+       fmt::format("{} plays {}, latency {} ms{}", stats.address, stats.channel, latency,
                    stats.encrypted ? ", encrypted" : ""));
   hub_.join(session->number, stats.channel);
   sessions_.emplace(session->number, std::move(session));
@@ -374,7 +375,8 @@ void Worker::finish(Session& session, std::string why) {
   session.finished = true;
   session.why = why;
   finished_ = true;
-  say_(fmt::format("srt: {} of {}: {}", session.stats.address, session.stats.channel, why));
+  say_(session.stats.channel, "session_ended",
+       fmt::format("{} of {}: {}", session.stats.address, session.stats.channel, why));
 }
 
 void Worker::close_finished() {

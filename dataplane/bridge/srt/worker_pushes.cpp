@@ -117,7 +117,8 @@ void Worker::open_push(PushTask& task, std::int64_t now_us) {
   ++task.status.connections;
   *task.live = true;
   ++pushing_;
-  say_(fmt::format("srt: pushing to {}, latency {} ms{}", session->stats.address, latency,
+  say_(session->stats.channel, "push_connected",
+       fmt::format("pushing to {}, latency {} ms{}", session->stats.address, latency,
                    session->stats.encrypted ? ", encrypted" : ""));
   sessions_.emplace(session->number, std::move(session));
 }

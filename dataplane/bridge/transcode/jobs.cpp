@@ -1,6 +1,5 @@
 #include "dataplane/bridge/transcode/jobs.h"
 
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +10,8 @@
 #include <filesystem>
 #include <utility>
 #include <vector>
+
+#include "control/log/log.h"
 
 namespace headgate::bridge::transcode {
 
@@ -77,7 +78,8 @@ struct Jobs::Impl : std::enable_shared_from_this<Jobs::Impl> {
   void begin(const std::shared_ptr<Ends>& ends) {
     const auto opened = open(*ends);
     if (!opened) {
-      if (ends->problem != opened.error()) spdlog::warn("job {}: {}", ends->name, opened.error());
+      if (ends->problem != opened.error())
+        log::warning({"", "job_not_made"}, "job {}: {}", ends->name, opened.error());
       ends->problem = opened.error();
       std::error_code ignored;
       fs::remove_all(ends->paths.folder, ignored);
@@ -161,7 +163,7 @@ struct Jobs::Impl : std::enable_shared_from_this<Jobs::Impl> {
     if (succeeded) return;
     std::error_code error;
     fs::remove_all(ends->paths.folder, error);
-    if (error) spdlog::warn("{}: {}", ends->paths.folder, error.message());
+    if (error) log::warning("{}: {}", ends->paths.folder, error.message());
   }
 
   asio::io_context& context;

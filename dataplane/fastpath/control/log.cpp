@@ -1,16 +1,16 @@
 #include "dataplane/fastpath/control/log.h"
 
-#include <spdlog/spdlog.h>
+#include "control/log/log.h"
 
 namespace headgate::fastpath {
 
 void log_dpdk(int level, const std::string& line) {
   if (level <= 4) {
-    spdlog::error("DPDK: {}", line);
+    log::error({"", "dpdk"}, "DPDK: {}", line);
   } else if (level == 5) {
-    spdlog::warn("DPDK: {}", line);
+    log::warning({"", "dpdk"}, "DPDK: {}", line);
   } else {
-    spdlog::debug("DPDK: {}", line);
+    log::line(log::Level::debug, {"", "dpdk"}, "DPDK: {}", line);
   }
 }
 

@@ -1,4 +1,4 @@
-// What DPDK logs, as lines of ours. Threading: spdlog is thread-safe.
+// What DPDK logs, as lines of ours. Threading: thread-safe.
 #pragma once
 
 #include <string>

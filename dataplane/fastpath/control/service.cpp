@@ -6,7 +6,6 @@
 #include <rte_lcore.h>
 #include <rte_ring.h>
 #include <sched.h>
-#include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
@@ -16,7 +15,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "control/protocol/log_lines.h"
+#include "control/log/log.h"
 #include "control/protocol/message.h"
 #include "dataplane/fastpath/control/log.h"
 #include "dataplane/fastpath/control/privileges.h"
@@ -90,7 +89,7 @@ tl::expected<protocol::FastpathState, std::string> Service::read_state() const {
 Status Service::start() {
   auto state = read_state();
   if (!state) return tl::unexpected<std::string>(state.error());
-  protocol::set_up_log("fastpath", state->log_level, state->log_format);
+  log::set_up(log::settings_of(state->log_level, state->log_format));
   ::mkdir(run_dir_.fastpath_dir().c_str(), 0755);
   epoll_fd_ = ::epoll_create1(EPOLL_CLOEXEC);
   if (epoll_fd_ < 0) return system_failure("epoll");
@@ -117,8 +116,8 @@ Status Service::start() {
                                            [this](const std::string& line) { return answer(line); });
   if (!endpoint) return tl::unexpected<std::string>(endpoint.error());
   endpoint_ = std::move(*endpoint);
-  spdlog::info("started: {} interfaces, {} channels, after {} ms", ports_.size(), state->channels.size(),
-               (unix_now_ns() - started_unix_ns_) / 1'000'000);
+  log::info("started: {} interfaces, {} channels, after {} ms", ports_.size(), state->channels.size(),
+            (unix_now_ns() - started_unix_ns_) / 1'000'000);
   return {};
 }
 
@@ -151,7 +150,7 @@ Status Service::open_ports(const protocol::FastpathState& state) {
     return tl::unexpected<std::string>(fmt::format("more than {} interfaces", protocol::kMaxInterfaces));
   const auto info = start_eal(eal);
   if (!info) return tl::unexpected<std::string>(info.error());
-  spdlog::info("DPDK runs with {} MiB of {} pages", info->memory_mib, info->hugepages ? "huge" : "ordinary");
+  log::info("DPDK runs with {} MiB of {} pages", info->memory_mib, info->hugepages ? "huge" : "ordinary");
   for (std::size_t i = 0; i < devices.size(); ++i) {
     auto port = Port::open(state.interfaces[i].name, devices[i], state.interfaces[i].mtu);
     if (!port) return tl::unexpected<std::string>(port.error());
@@ -173,8 +172,8 @@ Status Service::open_shared_memory(const protocol::FastpathState& state) {
   auto stats = protocol::StatsMapping::create(run_dir_.fastpath_stats());
   if (!stats) {
     // Media matters more than its counters.
-    spdlog::critical("no counters are shown until this process starts anew: {}; make room in run_dir",
-                     stats.error());
+    log::error("no counters are shown until this process starts anew: {}; make room in run_dir",
+               stats.error());
     stats = protocol::StatsMapping::create_unshared();
   }
   if (!stats) return tl::unexpected<std::string>(stats.error());
@@ -219,11 +218,11 @@ void Service::worker_main() {
     CPU_ZERO(&set);
     CPU_SET(state_.cores.front(), &set);
     if (::pthread_setaffinity_np(::pthread_self(), sizeof set, &set) != 0)
-      spdlog::warn("fastpath.cores: core {} is not there or not allowed; the worker runs unpinned",
+      log::warning("fastpath.cores: core {} is not there or not allowed; the worker runs unpinned",
                    state_.cores.front());
   }
   // Gives the thread its cache of packet buffers.
-  if (rte_thread_register() != 0) spdlog::warn("the worker has no buffer cache: {}", rte_strerror(rte_errno));
+  if (rte_thread_register() != 0) log::warning("the worker has no buffer cache: {}", rte_strerror(rte_errno));
   worker_->run(stop_, never_sleep_);
   rte_thread_unregister();
 }
@@ -249,12 +248,11 @@ Status Service::apply(const protocol::FastpathState& state) {
   hosts_->leave(built->memberships);
   hosts_->turn();
   never_sleep_.store(state.idle == protocol::IdleMode::poll);
-  if (state.log_level != state_.log_level || state.log_format != state_.log_format)
-    protocol::set_up_log("fastpath", state.log_level, state.log_format);
+  log::set_up(log::settings_of(state.log_level, state.log_format));
   state_ = state;
   stats_->page()->generation.store(state.generation, std::memory_order_release);
-  spdlog::info("generation {} applied: {} channels, {} groups", state.generation, state.channels.size(),
-               built->memberships.size());
+  log::info({"", "applied", false}, "generation {} applied: {} channels, {} groups", state.generation,
+            state.channels.size(), built->memberships.size());
   return {};
 }
 
@@ -262,7 +260,7 @@ void Service::switch_to(std::unique_ptr<Snapshot> snapshot) {
   worker_->publish(snapshot.get());
   if (!worker_->wait_for(snapshot.get(), kAdoptTimeout)) {
     // The worker may still take it up: neither the old tables nor the new ones can be freed.
-    spdlog::critical("the worker doesn't answer; giving up, so that the launcher restarts this process");
+    log::error("the worker doesn't answer; giving up, so that the launcher restarts this process");
     ::_exit(4);
   }
   snapshot_ = std::move(snapshot);
@@ -352,7 +350,7 @@ std::string Service::answer(const std::string& line) {
   const auto state = read_state();
   const Status applied = state ? apply(*state) : Status(tl::unexpected<std::string>(state.error()));
   if (!applied) {
-    spdlog::warn("apply refused: {}", applied.error());
+    log::warning({"", "apply_refused", false}, "apply refused: {}", applied.error());
     return protocol::format_error(request->id, applied.error());
   }
   return protocol::format_result(request->id, {{"generation", state_.generation}});
@@ -362,7 +360,8 @@ void Service::watch_ports() {
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     const bool up = ports_[i]->link_up();
     if (up != port_runtimes_[i]->link_up.exchange(up)) {
-      spdlog::warn("interface {}: link {}", ports_[i]->interface(), up ? "up" : "down");
+      log::warning({"", up ? "link_up" : "link_down"}, "interface {}: link {}", ports_[i]->interface(),
+                   up ? "up" : "down");
       if (up) hosts_->refresh(i);
     }
     protocol::InterfaceStats& stats = stats_->page()->interfaces[i];
@@ -404,11 +403,12 @@ void Service::run(int signal_fd) {
       keep_return_ring();
       watch_reader_.look(*snapshot_, unix_now_ns());
       end_taps();
+      log::on_tick();
       hosts_->publish(stats_->page()->clock_base_ns);
       if (++watches % kDataWatches == 0) hosts_->hear(registry_->arrivals());
       if (watches % kPathWatches == 0) {
         keep_ring();
-        if (endpoint_->keep_path()) spdlog::warn("{} was gone: listening anew", run_dir_.fastpath_socket());
+        if (endpoint_->keep_path()) log::warning("{} was gone: listening anew", run_dir_.fastpath_socket());
       }
     }
   }
@@ -431,7 +431,7 @@ void Service::stop() {
   flush_hosts();
   stop_.store(true);
   thread_.join();
-  spdlog::info("stopped");
+  log::info("stopped");
 }
 
 }  // namespace headgate::fastpath

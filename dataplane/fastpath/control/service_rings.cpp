@@ -1,8 +1,8 @@
 // The rings between the fast path and the bridge, as files that come and go.
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 
+#include "control/log/log.h"
 #include "dataplane/fastpath/control/service.h"
 
 namespace headgate::fastpath {
@@ -15,7 +15,7 @@ void Service::keep_ring() {
   }
   auto made = ring::Producer::open(run_dir_.bridge_ring(), ring_slots_);
   if (!made) {
-    if (!ring_lost_) spdlog::error("{} was gone: HLS stands still: {}", run_dir_.bridge_ring(), made.error());
+    if (!ring_lost_) log::error("{} was gone: HLS stands still: {}", run_dir_.bridge_ring(), made.error());
     ring_lost_ = true;
     return;
   }
@@ -24,7 +24,7 @@ void Service::keep_ring() {
   next->bridge = made->get();
   switch_to(std::move(next));
   bridge_ = std::move(*made);  // the worker has left the one before
-  spdlog::warn("{} was gone: made anew", run_dir_.bridge_ring());
+  log::warning("{} was gone: made anew", run_dir_.bridge_ring());
 }
 
 // The bridge makes this one, when its first input comes: it may not be there yet, or be made anew.
@@ -37,7 +37,7 @@ void Service::keep_return_ring() {
   auto opened = ring::Consumer::open(run_dir_.fastpath_ring());
   if (opened) {
     return_ring_error_.clear();
-    spdlog::info("{}: taking what the bridge sends", run_dir_.fastpath_ring());
+    log::info("{}: taking what the bridge sends", run_dir_.fastpath_ring());
     return use_return_ring(std::move(*opened));
   }
   // One that was given up is the same file, which we hold ourselves: let go, and tried again at the next
@@ -45,7 +45,7 @@ void Service::keep_return_ring() {
   if (from_bridge_ && opened.error().ends_with("another consumer has it")) use_return_ring(nullptr);
   if (opened.error() == return_ring_error_) return;
   return_ring_error_ = opened.error();
-  spdlog::info("nothing comes from the bridge yet: {}", return_ring_error_);
+  log::info("nothing comes from the bridge yet: {}", return_ring_error_);
 }
 
 void Service::use_return_ring(std::unique_ptr<ring::Consumer> ring) {

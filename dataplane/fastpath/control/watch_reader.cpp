@@ -1,10 +1,9 @@
 #include "dataplane/fastpath/control/watch_reader.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <utility>
 
+#include "control/log/log.h"
 #include "dataplane/fastpath/worker/pipe.h"
 #include "dataplane/ring/truncation.h"
 
@@ -46,7 +45,7 @@ bool WatchReader::open() {
   close();
   auto opened = protocol::WatchMapping::open_read_only(path_);
   if (!opened) {
-    if (error_ != opened.error()) spdlog::info("no verdicts on pictures and sound yet: {}", opened.error());
+    if (error_ != opened.error()) log::info("no verdicts on pictures and sound yet: {}", opened.error());
     error_ = opened.error();
     return false;
   }

@@ -56,10 +56,10 @@ _headgate() {
     plan | history) options='--socket --json --help' ;;
     apply) options='--rollback --to --socket --json --help' ;;
     status) options='--state --tag --match --socket --json --help' ;;
-    top) options='--state --tag --match --sort --every --socket --help' ;;
+    top) options='--state --tag --match --sort --every --socket --json --help' ;;
     why | switch | alarms | maintenance | health) options='--socket --json --help' ;;
     events) options='--follow --channel --severity --last --socket --json --help' ;;
-    probe) options='--time --interface --socket --json --help' ;;
+    probe) options='--time --interface --all --socket --json --help' ;;
     send) options='--raw --once --json --help' ;;
     *) return ;;
   esac
