@@ -64,13 +64,19 @@ bool Daemon::choose_map(const config::LoadResult& files) {
       if (const auto kept = history_->add(entry, *model_, applied_sources_); !kept)
         add_event("warning", "history", "", kept.error());
     }
+    set_alarm(false, "map_rejected", "", "");  // of a start before
     add_event("info", "start", "", "started with " + protocol::counted(model_->channels.size(), "channel"));
     return true;
   }
   if (!applied || !adopt(*applied)) return false;
   files_valid_ = false;
-  set_alarm(true, "map_rejected", "",
-            fmt::format("the files have errors; running the map applied before ({})", applied->number));
+  std::string first;
+  for (auto entry = files.diagnostics.rbegin(); entry != files.diagnostics.rend(); ++entry) {
+    if (entry->severity == config::Severity::error) first = ", the first is " + config::to_string(*entry);
+  }
+  set_alarm(
+      true, "map_rejected", "",
+      fmt::format("running the map applied before ({}): the files have errors{}", applied->number, first));
   return true;
 }
 

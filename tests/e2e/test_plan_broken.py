@@ -124,3 +124,29 @@ def test_control_that_dies_in_the_middle_leaves_one_map_and_not_two(rig):
         wait_for(lambda: groups(rig) == {"239.61.1.1"})
         assert gateway.cli("apply").returncode == 0
         wait_for(lambda: groups(rig) == {"239.61.1.2"})
+
+
+def test_a_cold_start_with_broken_files_runs_the_map_that_was_applied_last(rig):
+    with Gateway(rig, {"one": channel(1)}) as gateway:
+        rig.wait_mdb("239.61.1.1", True)
+        gateway.apply({"two": channel(2)})
+        wait_for(lambda: groups(rig) == {"239.61.1.2"})
+        assert gateway.json("status")["map"]["differs"] is False
+        assert gateway.stop() == 0
+        gateway.map.write_text("channels:\n  two:\n    inptus: []\n")
+        gateway.start()
+        wait_for(lambda: groups(rig) == {"239.61.1.2"})
+        status = gateway.json("status")
+        assert [entry["id"] for entry in status["channels"]] == ["two"]
+        assert status["map"]["number"] == 2 and status["map"]["differs"] is True and status["map"]["files_valid"] is False, status["map"]
+        alarm = wait_for(lambda: [alarm for alarm in gateway.json("alarms")["alarms"] if alarm["kind"] == "map_rejected"])[0]
+        assert "running the map applied before (2)" in alarm["message"] and "channels.yaml:3:5" in alarm["message"], alarm
+        assert gateway.metric("headgate_map_differs") == 1
+        # Files that are right again, and other ones: those are what a cold start takes.
+        gateway.write({"three": channel(3)})
+        assert gateway.stop() == 0
+        gateway.start()
+        wait_for(lambda: groups(rig) == {"239.61.1.3"})
+        status = gateway.json("status")
+        assert status["map"]["number"] == 3 and status["map"]["differs"] is False, status["map"]
+        assert not [alarm for alarm in status["alarms"] if alarm["kind"] == "map_rejected"]
