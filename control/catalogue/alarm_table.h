@@ -255,7 +255,8 @@ inline constexpr std::array kAlarmTable{
         "good nor bad.",
         "The message says why: a decoder that makes nothing of them, a worker in quarantine "
         "(`transcode_quarantined`), pictures without random access points.",
-        alarm_times::kAtOnce, alarm_times::kAtOnce},
+        // What takes the track away is known by then, and stands for it.
+        alarm_times::kCalm * 3, alarm_times::kAtOnce},
     AlarmKind{
         "transcode_failing", Severity::warning, Scope::job, Culprit::gateway,
         "A worker of a channel's sound, of a derived rendition or of the pictures died, and the next one "
