@@ -21,8 +21,9 @@ inline constexpr std::array kAlarmTable{
     AlarmKind{"link_down", Severity::critical, Scope::interface, Culprit::nic, "An interface has no link.",
               "Cable, optics, switch port, the far end.", alarm_times::Time(500), alarm_times::kCalm},
     AlarmKind{"no_querier", Severity::warning, Scope::network, Culprit::network,
-              "Groups are joined, and no IGMP querier was heard for 375 s (three times the query interval of "
-              "RFC 3376): a switch that snoops stops forwarding them, all at once.",
+              "Groups are joined, and no IGMP querier was heard for 375 s, or, where at least three of its "
+              "intervals were seen, for twice the longest and 10 s: a switch that snoops stops forwarding "
+              "them, all at once.",
               "Every VLAN needs a querier: the multicast router, or a switch told to play it. See \"IGMP "
               "snooping and queriers\".",
               alarm_times::kAtOnce, alarm_times::kAtOnce},
@@ -77,7 +78,8 @@ inline constexpr std::array kAlarmTable{
               "`ss -ltnp` shows who has the port; change `servers.admin.listen` and apply.",
               alarm_times::kAtOnce, alarm_times::kAtOnce},
     AlarmKind{"disk_full", Severity::critical, Scope::gateway, Culprit::host,
-              "run_dir or data_dir has less than 5 % left. In a full run_dir HLS segments become gaps and "
+              "run_dir or data_dir has less than 5 % and less than 1 GB left. In a full run_dir HLS segments "
+              "become gaps and "
               "processes can't start; with a full data_dir no map can be applied.",
               "`df -h` and `du` on the path that the message names; make room, or make it larger.",
               alarm_times::kAtOnce, alarm_times::kCalm},
@@ -253,7 +255,8 @@ inline constexpr std::array kAlarmTable{
         "good nor bad.",
         "The message says why: a decoder that makes nothing of them, a worker in quarantine "
         "(`transcode_quarantined`), pictures without random access points.",
-        alarm_times::kAtOnce, alarm_times::kAtOnce},
+        // What takes the track away is known by then, and stands for it.
+        alarm_times::kCalm * 3, alarm_times::kAtOnce},
     AlarmKind{
         "transcode_failing", Severity::warning, Scope::job, Culprit::gateway,
         "A worker of a channel's sound, of a derived rendition or of the pictures died, and the next one "

@@ -17,11 +17,15 @@ struct DropWords {
 // Of the fast path.
 inline constexpr std::array kDropWords{
     DropWords{"no_flow", "UDP for a group, port and VLAN that no channel takes",
-              "Normal on a port that floods or mirrors. If a channel is silent meanwhile: its port or VLAN "
+              "Normal on a port that floods or mirrors. If a channel is silent meanwhile: its group or VLAN "
               "is wrong in the map, `probe` it. If it is many: make the switch snoop"},
     DropWords{"wrong_source", "a group that we take, from another source",
               "Two sources send to one group, or the map names the wrong one. Correct `SOURCE@GROUP`, or "
               "take any source"},
+    DropWords{
+        "wrong_port", "a group that we take, to a port that no channel takes",
+        "Normal beside RTP with FEC (two and four ports up). If a channel is silent meanwhile: `why` says "
+        "to which port it is sent; correct the map"},
     DropWords{"malformed_ip", "IP or UDP whose lengths disagree with the frame",
               "A broken sender or a truncating capture device. Find it by its address with `tcpdump -ni eth1 "
               "-e`; check `mtu`"},

@@ -38,7 +38,7 @@ void Daemon::raise_seen_alarms() {
   const auto now = unix_now_ns();
   if (snapshot_.epoch != 0) {
     set_alarms("link_down", links_down(snapshot_));
-    set_alarms("no_querier", queriers_missing(snapshot_, now));
+    set_alarms("no_querier", queriers_missing(snapshot_, *trends_.recent(), now));
   }
   set_alarms("channel_down", channels_down(*model_, monitor_));
   set_alarms("cc_errors", faulty(*model_, monitor_, "cc_errors"));

@@ -115,6 +115,7 @@ ChannelMonitor::Sample ChannelMonitor::take_sample(const config::Channel& channe
     sample.tei += input.transport_errors;
     sample.sync += input.sync_errors;
     sample.scrambled += input.scrambled;
+    sample.nulls += input.null_packets;
     sample.lost += lost_in_node(input.drops);
     service_missing = service_missing || input.service_state == kServiceMissing;
     tables_missing = tables_missing || (input.service_state != 0 && input.service_state < kServiceRunning);
@@ -167,7 +168,10 @@ std::vector<Fault> ChannelMonitor::faults_of(const config::Channel& channel, con
   add("no_sync", first.sync, last.sync, "packets without sync");
   add("lost_in_node", first.lost, last.lost, "lost in this node");
   const std::uint64_t scrambled = last.scrambled - std::min(first.scrambled, last.scrambled);
-  if (scrambled * 2 > last.packets - first.packets) add("scrambled", 0, scrambled, "scrambled");
+  // Stuffing is never scrambled.
+  const std::uint64_t packets = last.packets - first.packets,
+                      nulls = last.nulls - std::min(first.nulls, last.nulls);
+  if (scrambled * 2 > packets - std::min(packets, nulls)) add("scrambled", 0, scrambled, "scrambled");
   return faults;
 }
 

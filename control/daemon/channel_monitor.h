@@ -87,7 +87,7 @@ class ChannelMonitor {
   };
   struct Sample {
     std::int64_t at = 0;
-    std::uint64_t epoch = 0, packets = 0, cc = 0, tei = 0, sync = 0, scrambled = 0, lost = 0;
+    std::uint64_t epoch = 0, packets = 0, cc = 0, tei = 0, sync = 0, scrambled = 0, nulls = 0, lost = 0;
   };
   struct Entry {
     ChannelHealth health;

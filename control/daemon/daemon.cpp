@@ -128,16 +128,20 @@ void Daemon::sample() {
   for (const auto& probe : probes_) probe->reading.add(snapshot_, unix_now_ns());
   auto problems = bridge_problems(observation_.bridge_status);
   problems.merge(bridge_silent(*model_, bridge_silent_));
+  const auto now_ns = unix_now_ns();
+  const auto changes = monitor_.changes();
   monitor_.update(
-      *model_, snapshot_, unix_now_ns(),
+      *model_, snapshot_, now_ns,
       [this](const std::string& channel, const ChannelHealth& before, const ChannelHealth& health) {
         on_channel_change(channel, before, health);
       },
       problems, sources_);
-  // Once a second is enough for what is judged over ten.
-  if (const auto now_ns = unix_now_ns(); std::abs(now_ns - trends_at_ns_) >= kTrendsPeriodNs) {
-    trends_at_ns_ = now_ns;
+  // Once a second is enough for what is judged over ten; what explains a change is as new as the change.
+  const bool due = std::abs(now_ns - trends_at_ns_) >= kTrendsPeriodNs;
+  if (due || monitor_.changes() != changes)
     trends_.update(*model_, snapshot_, now_ns, observation_.bridge_status);
+  if (due) {
+    trends_at_ns_ = now_ns;
     look_at_host();
   }
   raise_seen_alarms();

@@ -158,8 +158,7 @@ void HostWatch::update(const HostReading& reading) {
   view_.reading = reading;
   judge_starvation(reading);
   judge_clock(reading);
-  view_.conditions.clear();
-  judge_load(reading);
+  view_.conditions.clear();  // the gravest first
   for (const HostReading::Disk& disk : reading.disks) {
     if (disk.total == 0 || disk.available >= kDiskEnough ||
         static_cast<double>(disk.available) >= kDiskFull * static_cast<double>(disk.total))
@@ -168,6 +167,7 @@ void HostWatch::update(const HostReading& reading) {
               fmt::format("{} ({}) has {} of {} left", disk.name, disk.path, amount(disk.available),
                           amount(disk.total)));
   }
+  judge_load(reading);
   if (view_.stepped_ago_ns > 0 && view_.stepped_ago_ns < kStepToldNs)
     condition("clock_stepped", "",
               fmt::format("the system's clock was set {} by {:.1f} s", view_.step_ns > 0 ? "ahead" : "back",

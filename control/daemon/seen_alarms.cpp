@@ -11,9 +11,6 @@ namespace {
 
 using protocol::DropReason;
 
-// An interface that has groups joined and hears no query: a switch that snoops will stop forwarding them.
-constexpr std::int64_t kQueryLateNs = 375'000'000'000;  // three times RFC 3376's query interval
-
 bool flows(const ChannelHealth* health) {
   return health != nullptr && (health->state == ChannelState::ok || health->state == ChannelState::degraded ||
                                health->state == ChannelState::backup);
@@ -71,12 +68,15 @@ Messages links_down(const Snapshot& snapshot) {
   return found;
 }
 
-Messages queriers_missing(const Snapshot& snapshot, std::int64_t now) {
+// A network that has groups joined and hears no query: a switch that snoops will stop forwarding them.
+Messages queriers_missing(const Snapshot& snapshot, const Recent& recent, std::int64_t now) {
   Messages found;
   for (const NetworkSnapshot& network : snapshot.networks) {
-    const auto heard = std::max(static_cast<std::int64_t>(network.last_query_unix_ns),
-                                static_cast<std::int64_t>(snapshot.epoch));
-    if (network.groups == 0 || now - heard < kQueryLateNs) continue;
+    const auto heard =
+        static_cast<std::int64_t>(std::max(network.last_query_unix_ns, snapshot.started_unix_ns));
+    const auto known = recent.networks.find({network.interface, network.vlan});
+    if (network.groups == 0 || known == recent.networks.end() || now - heard <= known->second.query_late_ns)
+      continue;
     const std::string vlan = network.vlan == 0 ? "" : fmt::format(" vlan {}", network.vlan);
     found[network.interface + vlan] =
         network.last_query_unix_ns == 0

@@ -20,7 +20,7 @@ namespace headgate::control {
 using Messages = std::map<std::string, std::string>;  // by subject
 
 Messages links_down(const Snapshot& snapshot);
-Messages queriers_missing(const Snapshot& snapshot, std::int64_t now_unix_ns);
+Messages queriers_missing(const Snapshot& snapshot, const Recent& recent, std::int64_t now_unix_ns);
 Messages channels_down(const config::Model& model, const ChannelMonitor& monitor);
 // Of channels on air, those with a fault that is this kind of alarm.
 Messages faulty(const config::Model& model, const ChannelMonitor& monitor, std::string_view alarm);

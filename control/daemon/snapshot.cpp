@@ -77,6 +77,7 @@ InputSnapshot copy(const protocol::InputStats& from) {
   to.buffer_underflows = get(from.buffer_underflows);
   to.buffer_overflows = get(from.buffer_overflows);
   to.clock_drift_ppb = static_cast<std::int64_t>(get(from.clock_drift_ppb));
+  to.wrong_port = static_cast<std::uint16_t>(get(from.wrong_port));
   to.drops = copy(from.drops);
   to.pids_beyond = from.pids_beyond.load(std::memory_order_relaxed);
   copy_pids(from, to);

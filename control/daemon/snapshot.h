@@ -38,6 +38,7 @@ struct InputSnapshot {
   std::uint64_t troubles = 0;  // bit n: protocol::Trouble n
   std::uint64_t buffer_packets = 0, buffer_level_ns = 0, buffer_underflows = 0, buffer_overflows = 0;
   std::int64_t clock_drift_ppb = 0;
+  std::uint16_t wrong_port = 0;  // the last one of drops' wrong_port
   DropCounts drops{};
   std::uint32_t pids_beyond = 0;
   std::vector<PidSnapshot> pids;  // by PID

@@ -97,6 +97,11 @@ std::uint64_t Case::port_dropped(protocol::DropReason reason) const {
 
 bool Case::has_holes() const { return lately != nullptr && lately->cc_errors + lately->rtp_lost > 0; }
 
+bool Case::holes_all_over() const {
+  return has_holes() && neighbours != nullptr && neighbours->damaged > 1 &&
+         neighbours->damaged * 2 >= neighbours->flowing;
+}
+
 const ProcessView* Case::process(const std::string& name) const {
   return find_in(view.processes, [&](const auto& entry) { return entry.process.name == name; });
 }

@@ -69,6 +69,8 @@ struct Case {
   std::uint64_t port_dropped(protocol::DropReason reason) const;
   // Errors of the stream lately that packets missing in this node would explain.
   bool has_holes() const;
+  // And on half of the others of its network at least.
+  bool holes_all_over() const;
   bool starved() const { return view.host.cpu_short; }
   const ProcessView* process(const std::string& name) const;
   bool alarm(const std::string& kind, const std::string& subject) const;

@@ -61,9 +61,9 @@ Trends::Look Trends::take(const Snapshot& snapshot, std::int64_t now, const nloh
   Look look;
   look.at = now;
   for (const InputSnapshot& input : snapshot.inputs)
-    look.inputs[{input.channel, input.number}] = {input.datagrams,        input.ts_packets,  input.cc_errors,
-                                                  input.transport_errors, input.sync_errors, input.scrambled,
-                                                  input.rtp_lost,         input.pcr_count,   input.drops};
+    look.inputs[{input.channel, input.number}] = {
+        input.datagrams, input.ts_packets, input.cc_errors, input.transport_errors, input.sync_errors,
+        input.scrambled, input.rtp_lost,   input.pcr_count, input.null_packets,     input.drops};
   for (const InterfaceSnapshot& port : snapshot.interfaces)
     look.ports[port.name] = {port.rx_packets, port.drops};
   for (const OutputSnapshot& output : snapshot.outputs)
@@ -164,6 +164,7 @@ void Trends::add_input(const config::Input& input, const InputSnapshot& seen, co
   about.scrambled = risen(was.scrambled, is.scrambled);
   about.rtp_lost = risen(was.rtp_lost, is.rtp_lost);
   about.pcrs = risen(was.pcrs, is.pcrs);
+  about.nulls = risen(was.nulls, is.nulls);
   about.drops = risen(was.drops, is.drops);
   if (recent.window_ns > 0)
     about.bitrate_bps = static_cast<std::uint64_t>(static_cast<double>(about.packets) * 188 * 8 /

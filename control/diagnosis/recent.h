@@ -27,7 +27,7 @@ using OutputKey = std::pair<std::string, std::string>;     // channel, URL
 struct InputRecent {
   bool flows = false;  // a packet within the last 2 s
   std::uint64_t datagrams = 0, packets = 0, cc_errors = 0, transport_errors = 0, sync_errors = 0,
-                scrambled = 0, rtp_lost = 0, pcrs = 0;
+                scrambled = 0, rtp_lost = 0, pcrs = 0, nulls = 0;
   DropCounts drops{};
   std::uint64_t bitrate_bps = 0;
   std::uint64_t usual_bps = 0;      // over some minutes; 0: too early to say
@@ -80,7 +80,7 @@ class Trends {
  private:
   struct Counts {
     std::uint64_t datagrams = 0, packets = 0, cc = 0, tei = 0, sync = 0, scrambled = 0, rtp_lost = 0,
-                  pcrs = 0;
+                  pcrs = 0, nulls = 0;
     DropCounts drops{};
   };
   struct Look {

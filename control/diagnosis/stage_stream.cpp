@@ -79,7 +79,7 @@ void judge_losses(const Case& about, Judgement& judgement) {
                       damaged = about.neighbours == nullptr ? 0 : about.neighbours->damaged;
   judgement.note(fmt::format("CC errors on {} of {} that come on {}; plain UDP has no numbers of its own",
                              damaged, counted(flowing, "input"), about.place()));
-  if (damaged > 1 && damaged * 2 >= flowing)
+  if (about.holes_all_over())
     return judgement.cause(
         damage(about, "cc_errors", Culprit::network,
                fmt::format("{} {} here, and errors on {} of the {} inputs on {}: the network loses packets.",
@@ -123,8 +123,10 @@ void judge_damage(const Case& about, Judgement& judgement) {
                                        lately.sync_errors, in_window(about)),
                            "Look at the sender's output format: 188 bytes a packet, not encrypted."));
   }
-  if (lately.scrambled * 2 > lately.packets && lately.scrambled > 0) {
-    judgement.bad(fmt::format("{} of {} scrambled {}", lately.scrambled, counted(lately.packets, "packet"),
+  // Stuffing is never scrambled.
+  const std::uint64_t carrying = lately.packets - std::min(lately.packets, lately.nulls);
+  if (lately.scrambled * 2 > carrying && lately.scrambled > 0) {
+    judgement.bad(fmt::format("{} of {} scrambled {}", lately.scrambled, counted(carrying, "packet"),
                               in_window(about)));
     judgement.cause(damage(about, "scrambled", sender_of(about), fmt::format("{} comes scrambled.", url),
                            "Its descrambler fails (CAM, card, entitlement): ask whoever runs the source."));
@@ -211,7 +213,30 @@ void judge_pids(const Case& about, Judgement& judgement) {
   judgement.cause(std::move(cause));
 }
 
+// Against what the map says; true where it says something.
+bool judge_named_rate(const Case& about, Judgement& judgement) {
+  if (!about.channel.alarms.bitrate) return false;
+  const config::RateRange& range = *about.channel.alarms.bitrate;
+  const std::uint64_t rate = about.seen->bitrate_bps;
+  if (rate >= range.min && rate <= range.max) return true;
+  const bool below = rate < range.min;
+  const std::string bounds =
+      fmt::format("alarms.bitrate ({} to {})", words::rate(range.min), words::rate(range.max));
+  judgement.bad(fmt::format("{} is {} {}", words::rate(rate), below ? "below" : "above", bounds));
+  if (below && about.has_holes()) return true;  // what is missing was lost
+  judgement.cause(
+      damage(about, "bitrate", sender_of(about),
+             below ? fmt::format("{} brings {}, below {}, and nothing of it is lost: the source sends less.",
+                                 about.input->url, words::rate(rate), bounds)
+                   : fmt::format("{} brings {}, above {}: the source sends more.", about.input->url,
+                                 words::rate(rate), bounds),
+             "Ask whoever runs its encoder or multiplexer what was changed; if it is meant, correct "
+             "alarms.bitrate."));
+  return true;
+}
+
 void judge_rate(const Case& about, Judgement& judgement) {
+  if (judge_named_rate(about, judgement)) return;
   const InputRecent& lately = *about.lately;
   if (lately.usual_bps == 0 || about.recent.window_ns < Trends::kLookNs * 2) return;
   const double share = static_cast<double>(lately.bitrate_bps) / static_cast<double>(lately.usual_bps);

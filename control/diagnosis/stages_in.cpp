@@ -56,6 +56,24 @@ Cause silent_cause(Culprit culprit, std::string verdict, std::string remedy, std
           since,         std::move(kind), std::move(subject), true};
 }
 
+// They are sent to another port of the group.
+bool judge_wrong_port(const Case& about, Judgement& judgement) {
+  const auto count = about.dropped(DropReason::wrong_port);
+  if (count == 0 || about.seen->wrong_port == 0) return false;
+  const config::Input& input = *about.input;
+  const bool came = about.seen->last_packet_unix_ns != 0;
+  judgement.note(fmt::format("meanwhile {} of {} to port {} (wrong_port)", counted(count, "datagram"),
+                             input.group, about.seen->wrong_port));
+  judgement.cause(silent_cause(
+      came ? Culprit::source : Culprit::map,
+      fmt::format("{} is sent to port {}, and no channel takes that; {} {}.", input.group,
+                  about.seen->wrong_port, came ? "before, it came to" : "the map names", input.port),
+      fmt::format("If port {} is meant, write it in the map, then headgate apply; else correct the sender.",
+                  about.seen->wrong_port),
+      came ? static_cast<std::int64_t>(about.seen->last_packet_unix_ns) : 0, about));
+  return true;
+}
+
 // Datagrams came, and none of them could be used.
 bool judge_unusable(const Case& about, Judgement& judgement) {
   const std::string& url = about.input->url;
@@ -265,13 +283,19 @@ void judge_membership(const Case& about, Judgement& judgement) {
   const bool never = network.last_query_unix_ns == 0;
   const bool all_gone = about.neighbours->flowing == 0 && !about.neighbours->stopped_ns.empty();
   const bool explains = !about.flows() && (all_gone || about.neighbours->stopped_ns.size() > 1);
+  // Forgotten until we reported again: a gap in all of them.
+  const bool gaps = about.flows() && about.holes_all_over();
   const std::string what =
       never ? fmt::format("No IGMP querier was ever heard on {} ({})", about.place(), words::age(*silent))
             : fmt::format("The IGMP querier of {} fell silent {} ago", about.place(), words::age(*silent));
   judgement.cause(
-      {explains ? Weight::fatal : Weight::advice, Culprit::network,
+      {explains ? Weight::fatal
+       : gaps   ? Weight::damage
+                : Weight::advice,
+       Culprit::network,
        explains ? fmt::format("{}, and {} stopped: the switch forgot who wants them.", what,
                               counted(about.neighbours->stopped_ns.size(), "input"))
+       : gaps   ? what + ": the switch forgets who wants them until we report it again."
                 : what + ": a switch that snoops will stop forwarding.",
        fmt::format("Bring the querier back: the multicast router of {}, or IGMP querier on a switch there.",
                    about.place()),
@@ -295,7 +319,8 @@ void judge_arrival(const Case& about, Judgement& judgement) {
       last == 0 ? about.input->url + ": nothing has ever come"
                 : fmt::format("{}: last packet {} ago", about.input->url, words::age(about.age_of(last))));
   if (about.port != nullptr && !about.port->link_up) return;  // told already
-  if (judge_unusable(about, judgement) || about.neighbours == nullptr) return;
+  if (judge_unusable(about, judgement) || judge_wrong_port(about, judgement)) return;
+  if (about.neighbours == nullptr) return;
   judgement.note(fmt::format("on {} {} of {} come", about.place(), about.neighbours->flowing,
                              counted(about.neighbours->inputs, "input")));
   last == 0 ? judge_never_came(about, judgement) : judge_stopped(about, last, judgement);

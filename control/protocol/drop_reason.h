@@ -12,6 +12,7 @@ namespace headgate::protocol {
 enum class DropReason : std::uint8_t {
   no_flow,  // parser
   wrong_source,
+  wrong_port,
   malformed_ip,
   ip_fragment,
   not_ts_size,
@@ -46,6 +47,8 @@ inline constexpr std::array<DropReasonInfo, kDropReasonCount> kDropReasons{{
      "UDP datagram for a group, port and VLAN that no channel takes"},
     {DropReason::wrong_source, "wrong_source", "parser",
      "datagram of a group that we take, but from another source"},
+    {DropReason::wrong_port, "wrong_port", "parser",
+     "datagram of a group that we take, to a port that no channel takes"},
     {DropReason::malformed_ip, "malformed_ip", "parser",
      "IP or UDP header whose lengths disagree with the frame"},
     {DropReason::ip_fragment, "ip_fragment", "parser", "IP fragment; reassembly is not done"},

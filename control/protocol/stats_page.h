@@ -88,6 +88,7 @@ struct alignas(64) InputStats {
   Counter buffer_underflows;
   Counter buffer_overflows;
   Counter clock_drift_ppb;  // two's complement: the source's clock against ours
+  Counter wrong_port;       // the last one to which wrong_port came; 0: none
   Drops drops;
   std::atomic<std::uint32_t> pid_count;
   std::atomic<std::uint32_t> pids_beyond;  // PIDs seen that found no place in `pids`

@@ -112,7 +112,7 @@ TEST_F(SeenAlarms, WhatIsDroppedLatelyAndPidsAndClocksThatAreGone) {
 }
 
 TEST_F(SeenAlarms, LinksAndQueriers) {
-  snapshot.epoch = static_cast<std::uint64_t>(seen_at(0));
+  snapshot.started_unix_ns = static_cast<std::uint64_t>(seen_at(0));
   snapshot.interfaces.resize(2);
   snapshot.interfaces[0].name = "cap0", snapshot.interfaces[0].device = "af_packet:eth1";
   snapshot.interfaces[1].name = "cap1", snapshot.interfaces[1].link_up = true;
@@ -120,11 +120,13 @@ TEST_F(SeenAlarms, LinksAndQueriers) {
   NetworkSnapshot network;
   network.interface = "cap0", network.vlan = 120, network.groups = 3;
   snapshot.networks = {network};
-  EXPECT_THAT(queriers_missing(snapshot, seen_at(374)), IsEmpty());
-  EXPECT_THAT(queriers_missing(snapshot, seen_at(376)),
+  Recent recent;
+  recent.networks[{"cap0", 120}].query_late_ns = 260'000'000'000;
+  EXPECT_THAT(queriers_missing(snapshot, recent, seen_at(259)), IsEmpty());
+  EXPECT_THAT(queriers_missing(snapshot, recent, seen_at(261)),
               ElementsAre(Pair("cap0 vlan 120", HasSubstr("no query seen"))));
   snapshot.networks[0].groups = 0;
-  EXPECT_THAT(queriers_missing(snapshot, seen_at(376)), IsEmpty());
+  EXPECT_THAT(queriers_missing(snapshot, recent, seen_at(261)), IsEmpty());
 }
 
 TEST_F(SeenAlarms, TheMachineByItsConditionsAndMissedFrames) {

@@ -1,37 +1,13 @@
 """20 edits of the map while three other channels run: they lose nothing."""
-import contextlib
-import subprocess
-import tempfile
 import time
-from pathlib import Path
 
 from support import media, ts
 from support.capture import wait_all_quiet
+from support.full_disk import FullDisk
 from support.gateway import Gateway, waited
 
 SECONDS = 180
 LEAST = 20  # the streams last that long, and longer where the edits do
-
-
-class full_disk:
-    """A file system of its own that can be filled up."""
-
-    def __enter__(self):
-        self.path = Path(tempfile.mkdtemp(prefix="hg-disk-"))
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k,mode=0755", "tmpfs", str(self.path)], check=True)
-        return self
-
-    def fill(self):
-        with contextlib.suppress(OSError), open(self.path / "ballast", "wb", buffering=0) as ballast:
-            while True:
-                ballast.write(bytes(4096))
-
-    def empty(self):
-        (self.path / "ballast").unlink()
-
-    def __exit__(self, kind, value, trace):
-        subprocess.run(["umount", "-l", str(self.path)], check=True)
-        self.path.rmdir()
 
 
 def steady():
@@ -240,7 +216,7 @@ def test_a_map_that_cannot_be_kept_changes_nothing(rig):
     """data_dir full: a map that is in no history would be gone with the next start of control."""
     one = {"one": {"inputs": ["udp://239.6.7.7:5000"], "push": ["udp://239.6.8.7:5000"]}}
     two = {**one, "two": {"inputs": ["udp://239.6.7.8:5000"], "push": ["udp://239.6.8.8:5000"]}}
-    with full_disk() as disk, Gateway(rig, one, node={"data_dir": str(disk.path)}) as gateway:
+    with FullDisk() as disk, Gateway(rig, one, node={"data_dir": str(disk.path)}) as gateway:
         rig.wait_mdb("239.6.7.7", True)
         disk.fill()
         result = gateway.apply(two, ok=False)

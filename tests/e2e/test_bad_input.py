@@ -90,7 +90,7 @@ def test_fragment_whose_others_never_come_is_counted(rig, plant):
 
 
 def test_unknown_port_is_counted(rig, plant):
-    expect_drop(plant, "no_flow", lambda: rig.datagram(PACKET * 7, GROUP, 5999))
+    expect_drop(plant, "wrong_port", lambda: rig.datagram(PACKET * 7, GROUP, 5999))
 
 
 @pytest.mark.parametrize("payload", [b"\x80", bytes(12), b"\x40\x21" + bytes(10) + PACKET, b"\x8f\x21" + bytes(10),

@@ -208,7 +208,7 @@ TEST_F(WorkerTest, CountsEveryBadDatagramWithItsReason) {
       {"fragment", fragment, DropReason::ip_fragment, ""},
       {"UDP longer than IP", long_udp, DropReason::malformed_ip, ""},
       {"nobody's group", udp_frame(seven(), {.destination = 0xEF090909}), DropReason::no_flow, ""},
-      {"nobody's port", udp_frame(seven(), {.port = 1}), DropReason::no_flow, ""},
+      {"nobody's port", udp_frame(seven(), {.port = 1}), DropReason::wrong_port, "a"},
       {"other source", udp_frame(seven(), {.destination = 0xEF010104}), DropReason::wrong_source, "s"},
       {"IPv6", ipv6, DropReason::not_for_us, ""},
       {"8 packets", udp_frame(join_bytes({seven(), ts_packet(1, 1, 1)})), DropReason::not_ts_size, "a"},
@@ -248,6 +248,26 @@ TEST_F(WorkerTest, ChargesAForeignSourceToTheChannelsOfItsGroupAndHearsNothingIn
   EXPECT_EQ(input_drops("c", DropReason::wrong_source), 0U);
   EXPECT_EQ(interface_drops(DropReason::wrong_source), 0U);
   for (const auto& [membership, datagrams] : arrivals()) EXPECT_EQ(datagrams, 0U);
+}
+
+TEST_F(WorkerTest, TellsTheChannelsOfAGroupOfAPortThatNobodyTakes) {
+  auto wanted = state();
+  wanted.channels = {channel("a", "239.1.1.1", "239.2.1.1"), channel("b", "239.1.1.1", "239.2.1.2"),
+                     channel("c", "239.1.1.2", "239.2.1.3"), channel("d", "239.1.1.1", "239.2.1.4")};
+  wanted.channels[0].inputs[0].source = "10.20.0.2";
+  wanted.channels[1].inputs[0].port = 5002;
+  wanted.channels[3].inputs[0].vlan = 120;
+  apply(wanted);
+  receive(udp_frame(seven(), {.port = 5004}));
+  EXPECT_TRUE(sent().empty());
+  for (const char* id : {"a", "b"}) {
+    EXPECT_EQ(input_drops(id, DropReason::wrong_port), 1U) << id;
+    EXPECT_EQ(input(id)->wrong_port.load(), 5004U) << id;
+  }
+  for (const char* id : {"c", "d"}) EXPECT_EQ(input_drops(id, DropReason::wrong_port), 0U) << id;
+  receive(udp_frame(seven(), {.port = 5002}));
+  EXPECT_EQ(input_drops("a", DropReason::wrong_port), 1U) << "another channel's port";
+  EXPECT_EQ(interface_drops(DropReason::no_flow), 0U);
 }
 
 TEST_F(WorkerTest, CountsContinuityScramblingSyncAndTeiButRelaysThem) {

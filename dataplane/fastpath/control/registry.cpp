@@ -44,6 +44,27 @@ std::uint32_t hash_of(const std::string& text) {
   return hash;
 }
 
+bool add_groups(const FlowMap& map, Snapshot& snapshot) {
+  std::vector<Flow> flows;
+  std::map<Membership, std::uint32_t> places;
+  for (const auto& [membership, ports] : map) {
+    constexpr std::uint32_t kMulticast = 0xE0000000U, kMulticastMask = 0xF0000000U;
+    if ((membership.group & kMulticastMask) != kMulticast) continue;  // whatever else is sent to our address
+    Membership group = membership;
+    group.source = 0;
+    const auto [place, fresh] = places.try_emplace(group, static_cast<std::uint32_t>(snapshot.groups.size()));
+    if (fresh) {
+      const FlowKey key{group.group, 0, group.vlan, static_cast<std::uint8_t>(group.interface)};
+      flows.push_back({key, 0, place->second});
+      snapshot.groups.emplace_back();
+    }
+    for (const auto& [port, routes] : ports) {
+      for (const Route& route : routes) snapshot.groups[place->second].push_back(route.input);
+    }
+  }
+  return FlowTable::build(flows, snapshot.group_table);
+}
+
 bool add_flows(const FlowMap& map, Snapshot& snapshot) {
   std::vector<Flow> flows;
   for (const auto& [membership, ports] : map) {
@@ -68,7 +89,7 @@ bool add_flows(const FlowMap& map, Snapshot& snapshot) {
   for (std::size_t i = 0; i < snapshot.routes.size(); ++i) {
     if (snapshot.routes[i].cut != nullptr) snapshot.cut_routes.push_back(static_cast<std::uint32_t>(i));
   }
-  return FlowTable::build(flows, snapshot.flow_table);
+  return FlowTable::build(flows, snapshot.flow_table) && add_groups(map, snapshot);
 }
 
 }  // namespace

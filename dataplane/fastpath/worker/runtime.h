@@ -85,6 +85,7 @@ struct InputRuntime {
   std::int64_t first_packet_ns = 0;
   std::int64_t last_packet_ns = 0;
   PlainDrops drops{};
+  std::uint16_t wrong_port = 0;
   RateWindow rate;
   std::uint64_t bitrate_bps = 0;
 
@@ -211,6 +212,9 @@ struct Snapshot {
   FlowTable flow_table;
   std::vector<RouteRange> flows;
   std::vector<Route> routes;
+  // By group alone, port 0: for what comes to a port that nobody takes.
+  FlowTable group_table;
+  std::vector<std::vector<InputRuntime*>> groups;
   std::vector<std::uint32_t> cut_routes;  // those of routes that cut a service
   std::vector<OutputRuntime*> route_outputs;
   std::vector<InputRuntime*> inputs;  // all, for publishing

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <thread>
+#include <utility>
 
 #include "dataplane/fastpath/worker/rest.h"
 #include "dataplane/fastpath/worker/worker_clock.h"
@@ -202,6 +203,7 @@ void Worker::on_frame(PortRuntime& port, std::size_t index, rte_mbuf* frame) noe
         rte_pktmbuf_free(frame);
         return;
       }
+      if (count_wrong_port(key)) return rte_pktmbuf_free(frame);
     }
   }
   count(port.drops, reason);
@@ -215,6 +217,18 @@ void Worker::count_wrong_source(const FlowKey& key) noexcept {
     for (std::uint32_t i = 0; i < range.count; ++i)
       count(current_->routes[range.first + i].input->drops, DropReason::wrong_source);
   });
+}
+
+// Under the channels of the group, with the port; false where nobody takes the group.
+bool Worker::count_wrong_port(FlowKey key) noexcept {
+  const std::uint16_t port = std::exchange(key.port, std::uint16_t{0});
+  const std::uint32_t group = current_->group_table.find(key, 0);
+  if (group >= FlowTable::kWrongSource) return false;
+  for (InputRuntime* input : current_->groups[group]) {
+    count(input->drops, DropReason::wrong_port);
+    input->wrong_port = port;
+  }
+  return true;
 }
 
 void Worker::on_datagram(PortRuntime& port, const RouteRange& range, const Frame& parsed,

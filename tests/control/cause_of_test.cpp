@@ -1,0 +1,130 @@
+// Which alarm explains another.
+#include <gtest/gtest.h>
+
+#include "diagnosis_situation.h"
+
+namespace headgate::control {
+namespace {
+
+Alarm alarm_of(const std::string& kind, const std::string& subject) {
+  Alarm alarm;
+  alarm.kind = kind;
+  alarm.subject = subject;
+  return alarm;
+}
+
+std::string root(const GatewayView& view, const Alarm& alarm, std::vector<Alarm> all) {
+  all.push_back(alarm);
+  const auto found = cause_of(view, alarm, all);
+  return found ? found->first + "|" + found->second : "";
+}
+
+TEST(CauseOf, DeadPortIsTheRootOfAllItsChannels) {
+  Scene scene;
+  scene.add_backup();
+  const GatewayView& view = scene.run([](Scene& of, Snapshot& sample, int) {
+    of.stop_all(sample);
+    sample.interfaces[0].link_up = false;
+  });
+  const std::vector<Alarm> all{alarm_of("link_down", "cap0"), alarm_of("channel_down", "film"),
+                               alarm_of("no_querier", "cap0")};
+  for (const char* id : {"sport", "film", "kids", "docu"})
+    EXPECT_EQ(root(view, alarm_of("channel_down", id), all), "link_down|cap0") << id;
+  EXPECT_EQ(root(view, alarm_of("input_down", "news input 1"), all), "link_down|cap0");
+  EXPECT_EQ(root(view, alarm_of("no_querier", "cap0 vlan 120"), all), "link_down|cap0");
+  EXPECT_EQ(root(view, alarm_of("link_down", "cap0"), {}), "");
+}
+
+TEST(CauseOf, SilentSourceStandsForItself) {
+  Scene scene;
+  const GatewayView& view = scene.run(stop_news);
+  EXPECT_EQ(root(view, alarm_of("channel_down", "news"), {alarm_of("link_down", "cap1")}), "");
+}
+
+TEST(CauseOf, QuerierIsTheRootOfWhatStoppedAfterIt) {
+  Scene scene;
+  const GatewayView& view = scene.run([](Scene& of, Snapshot& sample, int) {
+    of.stop_all(sample);
+    last_query(sample, 240);
+  });
+  EXPECT_EQ(root(view, alarm_of("channel_down", "film"), {alarm_of("no_querier", "cap0")}),
+            "no_querier|cap0");
+  EXPECT_EQ(root(view, alarm_of("channel_down", "film"), {}), "");
+}
+
+TEST(CauseOf, WhatAChannelThatIsDownCannotDoIsNoNews) {
+  Scene scene;
+  push_fails(scene, "closed");
+  const GatewayView& view = scene.run(stop_news);
+  const auto push = alarm_of("push_failing", "news rtmp://live.example.com/app");
+  EXPECT_EQ(root(view, push, {alarm_of("channel_down", "news")}), "channel_down|news");
+  EXPECT_EQ(root(view, alarm_of("channel_down", "news"), {push}), "");
+}
+
+TEST(CauseOf, SilentFastPathIsTheRootOfAllChannels) {
+  Scene scene;
+  starve(scene);
+  const GatewayView& view = scene.run([](Scene& of, Snapshot& sample, int) {
+    of.stop_all(sample);
+    sample.heartbeat_unix_ns = static_cast<std::uint64_t>(scene_time(280));
+  });
+  const std::vector<Alarm> all{alarm_of("process_silent", "fastpath"), alarm_of("host_overload", "")};
+  EXPECT_EQ(root(view, alarm_of("channel_down", "film"), all), "process_silent|fastpath");
+  EXPECT_EQ(root(view, alarm_of("process_silent", "fastpath"), all), "host_overload|");
+  EXPECT_EQ(root(view, alarm_of("process_silent", "fastpath"),
+                 {alarm_of("crash_loop", "fastpath"), alarm_of("host_overload", "")}),
+            "crash_loop|fastpath");
+}
+
+TEST(CauseOf, FailoverIsExplainedByTheInputThatFailed) {
+  Scene scene;
+  scene.add_backup();
+  const GatewayView& view = scene.run(backup_on_air(stop_news));
+  EXPECT_EQ(root(view, alarm_of("failover_active", "news"), {alarm_of("input_down", "news input 1")}),
+            "input_down|news input 1");
+  EXPECT_EQ(root(view, alarm_of("input_down", "news input 1"), {alarm_of("failover_active", "news")}), "");
+}
+
+TEST(CauseOf, SilentBridgeIsTheRootOfWhatPassesIt) {
+  Scene scene;
+  scene.channel("film").hls = config::HlsOptions{};
+  scene.view.processes[2].answers = false;
+  const GatewayView& view = scene.run();
+  const std::vector<Alarm> all{alarm_of("process_silent", "bridge")};
+  EXPECT_EQ(root(view, alarm_of("players_get_nothing", "film"), all), "process_silent|bridge");
+  EXPECT_EQ(root(view, alarm_of("channel_down", "news"), all), "");
+}
+
+TEST(CauseOf, NeverExplainsInACircle) {
+  Scene scene;
+  scene.add_backup();
+  push_fails(scene, "refused", "sport");
+  const std::vector<Alarm> all{
+      alarm_of("link_down", "cap0"),       alarm_of("no_querier", "cap0"),
+      alarm_of("channel_down", "news"),    alarm_of("input_down", "news input 1"),
+      alarm_of("failover_active", "news"), alarm_of("cc_errors", "news"),
+      alarm_of("host_overload", ""),       alarm_of("process_silent", "bridge"),
+      alarm_of("channel_down", "sport"),   alarm_of("push_failing", "sport rtmp://live.example.com/app"),
+      alarm_of("disk_full", "run_dir"),    alarm_of("process_silent", "fastpath"),
+      alarm_of("crash_loop", "fastpath"),  alarm_of("apply_pending", "")};
+  for (int kind = 0; kind < 4; ++kind) {
+    Scene of = scene;
+    const GatewayView& view = of.run([kind](Scene& in, Snapshot& sample, int second) {
+      if (kind == 1) in.stop_all(sample);
+      if (kind == 2) sample.interfaces[0].link_up = false;
+      if (kind == 3) Scene::cc_errors(sample, second);
+    });
+    for (const Alarm& alarm : all) {
+      Alarm at = alarm;
+      for (int steps = 0;; ++steps) {
+        ASSERT_LT(steps, 10) << alarm.kind << " " << alarm.subject;
+        const auto next = cause_of(view, at, all);
+        if (!next) break;
+        at = alarm_of(next->first, next->second);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace headgate::control
