@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "control/cli/columns.h"
@@ -15,9 +16,11 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kAge = 6, kRate = 6, kLost = 6, kRoundTrip = 5;
-constexpr std::size_t kWay = 14;  // "srt publisher"
-constexpr std::size_t kLongestChannel = 14;
+constexpr std::size_t kCells = 8, kChannel = 1, kAddress = 3, kFirstNumber = 4;  // columns
+constexpr std::size_t kLongestChannel = 14, kShortestAddress = 7;
+
+using Cells = std::array<std::string, kCells>;
+using Widths = std::array<std::size_t, kCells>;
 
 bool waits(const json& session) {
   const std::string state = text_of(session, "state");
@@ -36,37 +39,40 @@ std::string short_count(std::uint64_t number) {
   return number < 10'000'000 ? fmt::format("{}k", number / 1000) : fmt::format("{}M", number / 1'000'000);
 }
 
-struct Widths {
-  std::size_t id = 2, channel = 7, address = 7;
-};
+Cells cells_of(const json& session, std::int64_t now) {
+  const std::string address = text_of(session, "address");
+  return {text_of(session, "id"),
+          text_of(session, "channel"),
+          text_of(session, "protocol") + " " + text_of(session, "role"),
+          address.empty() ? "-" : address,
+          human_age(session.value("since_unix_ns", std::int64_t{0}), now),
+          human_bitrate(static_cast<double>(count(session, "bitrate_bps"))),
+          short_count(count(session, "skipped")),
+          round_trip(session)};
+}
 
-Widths widths_of(const json& sessions) {
-  Widths out;
-  for (const json& session : sessions) {
-    out.id = std::max(out.id, width(text_of(session, "id")));
-    out.channel = std::max(out.channel, width(text_of(session, "channel")));
+// As wide as what stands in them; the addresses take what is left.
+Widths widths_of(const std::vector<Cells>& rows) {
+  Widths out{};
+  for (const Cells& row : rows) {
+    for (std::size_t i = 0; i < kCells; ++i) out[i] = std::max(out[i], width(row[i]));
   }
-  out.channel = std::min(out.channel, kLongestChannel);
-  const std::size_t taken = out.id + out.channel + kWay + kAge + kRate + kLost + kRoundTrip + 7;
-  out.address = taken + out.address < kColumns ? kColumns - taken : out.address;
+  out[kChannel] = std::min(out[kChannel], kLongestChannel);
+  std::size_t others = kCells - 1;
+  for (std::size_t i = 0; i < kCells; ++i) others += i == kAddress ? 0 : out[i];
+  const std::size_t left = others < kColumns ? kColumns - others : 0;
+  out[kAddress] = std::max(std::min(out[kAddress], left), kShortestAddress);
   return out;
 }
 
-std::string row(const Widths& widths, const std::vector<std::string>& cells) {
-  return padded(cells[0], widths.id) + " " + padded(fitted(cells[1], widths.channel), widths.channel) + " " +
-         padded(cells[2], kWay) + " " + padded(fitted(cells[3], widths.address), widths.address) + " " +
-         padded(cells[4], kAge, true) + " " + padded(cells[5], kRate, true) + " " +
-         padded(cells[6], kLost, true) + " " + padded(cells[7], kRoundTrip, true);
+std::string line_of(const Cells& cells, const Widths& widths) {
+  std::string line;
+  for (std::size_t i = 0; i < kCells; ++i)
+    line += (i == 0 ? "" : " ") + padded(fitted(cells[i], widths[i]), widths[i], i >= kFirstNumber);
+  return line;
 }
 
-std::string session_block(const json& session, const Widths& widths, std::int64_t now, bool colour) {
-  const std::string rate = human_bitrate(static_cast<double>(count(session, "bitrate_bps")));
-  const std::string address = text_of(session, "address");
-  std::string line = row(
-      widths, {text_of(session, "id"), text_of(session, "channel"),
-               text_of(session, "protocol") + " " + text_of(session, "role"), address.empty() ? "-" : address,
-               human_age(session.value("since_unix_ns", std::int64_t{0}), now), rate,
-               short_count(count(session, "skipped")), round_trip(session)});
+std::string session_block(const json& session, std::string line, bool colour) {
   std::string text = waits(session) ? painted(line, "degraded", colour) + "\n" : strip_end(std::move(line));
   const auto below = [&](const std::string& what) { text += fitted("    " + what, kColumns) + "\n"; };
   if (const std::string agent = text_of(session, "user_agent"); !agent.empty()) below(agent);
@@ -82,11 +88,13 @@ std::string session_block(const json& session, const Widths& widths, std::int64_
 std::string render_sessions(const json& answer, bool colour) {
   const json sessions = answer.value("sessions", json::array());
   if (sessions.empty()) return "nobody is connected\n";
-  const Widths widths = widths_of(sessions);
-  std::string text =
-      strip_end(row(widths, {"ID", "CHANNEL", "PROTOCOL, ROLE", "ADDRESS", "SINCE", "BIT/S", "LOST", "RTT"}));
-  for (const json& session : sessions)
-    text += session_block(session, widths, answer.value("now_unix_ns", std::int64_t{0}), colour);
+  const std::int64_t now = answer.value("now_unix_ns", std::int64_t{0});
+  std::vector<Cells> rows{{"ID", "CHANNEL", "PROTOCOL, ROLE", "ADDRESS", "SINCE", "BIT/S", "LOST", "RTT"}};
+  for (const json& session : sessions) rows.push_back(cells_of(session, now));
+  const Widths widths = widths_of(rows);
+  std::string text = strip_end(line_of(rows[0], widths));
+  for (std::size_t i = 0; i < sessions.size(); ++i)
+    text += session_block(sessions[i], line_of(rows[i + 1], widths), colour);
   if (const std::uint64_t left_out = count(answer, "left_out"); left_out > 0)
     text += wrapped("",
                     fmt::format("{} of {} shown: those that lose most, then the newest; name a channel, or "

@@ -54,6 +54,7 @@ TEST(Viewers, OneThatWasEndedIsRefusedForAMinuteAndIsThenANewOne) {
   EXPECT_EQ(ended->address, "192.0.2.1");
   EXPECT_EQ(ended->user_agent, "VLC?");
   EXPECT_EQ(ended->bytes, 1000U);
+  EXPECT_EQ(ended->bitrate_bps, 800U) << "over 10 s at least";
   EXPECT_FALSE(viewers.kick(1, "news", begin));
   EXPECT_FALSE(viewers.kick(7, "news", begin));
   EXPECT_FALSE(viewers.on_viewer("192.0.2.1", "VLC\n", begin + seconds(59), patience, last));

@@ -59,12 +59,12 @@ TEST(RenderSessions, ShowsALineEachAndBelowItWhatTheOtherEndCallsItself) {
   push["error"] = "the server closed the connection soon after it let us publish: is the stream name right?";
   push["bitrate_bps"] = 0;
   EXPECT_EQ(render_sessions(answer({push, player}), false),
-            "ID      CHANNEL PROTOCOL, ROLE ADDRESS                SINCE  BIT/S   LOST   RTT\n"
-            "push-1  sport   rtmps push     -                      2m05s      -      -     -\n"
+            "ID      CHANNEL PROTOCOL, ROLE ADDRESS             SINCE BIT/S LOST RTT\n"
+            "push-1  sport   rtmps push     -                   2m05s     -    -   -\n"
             "    rtmps://live.example.com/app, waiting\n"
             "    ! the server closed the connection soon after it let us publish: is the\n"
             "      stream name right?\n"
-            "rtmp-17 news    rtmp player    203.0.113.107:40112    2m05s  4.02M    120    23\n"
+            "rtmp-17 news    rtmp player    203.0.113.107:40112 2m05s 4.02M  120  23\n"
             "    LNX 9,0,124,2\n");
   EXPECT_EQ(render_sessions(answer(Json::array()), false), "nobody is connected\n");
 }

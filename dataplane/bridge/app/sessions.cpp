@@ -146,7 +146,10 @@ struct Sessions::Gathering : std::enable_shared_from_this<Sessions::Gathering> {
   void sort() {
     total = found.size();
     limit = std::min(limit, total);
-    std::partial_sort(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(limit), found.end(), worse);
+    // Their places: moving ten thousand of them about would hold up the loop.
+    for (const hub::SessionInfo& session : found) order.push_back(&session);
+    std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(limit), order.end(),
+                      [](const hub::SessionInfo* a, const hub::SessionInfo* b) { return worse(*a, *b); });
     stage = Stage::write;
   }
 
@@ -154,7 +157,7 @@ struct Sessions::Gathering : std::enable_shared_from_this<Sessions::Gathering> {
     const std::size_t end = std::min(written + kAtOnce, limit);
     for (; written < end; ++written) {
       if (written > 0) text += ',';
-      text += to_json(found[written]).dump(-1, ' ', false, json::error_handler_t::replace);
+      text += to_json(*order[written]).dump(-1, ' ', false, json::error_handler_t::replace);
     }
     if (written < limit) return go_on();
     std::string line = protocol::format_result(id, {{"now_unix_ns", hub::unix_now_ns()},
@@ -177,6 +180,7 @@ struct Sessions::Gathering : std::enable_shared_from_this<Sessions::Gathering> {
   std::string last_channel;
   bool in_renditions = false;
   std::vector<hub::SessionInfo> found;
+  std::vector<const hub::SessionInfo*> order;
   std::size_t total = 0;
   std::size_t written = 0;
   std::string text;

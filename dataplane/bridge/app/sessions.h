@@ -1,5 +1,5 @@
 // What the control socket answers to `sessions` and `kick`: everybody who is connected, of every protocol.
-// Ten thousand are gathered and written down a few hundred at a time, with the loop's other work between.
+// Ten thousand are gathered and written down a hundred at a time, with the loop's other work between.
 // Threading: owned by the bridge's media thread; what it names outlives it.
 #pragma once
 
@@ -40,7 +40,7 @@ bool worse(const hub::SessionInfo& a, const hub::SessionInfo& b);
 
 class Sessions {
  public:
-  static constexpr std::size_t kAtOnce = 250;
+  static constexpr std::size_t kAtOnce = 100;
   static constexpr std::size_t kMost = 10'000;  // in an answer; the others are counted
 
   struct Parts {

@@ -4,6 +4,7 @@
 // Memory: bounded.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -13,7 +14,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "dataplane/bridge/hub/rate_meter.h"
 #include "dataplane/bridge/hub/session_info.h"
 #include "dataplane/bridge/hub/unix_time.h"
 #include "dataplane/bridge/net/text.h"
@@ -44,7 +44,7 @@ class Viewers {
     Viewer viewer;
     viewer.number = ++last_number;
     viewer.since_unix_ns = hub::unix_now_ns();
-    viewer.last = now;
+    viewer.since = viewer.last = now;
     viewer.client = client;
     viewer.user_agent = net::printable(user_agent, hub::kLongestUserAgent);
     seen_.emplace(key, std::move(viewer));
@@ -56,7 +56,6 @@ class Viewers {
     if (found == seen_.end()) return true;
     if (now < found->second.refused_until) return false;
     found->second.bytes += bytes;
-    found->second.rate.add(now.time_since_epoch() / std::chrono::nanoseconds(1), bytes);
     return true;
   }
   std::size_t count(Time now, std::chrono::milliseconds patience) {
@@ -83,15 +82,16 @@ class Viewers {
 
  private:
   static constexpr std::size_t kMost = 20'000;  // remembered; more are not counted
+  static constexpr std::chrono::seconds kFirstRate{10};
   struct Viewer {
     std::uint64_t number = 0;
     std::int64_t since_unix_ns = 0;
+    Time since;
     Time last;
     Time refused_until;  // Time{}: it is not
     std::string client;
     std::string user_agent;
     std::uint64_t bytes = 0;
-    hub::RateMeter rate;
   };
 
   static std::size_t key_of(std::string_view client, std::string_view user_agent) {
@@ -108,7 +108,9 @@ class Viewers {
     out.user_agent = viewer.user_agent;
     out.since_unix_ns = viewer.since_unix_ns;
     out.bytes = viewer.bytes;
-    out.bitrate_bps = viewer.rate.bits_per_second(now.time_since_epoch() / std::chrono::nanoseconds(1));
+    // Segments come one by one, several at the start: an average, and no rate before there is one.
+    const std::chrono::duration<double> age = std::max<Time::duration>(now - viewer.since, kFirstRate);
+    out.bitrate_bps = static_cast<std::uint64_t>(static_cast<double>(viewer.bytes) * 8 / age.count());
     return out;
   }
   // How many of those that stay are refused.
