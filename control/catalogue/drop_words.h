@@ -176,6 +176,9 @@ inline constexpr std::array kHttpRefusalWords{
               "that keeps playlists too long",
               ""},
     DropWords{"no_segment_yet", "503: no segment is finished; if it grows, see hls.md", ""},
+    DropWords{
+        "kicked",
+        "`headgate kick` ended a stream.ts; or 403: a viewer of HLS that it ended asks on, for a minute", ""},
 };
 
 // Of the RTMP servers.
@@ -221,6 +224,7 @@ inline constexpr std::array kRtmpRefusalWords{
               ""},
     DropWords{"silent_publisher", "an encoder that stands still or whose network is gone, cut off after 30 s",
               ""},
+    DropWords{"kicked", "`headgate kick` ended a player or an encoder; `events` says who did it", ""},
 };
 
 // Of SRT: listeners, and inputs with a port of their own.
@@ -247,6 +251,7 @@ inline constexpr std::array kSrtRefusalWords{
     DropWords{"conflict", "two encoders for one channel, or two callers for one port of an input", ""},
     DropWords{"silent_publisher", "an encoder that stands still, cut off after 30 s", ""},
     DropWords{"secret", "the passphrase is wrong or missing, or one is given where none is wanted", ""},
+    DropWords{"kicked", "`headgate kick` ended a player or an encoder; `events` says who did it", ""},
 };
 
 // Of inputs through the bridge.

@@ -23,6 +23,8 @@ inline constexpr std::array kEventTable{
               "Another input is on air; info: a preferred one came back.", "-"},
     EventKind{"switch", "info", Scope::channel,
               "An input was forced (`headgate switch`), by whom; or automatic again.", "-"},
+    EventKind{"kicked", "info", Scope::channel,
+              "A session was ended by an operator (`headgate kick`): which and by whom.", "-"},
     EventKind{
         "process_died", "critical", Scope::process,
         "A process ended unexpectedly; the launcher starts it again at once.",

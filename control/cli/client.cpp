@@ -54,6 +54,14 @@ UniqueFd connect_to(const std::string& path) {
   return fd;
 }
 
+std::vector<std::string> known_channels(const CommonOptions& common) {
+  std::vector<std::string> known;
+  if (const auto status = ask(common, "status", json::object(), kShort)) {
+    for (const json& line : status->value("channels", json::array())) known.push_back(line.value("id", ""));
+  }
+  return known;
+}
+
 tl::expected<json, std::string> ask(const CommonOptions& common, const char* method, const json& params,
                                     std::chrono::milliseconds timeout) {
   if (!connect_to(common.socket)) return tl::unexpected(not_running(common));

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 #include <tl/expected.hpp>
@@ -23,6 +24,8 @@ std::string not_running(const CommonOptions& common);
 tl::expected<nlohmann::json, std::string> ask(const CommonOptions& common, const char* method,
                                               const nlohmann::json& params,
                                               std::chrono::milliseconds timeout = kShort);
+// Ids, for did_you_mean().
+std::vector<std::string> known_channels(const CommonOptions& common);
 void print(const nlohmann::json& value);
 // Prints it; the exit status.
 int fail(const CommonOptions& common, const std::string& message);

@@ -38,6 +38,11 @@ struct EventsOptions {
 };
 int events_command(const CommonOptions& common, const EventsOptions& options);
 
+// `channel`: an id or a pattern, "" all.
+int sessions_command(const CommonOptions& common, const std::string& channel,
+                     std::optional<std::uint32_t> limit);
+int kick_command(const CommonOptions& common, const std::string& id);
+
 int alarms_command(const CommonOptions& common);
 // `id`: of an alarm, or all.
 int acknowledge_command(const CommonOptions& common, const std::string& id);

@@ -20,7 +20,7 @@ namespace {
 
 using namespace headgate::control;
 
-constexpr const char* kNotYet[] = {"sessions", "kick", "capture", "explain"};
+constexpr const char* kNotYet[] = {"capture", "explain"};
 
 constexpr const char* kFooter =
     "Examples:\n"
@@ -31,6 +31,7 @@ constexpr const char* kFooter =
     "  headgate why news\n"
     "  headgate top --state down,degraded\n"
     "  headgate alarms\n"
+    "  headgate sessions news\n"
     "  headgate switch news 2\n"
     "  headgate probe udp://239.10.1.1:5000 --interface eth1\n"
     "Exit status: 0 done, 1 failed or not valid, 2 wrong usage.\n";
@@ -44,6 +45,7 @@ struct Arguments {
   std::string rollback_to;
   EventsOptions events;
   std::string limit;
+  std::optional<std::uint32_t> most;
   ChannelFilter filter;
   TopOptions top;
   std::string every = "1s";
@@ -286,6 +288,26 @@ void add_noc(CLI::App& app, Arguments& a, std::function<int()>& action) {
     action = [&a, time] {
       return maintenance_command(a.common, a.target, std::chrono::duration_cast<std::chrono::seconds>(time));
     };
+  });
+  CLI::App* sessions = online(
+      app, a, "sessions", "who plays, publishes and is pushed to, those in trouble first, then the newest",
+      "headgate sessions 'sport*'");
+  sessions->add_option("channel", a.channel, "id of a channel, or a pattern as 'sport*'");
+  sessions->add_option("--last,-n", a.limit, "at most so many")->type_name("N");
+  sessions->callback([&] {
+    if (!a.limit.empty() && (!parse_count(a.limit, a.most) || *a.most == 0))
+      throw CLI::ValidationError("--last", "write a number, 1 or more");
+    action = [&] { return sessions_command(a.common, a.channel, a.most); };
+  });
+  CLI::App* kick =
+      online(app, a, "kick", "end a session: a player's or a publisher's; a push or a pull connects anew",
+             "headgate kick rtmp-17");
+  kick->add_option("id", a.target, "id of a session, as headgate sessions lists it")
+      ->required()
+      ->type_name("ID");
+  kick->callback([&] {
+    if (a.target.empty()) throw CLI::ValidationError("id", "is empty: write the id of a session");
+    action = [&] { return kick_command(a.common, a.target); };
   });
   online(app, a, "health", "one line and an exit status for Nagios and Icinga", "headgate health")
       ->callback([&] { action = [&] { return health_command(a.common); }; });

@@ -167,11 +167,8 @@ int status_command(const CommonOptions& common, const std::string& channel, cons
 int why_command(const CommonOptions& common, const std::string& channel) {
   const auto answer = ask(common, "why", {{"channel", channel}}, kShort);
   if (!answer && answer.error().starts_with("no channel ")) {
-    std::vector<std::string> known;
-    if (const auto status = ask(common, "status", json::object(), kShort)) {
-      for (const json& line : status->value("channels", json::array())) known.push_back(line.value("id", ""));
-    }
-    return fail(common, answer.error() + did_you_mean(channel, known, "headgate status lists them"));
+    return fail(common,
+                answer.error() + did_you_mean(channel, known_channels(common), "headgate status lists them"));
   }
   if (!answer) return fail(common, answer.error());
   if (common.json) {

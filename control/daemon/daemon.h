@@ -113,6 +113,9 @@ class Daemon {
   nlohmann::json plan() const;
   nlohmann::json files_json(const std::vector<config::SourceFile>& sources) const;
   tl::expected<std::unique_ptr<AdminHttp>, std::string> open_admin(const std::string& address);
+  // sessions.cpp
+  void answer_sessions(const nlohmann::json& params, Reply reply);
+  void kick(const nlohmann::json& params, const std::string& who, Reply reply);
   // switch.cpp
   void request_switch(const nlohmann::json& params, const std::string& who, Reply reply);
   void start_switch(ApplyJob job);

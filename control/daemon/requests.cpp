@@ -148,6 +148,10 @@ void Daemon::handle(const protocol::Request& request, const std::string& who, Re
     request_apply(std::move(job));
   } else if (method == "switch") {
     request_switch(request.params, who, std::move(reply));
+  } else if (method == "sessions") {
+    answer_sessions(request.params, std::move(reply));
+  } else if (method == "kick") {
+    kick(request.params, who, std::move(reply));
   } else if (method == "history") {
     const auto map = request.params.find("map");
     if (map == request.params.end()) return reply(history_json(*history_));

@@ -116,6 +116,8 @@ inline constexpr std::array kHttpRefusals{
     BridgeReason{"range", "client", "416: the range lies outside the segment"},
     BridgeReason{"header_too_long", "client", "431: the header is longer than 8 KiB"},
     BridgeReason{"no_segment_yet", "client", "503: the channel's first segment is not finished"},
+    BridgeReason{"kicked", "client",
+                 "a stream, or 403: a request of an HLS viewer, that the operator ended (headgate kick)"},
 };
 
 // Of the RTMP server.
@@ -140,6 +142,7 @@ inline constexpr std::array kRtmpRefusals{
     BridgeReason{"place_taken", "client", "publishing to a channel to which another encoder publishes"},
     BridgeReason{"replaced", "client", "encoder that was silent for a second and lost its place to another"},
     BridgeReason{"silent_publisher", "client", "encoder that sent nothing for 30 s: cut off"},
+    BridgeReason{"kicked", "client", "player or encoder that the operator ended (headgate kick)"},
 };
 
 // Of SRT: callers of the listeners, and of inputs with a port of their own.
@@ -156,6 +159,7 @@ inline constexpr std::array kSrtRefusals{
     BridgeReason{"conflict", "client", "1409: publishing to a channel to which another encoder publishes"},
     BridgeReason{"silent_publisher", "client", "encoder that sent nothing for 30 s: cut off"},
     BridgeReason{"secret", "client", "10, 11: the passphrase is wrong, missing, or not wanted"},
+    BridgeReason{"kicked", "client", "player or encoder that the operator ended (headgate kick)"},
 };
 
 }  // namespace headgate::protocol

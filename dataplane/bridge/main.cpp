@@ -20,6 +20,7 @@
 #include "dataplane/bridge/app/pushes.h"
 #include "dataplane/bridge/app/ring_pump.h"
 #include "dataplane/bridge/app/sandbox.h"
+#include "dataplane/bridge/app/sessions.h"
 #include "dataplane/bridge/app/sources.h"
 #include "dataplane/bridge/app/status.h"
 #include "dataplane/bridge/http/assets.h"
@@ -61,7 +62,8 @@ class Application {
         pump_(
             context_, run_.bridge_ring(), [this](const ring::Slot& slot) { bridge_.on_slot(slot); },
             [this] { bridge_.on_gap(); }),
-        endpoint_(context_, [this](const std::string& method) { return answer(method); }),
+        endpoint_(context_, [this](const protocol::Request& request,
+                                   app::ControlEndpoint::Reply reply) { answer(request, std::move(reply)); }),
         signals_(context_, SIGTERM, SIGINT),
         ticks_(context_),
         input_ticks_(context_) {
@@ -145,7 +147,15 @@ class Application {
     return {};
   }
 
-  tl::expected<nlohmann::json, std::string> answer(const std::string& method) {
+  void answer(const protocol::Request& request, app::ControlEndpoint::Reply reply) {
+    if (request.method == "sessions") return sessions_.answer(request, std::move(reply));
+    const auto result =
+        request.method == "kick" ? sessions_.kick(request.params) : answer_now(request.method);
+    reply(result ? protocol::format_result(request.id, *result)
+                 : protocol::format_error(request.id, result.error()));
+  }
+
+  tl::expected<nlohmann::json, std::string> answer_now(const std::string& method) {
     if (method == "hello") {
       return nlohmann::json{{"process", "bridge"},
                             {"pid", ::getpid()},
@@ -158,7 +168,8 @@ class Application {
       return nlohmann::json{{"generation", generation_}};
     }
     if (method == "status") return status();
-    return tl::unexpected<std::string>("unknown method \"" + method + "\"; known: hello, apply, status");
+    return tl::unexpected<std::string>("unknown method \"" + method +
+                                       "\"; known: hello, apply, status, sessions, kick");
   }
 
   nlohmann::json status() {
@@ -281,6 +292,7 @@ class Application {
   // After the channels, whose feeds they take from.
   app::Pushes pushes_{
       [this](app::Channel& channel, const protocol::BridgePush& target) { return push_to(channel, target); }};
+  app::Sessions sessions_{context_, {bridge_, server_, rtmp_, srt_, pushes_, sources_}};
   app::RingPump pump_;
   app::ControlEndpoint endpoint_;
   boost::asio::signal_set signals_;

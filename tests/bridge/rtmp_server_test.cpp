@@ -233,6 +233,62 @@ TEST_F(RtmpServerInputs, TakesOnePublisherAndTheNextWhenItFellSilent) {
   EXPECT_TRUE(entry.ended.empty());
 }
 
+TEST_F(RtmpServer, OneWhomTheOperatorEndsIsToldAndTheOthersPlayOn) {
+  begin();
+  sink->on_frame(make_frame(0, 0, true, 1000, 0x5A));
+  const int first = dial();
+  const int second = dial();
+  say(first, to_play("news"));
+  EXPECT_TRUE(run_until([&] { return server->players("news") == 1; }));
+  say(second, to_play("news"));
+  EXPECT_TRUE(run_until([&] { return server->players("news") == 2; }));
+  std::vector<hub::SessionInfo> listed;
+  EXPECT_EQ(server->list(0, 1, listed), 1U);
+  EXPECT_EQ(server->list(1, 10, listed), 0U);
+  ASSERT_EQ(listed.size(), 2U);
+  EXPECT_EQ(listed[0].id, "rtmp-1");
+  EXPECT_EQ(listed[0].role, "player");
+  EXPECT_EQ(listed[0].protocol, "rtmp");
+  EXPECT_GT(listed[0].since_unix_ns, 0);
+  std::string heard;
+  EXPECT_TRUE(run_until([&] { return hear(first, heard) > 1000; }));
+  const auto kicked = server->kick(1);
+  ASSERT_TRUE(kicked);
+  EXPECT_GT(kicked->bytes, 1000U);
+  EXPECT_EQ(server->players("news"), 1U);
+  EXPECT_TRUE(run_until([&] {
+    hear(first, heard);
+    return heard.find("NetStream.Play.UnpublishNotify") != std::string::npos;
+  }));
+  EXPECT_NE(heard.find("ended by the operator"), std::string::npos);
+  EXPECT_TRUE(run_until([&] { return ended(first) && server->connections() == 1; }));
+  EXPECT_EQ(refused(Refusal::kicked), 1U);
+  EXPECT_FALSE(server->kick(1));
+  sink->on_frame(make_frame(0, 40, false, 1000, 0x5B));
+  heard.clear();
+  EXPECT_TRUE(run_until([&] {
+    hear(second, heard);
+    return heard.ends_with(std::string(1000, 0x5B));
+  }));
+}
+
+TEST_F(RtmpServerInputs, APublisherWhomTheOperatorEndsLeavesItsPlaceToTheNext) {
+  begin_inputs();
+  const int first = dial();
+  say(first, to_publish("stage?key=secret"));
+  EXPECT_TRUE(run_until([&] { return server->publishers() == 1; }));
+  const auto kicked = server->kick(1);
+  ASSERT_TRUE(kicked);
+  EXPECT_EQ(kicked->role, "publisher");
+  EXPECT_EQ(kicked->channel, "stage");
+  EXPECT_FALSE(entry.attached);
+  EXPECT_EQ(entry.ended, std::vector<std::string>{"ended by the operator"});
+  EXPECT_TRUE(run_until([&] { return ended(first); }));
+  EXPECT_EQ(server->publishers(), 0U);
+  say(dial(), to_publish("stage?key=secret"));
+  EXPECT_TRUE(run_until([&] { return server->publishers() == 1; }));
+}
+
 TEST_F(RtmpServerInputs, LimitsTheGuessingOfKeys) {
   ServerLimits limits;
   limits.guesses_per_minute = 3;

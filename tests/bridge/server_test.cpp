@@ -27,7 +27,12 @@ class FakeChannel : public ChannelView {
   bool serves_hls() const override { return true; }
   std::uint32_t segment_ms() const override { return 4000; }
   hls::SegmentStore& store() override { return store_; }
-  void on_viewer(std::string_view, std::string_view) override { ++viewers; }
+  bool on_viewer(const Request&, std::uint64_t&) override {
+    ++viewers;
+    return !kicked;
+  }
+  bool on_segment(const Request&, std::size_t) override { return !kicked; }
+  bool kicked = false;
 
   std::string add_segment(std::int64_t k, std::size_t size) {
     content.assign(size, 0);
@@ -111,6 +116,20 @@ TEST_F(ServerTest, BeforeTheFirstSegmentThePlaylistIsRetriable) {
   EXPECT_NE(answer.find("Retry-After: 2\r\n"), std::string::npos);
   EXPECT_EQ(server->counters().not_ready, 1U);
   EXPECT_TRUE(ask(get("/other/index.m3u8")).starts_with("HTTP/1.1 404 "));
+}
+
+TEST_F(ServerTest, RefusesAViewerWhomTheOperatorEnded) {
+  begin();
+  const std::string uri = channel.add_segment(5, 188 * 3000);
+  channel.kicked = true;
+  const std::string playlist = ask(get("/news/index.media-4000.m3u8"));
+  EXPECT_TRUE(playlist.starts_with("HTTP/1.1 403 ")) << playlist;
+  EXPECT_NE(playlist.find("Access-Control-Allow-Origin: *\r\n"), std::string::npos);
+  EXPECT_NE(playlist.find("Cache-Control: no-store\r\n"), std::string::npos);
+  EXPECT_TRUE(ask(get(uri)).starts_with("HTTP/1.1 403 "));
+  EXPECT_EQ(server->counters().kicked, 2U);
+  channel.kicked = false;
+  EXPECT_TRUE(ask(get(uri)).starts_with("HTTP/1.1 200 "));
 }
 
 TEST_F(ServerTest, ServesPlaylistsAndSegmentsWithTheirHeaders) {

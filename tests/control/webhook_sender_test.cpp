@@ -8,6 +8,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/write.hpp>
 #include <chrono>
+#include <future>
 #include <thread>
 
 namespace headgate::control {
@@ -25,6 +26,8 @@ class OneAnswer {
     return "http://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()) + "/hook";
   }
   const std::string& request() const { return request_; }
+  // Until the request is here.
+  void wait() { taken_.get_future().wait(); }
 
  private:
   void serve() {
@@ -34,6 +37,7 @@ class OneAnswer {
     std::array<char, 4096> part{};
     while (request_.find("}\n") == std::string::npos && request_.find("BODY") == std::string::npos && !error)
       request_.append(part.data(), socket.read_some(asio::buffer(part), error));
+    taken_.set_value();
     if (!answer_.empty()) {
       asio::write(socket, asio::buffer(answer_), error);
     } else {
@@ -43,6 +47,7 @@ class OneAnswer {
   asio::io_context io_;
   tcp::acceptor acceptor_{io_, tcp::endpoint(asio::ip::make_address("127.0.0.1"), 0)};
   std::string answer_, request_;
+  std::promise<void> taken_;
   std::thread thread_;
 };
 
@@ -108,12 +113,13 @@ TEST_F(WebhookSenderTest, SaysWhatWasAnswered) {
 
 TEST_F(WebhookSenderTest, AnEndIsNotHeldUpByAReceiverThatHangs) {
   OneAnswer server("");
-  const auto begin = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point begin;
   {
     asio::io_context io;
     WebhookSender sender(io);
     sender.send(server.url(), "", "BODY", [](const std::string&) {});
-    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    server.wait();
+    begin = std::chrono::steady_clock::now();
   }
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(8));
 }

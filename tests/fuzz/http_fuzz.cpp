@@ -17,7 +17,8 @@ class NoChannel : public http::ChannelView {
   bool serves_hls() const override { return true; }
   std::uint32_t segment_ms() const override { return 4000; }
   hls::SegmentStore& store() override { return store_; }
-  void on_viewer(std::string_view, std::string_view) override {}
+  bool on_viewer(const http::Request&, std::uint64_t&) override { return true; }
+  bool on_segment(const http::Request&, std::size_t) override { return true; }
 
  private:
   std::string name_ = "n";

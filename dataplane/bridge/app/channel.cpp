@@ -128,7 +128,7 @@ void Channel::set_feeds() {
   if (wants_ts && ts_ == nullptr) ts_ = std::make_unique<hub::TsFeed>();
   if (!state_.http_ts) ts_output_.reset();
   if (state_.http_ts && ts_output_ == nullptr)
-    ts_output_ = std::make_unique<http::TsOutput>(*ts_, stats(Output::http_ts));
+    ts_output_ = std::make_unique<http::TsOutput>(*ts_, state_.id, stats(Output::http_ts));
   if (!state_.srt && ts_ != nullptr) ts_->end(ts_output_.get());
   if (!wants_ts) ts_.reset();
   set_push_feeds();
@@ -278,8 +278,21 @@ std::chrono::milliseconds Channel::viewer_patience() const {
   return 3 * std::chrono::seconds(state_.hls ? hls::target_duration(state_.hls->segment_ms) : 0);
 }
 
-void Channel::on_viewer(std::string_view client, std::string_view user_agent) {
-  viewers_.on_viewer(client, user_agent, std::chrono::steady_clock::now(), viewer_patience());
+bool Channel::on_viewer(const http::Request& request, std::uint64_t& last_number) {
+  return viewers_.on_viewer(request.client, request.user_agent, std::chrono::steady_clock::now(),
+                            viewer_patience(), last_number);
+}
+
+bool Channel::on_segment(const http::Request& request, std::size_t bytes) {
+  return viewers_.on_segment(request.client, request.user_agent, bytes, std::chrono::steady_clock::now());
+}
+
+void Channel::list_viewers(std::vector<hub::SessionInfo>& out) {
+  viewers_.list(state_.id, std::chrono::steady_clock::now(), viewer_patience(), out);
+}
+
+std::optional<hub::SessionInfo> Channel::kick_viewer(std::uint64_t number) {
+  return viewers_.kick(number, state_.id, std::chrono::steady_clock::now());
 }
 
 std::size_t Channel::viewers() { return viewers_.count(std::chrono::steady_clock::now(), viewer_patience()); }

@@ -103,7 +103,10 @@ class Channel : public http::ChannelView {
   std::shared_ptr<std::uint64_t> slow_clients() const override { return slow_clients_; }
   // Of TS over HTTP.
   std::shared_ptr<std::uint64_t> slow_ts_clients() const override;
-  void on_viewer(std::string_view client, std::string_view user_agent) override;
+  bool on_viewer(const http::Request& request, std::uint64_t& last_number) override;
+  bool on_segment(const http::Request& request, std::size_t bytes) override;
+  void list_viewers(std::vector<hub::SessionInfo>& out);
+  std::optional<hub::SessionInfo> kick_viewer(std::uint64_t number);
   bool serves_thumbnail() const override;
   http::ThumbnailView thumbnail() const override;
 

@@ -12,7 +12,6 @@
 #include <chrono>
 #include <cstring>
 #include <istream>
-#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "control/protocol/message.h"
@@ -55,13 +54,12 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
     std::string line;
     std::getline(in, line);
     const auto request = protocol::parse_request(line);
-    if (!request) {
-      out_ = protocol::format_error(0, request.error());
-    } else {
-      const auto result = (*answer_)(request->method);
-      out_ = result ? protocol::format_result(request->id, *result)
-                    : protocol::format_error(request->id, result.error());
-    }
+    if (!request) return write(protocol::format_error(0, request.error()));
+    (*answer_)(*request, [self = shared_from_this()](std::string answer) { self->write(std::move(answer)); });
+  }
+
+  void write(std::string answer) {
+    out_ = std::move(answer);
     if (out_.empty() || out_.back() != '\n') out_ += '\n';
     asio::async_write(socket_, asio::buffer(out_),
                       [self = shared_from_this()](error_code error, std::size_t) {

@@ -1,13 +1,14 @@
 // The control socket: one JSON object a line, as control/protocol/message.h says. A few connections at a
-// time, each line answered in turn. Threading: owned by the thread that runs the io_context.
+// time, each line answered in turn, now or later. Threading: owned by the thread that runs the io_context.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <string>
 
-#include <nlohmann/json_fwd.hpp>
 #include <tl/expected.hpp>
+
+#include "control/protocol/message.h"
 
 namespace boost::asio {
 class io_context;
@@ -17,7 +18,9 @@ namespace headgate::bridge::app {
 
 class ControlEndpoint {
  public:
-  using Answer = std::function<tl::expected<nlohmann::json, std::string>(const std::string& method)>;
+  // A line as protocol::format_result() makes it. On the io_context's thread.
+  using Reply = std::function<void(std::string line)>;
+  using Answer = std::function<void(const protocol::Request& request, Reply reply)>;
   ControlEndpoint(boost::asio::io_context& context, Answer answer);
   ~ControlEndpoint();
   // Replaces a socket file that a dead process left.

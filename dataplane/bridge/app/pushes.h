@@ -5,12 +5,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "control/protocol/state.h"
 #include "dataplane/bridge/app/bridge.h"
+#include "dataplane/bridge/hub/session_info.h"
 #include "dataplane/bridge/push/push.h"
 
 namespace headgate::bridge::app {
@@ -27,12 +29,21 @@ class Pushes {
   void make_missing(Bridge& bridge);
   // In the order of the state.
   std::vector<push::Push*> of(const Channel& channel) const;
+  void list(std::vector<hub::SessionInfo>& out);
+  // Ends its connection and makes another at once; nothing: there is none of that number. As it was.
+  std::optional<hub::SessionInfo> kick(std::uint64_t number, Bridge& bridge);
   void stop() { pushes_.clear(); }
 
  private:
   using Key = std::pair<std::string, std::string>;  // channel, url
+  struct Held {
+    std::uint64_t number = 0;  // of its session
+    std::unique_ptr<push::Push> push;
+  };
+  static hub::SessionInfo info_of(const Key& key, const Held& held);
   Make make_;
-  std::map<Key, std::unique_ptr<push::Push>> pushes_;
+  std::map<Key, Held> pushes_;
+  std::uint64_t last_number_ = 0;
 };
 
 }  // namespace headgate::bridge::app

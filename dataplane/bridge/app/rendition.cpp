@@ -51,8 +51,17 @@ std::chrono::milliseconds Rendition::patience() const {
   return 3 * std::chrono::seconds(hls::target_duration(segment_ms()));
 }
 
-void Rendition::on_viewer(std::string_view client, std::string_view user_agent) {
-  viewers_.on_viewer(client, user_agent, std::chrono::steady_clock::now(), patience());
+bool Rendition::on_viewer(const http::Request& request, std::uint64_t& last_number) {
+  return viewers_.on_viewer(request.client, request.user_agent, std::chrono::steady_clock::now(), patience(),
+                            last_number);
+}
+
+void Rendition::list_viewers(std::vector<hub::SessionInfo>& out) {
+  viewers_.list(state_.id, std::chrono::steady_clock::now(), patience(), out);
+}
+
+std::optional<hub::SessionInfo> Rendition::kick_viewer(std::uint64_t number) {
+  return viewers_.kick(number, state_.id, std::chrono::steady_clock::now());
 }
 
 std::size_t Rendition::viewers() { return viewers_.count(std::chrono::steady_clock::now(), patience()); }

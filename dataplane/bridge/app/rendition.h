@@ -45,7 +45,9 @@ class Rendition : public http::RenditionView {
   std::uint32_t segment_ms() const override;
   hls::SegmentStore::Text multivariant() override;
   bool find_playlist(std::string_view channel, std::string_view name, hls::SegmentStore::Text& text) override;
-  void on_viewer(std::string_view client, std::string_view user_agent) override;
+  bool on_viewer(const http::Request& request, std::uint64_t& last_number) override;
+  void list_viewers(std::vector<hub::SessionInfo>& out);
+  std::optional<hub::SessionInfo> kick_viewer(std::uint64_t number);
 
  private:
   std::vector<hls::Member> members() const;

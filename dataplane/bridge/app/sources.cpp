@@ -62,12 +62,54 @@ tl::expected<void, std::string> Sources::apply(const protocol::BridgeState& stat
   return entries_.apply(
       state.channels,
       [this](ingest::Entry& entry) {
-        if (auto source = make_(entry)) sources_[&entry] = std::move(source);
+        if (auto source = make_(entry)) sources_[&entry] = {++last_number_, std::move(source)};
       },
       [this](ingest::Entry& entry) {
         sources_.erase(&entry);
         if (entry.input().kind == protocol::SourceKind::publish) gone_(entry);
       });
+}
+
+hub::SessionInfo Sources::info_of(ingest::Entry& entry) const {
+  const ingest::SourceStatus& status = entry.status();
+  const bool comes_to_us = entry.input().kind == protocol::SourceKind::srt_listener;
+  hub::SessionInfo out;
+  out.id = "in-" + std::to_string(sources_.at(&entry).number);
+  out.channel = entry.channel();
+  out.protocol = to_string(entry.input().kind);
+  if (entry.input().address.starts_with("rtmps:")) out.protocol = "rtmps";
+  out.role = comes_to_us ? "publisher" : "pull";
+  out.address = status.peer;
+  out.url = entry.input().url;
+  out.state = comes_to_us ? "publishing" : to_string(status.state);
+  out.error = status.error;
+  out.since_unix_ns = status.since_ns;
+  out.bytes = status.bytes;
+  out.bitrate_bps = status.bitrate_bps;
+  if (const auto late = status.drops.find("srt_late"); late != status.drops.end()) out.skipped = late->second;
+  out.rtt_ns = round_trip_of(status.details);
+  return out;
+}
+
+void Sources::list(std::vector<hub::SessionInfo>& out) const {
+  for (const auto& [entry, held] : sources_) {
+    const bool nobody =
+        entry->input().kind == protocol::SourceKind::srt_listener && entry->status().peer.empty();
+    if (entry->input().kind != protocol::SourceKind::file && !nobody) out.push_back(info_of(*entry));
+  }
+}
+
+ingest::Entry* Sources::find(std::uint64_t number) const {
+  for (const auto& [entry, held] : sources_) {
+    if (held.number == number && entry->input().kind != protocol::SourceKind::file) return entry;
+  }
+  return nullptr;
+}
+
+void Sources::reconnect(ingest::Entry& entry) {
+  Held& held = sources_.at(&entry);
+  held.source.reset();  // its connection ends before the next begins
+  held.source = make_(entry);
 }
 
 std::map<std::string, json> Sources::status() const {

@@ -7,11 +7,13 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 #include <tl/expected.hpp>
 
 #include "control/protocol/state.h"
+#include "dataplane/bridge/hub/session_info.h"
 #include "dataplane/bridge/ingest/entry.h"
 #include "dataplane/bridge/ingest/source.h"
 
@@ -34,13 +36,25 @@ class Sources {
   void on_tick(std::int64_t now_ns) { entries_.on_tick(now_ns); }
   // `sources` of each channel in the bridge's status.
   std::map<std::string, nlohmann::json> status() const;
+  // Those that are fetched, or come to a port of an input's own; publishers are told by their servers.
+  void list(std::vector<hub::SessionInfo>& out) const;
+  // The input of that number; null: there is none.
+  ingest::Entry* find(std::uint64_t number) const;
+  hub::SessionInfo info_of(ingest::Entry& entry) const;
+  // Ends its connection and makes another at once.
+  void reconnect(ingest::Entry& entry);
   void stop() { sources_.clear(); }
 
  private:
   ingest::Entries entries_;
   Make make_;
   Gone gone_;
-  std::map<const ingest::Entry*, std::unique_ptr<ingest::Source>> sources_;
+  struct Held {
+    std::uint64_t number = 0;  // of its session
+    std::unique_ptr<ingest::Source> source;
+  };
+  std::map<ingest::Entry*, Held> sources_;
+  std::uint64_t last_number_ = 0;
 };
 
 }  // namespace headgate::bridge::app

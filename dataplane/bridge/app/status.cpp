@@ -1,6 +1,7 @@
 #include "dataplane/bridge/app/status.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "control/protocol/bridge_drops.h"
@@ -119,7 +120,8 @@ json refused_of(const http::ServerCounters& c) {
           {"address_too_long", c.long_addresses},
           {"range", c.ranges},
           {"header_too_long", c.long_headers},
-          {"no_segment_yet", c.not_ready}};
+          {"no_segment_yet", c.not_ready},
+          {"kicked", c.kicked}};
 }
 
 json hls_of(Channel& channel) {
@@ -271,18 +273,6 @@ json rendition_status(Rendition& rendition) {
   return {{"viewers", rendition.viewers()}, {"members", std::move(members)}};
 }
 
-const char* to_string(push::PushState state) {
-  switch (state) {
-    case push::PushState::connecting:
-      return "connecting";
-    case push::PushState::sending:
-      return "sending";
-    case push::PushState::waiting:
-      break;
-  }
-  return "waiting";
-}
-
 json rtmp_of(const rtmp::Server& server) {
   const rtmp::ServerCounters& c = server.counters();
   json refused = json::object();
@@ -298,6 +288,24 @@ json rtmp_of(const rtmp::Server& server) {
 }
 
 }  // namespace
+
+const char* to_string(push::PushState state) {
+  switch (state) {
+    case push::PushState::connecting:
+      return "connecting";
+    case push::PushState::sending:
+      return "sending";
+    case push::PushState::waiting:
+      break;
+  }
+  return "waiting";
+}
+
+std::optional<std::int64_t> round_trip_of(const std::map<std::string, std::string>& details) {
+  const auto found = details.find("rtt_ms");
+  if (found == details.end()) return {};
+  return static_cast<std::int64_t>(std::strtod(found->second.c_str(), nullptr) * 1e6);
+}
 
 json left_out_json(const std::vector<hub::LeftOutTrack>& tracks) {
   json left_out = json::array();

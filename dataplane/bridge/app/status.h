@@ -1,6 +1,9 @@
 // The answer to "status" on the control socket. Threading: pure but for forgetting old viewers.
 #pragma once
 
+#include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,7 +20,8 @@ struct LeftOutTrack;
 
 namespace headgate::bridge::push {
 struct PushStatus;
-}
+enum class PushState : std::uint8_t;
+}  // namespace headgate::bridge::push
 
 namespace headgate::bridge::rtmp {
 class Server;
@@ -28,6 +32,9 @@ namespace headgate::bridge::app {
 class Bridge;
 class RingPump;
 
+const char* to_string(push::PushState state);
+// `rtt_ms` among the details that a protocol tells.
+std::optional<std::int64_t> round_trip_of(const std::map<std::string, std::string>& details);
 // An entry of a channel's `outputs`.
 nlohmann::json to_json(const hub::OutputStatus& output);
 // An entry of a channel's `pushes`.

@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "dataplane/bridge/hub/session_info.h"
+
 namespace headgate::bridge::http {
 
 enum class Method : std::uint8_t { get, head, options, other };
@@ -41,6 +43,10 @@ class BodyStream {
   virtual bool ended() const = 0;
   virtual void on_ready(std::function<void()> call) = 0;
   virtual void on_sent(std::size_t bytes) = 0;
+  // What it knows of itself; not its other end.
+  virtual void describe(hub::SessionInfo& out) const = 0;
+  // From now on it has ended, and what waits is not sent.
+  virtual void stop() = 0;
 };
 
 struct Response {

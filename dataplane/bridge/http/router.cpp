@@ -48,6 +48,12 @@ Response playlist(const Request& request, const hls::SegmentStore::Text& text, s
   return response;
 }
 
+Response ended_by_operator() {
+  Response response = plain(403, "The operator ended this viewer's session: try again in a minute.");
+  allow_any_origin(response);
+  return response;
+}
+
 Response with_slash(const std::string& name) {
   Response response = plain(301, "The player page is at the address with a slash at its end.");
   response.add("Location", name + "/");
@@ -100,7 +106,7 @@ Response Router::channel_answer(const Request& request, ChannelView& channel,
                       "public, max-age=2");
     }
     if (hls::SegmentStore::Text text; channel.store().find_playlist(file, text)) {
-      channel.on_viewer(request.client, request.user_agent);
+      if (!channel.on_viewer(request, last_viewer_)) return ended_by_operator();
       return playlist(request, text, channel.segment_ms(), "public, max-age=1");
     }
   }
@@ -118,7 +124,7 @@ Response Router::rendition_answer(const Request& request, RenditionView& renditi
     return playlist(request, rendition.multivariant(), rendition.segment_ms(), "public, max-age=2");
   hls::SegmentStore::Text text;
   if (path.size() == 3 && rendition.find_playlist(path[1], path[2], text)) {
-    rendition.on_viewer(request.client, request.user_agent);
+    if (!rendition.on_viewer(request, last_viewer_)) return ended_by_operator();
     return playlist(request, text, rendition.segment_ms(), "public, max-age=1");
   }
   return plain(404, "Not found, or this member brings nothing now.");
@@ -215,6 +221,8 @@ Response Router::segment_answer(const Request& request, ChannelView& channel, co
     refused.add("Content-Range", fmt::format("bytes */{}", media->bytes().size()));
     return refused;
   }
+  if (!channel.on_segment(request, request.method == Method::get ? range.length : 0))
+    return ended_by_operator();
   response.body = media->bytes().subspan(range.first, range.length);
   if (range.kind == ByteRange::Kind::part) {
     response.status = 206;

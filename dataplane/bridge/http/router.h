@@ -50,8 +50,10 @@ class ChannelView {
   virtual std::shared_ptr<BodyStream> open_ts() { return nullptr; }
   // Where clients are counted that did not take an answer of this channel.
   virtual std::shared_ptr<std::uint64_t> slow_clients() const { return nullptr; }
-  // Someone fetched the media playlist.
-  virtual void on_viewer(std::string_view client, std::string_view user_agent) = 0;
+  // Someone asks for the media playlist, or for a segment. False: refuse it. `last_number`: of all viewers of
+  // HLS.
+  virtual bool on_viewer(const Request& request, std::uint64_t& last_number) = 0;
+  virtual bool on_segment(const Request& request, std::size_t bytes) = 0;
 };
 
 // What it needs of a programme at several bitrates.
@@ -65,7 +67,7 @@ class RenditionView {
   // Of a member; as SegmentStore::find_playlist.
   virtual bool find_playlist(std::string_view channel, std::string_view name,
                              hls::SegmentStore::Text& text) = 0;
-  virtual void on_viewer(std::string_view client, std::string_view user_agent) = 0;
+  virtual bool on_viewer(const Request& request, std::uint64_t& last_number) = 0;
 };
 
 class Router : public Handler {
@@ -90,6 +92,7 @@ class Router : public Handler {
   Find find_;
   FindRendition find_rendition_;
   const Assets* assets_;  // null: no player page
+  std::uint64_t last_viewer_ = 0;
 };
 
 }  // namespace headgate::bridge::http

@@ -9,6 +9,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+#include <map>
 #include <unordered_map>
 
 #include "dataplane/bridge/http/connection.h"
@@ -16,6 +17,8 @@
 #include "dataplane/bridge/net/address.h"
 #include "dataplane/bridge/net/client_limit.h"
 #include "dataplane/bridge/net/listeners.h"
+#include "dataplane/bridge/net/round_trip.h"
+#include "dataplane/bridge/net/text.h"
 
 namespace headgate::bridge::http {
 
@@ -48,6 +51,8 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   net::Listeners listeners;
   net::ClientLimit clients;
   std::unordered_map<Connection*, std::weak_ptr<Connection>> open;
+  std::map<std::uint64_t, Connection*> streams;  // by number: those that a stream goes to
+  std::uint64_t last_number = 0;
 };
 
 namespace {
@@ -57,6 +62,9 @@ void count(ServerCounters& counters, unsigned status) {
   switch (status) {
     case 400:
       ++counters.bad_requests;
+      break;
+    case 403:  // of a viewer that the operator ended
+      ++counters.kicked;
       break;
     case 404:
       ++counters.not_found;
@@ -99,18 +107,43 @@ class Connection : public std::enable_shared_from_this<Connection> {
         address_(std::move(address)),
         client_(std::move(client)),
         buffer_(server_->limits.header_bytes + 4096) {}
-  ~Connection() { server_->leave(client_, this); }
+  ~Connection() {
+    leave_list();
+    server_->leave(client_, this);
+  }
 
   void start() { begin_request(); }
   void close() {
     error_code ignored;
     closed_ = true;
+    leave_list();
     stream_.reset();
     timer_.cancel();
     socket_.close(ignored);
   }
 
+  hub::SessionInfo describe() {
+    hub::SessionInfo out;
+    stream_->describe(out);
+    out.id = "http-" + std::to_string(number_);
+    error_code error;
+    const auto other = socket_.remote_endpoint(error);
+    out.address = error ? address_ : net::address_text(other.data());
+    out.user_agent = user_agent_;
+    out.rtt_ns = net::round_trip_ns(socket_.native_handle());
+    return out;
+  }
+  // The body ends as it should, where the client takes the rest of what is under way in time.
+  void kick() {
+    ++server_->counters.kicked;
+    leave_list();
+    stream_->stop();
+    if (phase_ == Phase::waiting) return write_stream();
+    set_deadline(kGoodbye);
+  }
+
  private:
+  static constexpr std::chrono::seconds kGoodbye{2};
   enum class Phase : std::uint8_t { idle, header, writing, waiting, draining };
 
   void begin_request() {
@@ -171,7 +204,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
     ++server_->counters.requests;
     Answer answer = answer_request(*parser_, address_, server_->handler);
     if (++requests_ >= server_->limits.requests_per_connection) answer.keep_alive = false;
+    if (answer.response.stream != nullptr)
+      user_agent_ = net::printable({parser_->get()[boost::beast::http::field::user_agent].data(),
+                                    parser_->get()[boost::beast::http::field::user_agent].size()},
+                                   hub::kLongestUserAgent);
     send(std::move(answer));
+  }
+
+  void leave_list() {
+    if (number_ != 0) server_->streams.erase(number_);
   }
 
   void send(Answer answer) {
@@ -206,6 +247,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // client sends meanwhile is thrown away; that it left shows in the same way.
   void begin_stream() {
     stream_ = std::move(answer_.response.stream);
+    number_ = ++server_->last_number;
+    server_->streams[number_] = this;
     // What a slow client has not taken waits in the stream's own queue, which can jump ahead, not in the
     // kernel's.
     const int unsent = static_cast<int>(server_->limits.stream_unsent);
@@ -252,11 +295,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
     const bool last = stream_write_.last();
     stream_write_.clear();
     if (!last) return write_stream();
+    leave_list();
     stream_.reset();
     error_code ignored;
     socket_.shutdown(tcp::socket::shutdown_send, ignored);
     phase_ = Phase::draining;
-    set_deadline(std::min<std::chrono::milliseconds>(server_->limits.write_time, std::chrono::seconds(2)));
+    set_deadline(std::min<std::chrono::milliseconds>(server_->limits.write_time, kGoodbye));
   }
 
   void on_sent() {
@@ -268,7 +312,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     error_code ignored;
     socket_.shutdown(tcp::socket::shutdown_send, ignored);
     phase_ = Phase::draining;
-    set_deadline(std::min<std::chrono::milliseconds>(server_->limits.write_time, std::chrono::seconds(2)));
+    set_deadline(std::min<std::chrono::milliseconds>(server_->limits.write_time, kGoodbye));
     drain();
   }
 
@@ -311,6 +355,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
         ++server_->counters.idle_timeouts;
         return close();
       case Phase::writing:
+        if (stream_ != nullptr && stream_->ended()) return close();  // it was to leave
         ++server_->counters.slow_clients;
         if (answer_.response.cut_off != nullptr) ++*answer_.response.cut_off;
         return close();
@@ -337,6 +382,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   StreamWrite stream_write_;
   bool posted_ = false;
   std::size_t requests_ = 0;
+  std::uint64_t number_ = 0;  // of the stream; 0: there was none
+  std::string user_agent_;    // likewise
   bool timed_out_ = false;
   bool watching_ = false;
   bool closed_ = false;
@@ -382,6 +429,21 @@ tl::expected<void, std::string> Server::listen(const std::vector<std::string>& a
 }
 
 std::vector<std::uint16_t> Server::ports() const { return impl_->listeners.ports(); }
+
+std::uint64_t Server::list(std::uint64_t after, std::size_t most, std::vector<hub::SessionInfo>& out) const {
+  auto at = impl_->streams.upper_bound(after);
+  for (; at != impl_->streams.end() && most > 0; ++at, --most) out.push_back(at->second->describe());
+  return at == impl_->streams.end() ? 0 : std::prev(at)->first;
+}
+
+std::optional<hub::SessionInfo> Server::kick(std::uint64_t number) {
+  const auto found = impl_->streams.find(number);
+  if (found == impl_->streams.end()) return {};
+  Connection& connection = *found->second;
+  hub::SessionInfo info = connection.describe();
+  connection.kick();
+  return info;
+}
 
 std::size_t Server::connections() const { return impl_->open.size(); }
 const ServerCounters& Server::counters() const { return impl_->counters; }

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +54,7 @@ struct ServerCounters {
   std::uint64_t not_ready = 0;        // 503: no segment yet
   std::uint64_t header_timeouts = 0;  // 408
   std::uint64_t idle_timeouts = 0;
+  std::uint64_t kicked = 0;        // streams that the operator ended, and answers of 403
   std::uint64_t slow_clients = 0;  // cut while an answer was under way
   std::uint64_t accept_errors = 0;
 };
@@ -67,6 +69,11 @@ class Server {
   tl::expected<void, std::string> listen(const std::vector<std::string>& addresses);
   // Ports in the order of the addresses (for port 0).
   std::vector<std::uint16_t> ports() const;
+  // Connections that a stream goes to, in the order in which they came: from behind number `after` on, `most`
+  // looked at. The last number looked at; 0: there are no more.
+  std::uint64_t list(std::uint64_t after, std::size_t most, std::vector<hub::SessionInfo>& out) const;
+  // Ends that stream; nothing: there is none of that number. As it was.
+  std::optional<hub::SessionInfo> kick(std::uint64_t number);
   std::size_t connections() const;
   const ServerCounters& counters() const;
   void stop();

@@ -1,8 +1,12 @@
 #include "dataplane/bridge/http/ts_output.h"
 
 #include <algorithm>
+#include <chrono>
 #include <deque>
 #include <utility>
+
+#include "dataplane/bridge/hub/rate_meter.h"
+#include "dataplane/bridge/hub/unix_time.h"
 
 namespace headgate::bridge::http {
 
@@ -11,7 +15,7 @@ using hub::TsChunk;
 class TsOutput::Session final : public BodyStream {
  public:
   Session(TsOutput* output, std::shared_ptr<hub::OutputStats> stats)
-      : output_(output), stats_(std::move(stats)) {
+      : output_(output), channel_(output->channel_), stats_(std::move(stats)) {
     ++stats_->sessions;
     ++stats_->sessions_total;
     begin();
@@ -33,7 +37,27 @@ class TsOutput::Session final : public BodyStream {
   }
   bool ended() const override { return output_ == nullptr; }
   void on_ready(std::function<void()> call) override { ready_ = std::move(call); }
-  void on_sent(std::size_t bytes) override { stats_->bytes += bytes; }
+  void on_sent(std::size_t bytes) override {
+    stats_->bytes += bytes;
+    bytes_ += bytes;
+    rate_.add(now_ns(), bytes);
+  }
+  void describe(hub::SessionInfo& out) const override {
+    out.channel = channel_;
+    out.protocol = "http-ts";
+    out.role = "player";
+    out.state = state_ == State::joining ? "waiting" : "playing";
+    out.since_unix_ns = since_unix_ns_;
+    out.bytes = bytes_;
+    out.bitrate_bps = rate_.bits_per_second(now_ns());
+    out.skipped = skipped_;
+  }
+  void stop() override {
+    if (output_ != nullptr) output_->leave(this);
+    output_ = nullptr;
+    queue_.clear();
+    queued_bytes_ = 0;
+  }
 
   void on_chunk(const std::shared_ptr<const TsChunk>& chunk) {
     if (state_ == State::joining) {
@@ -48,7 +72,7 @@ class TsOutput::Session final : public BodyStream {
     }
     if (state_ == State::skipping) {
       if (!chunk->random_access) {
-        stats_->skipped += chunk->packets;
+        lose(chunk->packets);
         return;
       }
       state_ = State::running;
@@ -69,6 +93,15 @@ class TsOutput::Session final : public BodyStream {
     std::shared_ptr<const TsChunk> chunk;
     std::int64_t queued_ns;
   };
+
+  static std::int64_t now_ns() {
+    return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
+  }
+
+  void lose(std::uint64_t packets) {
+    stats_->skipped += packets;
+    skipped_ += packets;
+  }
 
   void ready() {
     if (ready_) ready_();
@@ -96,7 +129,7 @@ class TsOutput::Session final : public BodyStream {
     const bool found = keep > 1;  // the first alone would change nothing
     const std::size_t drop = found ? keep - 1 : queue_.size();
     for (std::size_t i = 0; i < drop; ++i) {
-      stats_->skipped += queue_.front().chunk->packets;
+      lose(queue_.front().chunk->packets);
       queued_bytes_ -= queue_.front().chunk->data().size();
       queue_.pop_front();
     }
@@ -104,13 +137,14 @@ class TsOutput::Session final : public BodyStream {
     max_wait_ = kMaxWait;
     const std::int64_t now = found ? queue_.back().chunk->arrival_ns : 0;
     if (found && now - queue_.front().queued_ns <= kMaxWait && queued_bytes_ <= limit_) return;
-    for (const Entry& entry : queue_) stats_->skipped += entry.chunk->packets;
+    for (const Entry& entry : queue_) lose(entry.chunk->packets);
     queue_.clear();
     queued_bytes_ = 0;
     state_ = State::skipping;
   }
 
   TsOutput* output_;
+  const std::string channel_;
   std::shared_ptr<hub::OutputStats> stats_;
   std::deque<Entry> queue_;
   std::size_t queued_bytes_ = 0;
@@ -118,11 +152,15 @@ class TsOutput::Session final : public BodyStream {
   std::int64_t max_wait_ = kMaxWait;
   std::int64_t waiting_since_ = 0;
   State state_ = State::joining;
+  const std::int64_t since_unix_ns_ = hub::unix_now_ns();
+  std::uint64_t bytes_ = 0;
+  std::uint64_t skipped_ = 0;
+  hub::RateMeter rate_;
   std::function<void()> ready_;
 };
 
-TsOutput::TsOutput(hub::TsFeed& feed, std::shared_ptr<hub::OutputStats> stats)
-    : feed_(&feed), stats_(std::move(stats)) {
+TsOutput::TsOutput(hub::TsFeed& feed, std::string channel, std::shared_ptr<hub::OutputStats> stats)
+    : feed_(&feed), channel_(std::move(channel)), stats_(std::move(stats)) {
   feed.add(this);
 }
 

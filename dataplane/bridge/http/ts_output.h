@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "dataplane/bridge/http/message.h"
@@ -24,7 +25,7 @@ class TsOutput : public hub::TsSink {
   static constexpr std::int64_t kMaxFirstWait = 5'000'000'000;  // for the first random access point
 
   // The feed outlives the output or ends it.
-  TsOutput(hub::TsFeed& feed, std::shared_ptr<hub::OutputStats> stats);
+  TsOutput(hub::TsFeed& feed, std::string channel, std::shared_ptr<hub::OutputStats> stats);
   ~TsOutput() override;
 
   std::shared_ptr<BodyStream> open();
@@ -39,6 +40,7 @@ class TsOutput : public hub::TsSink {
   void leave(Session* session);
 
   hub::TsFeed* feed_;
+  const std::string channel_;
   std::vector<Session*> sessions_;
   std::shared_ptr<hub::OutputStats> stats_;
 };

@@ -34,6 +34,7 @@ struct SourceStatus {
   std::string error;          // why the last try ended; "" when all is well
   std::int64_t since_ns = 0;  // in this state, Unix time
   std::uint64_t connections = 0;
+  std::uint64_t bitrate_bps = 0;
   std::uint64_t bytes = 0;                     // of what on_ts() and frames() took; counted here
   std::uint64_t packets = 0;                   // transport packets handed on
   std::map<std::string, std::uint64_t> drops;  // by reason, as in control/protocol/bridge_drops.h

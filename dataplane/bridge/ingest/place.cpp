@@ -67,6 +67,7 @@ bool Place::attach(std::string_view peer, std::function<void()> displaced) {
     now - heard_ns_ <= grace_ns ? frames_->go_on() : frames_->begin_anew();
   }
   on_gap();
+  rate_ = {};
   attached_ = true;
   displaced_ = std::move(displaced);
   heard_ns_ = now;
@@ -120,6 +121,7 @@ void Place::on_ts(std::span<const std::uint8_t> bytes) {
   }
   heard_ns_ = clock_();
   status_.bytes += bytes.size();
+  rate_.add(heard_ns_, bytes.size());
   // A piece at a time: the reader keeps a copy of what it was given.
   constexpr std::size_t kPiece = std::size_t{64} * 1024;
   while (!bytes.empty()) {
@@ -189,6 +191,7 @@ void Place::on_frame(std::shared_ptr<const hub::Frame> frame) {
   }
   heard_ns_ = clock_();
   status_.bytes += frame->data.size();
+  rate_.add(heard_ns_, frame->data.size());
   frame_input().on_frame(std::move(frame));
   ring_.flush();
 }
@@ -205,6 +208,7 @@ void Place::on_tick(std::int64_t now_ns) {
 
 void Place::refresh() const {
   auto& drops = status_.drops;
+  status_.bitrate_bps = attached_ ? rate_.bits_per_second(clock_()) : 0;
   drops["ring_full"] = ring_full_;
   drops["too_fast"] = too_fast_;
   drops["out_of_sync"] = reader_before_.skipped_bytes + reader_.counters().skipped_bytes;

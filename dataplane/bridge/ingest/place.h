@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "dataplane/bridge/hub/rate_meter.h"
 #include "dataplane/bridge/ingest/entry.h"
 #include "dataplane/bridge/ingest/frame_input.h"
 #include "dataplane/bridge/ingest/ring_output.h"
@@ -68,6 +69,7 @@ class Place final : public Entry, private hub::FrameSink {
 
   bool attached_ = false;
   std::function<void()> displaced_;
+  hub::RateMeter rate_;
   std::int64_t heard_ns_ = 0;    // the last that came, or the attach
   std::int64_t arrival_ns_ = 0;  // of the last slot: arrivals don't fall
   mpegts::PacketReader reader_;

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "dataplane/bridge/net/address.h"
+#include "dataplane/bridge/net/round_trip.h"
 
 namespace headgate::bridge::net {
 
@@ -28,6 +29,11 @@ std::string name_of(const tcp::socket& socket) {
 
 Transport::Transport(tcp::socket socket, std::unique_ptr<tls::Stream> tls)
     : socket_(std::move(socket)), tls_(std::move(tls)), peer_(name_of(socket_)) {}
+
+std::optional<std::int64_t> Transport::round_trip_ns() {
+  // Not a member of that name: the function beside.
+  return net::round_trip_ns(socket_.native_handle());
+}
 
 Transport::Status Transport::handshake() {
   if (tls_ == nullptr) return Status::done;

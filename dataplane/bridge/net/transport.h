@@ -8,6 +8,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -43,6 +44,8 @@ class Transport {
   // Nothing more is sent; what the other end still sends can be read.
   void end();
   void close();
+  bool secure() const { return tls_ != nullptr; }
+  std::optional<std::int64_t> round_trip_ns();
   const std::string& peer() const { return peer_; }  // "203.0.113.7:40112", "[2001:db8::1]:40112"
 
  private:

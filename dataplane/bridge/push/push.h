@@ -17,11 +17,13 @@ enum class PushState : std::uint8_t { connecting, sending, waiting };  // waitin
 
 struct PushStatus {
   PushState state = PushState::connecting;
+  std::string peer;           // "203.0.113.7:1935", "" while there is none
   std::string error;          // why the last connection ended; "" while all is well
   std::int64_t since_ns = 0;  // in this state, Unix time
   std::uint64_t connections = 0;
   std::uint64_t failures = 0;
   std::uint64_t bytes = 0;
+  std::uint64_t bitrate_bps = 0;
   std::uint64_t skipped = 0;  // frames, or packets, left out because the target was slow
   std::vector<hub::LeftOutTrack> left_out;
   std::map<std::string, std::string> details;  // of the protocol: "rtt_ms", …

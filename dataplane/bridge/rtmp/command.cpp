@@ -90,6 +90,7 @@ ConnectRequest read_connect(const Command& command) {
   while (app.starts_with('/')) app.remove_prefix(1);
   while (app.ends_with('/')) app.remove_suffix(1);
   request.app = app;
+  request.agent = command.object.text_of("flashVer");
   request.codecs = codecs_of(command.object);
   return request;
 }

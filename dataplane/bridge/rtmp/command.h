@@ -33,8 +33,9 @@ std::optional<Command> parse_command(std::span<const std::uint8_t> body, bool am
 Codecs codecs_of(const Amf0Value& object);
 
 struct ConnectRequest {
-  std::string app;  // without query and slashes around it
-  std::string key;  // "key" in the query of tcUrl or app: some encoders have no other place for it
+  std::string app;    // without query and slashes around it
+  std::string key;    // "key" in the query of tcUrl or app: some encoders have no other place for it
+  std::string agent;  // flashVer, as it was sent
   Codecs codecs;
 };
 ConnectRequest read_connect(const Command& command);

@@ -101,6 +101,14 @@ void Connection::on_tick(Clock::time_point now) {
   flush(now);
 }
 
+bool Connection::describe(Clock::time_point now, hub::SessionInfo& out) {
+  if (closed_ || !session_.describe(now, out)) return false;
+  out.protocol = transport_.secure() ? "rtmps" : "rtmp";
+  out.address = transport_.peer();
+  out.rtt_ns = transport_.round_trip_ns();
+  return true;
+}
+
 void Connection::close() {
   if (closed_) return;
   closed_ = true;

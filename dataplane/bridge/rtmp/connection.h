@@ -25,6 +25,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_tick(Session::Clock::time_point now);
   void close();
   Session& session() { return session_; }
+  // False: it neither plays nor publishes.
+  bool describe(Session::Clock::time_point now, hub::SessionInfo& out);
   const std::string& client() const { return client_; }
   const std::string& peer() const { return transport_.peer(); }
 

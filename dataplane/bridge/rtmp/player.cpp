@@ -116,21 +116,23 @@ ChunkHeader Player::header_of(const MediaMessage& message) const {
           static_cast<std::uint32_t>(message.size())};
 }
 
+void Player::skip_to(std::uint64_t place) {
+  skipped_ += place - cursor_;
+  channel_->counters().skipped_frames += place - cursor_;
+  ++channel_->counters().cuts;
+  cursor_ = place;
+}
+
 // Keeps the cursor on what is to be sent: moves a player on that is too far behind, or lost its place.
 void Player::follow() {
   const auto latest = channel_->random_access();
   if (cursor_ < channel_->begin()) {
-    channel_->counters().skipped_frames += channel_->begin() - cursor_;
-    ++channel_->counters().cuts;
-    cursor_ = channel_->begin();
+    skip_to(channel_->begin());
     waiting_ = true;
   }
   if (!waiting_ && latest && *latest > cursor_ &&
-      channel_->head_ms() - channel_->at(cursor_).time_ms > limits_.age_ms) {
-    channel_->counters().skipped_frames += *latest - cursor_;
-    ++channel_->counters().cuts;
-    cursor_ = *latest;
-  }
+      channel_->head_ms() - channel_->at(cursor_).time_ms > limits_.age_ms)
+    skip_to(*latest);
   if (waiting_) {
     if (latest && *latest >= cursor_) {
       cursor_ = *latest;

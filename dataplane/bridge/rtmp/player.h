@@ -66,6 +66,9 @@ class Player {
   void receive_video(bool on);
   ChannelStream* channel() const { return channel_; }
   std::uint32_t stream() const { return stream_; }
+  bool paused() const { return paused_; }
+  // Messages of the channel that this one lost because it was too slow.
+  std::uint64_t skipped() const { return skipped_; }
   // The oldest message of the log that is still to be sent.
   std::uint64_t needed() const;
   bool too_much() const { return own_.size() > limits_.own_bytes; }
@@ -85,6 +88,7 @@ class Player {
   };
   void prepare();
   void follow();
+  void skip_to(std::uint64_t place);
   void announce(const MediaMessage& first);
   bool carries(const MediaMessage& message) const;
   ChunkHeader header_of(const MediaMessage& message) const;
@@ -100,6 +104,7 @@ class Player {
   ChannelStream* channel_ = nullptr;
   std::uint32_t stream_ = 0;
   std::uint64_t cursor_ = 0;
+  std::uint64_t skipped_ = 0;
   bool waiting_ = false;  // for a random access point
   bool paused_ = false;
   bool publishing_ = false;

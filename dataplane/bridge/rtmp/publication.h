@@ -17,7 +17,7 @@ class Publication {
   // How many units it was: FlvReader::on_message().
   std::size_t on_message(const Message& message);
   void finish();
-  ingest::Entry& entry() { return entry_; }
+  ingest::Entry& entry() const { return entry_; }
   const ReaderCounters& counters() const { return reader_.counters(); }
 
  private:

@@ -6,6 +6,7 @@
 #include <optional>
 #include <random>
 
+#include "dataplane/bridge/hub/rate_meter.h"
 #include "dataplane/bridge/hub/unix_time.h"
 #include "dataplane/bridge/net/back_off.h"
 #include "dataplane/bridge/rtmp/client_connection.h"
@@ -63,6 +64,11 @@ class Sender : public std::enable_shared_from_this<Sender>, public hub::FrameSin
   const protocol::BridgePush& target() const { return target_; }
   const push::PushStatus& status() {
     count();
+    status_.peer = connection_ == nullptr ? "" : connection_->peer();
+    status_.bitrate_bps =
+        stream_ == nullptr
+            ? 0
+            : rate_.bits_per_second(Clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
     status_.left_out.clear();
     if (feed_ != nullptr) status_.left_out = feed_->left_out();
     if (stream_ != nullptr && stream_->carriage() != nullptr) {
@@ -101,6 +107,7 @@ class Sender : public std::enable_shared_from_this<Sender>, public hub::FrameSin
     status_.error.clear();
     enter(PushState::sending);
     started_ = Clock::now();
+    rate_ = {};
     stream_ = std::make_unique<ChannelStream>("push", limits_.stream);
     stream_->set_codecs(connection_->client()->codecs());
     if (feed_->format() != nullptr) {
@@ -170,6 +177,7 @@ class Sender : public std::enable_shared_from_this<Sender>, public hub::FrameSin
       self->merging_ = false;
       if (self->connection_ == nullptr) return;
       self->connection_->flush();
+      self->count();
       if (self->stream_ != nullptr && self->connection_ != nullptr)
         self->stream_->trim(self->connection_->client()->needed());
     });
@@ -178,7 +186,9 @@ class Sender : public std::enable_shared_from_this<Sender>, public hub::FrameSin
   // Brings the totals up to date.
   void count() {
     if (connection_ != nullptr) {
-      status_.bytes += connection_->bytes() - counted_bytes_;
+      const std::uint64_t sent = connection_->bytes() - counted_bytes_;
+      status_.bytes += sent;
+      rate_.add(Clock::now().time_since_epoch() / std::chrono::nanoseconds(1), sent);
       counted_bytes_ = connection_->bytes();
     }
     if (stream_ != nullptr) {
@@ -202,6 +212,7 @@ class Sender : public std::enable_shared_from_this<Sender>, public hub::FrameSin
   std::optional<Clock::time_point> last_frame_;
   Clock::time_point begun_ = Clock::now();
   Clock::time_point started_;
+  hub::RateMeter rate_;
   std::uint64_t counted_bytes_ = 0;
   std::uint64_t counted_skipped_ = 0;
   bool merging_ = false;

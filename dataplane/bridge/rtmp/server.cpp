@@ -60,6 +60,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     Impl& impl;
     std::string client;
     Connection* connection = nullptr;
+    std::uint64_t number = 0;
   };
   struct Place {
     std::unique_ptr<Host> host;
@@ -111,6 +112,8 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   std::function<ingest::Entry*(std::string_view)> find_input;
   std::map<const ingest::Entry*, Connection*> publishers;
   std::unordered_map<Connection*, Place> open;
+  std::map<std::uint64_t, Connection*> sessions;  // by number: those that played or published
+  std::uint64_t last_number = 0;
   std::vector<Place> closed;  // let go of at the next tick: a call of theirs may be under way
   net::ClientLimit clients;
   net::GuessLimit guesses;
@@ -147,6 +150,7 @@ void Server::Impl::take(tcp::socket socket, const tls::ServerContext* tls) {
   auto connection = std::make_shared<Connection>(std::move(transport), std::move(client), *host, random(),
                                                  limits.session, [this](Connection& c) { on_closed(c); });
   host->connection = connection.get();
+  host->number = ++last_number;
   open.emplace(connection.get(), Place{std::move(host), connection});
   connection->start();
   if (!ticking) tick();
@@ -167,6 +171,7 @@ tl::expected<ChannelStream*, Refusal> Server::Impl::play(std::string_view id, Ho
   ++channel.count;
   ++channel.stream.counters().sessions;
   ++counters.plays;
+  sessions[host.number] = host.connection;
   return &channel.stream;
 }
 
@@ -196,6 +201,7 @@ tl::expected<ingest::Entry*, Refusal> Server::Impl::publish(std::string_view id,
   if (!entry->attach(host.connection->peer(), displaced)) return tl::unexpected(Refusal::place_taken);
   publishers[entry] = host.connection;
   ++counters.publishes;
+  sessions[host.number] = host.connection;
   return entry;
 }
 
@@ -217,6 +223,7 @@ void Server::Impl::on_closed(Connection& connection) {
   const auto found = open.find(&connection);
   if (found == open.end()) return;
   clients.leave(connection.client());
+  sessions.erase(found->second.host->number);
   closed.push_back(std::move(found->second));
   open.erase(found);
 }
@@ -356,6 +363,30 @@ void Server::drop(const ingest::Entry& entry) {
 }
 
 std::size_t Server::publishers() const { return impl_->publishers.size(); }
+
+std::uint64_t Server::list(std::uint64_t after, std::size_t most, std::vector<hub::SessionInfo>& out) const {
+  const auto now = Clock::now();
+  auto at = impl_->sessions.upper_bound(after);
+  for (; at != impl_->sessions.end() && most > 0; ++at, --most) {
+    hub::SessionInfo info;
+    if (!at->second->describe(now, info)) continue;
+    info.id = "rtmp-" + std::to_string(at->first);
+    out.push_back(std::move(info));
+  }
+  return at == impl_->sessions.end() ? 0 : std::prev(at)->first;
+}
+
+std::optional<hub::SessionInfo> Server::kick(std::uint64_t number) {
+  const auto found = impl_->sessions.find(number);
+  const auto now = Clock::now();
+  hub::SessionInfo info;
+  if (found == impl_->sessions.end() || !found->second->describe(now, info)) return {};
+  info.id = "rtmp-" + std::to_string(number);
+  Connection& connection = *found->second;
+  connection.session().kick(now);
+  connection.flush(now);
+  return info;
+}
 
 std::size_t Server::connections() const { return impl_->open.size(); }
 

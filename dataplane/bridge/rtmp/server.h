@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,7 @@
 
 #include "control/protocol/state.h"
 #include "dataplane/bridge/hub/frame.h"
+#include "dataplane/bridge/hub/session_info.h"
 #include "dataplane/bridge/ingest/entry.h"
 #include "dataplane/bridge/rtmp/channel_stream.h"
 #include "dataplane/bridge/rtmp/session.h"
@@ -78,6 +80,12 @@ class Server {
   // The entry goes: its publisher, if one is here, is told and leaves. The entry is not touched.
   void drop(const ingest::Entry& entry);
   std::size_t publishers() const;
+
+  // Who plays or publishes, in the order in which they came: from behind number `after` on, `most`
+  // connections looked at. The last number looked at; 0: there are no more.
+  std::uint64_t list(std::uint64_t after, std::size_t most, std::vector<hub::SessionInfo>& out) const;
+  // Ends that session; nothing: there is none of that number. As it was.
+  std::optional<hub::SessionInfo> kick(std::uint64_t number);
 
   std::size_t connections() const;
   const ServerCounters& counters() const;

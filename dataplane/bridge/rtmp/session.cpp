@@ -55,6 +55,7 @@ void Session::on_bytes(Clock::time_point now, std::span<const std::uint8_t> byte
     phase_ = Phase::connect;
     deadline_ = now + limits_.connect_time;
   }
+  if (publication_) count_media(now, bytes.size());
   reader_.add(bytes);
   while (phase_ != Phase::over && phase_ != Phase::ending) {
     const auto message = reader_.next();
@@ -193,6 +194,7 @@ void Session::on_connect(Clock::time_point now, const Command& command) {
     return refuse(now, Refusal::unknown_application, detail);
   }
   key_ = request.key;
+  agent_ = net::printable(request.agent, hub::kLongestUserAgent);
   reply(connect_result(command.transaction, request.codecs.listed));
   phase_ = Phase::ready;
   deadline_ = now + limits_.play_time;
@@ -235,6 +237,7 @@ void Session::start_playing(Clock::time_point now, ChannelStream& channel, std::
   reply(on_status("status", "NetStream.Play.Start", "Started playing " + id + ".", id), stream);
   player_.send(MessageType::data_amf0, stream, sample_access());
   phase_ = Phase::playing;
+  begin_media();
   next_ping_ = now + limits_.ping_time;
 }
 
@@ -263,6 +266,7 @@ void Session::on_publish(Clock::time_point now, const Command& command, std::uin
   publication_.emplace(**entry);
   publish_stream_ = stream;
   phase_ = Phase::publishing;
+  begin_media();
   last_media_ = now;
   next_ping_ = now + limits_.ping_time;
   reader_.set_limits(limits_.publisher_chunks);
@@ -369,10 +373,11 @@ void Session::fail(Refusal reason, const std::string& detail) {
   on_closed();
 }
 
-void Session::on_sent(Clock::time_point, std::size_t bytes) {
+void Session::on_sent(Clock::time_point now, std::size_t bytes) {
   if (bytes == 0) return;
   blocked_since_.reset();
   host_.on_sent(bytes);
+  if (player_.channel() != nullptr) count_media(now, bytes);
   if (player_.channel() != nullptr) player_.channel()->counters().bytes += bytes;
   player_.on_sent(bytes);
 }

@@ -9,6 +9,8 @@
 #include <span>
 #include <string>
 
+#include "dataplane/bridge/hub/rate_meter.h"
+#include "dataplane/bridge/hub/session_info.h"
 #include "dataplane/bridge/rtmp/chunk.h"
 #include "dataplane/bridge/rtmp/command.h"
 #include "dataplane/bridge/rtmp/handshake.h"
@@ -39,8 +41,9 @@ enum class Refusal : std::uint8_t {
   place_taken,
   replaced,
   silent_publisher,
+  kicked,
 };
-inline constexpr std::size_t kRefusals = 19;
+inline constexpr std::size_t kRefusals = 20;
 
 struct SessionLimits {
   std::chrono::milliseconds handshake_time{10'000};
@@ -103,6 +106,10 @@ class Session {
   void on_channel_gone(Clock::time_point now);
   // Its input goes, or another encoder took the place: the entry is not touched any more. `refusal`: counted.
   void on_entry_gone(Clock::time_point now, const std::string& why, std::optional<Refusal> refusal = {});
+  // The operator ends it: the client is told.
+  void kick(Clock::time_point now);
+  // False: it neither plays nor publishes.
+  bool describe(Clock::time_point now, hub::SessionInfo& out) const;
   // TLS failed beneath it.
   void on_transport_failed(const std::string& why) { fail(Refusal::tls, why); }
 
@@ -131,6 +138,8 @@ class Session {
   void stop_publishing(Clock::time_point now, const std::string& error);
   void on_unpublish(Clock::time_point now, const Command& command, std::uint32_t stream);
   void on_media(Clock::time_point now, const Message& message);
+  void begin_media();
+  void count_media(Clock::time_point now, std::size_t bytes);
   void start_playing(Clock::time_point now, ChannelStream& channel, std::uint32_t stream);
   void stop_playing(Clock::time_point now);
   void reply(std::span<const std::uint8_t> body, std::uint32_t stream = 0);
@@ -156,6 +165,10 @@ class Session {
   std::uint32_t publish_stream_ = 0;
   Clock::time_point last_media_;
   std::string key_;  // of connect's address
+  std::string agent_;
+  std::int64_t since_unix_ns_ = 0;  // it plays or publishes
+  std::uint64_t bytes_ = 0;         // since then, in that direction
+  hub::RateMeter rate_;
   bool fc_publish_ = false;
   std::uint32_t streams_ = 0;
   std::uint32_t window_ = 0;  // the peer's acknowledgement window; 0: it named none

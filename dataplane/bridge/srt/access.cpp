@@ -25,6 +25,7 @@ constexpr std::array<RefusalText, kRefusals> kTexts{{
     {1409, "another publisher has the channel: stop it, or wait until it is silent for 1 s"},
     {0, "it sent nothing for 30 s: cut off"},
     {0, "the passphrase is wrong, missing, or not wanted for this channel"},
+    {0, "the operator ended it"},
 }};
 
 Decision refused(Refusal refusal) {

@@ -29,8 +29,9 @@ enum class Refusal : std::uint8_t {
   conflict,          // another publisher has the place
   silent_publisher,  // let in, and cut off
   secret,            // libsrt's own: wrong passphrase, one missing, or one too many
+  kicked,            // let in, and ended by the operator
 };
-inline constexpr std::size_t kRefusals = 11;
+inline constexpr std::size_t kRefusals = 12;
 
 // The code that the caller sees (SRT_REJX_...); 0 for `secret`, which libsrt answers itself, and for who was
 // let in before.

@@ -50,6 +50,13 @@ void Arrivals::release(const ingest::Entry& entry) {
   std::erase_if(inputs_, [&](const auto& one) { return one.second == &entry; });
 }
 
+bool Arrivals::end(const ingest::Entry& entry, const std::string& why) {
+  const auto found = std::find_if(connections_.begin(), connections_.end(),
+                                  [&](const auto& one) { return one.second.entry == &entry; });
+  if (found != connections_.end()) out_.close(found->first, why);
+  return found != connections_.end();
+}
+
 ingest::Entry* Arrivals::entry_of(InputId input) const {
   const auto found = inputs_.find(input);
   return found == inputs_.end() ? nullptr : found->second;

@@ -35,6 +35,8 @@ class Arrivals {
   void remove_input(InputId input);
   // The entry goes: its publisher is sent away.
   void release(const ingest::Entry& entry);
+  // Its connection, if it has one, is ended; the entry stays.
+  bool end(const ingest::Entry& entry, const std::string& why);
   // From time to time: which of these channels have a publisher of another protocol.
   void look_for_others(const std::vector<std::string>& channels);
 

@@ -48,8 +48,12 @@ bool Gate::may_log() {
   return logged_++ < kLogLinesASecond;
 }
 
-void Gate::refuse(Refusal refusal, const std::string& who, const std::string& stream_id) {
+void Gate::count(Refusal refusal) {
   refused_[static_cast<std::size_t>(refusal)].fetch_add(1, std::memory_order_relaxed);
+}
+
+void Gate::refuse(Refusal refusal, const std::string& who, const std::string& stream_id) {
+  count(refusal);
   if (!may_log()) return;
   const int code = reject_code(refusal);
   say_("", name_of(refusal),

@@ -48,7 +48,11 @@ class Gate {
   int admit(const std::string& listener, SRTSOCKET socket, const sockaddr* peer, const char* stream_id);
   std::vector<Admission> take_admissions();
   void refuse(Refusal refusal, const std::string& who, const std::string& stream_id);
+  // Without a line in the log.
+  void count(Refusal refusal);
   std::array<std::uint64_t, kRefusals> refused() const;
+  // Of a session, whichever thread has it; never given twice.
+  std::uint64_t new_number() { return last_number_.fetch_add(1, std::memory_order_relaxed) + 1; }
   // Sessions and handshakes under way: of players, and of publishers.
   void set_players(std::size_t players) { players_.store(players, std::memory_order_relaxed); }
   void set_publishers(std::size_t publishers) { publishers_.store(publishers, std::memory_order_relaxed); }
@@ -68,6 +72,7 @@ class Gate {
   mutable std::mutex table_mutex_;  // held for a copy
   std::shared_ptr<const AccessTable> table_ = std::make_shared<const AccessTable>();
   std::array<std::atomic<std::uint64_t>, kRefusals> refused_{};
+  std::atomic<std::uint64_t> last_number_{0};
   std::atomic<std::size_t> players_{0};
   std::atomic<std::size_t> publishers_{0};
   std::atomic<std::int64_t> log_second_{0};

@@ -178,13 +178,14 @@ void Intake::poll(std::int64_t now_us) {
 }
 
 Intake::Connection& Intake::open(SRTSOCKET socket, InputId input, std::string peer) {
-  const ConnectionId id = next_connection_++;
+  const ConnectionId id = gate_->new_number();
   auto connection = std::make_unique<Connection>();
   connection->id = id;
   connection->input = input;
   connection->socket = socket;
   connection->last_us = srt_time_now();
   SessionStats& stats = connection->stats;
+  stats.number = id;
   stats.publishing = true;
   stats.address = std::move(peer);
   stats.since_unix_ns = hub::unix_now_ns();

@@ -105,7 +105,6 @@ class Intake {
   std::map<InputId, std::unique_ptr<Call>> calls_;
   std::map<InputId, std::unique_ptr<Port>> ports_;
   std::vector<Arrival> arrivals_;
-  ConnectionId next_connection_ = 1;
   std::size_t broken_ = 0;  // connections that are being drained
   std::int64_t measured_us_ = 0;
   bool changed_ = false;  // connections came or went

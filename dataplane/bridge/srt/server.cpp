@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "control/log/log.h"
+#include "dataplane/bridge/hub/session_info.h"
 #include "dataplane/bridge/srt/budget.h"
 #include "dataplane/bridge/srt/server_impl.h"
 
@@ -182,6 +183,23 @@ tl::expected<void, std::string> Server::apply(const std::vector<protocol::SrtSer
 
 void Server::release(const ingest::Entry& entry) {
   if (impl_->arrivals) impl_->arrivals->release(entry);
+}
+
+std::optional<SessionStats> Server::kick(std::uint64_t number) {
+  for (SessionStats& session : stats().sessions) {
+    if (session.number != number) continue;
+    impl_->gate->count(Refusal::kicked);
+    if (session.publishing)
+      impl_->intake->close(number, hub::kKicked);
+    else
+      impl_->worker->kick(number);
+    return std::move(session);
+  }
+  return {};
+}
+
+bool Server::kick(const ingest::Entry& entry) {
+  return impl_->arrivals && impl_->arrivals->end(entry, hub::kKicked);
 }
 
 void Server::on_tick() {

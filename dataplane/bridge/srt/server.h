@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,7 +48,8 @@ struct Limits {
 };
 
 struct SessionStats {
-  bool publishing = false;  // else it plays
+  std::uint64_t number = 0;  // never given twice
+  bool publishing = false;   // else it plays
   std::string channel;
   std::string address;    // of the other end, HOST:PORT
   std::string listener;   // as in the map
@@ -119,6 +121,10 @@ class Server {
   std::unique_ptr<push::Push> make_push(hub::TsFeed& feed, const protocol::BridgePush& target);
   // Before a publish entry goes: sends its publisher away.
   void release(const ingest::Entry& entry);
+  // Ends that player or publisher; nothing: there is none of that number. As it was at the last look.
+  std::optional<SessionStats> kick(std::uint64_t number);
+  // Ends the connection of an input that calls or has a port of its own; false: it has none.
+  bool kick(const ingest::Entry& entry);
   // Every 250 ms or so: so that an encoder is told at once that another protocol's publisher has the channel.
   void on_tick();
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "dataplane/bridge/hub/session_info.h"
 #include "dataplane/bridge/hub/unix_time.h"
 #include "dataplane/bridge/net/address.h"
 #include "dataplane/bridge/srt/session.h"
@@ -81,6 +82,14 @@ void Worker::revoke(std::uint64_t session) {
   wake();
 }
 
+void Worker::kick(std::uint64_t session) {
+  {
+    const std::lock_guard lock(mutex_);
+    inbox_.emplace_back(Kick{session});
+  }
+  wake();
+}
+
 void Worker::recheck() {
   {
     const std::lock_guard lock(mutex_);
@@ -150,6 +159,9 @@ void Worker::take(Item& item) {
     if (session == sessions_.end()) return;
     ++revoked_;
     finish(*session->second, "its channel is gone");
+  } else if (const auto* kicked = std::get_if<Kick>(&item)) {
+    const auto session = sessions_.find(kicked->session);
+    if (session != sessions_.end()) finish(*session->second, hub::kKicked);
   } else if (auto* push = std::get_if<AddPush>(&item)) {
     take_push(*push);
   } else if (const auto* over = std::get_if<RemovePush>(&item)) {
@@ -248,8 +260,9 @@ void Worker::open_session(SRTSOCKET socket, const sockaddr* peer, Admission admi
   int latency = 0;
   int size = sizeof latency;
   srt_getsockflag(socket, SRTO_PEERLATENCY, &latency, &size);
-  auto session = std::make_unique<Session>(socket, next_session_++, std::int64_t{latency} * 1000);
+  auto session = std::make_unique<Session>(socket, gate_->new_number(), std::int64_t{latency} * 1000);
   SessionStats& stats = session->stats;
+  stats.number = session->number;
   stats.channel = admission.decision.channel;
   stats.address = net::address_text(peer);
   stats.listener = admission.listener;

@@ -54,7 +54,8 @@ class Worker {
   void add_chunk(std::uint32_t feed, Chunk chunk, std::int64_t source_us);
   void join(std::uint64_t session, std::uint32_t feed, std::vector<Chunk> begin);
   void revoke(std::uint64_t session);  // its channel is gone
-  void recheck();                      // the gate's table changed
+  void kick(std::uint64_t session);
+  void recheck();  // the gate's table changed
   // Sends the chunks of `feed`, which no other push has, as long as it is connected: `live`.
   void add_push(PushId push, std::uint32_t feed, CallTarget target, std::shared_ptr<std::atomic<bool>> live);
   void remove_push(PushId push);
@@ -76,6 +77,9 @@ class Worker {
   struct Revoke {
     std::uint64_t session;
   };
+  struct Kick {
+    std::uint64_t session;
+  };
   struct Recheck {};
   struct AddPush {
     PushId push;
@@ -86,7 +90,7 @@ class Worker {
   struct RemovePush {
     PushId push;
   };
-  using Item = std::variant<NewChunk, Join, Revoke, Recheck, AddPush, RemovePush>;
+  using Item = std::variant<NewChunk, Join, Revoke, Kick, Recheck, AddPush, RemovePush>;
   struct Session;
   struct PushTask;
   struct Feed {
@@ -144,7 +148,6 @@ class Worker {
   std::unordered_map<std::uint32_t, Feed> feeds_;
   std::vector<Admission> admissions_;
   std::map<std::string, ChannelTotals> ended_;  // of sessions that are over
-  std::uint64_t next_session_ = 1;
   std::int64_t looked_after_us_ = 0;
   std::uint64_t accepted_ = 0;
   std::uint64_t stalled_ = 0;

@@ -101,7 +101,7 @@ void Worker::open_push(PushTask& task, std::int64_t now_us) {
   srt_getsockflag(socket, SRTO_PEERLATENCY, &latency, &size);
   int encryption = 0;
   srt_getsockflag(socket, SRTO_KMSTATE, &encryption, &size);
-  auto session = std::make_unique<Session>(socket, next_session_++, std::int64_t{latency} * 1000);
+  auto session = std::make_unique<Session>(socket, gate_->new_number(), std::int64_t{latency} * 1000);
   session->push = task.push;
   session->feed = task.feed;
   session->stats.channel = "a push";
@@ -146,6 +146,8 @@ void Worker::tell(PushTask& task) {
     out.bytes += task.session->stats.bytes;
     out.skipped += task.session->cursor.dropped() * hub::TsChunk::kMaxPackets;
     out.details = details_of(task.session->stats);
+    out.peer = task.session->stats.address;
+    out.bitrate_bps = task.session->stats.bits_per_second;
   }
   const std::lock_guard lock(mutex_);
   if (const auto told = push_status_.find(task.push); told != push_status_.end())

@@ -10,6 +10,15 @@ _headgate_channels() {
     sed -n '/^  "channels": \[/,/^  \]/s/^      "id": "\([a-z0-9_-]*\)",\{0,1\}$/\1/p'
 }
 
+_headgate_sessions() {
+  local socket=() i
+  for ((i = 1; i < ${#COMP_WORDS[@]} - 1; i++)); do
+    if [[ ${COMP_WORDS[i]} == --socket ]]; then socket=(--socket "${COMP_WORDS[i + 1]}"); fi
+  done
+  timeout 2 "${COMP_WORDS[0]}" sessions --json "${socket[@]}" 2>/dev/null </dev/null |
+    sed -n 's/^ *"id": "\([a-z0-9-]*\)",\{0,1\}$/\1/p'
+}
+
 _headgate_maps() {
   local socket=() i
   for ((i = 1; i < ${#COMP_WORDS[@]} - 1; i++)); do
@@ -50,14 +59,15 @@ _headgate() {
     --time | --tag | --match | --every | --last) return ;;
   esac
   case "$command" in
-    '') mapfile -t COMPREPLY < <(compgen -W 'run check plan apply history status why top alarms maintenance health switch events probe send --help --version' -- "$current"); return ;;
+    '') mapfile -t COMPREPLY < <(compgen -W 'run check plan apply history status why top alarms maintenance sessions kick health switch events probe send --help --version' -- "$current"); return ;;
     run) options='--config --socket --help' ;;
     check) options='--config --schema --json --help' ;;
     plan | history) options='--socket --json --help' ;;
     apply) options='--rollback --to --socket --json --help' ;;
     status) options='--state --tag --match --socket --json --help' ;;
     top) options='--state --tag --match --sort --every --socket --json --help' ;;
-    why | switch | alarms | maintenance | health) options='--socket --json --help' ;;
+    sessions) options='--last --socket --json --help' ;;
+    why | switch | alarms | maintenance | kick | health) options='--socket --json --help' ;;
     events) options='--follow --channel --severity --last --socket --json --help' ;;
     probe) options='--time --interface --all --socket --json --help' ;;
     send) options='--raw --once --json --help' ;;
@@ -72,8 +82,10 @@ _headgate() {
     mapfile -t COMPREPLY < <(compgen -W 'ack all' -- "$current")
   elif [[ $command == maintenance && ${COMP_WORDS[COMP_CWORD - 1]} != maintenance ]]; then
     mapfile -t COMPREPLY < <(compgen -W '30m 1h 2h 1d off' -- "$current")
-  elif [[ $command == status || $command == why || $command == switch || $command == maintenance ]]; then
+  elif [[ $command == status || $command == why || $command == switch || $command == maintenance || $command == sessions ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$(_headgate_channels)" -- "$current")
+  elif [[ $command == kick ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$(_headgate_sessions)" -- "$current")
   elif [[ $command == probe || $command == send ]]; then
     _headgate_files "$current"
   fi
