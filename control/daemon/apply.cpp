@@ -172,7 +172,9 @@ bool Daemon::wanted_map(const ApplyJob& job, PreparedApply& prepared, nlohmann::
 tl::expected<std::unique_ptr<AdminHttp>, std::string> Daemon::open_admin(const std::string& address) {
   AdminContent content;
   content.ready = [this] { return ready(); };
-  content.metrics = [this] { return metrics_text(view()); };
+  content.metrics = [this] {
+    return metrics_text(figures(), observation_.bridge_status, observation_.transcode_status);
+  };
   content.tokens = [this] {
     std::vector<std::string> tokens;
     if (!model_->node.admin) return tokens;

@@ -385,6 +385,14 @@ void shift(GatewayView& view, std::int64_t by) {
 }
 
 GatewayView Daemon::view() const {
+  GatewayView now = figures();
+  now.fastpath_status = observation_.fastpath_status;
+  now.bridge_status = observation_.bridge_status;
+  now.transcode_status = observation_.transcode_status;
+  return now;
+}
+
+GatewayView Daemon::figures() const {
   GatewayView now;
   now.version = HEADGATE_VERSION;
   now.now_unix_ns = unix_now_ns();
@@ -399,9 +407,6 @@ GatewayView Daemon::view() const {
     entry.generation = states_.fastpath.generation;
     entry.version = HEADGATE_VERSION;
   }
-  now.fastpath_status = observation_.fastpath_status;
-  now.bridge_status = observation_.bridge_status;
-  now.transcode_status = observation_.transcode_status;
   now.output_bitrates = output_rates_.bits_per_second();
   now.generation = states_.fastpath.generation;
   now.applied = history_->applied();

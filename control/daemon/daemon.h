@@ -154,6 +154,7 @@ class Daemon {
   void start_probe(const nlohmann::json& params, Reply reply);
   void end_probe(const std::shared_ptr<RunningProbe>& probe);
   GatewayView view() const;
+  GatewayView figures() const;  // without what the processes answered
   std::vector<MosaicChannel> mosaic_channels() const;
   bool ready() const;
 

@@ -70,6 +70,10 @@ nlohmann::json gateway_status(const GatewayView& view);
 // Null for an unknown channel.
 nlohmann::json channel_status(const GatewayView& view, const std::string& channel);
 std::string metrics_text(const GatewayView& view);
+// The statuses of two processes beside the view, which has none: of many channels their copies are most of
+// the work.
+std::string metrics_text(const GatewayView& view, const nlohmann::json& bridge_status,
+                         const nlohmann::json& transcode_status);
 
 // As the bridge tells it: tracks and, where it serves HLS, "hls". Null where there is none.
 nlohmann::json bridge_channel(const GatewayView& view, const std::string& channel);

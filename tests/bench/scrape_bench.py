@@ -8,6 +8,7 @@ tells how late their datagrams are with their port. The same is measured over a 
 after the other. Drops and continuity errors must not rise: a run with loss is no result. Times are of the whole answer, at the client.
 """
 import argparse
+import collections
 import os
 import pathlib
 import statistics
@@ -51,7 +52,10 @@ def totals(gateway):
     for name, labels, value in samples:
         if name == LATE:
             late[labels["le"]] = late.get(labels["le"], 0) + value
-    lost = sum(v for n, labels, v in samples if n == "headgate_drops_total" and labels["where"] in ("nic", "ring", "output"))
+    lost = collections.Counter()
+    for name, labels, value in samples:
+        if name == "headgate_drops_total" and labels["where"] in ("nic", "ring", "output") and not labels["reason"].startswith("look_"):
+            lost[labels["reason"]] += value
     return {"late": late, "lost": lost, "cc": add("headgate_input_cc_errors_total"), "packets": add("headgate_fastpath_packets_total")}
 
 
@@ -76,7 +80,7 @@ def window(gateway, name, seconds, idle=None):
     spent, cpu, waits, stood = time.monotonic() - began, run_time_ns([control]) - cpu, waited(fastpath) - waits, pressure() - stood
     after = totals(gateway)
     late = ", ".join(f"p{share * 100:g} {q:.0f} us" if (q := quantile(before, after, share)) is not None else "-" for share in (0.5, 0.99, 0.999))
-    print(f"{name}: {after['packets'] - before['packets']:.0f} frames in {spent:.0f} s, lost {after['lost'] - before['lost']:.0f}, "
+    print(f"{name}: {after['packets'] - before['packets']:.0f} frames in {spent:.0f} s, lost {dict(after['lost'] - before['lost']) or 0}, "
           f"CC errors {after['cc'] - before['cc']:.0f}; departures late at most {late}; control {cpu / spent / 1e7:.1f} % of a core; "
           f"fast path waited for a core {waits / spent * 100:.1f} %, machine under pressure {stood / spent * 100:.0f} %", flush=True)
     if times:

@@ -153,7 +153,7 @@ class TsOutputTest : public TsFeedTest {
     return out;
   }
   std::shared_ptr<OutputStats> stats = std::make_shared<OutputStats>();
-  std::unique_ptr<http::TsOutput> output = std::make_unique<http::TsOutput>(feed, stats);
+  std::unique_ptr<http::TsOutput> output = std::make_unique<http::TsOutput>(feed, "news", stats);
 };
 
 TEST_F(TsOutputTest, ASessionTakesEverythingFromTheLastGroupOn) {

@@ -27,8 +27,8 @@ inline void expect_on_page(const std::string& name, const std::string& table) {
     std::ofstream(OPERATIONS_PAGE, std::ios::binary) << page;
     return;
   }
-  EXPECT_EQ(page.substr(begin, end - begin), table)
-      << "write it anew: HEADGATE_GOLDEN_UPDATE=1 alarm_test --gtest_filter='Catalogue*:MetricTable*:Series*'";
+  EXPECT_EQ(page.substr(begin, end - begin), table) << "write it anew: HEADGATE_GOLDEN_UPDATE=1 alarm_test "
+                                                       "--gtest_filter='Catalogue*:MetricTable*:Series*'";
 }
 
 }  // namespace headgate::catalogue

@@ -17,16 +17,14 @@ void hls_counter(Page& page, const Scene& scene, const char* key) {
 template <catalogue::MetricName kName>
 void http_count(Page& page, const Scene& scene, const char* key) {
   auto family = page.family<kName>();
-  if (const auto count = foreign::count(foreign::member(scene.view.bridge_status, "http"), key))
-    family.sample(*count);
+  if (const auto count = foreign::count(foreign::member(scene.bridge, "http"), key)) family.sample(*count);
 }
 
 // Zeros too: a handful of lines for the whole server.
 template <catalogue::MetricName kName, typename Reasons>
 void refusals(Page& page, const Scene& scene, const char* server, const Reasons& reasons) {
   auto family = page.family<kName>();
-  const nlohmann::json& refused =
-      foreign::member(foreign::member(scene.view.bridge_status, server), "refused");
+  const nlohmann::json& refused = foreign::member(foreign::member(scene.bridge, server), "refused");
   for (const protocol::BridgeReason& about : reasons) {
     if (const auto count = foreign::count(refused, about.name)) family.sample(*count, about.name);
   }
@@ -50,8 +48,7 @@ void about_bridge(Page& page, const Scene& scene) {
   http_count<"headgate_http_requests_total">(page, scene, "requests_total");
   http_count<"headgate_http_bytes_total">(page, scene, "bytes_total");
   auto responses = page.family<"headgate_http_responses_total">();
-  const nlohmann::json& classes =
-      foreign::member(foreign::member(scene.view.bridge_status, "http"), "responses");
+  const nlohmann::json& classes = foreign::member(foreign::member(scene.bridge, "http"), "responses");
   for (const char* status : {"2xx", "3xx", "4xx", "5xx"}) {
     if (const auto count = foreign::count(classes, status)) responses.sample(*count, status);
   }

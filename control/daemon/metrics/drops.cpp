@@ -48,8 +48,7 @@ void about_rest(Drops& drops, const Scene& scene) {
   std::uint64_t unknown = 0;
   for (const WorkerSnapshot& worker : scene.view.snapshot.workers) unknown += worker.unknown_slots;
   if (unknown != 0) drops.add({}, "parser", "unknown_input", unknown);
-  const auto slots =
-      foreign::count(foreign::member(scene.view.bridge_status, "ring"), "unknown_channel_slots");
+  const auto slots = foreign::count(foreign::member(scene.bridge, "ring"), "unknown_channel_slots");
   if (slots) drops.add({}, "ring", "unknown_channel", *slots);
 }
 

@@ -3,7 +3,12 @@
 namespace headgate::control {
 
 std::string metrics_text(const GatewayView& view) {
-  const metrics::Scene scene(view);
+  return metrics_text(view, view.bridge_status, view.transcode_status);
+}
+
+std::string metrics_text(const GatewayView& view, const nlohmann::json& bridge_status,
+                         const nlohmann::json& transcode_status) {
+  const metrics::Scene scene(view, bridge_status, transcode_status);
   metrics::Page page;
   metrics::about_gateway(page, scene);
   metrics::about_channels(page, scene);

@@ -41,7 +41,7 @@ void heard(Page& page, const Scene& scene, double SoundLevels::*level) {
 }  // namespace
 
 void about_transcode(Page& page, const Scene& scene) {
-  std::vector<TranscodeJob> jobs = transcode_jobs(scene.view.transcode_status);
+  std::vector<TranscodeJob> jobs = transcode_jobs(scene.transcode);
   std::erase_if(
       jobs, [&](const TranscodeJob& job) { return !job.channel.empty() && !scene.has_channel(job.channel); });
   auto states = page.family<"headgate_transcode_jobs">();

@@ -11,16 +11,18 @@ constexpr std::size_t kShownUrl = sizeof(protocol::OutputStats::url) - 1;
 
 }  // namespace
 
-Scene::Scene(const GatewayView& of) : view(of) {
+Scene::Scene(const GatewayView& of, const nlohmann::json& bridge_status,
+             const nlohmann::json& transcode_status)
+    : view(of), bridge(bridge_status), transcode(transcode_status) {
   channels.reserve(view.model->channels.size());
   for (const config::Channel& channel : view.model->channels) {
     places.emplace(channel.id, channels.size());
-    const nlohmann::json& bridge = foreign::channel(view.bridge_status, channel.id);
-    ChannelScene scene{channel, view.monitor.find(channel.id), nullptr, bridge, {}, {}, {}, {}, {}, {}};
-    scene.served = served_outputs(view.model->node, channel, bridge);
-    scene.watched = watched(bridge);
-    scene.sources = sources_of(bridge);
-    scene.sent = pushes_of(bridge);
+    const nlohmann::json& told = foreign::channel(bridge, channel.id);
+    ChannelScene scene{channel, view.monitor.find(channel.id), nullptr, told, {}, {}, {}, {}, {}, {}};
+    scene.served = served_outputs(view.model->node, channel, told);
+    scene.watched = watched(told);
+    scene.sources = sources_of(told);
+    scene.sent = pushes_of(told);
     for (const config::Input& input : channel.inputs)
       scene.inputs.push_back({input, nullptr, find_source(scene.sources, input.number)});
     for (const config::Push& push : channel.push) {

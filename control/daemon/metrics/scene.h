@@ -40,7 +40,7 @@ struct ChannelScene {
 };
 
 struct Scene {
-  explicit Scene(const GatewayView& view);
+  Scene(const GatewayView& view, const nlohmann::json& bridge, const nlohmann::json& transcode);
 
   bool has_channel(const std::string& id) const { return places.contains(id); }
   // Interface and VLAN.
@@ -48,6 +48,8 @@ struct Scene {
   bool has_interface(const std::string& name) const { return interface(name) != nullptr; }
 
   const GatewayView& view;
+  const nlohmann::json& bridge;  // their statuses
+  const nlohmann::json& transcode;
   std::vector<ChannelScene> channels;                   // in the map's order
   std::unordered_map<std::string, std::size_t> places;  // in `channels`
 

@@ -1,7 +1,6 @@
 #include "dataplane/bridge/app/sessions.h"
 
 #include <fnmatch.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
@@ -11,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <tuple>
 
+#include "control/log/log.h"
 #include "dataplane/bridge/app/bridge.h"
 #include "dataplane/bridge/app/pushes.h"
 #include "dataplane/bridge/app/sources.h"
@@ -242,8 +242,8 @@ tl::expected<json, std::string> Sessions::kick(const json& params) {
       number > 0;
   const auto ended = formed ? kick(std::string_view(id).substr(0, dash), number) : std::nullopt;
   if (!ended) return tl::unexpected<std::string>("no session has this id now");
-  spdlog::info("{} ({} of {}, {}): {}", ended->id, ended->role, ended->channel,
-               ended->address.empty() ? ended->url : ended->address, hub::kKicked);
+  log::info({ended->channel, "kicked", false}, "{} ({}, {}): {}", ended->id, ended->role,
+            ended->address.empty() ? ended->url : ended->address, hub::kKicked);
   return json{{"kicked", to_json(*ended)}};
 }
 
