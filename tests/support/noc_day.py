@@ -19,9 +19,9 @@ from .gateway import Gateway, wait_for
 HOG = """
 import contextlib, os, sys, time
 os.sched_setaffinity(0, {int(sys.argv[1])})
-os.nice(-10)
+os.nice(-4)
 with contextlib.suppress(OSError):
-    open("/proc/self/autogroup", "w").write("-10")
+    open("/proc/self/autogroup", "w").write("-4")
 end = time.monotonic() + 90
 while time.monotonic() < end:
     pass
@@ -243,9 +243,8 @@ class Day:
 
         segments = self.disks["run_dir"]
         culprits = {name: ("host", "run_dir|No space left") for name in self.channels}
-        # What an old segment leaves is taken, too.
-        self.blamed("run_dir full", {("disk_full", "run_dir")}, culprits, all_hurt=True, meanwhile=segments.fill, limit=2 * LIMIT,
-                    explained={("players_get_nothing", "calm"), ("players_get_nothing", "news")})
+        # What an old segment leaves is taken, too: players_get_nothing comes and goes, and is never an alarm of its own.
+        self.blamed("run_dir full", {("disk_full", "run_dir")}, culprits, all_hurt=True, meanwhile=segments.fill, stands=10)
         segments.empty()
         self.well()
 
