@@ -120,11 +120,9 @@ TEST(Catalogue, EveryAlarmIsAMetricAndHasItsSentenceAndRemedyInJson) {
   const std::string metrics = control::metrics_text(view);
   const auto told = control::gateway_status(view)["alarms"];
   for (const AlarmKind& kind : alarm_kinds()) {
-    EXPECT_NE(metrics.find("headgate_alarm{kind=\"" + text_of(kind.id) + "\""), std::string::npos)
-        << kind.id;
+    EXPECT_NE(metrics.find("headgate_alarm{kind=\"" + text_of(kind.id) + "\""), std::string::npos) << kind.id;
     const bool there = std::any_of(told.begin(), told.end(), [&](const nlohmann::json& alarm) {
-      return alarm["kind"] == text_of(kind.id) &&
-             alarm["sentence"] == text_of(kind.sentence) &&
+      return alarm["kind"] == text_of(kind.id) && alarm["sentence"] == text_of(kind.sentence) &&
              alarm["remedy"] == remedy_for(kind, alarm["channel"].get<std::string>()) &&
              alarm["severity"] == text_of(to_string(kind.severity));
     });

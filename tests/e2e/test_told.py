@@ -194,6 +194,7 @@ def commands(gateway):
     return {
         "status": [["status"]],
         "status CHANNEL": [["status", channel] for channel in ("fine", "silent", "in", "pulled", "off")],
+        "sessions": [["sessions"]],
         "why": [["why", channel] for channel in ("fine", "silent", "in", "pulled", "off")],
         "alarms": [["alarms"]],
         "alarms ack": [["alarms", "ack", "all"]],
