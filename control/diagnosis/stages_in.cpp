@@ -122,6 +122,14 @@ void judge_stopped(const Case& about, std::int64_t last, Judgement& judgement) {
   const std::string ago = words::age(about.age_of(last));
   const std::size_t together = stopped_together(about, last);
   if (querier_silent(about) && (all.flowing == 0 || all.stopped_ns.size() > 1)) return;  // told already
+  // What takes it in has no core: whether more is wrong can't be told.
+  if (all.flowing == 0 && about.starved())
+    return judgement.cause(
+        {Weight::fatal, Culprit::host,
+         fmt::format("This machine is short of CPU, and nothing on {} was taken in for {}.", about.place(),
+                     ago),
+         "Find what takes the CPU (top) and end it; give the fast path a core of its own (fastpath.cores).",
+         last, "host_overload", "", true});
   if (all.flowing == 0 && together > 1) {
     if (one_source_for_all(about))
       return judgement.cause(silent_cause(

@@ -1,12 +1,17 @@
 #include "control/log/log.h"
 
+#include <spdlog/details/log_msg.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/stdout_sinks.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <ctime>
+#include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
 
@@ -15,17 +20,58 @@
 namespace headgate::log {
 namespace {
 
-constexpr std::array<const char*, 5> kNames{"trace", "debug", "info", "warning", "error"};
-constexpr std::array<char, 5> kPriorities{'7', '7', '6', '4', '3'};  // sd-daemon(3), syslog(3)
+using SystemTime = std::chrono::system_clock::time_point;
 
 std::atomic<Level> g_level{Level::info};
 std::atomic<bool> g_json{false};
 
+spdlog::level::level_enum spdlog_level(Level level) {
+  switch (level) {
+    case Level::trace:
+      return spdlog::level::trace;
+    case Level::debug:
+      return spdlog::level::debug;
+    case Level::info:
+      return spdlog::level::info;
+    case Level::warning:
+      return spdlog::level::warn;
+    case Level::error:
+      return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
+// sd-daemon(3), syslog(3)
+class Priority final : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
+    static constexpr std::array<char, 7> kOf{'7', '7', '6', '4', '3', '2', '7'};
+    for (const char c : {'<', kOf[static_cast<std::size_t>(message.level)], '>'}) out.push_back(c);
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<Priority>(); }
+};
+
+// RFC 3339 times.
+std::unique_ptr<spdlog::pattern_formatter> formatter_of(bool json, bool journal, const std::string& end) {
+  constexpr const char* kTime = "%Y-%m-%dT%H:%M:%S.%e%z";
+  std::string pattern = journal ? "%*" : "";
+  if (json) {
+    pattern += fmt::format(R"({{"time":"{}","level":"%l","process":"%n",%v}})", kTime);
+  } else {
+    pattern += fmt::format("{}%l %n%v", journal ? "" : fmt::format("{} ", kTime));
+  }
+  auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::local, end);
+  formatter->add_flag<Priority>('*').set_pattern(pattern);
+  return formatter;
+}
+
 struct Log {
+  Log() { sink.set_formatter(formatter_of(false, false, "\n")); }
   std::mutex mutex;
   std::string process = "headgate";
   bool journal = false;
   Limiter limiter;
+  spdlog::sinks::stderr_sink_st sink;
 };
 
 Log& the_log() {
@@ -39,25 +85,6 @@ bool goes_to_journal() {
   struct stat here {};
   if (stream == nullptr || ::fstat(STDERR_FILENO, &here) != 0) return false;
   return fmt::format("{}:{}", here.st_dev, here.st_ino) == stream;
-}
-
-long long unix_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  return static_cast<long long>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
-}
-
-// RFC 3339
-std::string time_of(long long unix_ns) {
-  const std::time_t seconds = unix_ns / 1'000'000'000;
-  std::tm parts{};
-  ::localtime_r(&seconds, &parts);
-  char date[32], zone[16];
-  std::strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &parts);
-  std::strftime(zone, sizeof zone, "%z", &parts);
-  std::string offset(zone);
-  if (offset.size() == 5) offset.insert(3, ":");
-  return fmt::format("{}.{:03}{}", date, unix_ns / 1'000'000 % 1000, offset);
 }
 
 // What a client or a file brought must neither begin a line nor command a terminal.
@@ -76,12 +103,26 @@ std::string on_one_line(std::string_view text) {
   return line;
 }
 
-// Under the lock.
-void put(const Log& log, Level level, const About& about, std::string_view message) {
-  const std::string line =
-      format_line(level, log.process, about, message, g_json.load(), log.journal, unix_ns()) + "\n";
-  // In one piece, as other processes write there too. What can't be written is lost.
-  if (::write(STDERR_FILENO, line.data(), line.size()) < 0) return;
+// What stands behind the process: members of the line's object, or text.
+std::string body_of(const About& about, std::string_view message, bool json) {
+  if (json) {
+    nlohmann::ordered_json members;
+    if (!about.channel.empty()) members["channel"] = about.channel;
+    if (!about.reason.empty()) members["reason"] = about.reason;
+    members["message"] = message;
+    const std::string object = members.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+    return object.substr(1, object.size() - 2);
+  }
+  std::string text;
+  if (!about.channel.empty()) text += " channel=" + on_one_line(about.channel);
+  if (!about.reason.empty()) text += " reason=" + on_one_line(about.reason);
+  return text + ": " + on_one_line(message);
+}
+
+// Under the lock. What can't be written is lost.
+void put(Log& log, Level level, const About& about, std::string_view message) {
+  const std::string body = body_of(about, message, g_json.load());
+  log.sink.log({log.process, spdlog_level(level), body});
 }
 
 void tell_suppressed(Log& log, long long now) {
@@ -90,10 +131,18 @@ void tell_suppressed(Log& log, long long now) {
         fmt::format("suppressed {} more lines like the last ones", lines));
 }
 
+long long unix_ns() {
+  return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+// Under the lock.
+void choose_form(Log& log) { log.sink.set_formatter(formatter_of(g_json.load(), log.journal, "\n")); }
+
 }  // namespace
 
 Settings settings_of(std::string_view level, std::string_view format) {
   Settings settings;
+  constexpr std::array<std::string_view, 5> kNames{"trace", "debug", "info", "warning", "error"};
   for (std::size_t i = 0; i < kNames.size(); ++i) {
     if (level == kNames[i]) settings.level = static_cast<Level>(i);
   }
@@ -103,35 +152,31 @@ Settings settings_of(std::string_view level, std::string_view format) {
 
 void set_up(std::string_view process, const Settings& settings) {
   Log& log = the_log();
-  const std::lock_guard lock(log.mutex);
-  log.process = process;
-  log.journal = goes_to_journal();
-  ::tzset();  // reads a file, which a sandbox may forbid later
+  {
+    const std::lock_guard lock(log.mutex);
+    log.process = process;
+    log.journal = goes_to_journal();
+    ::tzset();  // reads a file, which a sandbox may forbid later
+  }
   set_up(settings);
 }
 
 void set_up(const Settings& settings) {
+  Log& log = the_log();
+  const std::lock_guard lock(log.mutex);
   g_level = settings.level;
   g_json = settings.json;
+  choose_form(log);
 }
 
 std::string format_line(Level level, std::string_view process, const About& about, std::string_view message,
                         bool json, bool journal, long long at_ns) {
-  const char* name = kNames[static_cast<std::size_t>(level)];
-  std::string line;
-  if (journal) line = {'<', kPriorities[static_cast<std::size_t>(level)], '>'};
-  if (json) {
-    nlohmann::ordered_json object = {{"time", time_of(at_ns)}, {"level", name}, {"process", process}};
-    if (!about.channel.empty()) object["channel"] = about.channel;
-    if (!about.reason.empty()) object["reason"] = about.reason;
-    object["message"] = message;
-    return line + object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-  }
-  if (!journal) line += time_of(at_ns) + " ";
-  line += fmt::format("{} {}", name, process);
-  if (!about.channel.empty()) line += " channel=" + on_one_line(about.channel);
-  if (!about.reason.empty()) line += " reason=" + on_one_line(about.reason);
-  return line + ": " + on_one_line(message);
+  const std::string body = body_of(about, message, json);
+  const SystemTime at{std::chrono::nanoseconds(at_ns)};
+  spdlog::memory_buf_t line;
+  formatter_of(json, journal, "")
+      ->format({at, {}, {process.data(), process.size()}, spdlog_level(level), body}, line);
+  return {line.data(), line.size()};
 }
 
 bool is_on(Level level) noexcept { return level >= g_level.load(std::memory_order_relaxed); }

@@ -218,6 +218,9 @@ std::vector<Situation> arrival_situations() {
        "All 5 inputs on cap0 stopped together 20 s ago",
        "channel_down",
        "news"});
+  add({"AllSilentWhileStarved", starve, [](Scene& scene, Snapshot& sample, int) { scene.stop_all(sample); },
+       Culprit::host, "arrival", "This machine is short of CPU, and nothing on cap0 was taken in for 20 s",
+       "host_overload", ""});
   add({"AllOfOneSourceSilent", [](Scene& scene) { scene.channel("sport").inputs[0].source = "10.1.1.7"; },
        [](Scene& scene, Snapshot& sample, int) { scene.stop_all(sample); }, Culprit::unknown, "arrival",
        "all are sent by 10.1.1.7", "channel_down", "news"});

@@ -193,7 +193,7 @@ void Sessions::answer(const protocol::Request& request, std::function<void(std::
       channel != request.params.end() && channel->is_string())
     gathering->wanted = channel->get<std::string>();
   if (const auto limit = request.params.find("limit");
-      limit != request.params.end() && limit->is_number_unsigned())
+      limit != request.params.end() && limit->is_number_integer() && *limit >= 0)
     gathering->limit = std::min(kMost, limit->get<std::size_t>());
   gathering->step();
 }
