@@ -18,6 +18,9 @@ Alarm read_alarm(const nlohmann::json& from) {
   alarm.subject = from.at("subject").get<std::string>();
   alarm.message = from.at("message").get<std::string>();
   alarm.since_unix_ns = from.at("since_unix_ns").get<std::int64_t>();
+  // Of a kind that is a warning: what it explains made it graver, which was told.
+  if (from.value("severity", "") == to_string(catalogue::Severity::critical))
+    alarm.severity = catalogue::Severity::critical;
   if (const nlohmann::json& by = from.at("acknowledged"); !by.is_null())
     alarm.acknowledged = {by.at("who").get<std::string>(), by.at("unix_ns").get<std::int64_t>()};
   return alarm;
@@ -192,6 +195,36 @@ void AlarmBook::group(const CauseOf& cause, std::int64_t now, std::vector<Change
     const auto found = consequences.find(entry.alarm.id);
     entry.alarm.consequences = found == consequences.end() ? 0 : found->second;
   }
+  weigh(now, changes);
+}
+
+// What explains a channel that is down is no lesser matter than that.
+void AlarmBook::weigh(std::int64_t now, std::vector<Change>& changes) {
+  std::map<std::uint64_t, catalogue::Severity> gravest;
+  for (const auto& [key, entry] : entries_) {
+    const Alarm& alarm = entry.alarm;
+    if (alarm.cause == 0 || alarm.maintenance) continue;
+    auto& of = gravest.emplace(alarm.cause, alarm.severity).first->second;
+    of = std::max(of, alarm.severity);
+  }
+  for (auto& [key, entry] : entries_) {
+    Alarm& alarm = entry.alarm;
+    const auto* kind = catalogue::find_alarm_kind(key.first);
+    if (alarm.id == 0 || kind == nullptr) continue;
+    const auto found = gravest.find(alarm.id);
+    const auto severity = found == gravest.end() ? kind->severity : std::max(kind->severity, found->second);
+    const bool worse = severity > alarm.severity;
+    alarm.severity = severity;
+    if (!worse) continue;
+    alarm.acknowledged.reset();
+    const auto fresh = std::find_if(changes.begin(), changes.end(), [&](const Change& change) {
+      return change.what == Change::What::raised && change.alarm.id == alarm.id;
+    });
+    if (fresh != changes.end())
+      fresh->alarm.severity = severity;
+    else
+      changes.push_back({Change::What::raised, alarm, now});
+  }
 }
 
 std::vector<AlarmBook::Change> AlarmBook::settle(std::int64_t now, const TagsOf& tags, const CauseOf& cause) {
@@ -288,6 +321,7 @@ nlohmann::json AlarmBook::to_json(std::int64_t by) const {
       acknowledged = {{"who", alarm.acknowledged->who}, {"unix_ns", alarm.acknowledged->unix_ns + by}};
     alarms.push_back({{"id", alarm.id},
                       {"kind", alarm.kind},
+                      {"severity", to_string(alarm.severity)},
                       {"subject", alarm.subject},
                       {"message", alarm.message},
                       {"since_unix_ns", alarm.since_unix_ns + by},
@@ -317,7 +351,7 @@ void AlarmBook::restore(const nlohmann::json& from) {
   each_of(from, "alarms", read_alarm, [&](Alarm alarm) {
     const auto* kind = catalogue::find_alarm_kind(alarm.kind);
     if (kind == nullptr || alarm.id == 0 || alarm.since_unix_ns < 0) return;
-    alarm.severity = kind->severity;
+    alarm.severity = std::max(alarm.severity, kind->severity);
     alarm.channel = catalogue::channel_of(kind->scope, alarm.subject);
     next_id_ = std::max(next_id_, alarm.id + 1);
     Entry entry{std::move(alarm), true, 0, false};

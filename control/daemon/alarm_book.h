@@ -26,6 +26,7 @@ struct Acknowledgement {
 struct Alarm {
   std::uint64_t id = 0;  // never given twice; what `headgate alarms ack ID` takes
   std::string kind;      // of the catalogue
+  // Of its kind, or of the gravest that it explains.
   catalogue::Severity severity = catalogue::Severity::warning;
   std::string subject;  // see catalogue::Scope
   std::string channel;  // the channel that it is about; "" for none
@@ -70,7 +71,9 @@ class AlarmBook {
   // What is true now of a kind, by subject: all others of that kind are not.
   void set_all(std::string_view kind, const std::map<std::string, std::string>& active,
                std::int64_t now_unix_ns);
-  // Raises and ends what has stood or been gone for long enough, and groups by causes. In order of time.
+  // Raises and ends what has stood or been gone for long enough, and groups by causes. In order of time. An
+  // alarm that comes to explain a graver one than before is raised once more: who acknowledged it did not
+  // know of that.
   std::vector<Change> settle(std::int64_t now_unix_ns, const TagsOf& tags, const CauseOf& cause);
 
   // Worst first: critical before warning, roots before what they explain, newest first.
@@ -107,6 +110,7 @@ class AlarmBook {
   void raise_and_end(std::int64_t now_unix_ns, std::vector<Change>& changes);
   void end_windows(std::int64_t now_unix_ns);
   void group(const CauseOf& cause, std::int64_t now_unix_ns, std::vector<Change>& changes);
+  void weigh(std::int64_t now_unix_ns, std::vector<Change>& changes);
 
   std::map<Key, Entry> entries_;
   std::map<std::uint64_t, std::int64_t> ended_;  // of late: id, when

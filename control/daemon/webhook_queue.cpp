@@ -62,6 +62,13 @@ void WebhookQueue::update(const std::vector<Alarm>& active, const std::string& n
     const auto told = told_.find(alarm.id);
     if (told != told_.end()) {
       told->second.alarm["message"] = alarm.message;
+      // It was told as a lesser matter, before it explained a graver one.
+      const bool worse = alarm.severity == catalogue::Severity::critical &&
+                         told->second.alarm["severity"] != to_string(alarm.severity);
+      if (worse && is_told(alarm)) {
+        push("raised", alarm, active, node, now);
+        continue;
+      }
       if (alarm.acknowledged && !told->second.acknowledged) push("acknowledged", alarm, active, node, now);
       continue;
     }

@@ -131,7 +131,9 @@ std::optional<Diagnosis> diagnose(const GatewayView& view, const std::string& id
   result.culprit = cause.culprit;
   result.verdict = cause.verdict;
   result.remedy = cause.remedy;
-  result.since_unix_ns = cause.since_unix_ns != 0 ? cause.since_unix_ns : about.health.since_unix_ns;
+  // What harms nothing yet says nothing of how long the channel has been what it is.
+  const bool tells = cause.since_unix_ns != 0 && cause.weight != diagnosis::Weight::advice;
+  result.since_unix_ns = tells ? cause.since_unix_ns : about.health.since_unix_ns;
   if (about.alarm(cause.alarm_kind, cause.alarm_subject))
     result.alarm = std::pair(cause.alarm_kind, cause.alarm_subject);
   result.stages = judgement.take_stages();

@@ -15,9 +15,10 @@ namespace headgate::control::diagnosis {
 using catalogue::Culprit;
 
 enum class Weight : std::uint8_t {
-  advice,  // nothing is lost by it yet
-  damage,  // what is sent is not whole, or somebody gets nothing
-  fatal,   // nothing comes
+  advice,   // nothing is lost by it yet
+  damage,   // what is sent is not whole, or somebody gets nothing
+  useless,  // what comes can't be played, or a track of it does not come: lost packets are no explanation
+  fatal,    // nothing comes
 };
 
 // Something that would explain the channel's trouble.

@@ -35,6 +35,13 @@ Cause damage(const Case& about, const char* alarm, Culprit culprit, std::string 
   return cause;
 }
 
+Cause useless(const Case& about, const char* alarm, Culprit culprit, std::string verdict,
+              std::string remedy) {
+  Cause cause = damage(about, alarm, culprit, std::move(verdict), std::move(remedy));
+  cause.weight = Weight::useless;
+  return cause;
+}
+
 // Where packets went missing before they came to us: what separates the network from the source.
 void judge_losses(const Case& about, Judgement& judgement) {
   const InputRecent& lately = *about.lately;
@@ -128,8 +135,8 @@ void judge_damage(const Case& about, Judgement& judgement) {
   if (lately.scrambled * 2 > carrying && lately.scrambled > 0) {
     judgement.bad(fmt::format("{} of {} scrambled {}", lately.scrambled, counted(carrying, "packet"),
                               in_window(about)));
-    judgement.cause(damage(about, "scrambled", sender_of(about), fmt::format("{} comes scrambled.", url),
-                           "Its descrambler fails (CAM, card, entitlement): ask whoever runs the source."));
+    judgement.cause(useless(about, "scrambled", sender_of(about), fmt::format("{} comes scrambled.", url),
+                            "Its descrambler fails (CAM, card, entitlement): ask whoever runs the source."));
   }
 }
 
@@ -138,15 +145,15 @@ void judge_tables(const Case& about, Judgement& judgement) {
   if (state == kProgramNotFound) {
     const bool had = about.lately->had_service;
     judgement.bad("the wanted program is not in its PAT");
-    Cause cause =
-        damage(about, "program_missing", had ? Culprit::source : Culprit::map,
-               had ? fmt::format("The wanted program went out of {}.", about.input->url)
-                   : fmt::format("{} comes, but never had the program that the map wants.", about.input->url),
-               had ? "Ask the source for the program's new number or name, correct `program:` in the map, "
-                     "headgate apply."
-                   : fmt::format("headgate probe {} lists its programs; correct `program:` in the map, "
-                                 "headgate apply.",
-                                 about.input->url));
+    Cause cause = useless(
+        about, "program_missing", had ? Culprit::source : Culprit::map,
+        had ? fmt::format("The wanted program went out of {}.", about.input->url)
+            : fmt::format("{} comes, but never had the program that the map wants.", about.input->url),
+        had ? "Ask the source for the program's new number or name, correct `program:` in the map, "
+              "headgate apply."
+            : fmt::format("headgate probe {} lists its programs; correct `program:` in the map, "
+                          "headgate apply.",
+                          about.input->url));
     cause.by_edit = true;
     return judgement.cause(std::move(cause));
   }
@@ -154,9 +161,9 @@ void judge_tables(const Case& about, Judgement& judgement) {
   const char* table = state == kWaitsForPat ? "PAT" : "PMT";
   if (about.recent.window_ns < kTellsOfClock) return judgement.note(fmt::format("no {} yet", table));
   judgement.bad(fmt::format("no {}", table));
-  judgement.cause(damage(about, "program_missing", sender_of(about),
-                         fmt::format("{} comes without a {}.", about.input->url, table),
-                         "Its multiplexer is at fault: ask whoever runs the source."));
+  judgement.cause(useless(about, "program_missing", sender_of(about),
+                          fmt::format("{} comes without a {}.", about.input->url, table),
+                          "Its multiplexer is at fault: ask whoever runs the source."));
 }
 
 void judge_clock(const Case& about, Judgement& judgement) {
@@ -205,10 +212,10 @@ void judge_pids(const Case& about, Judgement& judgement) {
   if (gone.empty()) return;
   judgement.bad("came steadily and stopped: PID " + gone);
   Cause cause =
-      damage(about, "pid_lost", sender_of(about),
-             fmt::format("PID {} stopped, while the others of {} still come.", gone, about.input->url),
-             "The encoder of that track, or its multiplexer, is at fault: ask whoever runs the "
-             "source.");
+      useless(about, "pid_lost", sender_of(about),
+              fmt::format("PID {} stopped, while the others of {} still come.", gone, about.input->url),
+              "The encoder of that track, or its multiplexer, is at fault: ask whoever runs the "
+              "source.");
   cause.alarm_subject = fmt::format("{} pid {}", about.channel.id, first);
   judgement.cause(std::move(cause));
 }

@@ -158,11 +158,41 @@ TEST_F(AlarmBookTest, WhatIsAsGoodAsOverKeepsItsCause) {
   set(true, "no_querier", "cap0", 0);
   set(true, "channel_down", "news", 0);
   settle(0);
-  EXPECT_NE(book.active()[0].cause, 0U);
+  EXPECT_EQ(book.active()[1].kind, "channel_down");
+  EXPECT_NE(book.active()[1].cause, 0U);
   blamed = false;
   set(false, "channel_down", "news", 3);
   EXPECT_THAT(settle(4), IsEmpty()) << "it would be delivered as an alarm of its own";
-  EXPECT_NE(book.active()[0].cause, 0U);
+  EXPECT_NE(book.active()[1].cause, 0U);
+}
+
+// A querier that was always missing harms nobody, until channels go down for it.
+TEST_F(AlarmBookTest, WhatExplainsAGraverAlarmIsAsGraveAndRaisedAgain) {
+  cause = [](const Alarm& alarm, const std::vector<Alarm>&) {
+    return alarm.kind == "channel_down"
+               ? std::optional(std::pair<std::string, std::string>("no_querier", "cap0"))
+               : std::nullopt;
+  };
+  set(true, "no_querier", "cap0", 0);
+  settle(0);
+  EXPECT_EQ(book.active()[0].severity, catalogue::Severity::warning);
+  EXPECT_EQ(book.acknowledge_all("me", at(5)), 1U);
+  settle(6);
+  set(true, "channel_down", "news", 10);
+  EXPECT_THAT(settle(10), ElementsAre("raised 2 channel_down news", "raised 1 no_querier cap0"));
+  const Alarm root = book.active()[0];
+  EXPECT_EQ(root.kind, "no_querier");
+  EXPECT_EQ(root.severity, catalogue::Severity::critical);
+  EXPECT_FALSE(root.acknowledged) << "nobody knew of the channel then";
+  EXPECT_EQ(book.acknowledge_all("me", at(11)), 2U);
+  EXPECT_THAT(settle(12), testing::SizeIs(2)) << "told of as acknowledged, and not raised again";
+  AlarmBook anew;
+  anew.restore(book.to_json());
+  static_cast<void>(anew.settle(at(13), {}, cause));
+  EXPECT_TRUE(anew.active()[0].acknowledged) << "a restart makes nothing worse";
+  set(false, "channel_down", "news", 20);
+  settle(30);
+  EXPECT_EQ(book.active()[0].severity, catalogue::Severity::warning);
 }
 
 TEST_F(AlarmBookTest, ChainsEndAtTheirRootAndCirclesStandForThemselves) {

@@ -52,6 +52,19 @@ TEST_F(WebhookQueueTest, TellsRaisedAcknowledgedAndOverInThisOrder) {
   EXPECT_EQ(queue.view().delivered, 3U);
 }
 
+TEST_F(WebhookQueueTest, TellsOnceMoreWhatGotGraver) {
+  auto one = made_alarm(1, "no_querier", "cap0");
+  one.severity = catalogue::Severity::warning;
+  told(0, {one});
+  EXPECT_THAT(told(2, {one}), ElementsAre("raised 1 no_querier"));
+  one.severity = catalogue::Severity::critical;
+  EXPECT_THAT(told(3, {one}), ElementsAre("raised 1 no_querier"));
+  EXPECT_EQ(last["alarm"]["severity"], "critical");
+  EXPECT_THAT(told(4, {one}), IsEmpty());
+  one.severity = catalogue::Severity::warning;
+  EXPECT_THAT(told(5, {one}), IsEmpty());
+}
+
 TEST_F(WebhookQueueTest, TellsTheRootWithWhatItExplains) {
   const std::vector<Alarm> all{made_alarm(1, "link_down", "cap0"), made_alarm(2, "channel_down", "news", 1),
                                made_alarm(3, "channel_down", "sport", 1)};
