@@ -51,6 +51,6 @@ def test_it_plays_a_published_channel(shown, how):
 
 def test_what_it_publishes_by_rtmp_leaves_as_multicast(shown):
     source, files, capture = shown
-    same_media(source, files["published"], least=150)
+    same_media(source, files["published"], least=150, lead=50)  # while it starts on a busy machine VLC leaves out pictures that it takes for late
     wrong = check_datagrams(capture.datagrams).errors(dvb=True, accuracy_ns=None)
     assert not wrong, wrong

@@ -25,13 +25,14 @@ def frames(path, selector, sound="aac"):
 of_source = functools.lru_cache(maxsize=8)(frames)  # many ends are judged against one source
 
 
-def same_media(source, out, least=200, sound="aac", own_clock=False, apart_ms=1.0):
+def same_media(source, out, least=200, sound="aac", own_clock=False, apart_ms=1.0, lead=3):
     """Every picture and every frame of sound is one of the source's, in its order, and both are as far apart as there.
-    `own_clock`: the program stamps them anew by when they came; then only sound against pictures is judged."""
+    `own_clock`: the program stamps them anew by when they came; then only sound against pictures is judged. `lead`: that are passed over at
+    the beginning."""
     offsets = {}
     for selector in "va":
         want, got = of_source(source, selector, sound), frames(out, selector, sound)
-        got = got[3:-8]  # the first may lack a reference, the last come in decoding order
+        got = got[lead:-8]  # the first may lack a reference, the last come in decoding order
         assert len(got) > least, (selector, len(got))
         hashes = [h for h, _ in want]
         at = next((i for i in range(len(hashes)) if hashes[i:i + len(got)] == [h for h, _ in got]), None)
