@@ -121,7 +121,7 @@ class Day:
 
     def metrics_tell(self, alarms):
         samples = self.gateway.samples()
-        kinds = {(labels["kind"], labels["channel"]) for name, labels, value in samples if name == "headgate_alarm" and value == 1}
+        kinds = {(labels["kind"], labels.get("channel", "")) for name, labels, value in samples if name == "headgate_alarm" and value == 1}
         opened = sum(value for name, labels, value in samples if name == "headgate_alarms" and labels["state"] == "open")
         return kinds == {(alarm["kind"], alarm["channel"]) for alarm in alarms} and opened == sum(a["cause"] is None for a in alarms)
 
