@@ -18,7 +18,7 @@ SOURCES = {"sd": ("sd-h264i-bars-aacx2.ts", None, "mpeg2_mp2")}
 if os.environ.get("HEADGATE_CAPTURES") == "all":  # it takes half a core
     SOURCES["hd"] = ("dvbt-fr-hd-h264i-eac3x3-dvbsubx2.ts", None, "h264_ac3")
 GROUPS = {"sd": "239.7.12.1", "hd": "239.7.12.2"}
-SIZES = {"sd": (180, 400_000), "hd": (180, 300_000)}
+SIZES = {"sd": (144, 400_000), "hd": (144, 300_000)}
 STOPPED = 3  # s; below the time after which a worker counts as hung, and that after which it has to rest
 
 
