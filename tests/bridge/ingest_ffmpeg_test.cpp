@@ -148,7 +148,7 @@ class IngestByFfmpeg : public test::IngestTest {
     const auto report = seen.report();
     EXPECT_EQ(report.cc_errors, 0U);
     EXPECT_EQ(report.crc_errors, 0U);
-    EXPECT_EQ(report.tr101290.pcr_repetition_error, 0U);
+    EXPECT_EQ(report.tr101290[mpegts::Indicator::pcr_repetition_error], 0U);
     for (const auto& [reason, count] : entry->status().drops) EXPECT_EQ(count, 0U) << reason;
   }
   // Each whole unit is there before its DTS, by the times that PCR and position give.
@@ -237,7 +237,7 @@ TEST_P(IngestCaptures, KeepTheirFrames) {
     }
   }
   EXPECT_EQ(seen.report().cc_errors, 0U);
-  EXPECT_EQ(seen.report().tr101290.pcr_repetition_error, 0U);
+  EXPECT_EQ(seen.report().tr101290[mpegts::Indicator::pcr_repetition_error], 0U);
   expect_in_time();
 }
 INSTANTIATE_TEST_SUITE_P(Each, IngestCaptures,

@@ -313,7 +313,7 @@ TEST_F(FramesTest, BecomeAServiceWithTheNamesOfTheMap) {
   ASSERT_EQ(report.services[0].streams.size(), 2U);
   EXPECT_EQ(report.services[0].streams[1].language, "deu");
   EXPECT_EQ(report.cc_errors, 0U);
-  EXPECT_EQ(report.tr101290.pcr_repetition_error, 0U);
+  EXPECT_EQ(report.tr101290[mpegts::Indicator::pcr_repetition_error], 0U);
   // The stream's times are near Unix time.
   const auto wanted = static_cast<std::uint64_t>(kStartNs / 1000 * 27) % mpegts::kPcrModulus;
   EXPECT_NEAR(static_cast<double>(seen.pcrs().front().time), static_cast<double>(wanted), 27e6);

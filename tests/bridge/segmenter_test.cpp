@@ -550,6 +550,27 @@ TEST_F(TwinSegmenterTest, NothingWaitsForSmallerPicturesThatAreLate) {
   EXPECT_EQ(segmenter.counters().discontinuities, 0U);
 }
 
+TEST_F(TwinSegmenterTest, SmallerPicturesThatBeginInTheMiddleAreAGapUntilTheNextSegment) {
+  current = configuration(true, 2);
+  current->carried[2].kind = mpegts::StreamKind::h264;
+  current->carried[2].twin_of = current->carried[0].pid;
+  segmenter.on_configuration(current);
+  rest(kBase - kTicksPerSecond, kBase + kTicksPerSecond);
+  // In time, and late.
+  for (std::int64_t t = kBase + kTicksPerSecond; t < kBase + 5 * kTicksPerSecond; t += kFrame) {
+    rest(t, t + kFrame);
+    twin(t, t + kFrame);
+  }
+  rest(kBase + 5 * kTicksPerSecond, kBase + 9 * kTicksPerSecond);
+  twin(kBase + 5 * kTicksPerSecond, kBase + 8 * kTicksPerSecond);
+  rest(kBase + 9 * kTicksPerSecond, kBase + 13 * kTicksPerSecond);
+  twin(kBase + 9 * kTicksPerSecond, kBase + 13 * kTicksPerSecond);
+  rest(kBase + 13 * kTicksPerSecond, kBase + 17 * kTicksPerSecond);
+  twin(kBase + 13 * kTicksPerSecond, kBase + 17 * kTicksPerSecond);
+  ASSERT_EQ(out.parts[1].size(), 4U);
+  EXPECT_EQ(twin_sizes(), (std::vector<std::size_t>{0, 98, 0, 100}));
+}
+
 TEST_F(TwinSegmenterTest, ATwinThatNeverComesIsAGapAfterItsLimit) {
   rest(kBase - kTicksPerSecond, kBase + 13 * kTicksPerSecond);
   EXPECT_EQ(out.all.size(), 3U);

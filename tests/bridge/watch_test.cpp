@@ -4,9 +4,11 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "dataplane/bridge/watch/channel_watch.h"
+#include "dataplane/bridge/watch/report.h"
 #include "dataplane/bridge/watch/verdicts.h"
 
 namespace headgate::bridge::watch {
@@ -312,7 +314,18 @@ TEST(ChannelWatch, PicturesTakenBeforeTheInputCameOnAirAreNotItsOwn) {
   rig.run(10, Rig::Shows::moving);
   rig.watch.begin(rig.now);
   rig.watch.on_picture(dark(), rig.now - kMs, rig.now);
-  EXPECT_FALSE(rig.watch.picture().has_value());
+  EXPECT_EQ(rig.watch.picture(rig.now), nullptr);
+}
+
+TEST(ChannelWatch, ShowsNoLevelsAndNoPictureOfWhatStopped) {
+  Rig rig;
+  rig.run(10, Rig::Shows::moving);
+  const auto shown = [&](std::int64_t ms) { return report(rig.watch, rig.now + ms * kMs, 0); };
+  EXPECT_TRUE(shown(2500)["tracks"][0]["levels"].is_object());
+  EXPECT_TRUE(shown(2500)["picture"].is_object());
+  EXPECT_TRUE(shown(3300)["tracks"][0]["levels"].is_null());
+  EXPECT_EQ(shown(3300)["tracks"][0]["pid"], 0x101);
+  EXPECT_TRUE(shown(60'000)["picture"].is_null());
 }
 
 TEST(ChannelWatch, HearsClippingPhaseAndLoudnessAfterTheirTimes) {

@@ -13,29 +13,27 @@ from support.gateway import WholeMap, wait_for
 from support.workers import worker_of
 
 SECONDS = 240
-# channel: (capture, program, what is played without captures)
-SOURCES = {"sd": ("sd-h264i-bars-aacx2.ts", None, "mpeg2_mp2")}
-if os.environ.get("HEADGATE_CAPTURES") == "all":  # it takes half a core
-    SOURCES["hd"] = ("dvbt-fr-hd-h264i-eac3x3-dvbsubx2.ts", None, "h264_ac3")
-GROUPS = {"sd": "239.7.12.1", "hd": "239.7.12.2"}
-SIZES = {"sd": (144, 400_000), "hd": (144, 300_000)}
+# channel: (capture, what is played where there is none)
+SOURCES = {"sd": ("sd-h264i-bars-aacx2.ts", "mpeg2_mp2")}
+if os.environ.get("HEADGATE_CAPTURES") == "all":  # each takes half a core
+    SOURCES |= {"hd": ("mpeg2v-mp2-bbb.ts", "h264i_1080"), "hdi": (None, "h264i_1080")}
+GROUPS = {"sd": "239.7.12.1", "hd": "239.7.12.2", "hdi": "239.7.12.3"}
+RATES = {"hd": 24} if media.capture("mpeg2v-mp2-bbb.ts") else {}  # frames a second, where not 25
+SIZES = {"sd": (144, 400_000), "hd": (144, 300_000), "hdi": (144, 300_000)}
 STOPPED = 3  # s; below the time after which a worker counts as hung, and that after which it has to rest
 
 
 @pytest.fixture(scope="module")
 def gateway(rig):
     channels, renditions = {}, {}
-    for name, (_, program, _) in SOURCES.items():
-        entry = {"url": f"udp://{GROUPS[name]}:5000"}
-        if program is not None and media.capture(SOURCES[name][0]):
-            entry["program"] = program
-        channels[name] = {"inputs": [entry], "serve": {"hls": {"segment": "2s", "window": 8}}}
+    for name in SOURCES:
+        channels[name] = {"inputs": [{"url": f"udp://{GROUPS[name]}:5000"}], "serve": {"hls": {"segment": "2s", "window": 8}}}
         height, bitrate = SIZES[name]
         renditions[f"{name}-abr"] = [name, {"from": name, "video": {"height": height, "bitrate": f"{bitrate // 1000}kbps"}}]
     with WholeMap(rig, {"channels": channels, "renditions": renditions}) as made:
-        for name, (capture, _, generated) in SOURCES.items():
+        for name, (capture, generated) in SOURCES.items():
             rig.wait_mdb(GROUPS[name], True)
-            rig.send(media.looped(media.capture(capture) or media.stream(generated, 18), SECONDS), GROUPS[name], 5000)
+            rig.send(media.looped((capture and media.capture(capture)) or media.stream(generated, 18), SECONDS), GROUPS[name], 5000)
         yield made
 
 
@@ -117,7 +115,7 @@ def test_the_multivariant_playlist_tells_the_truth(gateway, tmp_path, name):
         bodies = [(length, gateway.http(address).body) for length, address in list(listed.values())[:3]]
         stream = probe(bodies[0][1], tmp_path, "-show_entries", "stream=codec_name,profile,level,width,height,avg_frame_rate,r_frame_rate")["streams"][0]
         assert attributes["RESOLUTION"] == f"{stream['width']}x{stream['height']}" and stream["height"] == height
-        assert float(attributes["FRAME-RATE"]) == 25
+        assert float(attributes["FRAME-RATE"]) == RATES.get(name, 25)
         codec = attributes["CODECS"].split(",")[0]
         if stream["codec_name"] == "h264":
             profile = {"Main": 0x4D, "High": 0x64, "Constrained Baseline": 0x42}[stream["profile"]]

@@ -52,8 +52,16 @@ def _two_languages(seconds):
             "language=deu", "-metadata:s:a:1", "language=eng", *_MUX, "-muxrate", "1600k"]
 
 
+def _two_programs(seconds):
+    """H.264 and AAC twice, two programs in one stream of variable rate; each has PCRs of its own."""
+    return ["-f", "lavfi", "-i", _PICTURE, "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000", "-f", "lavfi", "-i", f"{_PICTURE},hue=h=90",
+            "-f", "lavfi", "-i", "sine=frequency=880:sample_rate=48000", "-t", str(seconds), *(f for n in range(4) for f in ("-map", str(n))), *_H264,
+            "-c:a", "aac", "-b:a", "96k", "-program", "title=one:st=0:st=1", "-program", "title=two:st=2:st=3", *_MUX]
+
+
 RECIPES = {
     "h264_mp2_deu_eng": _two_languages,
+    "two_programs": _two_programs,
     "fault_black": lambda s: _black(s, *FAULT),
     "fault_black_late": lambda s: _black(s, LATE_BLACK, s),
     "fault_frozen": lambda s: _faulty(s, video=f"loop=loop={(FAULT[1] - FAULT[0]) * 25}:size=1:start={FAULT[0] * 25},setpts=N/FRAME_RATE/TB"),
@@ -64,6 +72,11 @@ RECIPES = {
     "h264_aac": lambda s: [*_lavfi(440, s), *_H264, "-c:a", "aac", "-b:a", "96k", *_MUX, "-muxrate", "1200k"],
     "h264_aac_b": lambda s: [*_lavfi(660, s, "smptehdbars=size=320x180:rate=25"), *_H264, "-c:a", "aac", "-b:a", "96k",
                              *_MUX, "-muxrate", "1200k"],
+    # Two fields a frame, macroblocks of either kind: what broadcasters call 1080i25.
+    "h264i_1080": lambda s: [*_lavfi(450, s, "testsrc2=size=1920x1080:rate=50"), "-vf", "interlace=scan=tff", "-r", "25", "-c:v", "libx264", "-preset",
+                             "ultrafast", "-flags", "+ilme+ildct", "-x264-params", "tff=1:force-cfr=1", "-bf", "2", "-g", "25", "-sc_threshold", "0", "-b:v",
+                             "6000k", "-maxrate", "6000k", "-bufsize", "6000k", "-pix_fmt", "yuv420p", "-c:a", "mp2", "-b:a", "128k", *_MUX,
+                             "-muxrate", "8000k"],
     "hevc_aac": lambda s: [*_lavfi(550, s), *_HEVC, "-c:a", "aac", "-b:a", "96k", *_MUX, "-muxrate", "1400k"],
     "hevc_ac3": lambda s: [*_lavfi(560, s), *_HEVC, "-c:a", "ac3", "-b:a", "128k", *_MUX, "-muxrate", "1400k"],
     "hevc_eac3": lambda s: [*_lavfi(570, s), *_HEVC, "-c:a", "eac3", "-b:a", "128k", *_MUX, "-muxrate", "1400k"],

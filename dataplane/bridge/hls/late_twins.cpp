@@ -46,7 +46,8 @@ void LateTwins::end(Late& late, std::size_t at) {
   const Twin twin = std::move(late.twins[at]);
   late.twins.erase(late.twins.begin() + static_cast<std::ptrdiff_t>(at));
   SegmentFile file;
-  build_part(*late.segment.configuration, late.segment.k, twin.track, twin.bytes.all(), twin.items, file);
+  build_part(*late.segment.configuration, late.segment.k, twin.track, late.segment.start_pts,
+             twin.bytes.all(), twin.items, file);
   on_part_(late.segment.k, twin.part, file);
 }
 

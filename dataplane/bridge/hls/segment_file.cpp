@@ -19,6 +19,8 @@ constexpr std::int64_t kClockEvery = mpegts::kTicksPerSecond * 8 / 100;
 // What comes is in a decoder's buffer for so long; at most a second may pass there (2.4.2.7).
 constexpr std::uint64_t kClockLead = mpegts::kTicksPerSecond * 3 / 10;
 
+// More than pictures are reordered by at the beginning, less than a viewer notices.
+constexpr std::int64_t kLateBegin = mpegts::kTicksPerSecond / 10;
 constexpr std::uint8_t kRegistration = 0x05;  // 2.6.8
 
 hub::Configuration configuration_of(const hub::Configuration& whole, std::size_t track, bool own_clock) {
@@ -95,7 +97,8 @@ void build_whole(const hub::Configuration& configuration, std::int64_t k, std::s
 }  // namespace
 
 void build_part(const hub::Configuration& configuration, std::int64_t k, std::size_t track,
-                std::span<const std::uint8_t> bytes, std::span<const SegmentItem> items, SegmentFile& file) {
+                std::int64_t begin, std::span<const std::uint8_t> bytes, std::span<const SegmentItem> items,
+                SegmentFile& file) {
   file.track = track;
   file.size = 0;
   file.pieces.clear();
@@ -107,8 +110,11 @@ void build_part(const hub::Configuration& configuration, std::int64_t k, std::si
   const auto belongs = [&](const SegmentItem& item) {
     return item.track == track || (track == 0 && item.track == hub::kPcrTrack);
   };
-  const auto count = static_cast<std::size_t>(std::count_if(items.begin(), items.end(), belongs));
-  if (count == 0) return;
+  const auto first = std::find_if(items.begin(), items.end(), belongs);
+  if (first == items.end()) return;
+  const hub::Track& carried = configuration.carried[track];
+  if (carried.twin_of && mpegts::is_video(carried.kind) && first->pts > begin + kLateBegin) return;
+  const auto count = static_cast<std::size_t>(std::count_if(first, items.end(), belongs));
   const std::vector<std::uint8_t> psi = make_psi(configuration_of(configuration, track, own_clock), k);
   // Pieces point into it: it must not move.
   file.made = psi;
@@ -131,16 +137,16 @@ void build_part(const hub::Configuration& configuration, std::int64_t k, std::si
   }
 }
 
-void build_files(const hub::Configuration& configuration, bool apart, std::int64_t k,
+void build_files(const hub::Configuration& configuration, bool apart, std::int64_t k, std::int64_t begin,
                  std::span<const std::uint8_t> bytes, std::span<const SegmentItem> items, SegmentFile& whole,
                  std::vector<SegmentFile>& parts) {
   parts.clear();
   if (!apart) return build_whole(configuration, k, bytes, items, whole);
-  build_part(configuration, k, 0, bytes, items, whole);
+  build_part(configuration, k, 0, begin, bytes, items, whole);
   const std::vector<std::size_t> tracks = tracks_with_parts(configuration.carried);
   parts.resize(tracks.size());
   for (std::size_t i = 0; i < tracks.size(); ++i)
-    build_part(configuration, k, tracks[i], bytes, items, parts[i]);
+    build_part(configuration, k, tracks[i], begin, bytes, items, parts[i]);
 }
 
 }  // namespace headgate::bridge::hls

@@ -34,12 +34,15 @@ struct SegmentFile {
 
 // `apart`: the first track, with a clock that has a PID of its own, in `whole`, each other track that players
 // take in one of `parts`. Otherwise all in `whole`.
-void build_files(const hub::Configuration& configuration, bool apart, std::int64_t k,
+// `begin`: PTS of the segment's first picture.
+void build_files(const hub::Configuration& configuration, bool apart, std::int64_t k, std::int64_t begin,
                  std::span<const std::uint8_t> bytes, std::span<const SegmentItem> items, SegmentFile& whole,
                  std::vector<SegmentFile>& parts);
 
-// The file of one track alone; empty where there is nothing of it among the items.
+// The file of one track alone; empty where there is nothing of it among the items. Smaller pictures made here
+// are of use only where they begin as the segment does: whose encoder came in later has nothing to show.
 void build_part(const hub::Configuration& configuration, std::int64_t k, std::size_t track,
-                std::span<const std::uint8_t> bytes, std::span<const SegmentItem> items, SegmentFile& file);
+                std::int64_t begin, std::span<const std::uint8_t> bytes, std::span<const SegmentItem> items,
+                SegmentFile& file);
 
 }  // namespace headgate::bridge::hls

@@ -436,8 +436,8 @@ void Segmenter::publish(Open& segment) {
   std::stable_sort(segment.items.begin(), segment.items.end(),
                    [](const Item& a, const Item& b) { return a.key < b.key; });
   finished_.apart = options_.apart || has_twins(*segment.configuration);
-  build_files(*segment.configuration, finished_.apart, segment.k, segment.bytes.all(), segment.items, whole_,
-              parts_);
+  build_files(*segment.configuration, finished_.apart, segment.k, segment.start_pts, segment.bytes.all(),
+              segment.items, whole_, parts_);
   finished_.k = segment.k;
   finished_.start = segment.start;
   finished_.duration = segment.end - segment.start;
