@@ -19,6 +19,8 @@ class PcrMonitor {
 
   PcrInfo info() const noexcept;
   std::uint64_t count() const noexcept { return info_.count; }
+  // The latest, once there is one.
+  Pcr27MHz last() const noexcept { return {last_}; }
   // Consecutive values outside 0..100 ms, not signalled.
   std::uint64_t indicator_errors() const noexcept { return indicator_errors_; }
   // Over 100 ms apart: by arrival where there is one, else by value (jumps then left out).

@@ -1,12 +1,14 @@
 #include "mpegts/monitor/psi_collector.h"
 
+#include "mpegts/monitor/si_monitor.h"
+#include "mpegts/scte35/splice_info.h"
+
 namespace headgate::mpegts {
 namespace {
 
 constexpr std::size_t kMaxWatched = 256;
 constexpr std::size_t kMaxPrograms = 4096;
 constexpr std::size_t kMaxTables = 65'536;
-constexpr Pid kRstPid{0x0013};
 constexpr Pid kAtscPid{0x1FFB};
 constexpr std::uint8_t kTotTableId = 0x73;
 
@@ -52,7 +54,7 @@ const char* table_name(std::uint8_t table_id) noexcept {
       return "CVCT";
     case 0xCD:
       return "STT";
-    case 0xFC:
+    case kSpliceInfoTableId:
       return "SCTE-35";
     default:
       return "";
@@ -89,20 +91,28 @@ bool PsiCollector::is_pmt_pid(Pid pid) const noexcept {
   return false;
 }
 
+std::uint16_t PsiCollector::program_of(Pid pid) const noexcept {
+  for (const auto& [number, program] : programs_) {
+    if (!program.pmt) continue;
+    for (const auto& stream : program.pmt->streams) {
+      if (stream.pid == pid) return number;
+    }
+  }
+  return 0;
+}
+
 void PsiCollector::on_section(Pid pid, std::span<const std::uint8_t> section) noexcept {
   const std::uint8_t table_id = section[0];
   // The TOT's CRC stands there without section_syntax_indicator (EN 300 468 5.2.6).
   if (table_id == kTotTableId && pid == kTdtPid && crc32_mpeg(section) != 0) return on_crc_error(pid);
   const std::pair key{pid.value, table_id};
   if (tables_.size() < kMaxTables || tables_.contains(key)) ++tables_[key];
-  if ((pid == kPatPid && table_id != 0x00) || (pid == kCatPid && table_id != 0x01))
-    events_.wrong_table = true;
   if (pid == kPatPid && table_id == 0x00) {
-    events_.pat = true;
     if (const auto pat = Pat::parse(section); pat && pat->current) take_pat(*pat);
   } else if (table_id == 0x02) {
-    events_.pmt = true;
     if (auto pmt = Pmt::parse(section); pmt && pmt->current) take_pmt(pid, std::move(*pmt));
+  } else if (table_id == kSpliceInfoTableId && !is_pmt_pid(pid)) {
+    events_.cues.emplace_back(section.begin(), section.end());
   } else if (pid == kSdtPid && table_id == 0x42) {
     if (const auto sdt = Sdt::parse(section); sdt && sdt->current) take_sdt(*sdt);
   }

@@ -25,10 +25,8 @@ class PsiCollector final : public SectionSink {
   };
   // What the last packet completed.
   struct Events {
-    bool pat = false;
-    bool pmt = false;
-    bool streams_changed = false;  // a PMT is new or says something new
-    bool wrong_table = false;      // a table_id that PID 0 or 1 must not carry
+    bool streams_changed = false;                 // a PMT is new or says something new
+    std::vector<std::vector<std::uint8_t>> cues;  // splice information sections, unchecked
   };
 
   PsiCollector();
@@ -40,9 +38,10 @@ class PsiCollector final : public SectionSink {
   std::optional<std::uint16_t> transport_stream_id() const noexcept { return transport_stream_id_; }
   std::optional<std::uint16_t> original_network_id() const noexcept { return original_network_id_; }
   std::uint64_t crc_errors() const noexcept { return crc_errors_; }
-  bool cat_seen() const noexcept { return tables_.contains({kCatPid.value, 0x01}); }
   std::vector<TableInfo> tables() const;
   bool is_pmt_pid(Pid pid) const noexcept;
+  // The first program whose PMT names the PID; 0 for none.
+  std::uint16_t program_of(Pid pid) const noexcept;
 
  private:
   void on_section(Pid pid, std::span<const std::uint8_t> section) noexcept override;

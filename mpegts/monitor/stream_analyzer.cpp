@@ -2,24 +2,22 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <vector>
 
 #include "mpegts/monitor/continuity.h"
+#include "mpegts/monitor/cue_list.h"
 #include "mpegts/monitor/pcr_monitor.h"
 #include "mpegts/monitor/psi_collector.h"
+#include "mpegts/monitor/stream_monitor.h"
 
 namespace headgate::mpegts {
 namespace {
 
-constexpr double seconds_of(std::chrono::milliseconds time) {
-  return static_cast<double>(time.count()) / 1e3;
-}
-constexpr double kTableIntervalS = seconds_of(kTableLimit);
-constexpr double kPidIntervalS = seconds_of(kPidLimit);
-constexpr double kPtsIntervalS = seconds_of(kPtsLimit);
 constexpr std::size_t kMaxCodecProbes = 128;
 constexpr std::size_t kMaxPending = 65'536;
 constexpr double kTailS = 1.0;
+constexpr std::int64_t kTickNs = 100'000'000;  // how often absences are judged
 
 struct PidState {
   std::uint64_t packets = 0;
@@ -31,23 +29,16 @@ struct PidState {
   bool duplicate_seen = false;
   std::array<std::uint8_t, kPacketSize> last{};
   std::unique_ptr<PcrMonitor> pcr;
-  // What the tables make of it.
-  bool is_pmt = false;
-  bool is_media = false;     // video or audio of a PMT
-  bool ended_table = false;  // the packet before completed a PAT or a PMT
+  std::unique_ptr<PcrAccuracy> accuracy;
   std::unique_ptr<CodecProbe> probe;
   bool probe_asked = false;
-  std::optional<double> last_time;  // of a packet; of a section on table PIDs
-  std::optional<double> last_pts_time;
 };
 
-// Something seen whose time is not known yet: in a file, the time of what lies between two PCRs is known at
-// the second.
+// A packet for the monitor whose time is not known yet: in a file, that of what lies between two PCRs is
+// known at the second.
 struct Pending {
   std::uint64_t at = 0;  // packets since the PCR before
-  std::optional<double>* last = nullptr;
-  double limit = 0;
-  std::uint64_t* errors = nullptr;  // nullptr: from here on it is due
+  std::array<std::uint8_t, kPacketSize> bytes{};
 };
 
 // Equal but for the PCR, which may differ in a duplicate (2.4.3.3).
@@ -60,13 +51,7 @@ bool same_content(std::span<const std::uint8_t, kPacketSize> a,
                     b.begin() + static_cast<std::ptrdiff_t>(pcr_end));
 }
 
-// Whether a PES packet with a PTS begins here (2.4.3.7).
-bool starts_with_pts(const TsPacket& packet) noexcept {
-  const auto payload = packet.payload();
-  return packet.payload_unit_start() && packet.scrambling_control() == 0 && payload.size() >= 9 &&
-         payload[0] == 0 && payload[1] == 0 && payload[2] == 1 && (payload[6] & 0xC0) == 0x80 &&
-         (payload[7] & 0x80) != 0;
-}
+std::int64_t to_ns(double seconds) noexcept { return static_cast<std::int64_t>(std::llround(seconds * 1e9)); }
 
 }  // namespace
 
@@ -76,11 +61,9 @@ struct StreamAnalyzer::Impl {
   void on_packet(const TsPacket& packet, std::optional<std::int64_t> arrival_ns);
   void check_counter(PidState& pid, const TsPacket& packet, bool& duplicate);
   void take_pcr(PidState& pid, const TsPacket& packet, std::optional<std::int64_t> arrival_ns);
-  void take_sections(PidState& pid, const TsPacket& packet, bool duplicate);
-  void take_media(PidState& pid, const TsPacket& packet);
-  void interval(std::optional<double>& last, double limit, std::uint64_t& errors);
-  void due_from_now(std::optional<double>& last);
-  void note(const Pending& event);
+  void take_sections(const TsPacket& packet);
+  void watch(const TsPacket& packet);
+  void watch_at(const TsPacket& packet, std::int64_t ns);
   void settle(double seconds_per_packet);
   double tail_step() const noexcept {
     return static_cast<double>(since_pcr) * average_step() < kTailS ? 0 : average_step();
@@ -88,8 +71,9 @@ struct StreamAnalyzer::Impl {
   double average_step() const noexcept {  // seconds a packet
     return timed_packets > 0 ? timed_s / static_cast<double>(timed_packets) : 0;
   }
-  void update_roles();
+  void ask_for_probes();
   std::optional<double> now() const noexcept;
+  std::optional<Pts90kHz> clock_of(Pid pid) const noexcept;
   double duration() const noexcept;
   PidState& state(Pid pid) {
     auto& slot = pids[pid.value];
@@ -98,12 +82,15 @@ struct StreamAnalyzer::Impl {
   }
   ServiceInfo service(std::uint16_t number, const PsiCollector::Program& program) const;
   std::vector<const char*> labels() const;
-  void absent(StreamReport& out) const;
+  void judge(StreamReport& out);
 
   CodecProbeFactory codecs;
   std::size_t probes = 0;
   std::array<std::unique_ptr<PidState>, kPidCount> pids;
   PsiCollector psi;
+  CueList cues;
+  StreamMonitor monitor{{kPidCount, 256, 1024}};
+  std::int64_t next_tick_ns = kTickNs;
   StreamReport totals;  // the counters that need no working out
   bool sync_set = false;
 
@@ -112,6 +99,7 @@ struct StreamAnalyzer::Impl {
   std::optional<Pid> clock_pid;
   double clock_s = 0;
   std::uint64_t since_pcr = 0;
+  std::uint64_t position = 0;  // packets from the beginning on
   std::uint64_t timed_packets = 0;
   double timed_s = 0;
   std::optional<std::int64_t> first_arrival_ns;
@@ -124,32 +112,39 @@ std::optional<double> StreamAnalyzer::Impl::now() const noexcept {
   return clock_s + static_cast<double>(since_pcr) * average_step();
 }
 
-void StreamAnalyzer::Impl::interval(std::optional<double>& last, double limit, std::uint64_t& errors) {
-  note({since_pcr, &last, limit, &errors});
+// The latest PCR of the program that this PID belongs to.
+std::optional<Pts90kHz> StreamAnalyzer::Impl::clock_of(Pid pid) const noexcept {
+  const auto number = psi.program_of(pid);
+  const auto program = psi.programs().find(number);
+  if (number == 0 || program == psi.programs().end() || !program->second.pmt) return std::nullopt;
+  const auto& slot = pids[program->second.pmt->pcr_pid.value];
+  if (!slot || !slot->pcr) return std::nullopt;
+  return Pts90kHz{slot->pcr->last().ticks / 300};
 }
 
-void StreamAnalyzer::Impl::due_from_now(std::optional<double>& last) { note({since_pcr, &last, 0, nullptr}); }
-
-void StreamAnalyzer::Impl::note(const Pending& event) {
-  pending.push_back(event);
-  if (first_arrival_ns || pending.size() == kMaxPending) settle(average_step());
+void StreamAnalyzer::Impl::watch(const TsPacket& packet) {
+  if (!monitor.wants(packet)) return;
+  if (first_arrival_ns) return watch_at(packet, last_arrival_ns - *first_arrival_ns);
+  Pending& event = pending.emplace_back();
+  event.at = since_pcr;
+  std::copy(packet.bytes().begin(), packet.bytes().end(), event.bytes.begin());
+  if (pending.size() == kMaxPending) settle(average_step());
 }
 
-// With arrivals at once; else at the next PCR, as a rate taken from the past would be wrong by as much as the
-// stream's varies: by half a second and more where PCRs are a second apart. For the same reason nothing is
-// late in a file's last packets, after its last PCR, unless they are many.
-void StreamAnalyzer::Impl::settle(double seconds_per_packet) {
-  for (const Pending& event : pending) {
-    const double time = first_arrival_ns ? static_cast<double>(last_arrival_ns - *first_arrival_ns) / 1e9
-                                         : clock_s + static_cast<double>(event.at) * seconds_per_packet;
-    if (event.errors == nullptr) {
-      if (!*event.last) *event.last = time;
-      continue;
-    }
-    // Before the clock was known nothing was late: the first interval begins where it starts.
-    if (time - event.last->value_or(0) > event.limit) ++*event.errors;
-    *event.last = time;
+void StreamAnalyzer::Impl::watch_at(const TsPacket& packet, std::int64_t ns) {
+  if (ns >= next_tick_ns) {
+    monitor.on_time(ns);
+    next_tick_ns = ns + kTickNs;
   }
+  monitor.on_packet(packet, ns);
+}
+
+// At the next PCR, as a rate taken from the past would be wrong by as much as the stream's varies: by half a
+// second and more where PCRs are a second apart. For the same reason nothing is late in a file's last
+// packets, after its last PCR, unless they are many. Before the clock was known nothing was late.
+void StreamAnalyzer::Impl::settle(double seconds_per_packet) {
+  for (const Pending& event : pending)
+    watch_at(TsPacket{event.bytes}, to_ns(clock_s + static_cast<double>(event.at) * seconds_per_packet));
   pending.clear();
 }
 
@@ -159,6 +154,7 @@ void StreamAnalyzer::Impl::on_packet(const TsPacket& packet, std::optional<std::
     last_arrival_ns = *arrival_ns;
   }
   ++since_pcr;
+  ++position;
   if (!packet.has_sync()) {
     ++totals.sync_byte_errors;
     return;
@@ -178,16 +174,14 @@ void StreamAnalyzer::Impl::on_packet(const TsPacket& packet, std::optional<std::
   if (packet.scrambling_control() != 0) {
     ++pid.scrambled;
     ++totals.scrambled;
-    if (packet.pid() == kPatPid) ++totals.tr101290.pat_error;
-    if (pid.is_pmt) ++totals.tr101290.pmt_error;
   }
   if (packet.discontinuity()) ++totals.discontinuity_indicators;
   bool duplicate = false;
   check_counter(pid, packet, duplicate);
-  if (psi.wants(packet.pid())) take_sections(pid, packet, duplicate);
-  if (duplicate) return;
-  if (packet.has_pcr() && packet.valid()) take_pcr(pid, packet, arrival_ns);
-  if (!psi.wants(packet.pid()) && (pid.is_media || pid.probe)) take_media(pid, packet);
+  if (psi.wants(packet.pid())) take_sections(packet);
+  if (!duplicate && packet.has_pcr() && packet.valid()) take_pcr(pid, packet, arrival_ns);
+  watch(packet);
+  if (!duplicate && pid.probe && packet.scrambling_control() == 0) pid.probe->on_packet(packet);
 }
 
 void StreamAnalyzer::Impl::check_counter(PidState& pid, const TsPacket& packet, bool& duplicate) {
@@ -219,6 +213,10 @@ void StreamAnalyzer::Impl::take_pcr(PidState& pid, const TsPacket& packet,
                                     std::optional<std::int64_t> arrival_ns) {
   if (!pid.pcr) pid.pcr = std::make_unique<PcrMonitor>();
   const auto step = pid.pcr->on_pcr(*packet.pcr(), packet.discontinuity(), arrival_ns);
+  if (!arrival_ns) {
+    if (!pid.accuracy) pid.accuracy = std::make_unique<PcrAccuracy>();
+    pid.accuracy->on_pcr(position, step.usable ? std::optional(step.ticks) : std::nullopt);
+  }
   if (!clock_pid) clock_pid = packet.pid();
   if (*clock_pid != packet.pid()) return;
   if (step.usable) {
@@ -234,46 +232,20 @@ void StreamAnalyzer::Impl::take_pcr(PidState& pid, const TsPacket& packet,
   since_pcr = 0;
 }
 
-void StreamAnalyzer::Impl::take_sections(PidState& pid, const TsPacket& packet, bool duplicate) {
+void StreamAnalyzer::Impl::take_sections(const TsPacket& packet) {
   const auto events = psi.on_packet(packet);
-  if (events.wrong_table) {
-    ++(packet.pid() == kPatPid ? totals.tr101290.pat_error : totals.tr101290.cat_error);
-  }
-  if (events.streams_changed) update_roles();
-  // One sent twice is one table, but it has come again.
-  const bool again = duplicate && pid.ended_table;
-  if (!duplicate) pid.ended_table = events.pat || events.pmt;
-  if (packet.pid() == kPatPid && (events.pat || again))
-    interval(pid.last_time, kTableIntervalS, totals.tr101290.pat_error);
-  if (pid.is_pmt && (events.pmt || again))
-    interval(pid.last_time, kTableIntervalS, totals.tr101290.pmt_error);
+  if (events.streams_changed) ask_for_probes();
+  for (const auto& section : events.cues)
+    cues.on_section(packet.pid(), section, now().value_or(0), clock_of(packet.pid()));
 }
 
-void StreamAnalyzer::Impl::take_media(PidState& pid, const TsPacket& packet) {
-  if (pid.is_media) {
-    interval(pid.last_time, kPidIntervalS, totals.tr101290.pid_error);
-    if (starts_with_pts(packet)) interval(pid.last_pts_time, kPtsIntervalS, totals.tr101290.pts_error);
-  }
-  if (pid.probe && packet.scrambling_control() == 0) pid.probe->on_packet(packet);
-}
-
-void StreamAnalyzer::Impl::update_roles() {
-  for (auto& slot : pids) {
-    if (slot) slot->is_pmt = slot->is_media = false;
-  }
+void StreamAnalyzer::Impl::ask_for_probes() {
+  if (!codecs) return;
   for (const auto& [number, program] : psi.programs()) {
-    PidState& table = state(program.pmt_pid);
-    table.is_pmt = true;
-    if (!table.last_time) due_from_now(table.last_time);
     if (!program.pmt) continue;
     for (const auto& stream : program.pmt->streams) {
       PidState& pid = state(stream.pid);
-      pid.is_media = is_video(stream_kind(stream)) || is_audio(stream_kind(stream));
-      if (pid.is_media && !pid.last_time) {
-        due_from_now(pid.last_time);
-        due_from_now(pid.last_pts_time);
-      }
-      if (!codecs || pid.probe_asked || probes == kMaxCodecProbes) continue;
+      if (pid.probe_asked || psi.wants(stream.pid) || probes == kMaxCodecProbes) continue;
       pid.probe_asked = true;
       pid.probe = codecs(stream);
       if (pid.probe) ++probes;
@@ -346,20 +318,51 @@ std::vector<const char*> StreamAnalyzer::Impl::labels() const {
   return label;
 }
 
-// What is known only at the end: things that never came, or not again.
-void StreamAnalyzer::Impl::absent(StreamReport& out) const {
-  auto end = now();
-  if (!end) return;
-  if (!first_arrival_ns) end = clock_s + static_cast<double>(since_pcr) * tail_step();
-  const auto overdue = [&](Pid pid, double limit) {
-    const auto& slot = pids[pid.value];
-    return *end - (slot && slot->last_time ? *slot->last_time : 0.0) > limit;
+void StreamAnalyzer::Impl::judge(StreamReport& out) {
+  settle(tail_step());
+  if (auto end = now()) {
+    if (!first_arrival_ns) end = clock_s + static_cast<double>(since_pcr) * tail_step();
+    monitor.on_time(to_ns(*end));
+  }
+  using enum Indicator;
+  IndicatorCounts& counts = out.tr101290;
+  counts = monitor.counts();
+  counts[ts_sync_loss] = totals.sync_losses;
+  counts[sync_byte_error] = totals.sync_byte_errors;
+  counts[continuity_count_error] = totals.cc_errors;
+  counts[transport_error] = totals.transport_errors;
+  const auto unmeasured = [&](Indicator indicator) -> bool& {
+    return out.unmeasured[static_cast<std::size_t>(indicator)];
   };
-  if (overdue(kPatPid, kTableIntervalS)) ++out.tr101290.pat_error;
-  for (std::uint16_t value = 0; value < kPidCount; ++value) {
-    const auto& slot = pids[value];
-    if (slot && slot->is_pmt && overdue(Pid{value}, kTableIntervalS)) ++out.tr101290.pmt_error;
-    if (slot && slot->is_media && overdue(Pid{value}, kPidIntervalS)) ++out.tr101290.pid_error;
+  for (const Indicator none : {buffer_error, empty_buffer_error, data_delay_error}) unmeasured(none) = true;
+  for (const IndicatorInfo& info : kIndicators) {
+    if (!monitor.judged(info.indicator, to_ns(now().value_or(0))))
+      unmeasured(info.indicator) = counts[info.indicator] == 0;
+  }
+  unmeasured(pcr_accuracy_error) = true;
+  for (const PidInfo& pid : out.pids) {
+    if (!pid.pcr || !pid.pcr->accuracy || !pid.pcr->accuracy->constant_rate) continue;
+    unmeasured(pcr_accuracy_error) = false;
+    counts[pcr_accuracy_error] += pid.pcr->accuracy->errors;
+  }
+  for (const auto& slot : pids) {
+    if (!slot || !slot->pcr) continue;
+    counts[pcr_repetition_error] += slot->pcr->repetition_errors();
+    counts[pcr_discontinuity_indicator_error] += slot->pcr->indicator_errors();
+  }
+}
+
+// Of each service what its PIDs take.
+static void add_bitrates(StreamReport& out) {
+  std::vector<double> bitrate(kPidCount, 0);
+  for (const PidInfo& pid : out.pids) bitrate[pid.pid.value] = pid.bitrate;
+  for (ServiceInfo& service : out.services) {
+    std::vector<Pid> of{service.pmt_pid};
+    if (service.pcr_pid != kNullPid) of.push_back(service.pcr_pid);
+    for (const StreamInfo& stream : service.streams) of.push_back(stream.pid);
+    std::sort(of.begin(), of.end());
+    of.erase(std::unique(of.begin(), of.end()), of.end());
+    for (const Pid pid : of) service.bitrate += bitrate[pid.value];
   }
 }
 
@@ -378,7 +381,6 @@ void StreamAnalyzer::set_sync(const PacketReader::Counters& counters, std::size_
 }
 
 StreamReport StreamAnalyzer::report() const {
-  impl_->settle(impl_->tail_step());
   const Impl& in = *impl_;
   StreamReport out = in.totals;
   out.bytes = out.packets * kPacketSize;
@@ -386,6 +388,10 @@ StreamReport StreamAnalyzer::report() const {
   out.transport_stream_id = in.psi.transport_stream_id();
   out.original_network_id = in.psi.original_network_id();
   out.tables = in.psi.tables();
+  out.cues = in.cues.cues();
+  for (CueInfo& cue : out.cues) cue.program_number = in.psi.program_of(cue.pid);
+  out.cues_beyond = in.cues.beyond();
+  out.cues_damaged = in.cues.damaged();
   out.duration_s = in.duration();
   if (out.duration_s > 0) out.bitrate = static_cast<double>(out.bytes) * 8 / out.duration_s;
   for (const auto& [number, program] : in.psi.programs()) out.services.push_back(in.service(number, program));
@@ -405,16 +411,10 @@ StreamReport StreamAnalyzer::report() const {
       pid.bitrate = out.bitrate * static_cast<double>(slot->packets) / static_cast<double>(out.packets);
     if (!slot->pcr) continue;
     pid.pcr = slot->pcr->info();
-    out.tr101290.pcr_repetition_error += slot->pcr->repetition_errors();
-    out.tr101290.pcr_discontinuity_indicator_error += slot->pcr->indicator_errors();
+    if (slot->accuracy) pid.pcr->accuracy = slot->accuracy->info();
   }
-  out.tr101290.ts_sync_loss = out.sync_losses;
-  out.tr101290.sync_byte_error = out.sync_byte_errors;
-  out.tr101290.continuity_count_error = out.cc_errors;
-  out.tr101290.transport_error = out.transport_errors;
-  out.tr101290.crc_error = out.crc_errors;
-  if (out.scrambled > 0 && !in.psi.cat_seen()) ++out.tr101290.cat_error;
-  in.absent(out);
+  add_bitrates(out);
+  impl_->judge(out);
   return out;
 }
 

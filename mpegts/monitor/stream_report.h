@@ -3,13 +3,16 @@
 // own). Threading: values.
 #pragma once
 
-#include <chrono>
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "mpegts/monitor/indicators.h"
+#include "mpegts/monitor/pcr_accuracy.h"
 #include "mpegts/psi/tables.h"
+#include "mpegts/scte35/splice_info.h"
 
 namespace headgate::mpegts {
 
@@ -45,6 +48,7 @@ struct ServiceInfo {
   bool has_pmt = false;  // else what follows is empty
   Pid pcr_pid = kNullPid;
   std::vector<StreamInfo> streams;
+  double bitrate = 0;  // bit/s of its PMT, streams and PCR; what services share counts for each
 };
 
 struct PcrInfo {
@@ -56,7 +60,8 @@ struct PcrInfo {
   std::uint64_t discontinuities = 0;            // jumps: backwards or more than a second ahead, not signalled
   std::uint64_t signalled_discontinuities = 0;  // PCRs with discontinuity_indicator
   std::uint64_t wraps = 0;
-  std::optional<double> jitter_ms;  // peak to peak, of arrival against PCR; needs arrival times
+  std::optional<PcrAccuracyInfo> accuracy;  // of files
+  std::optional<double> jitter_ms;          // peak to peak, of arrival against PCR; needs arrival times
 };
 
 struct PidInfo {
@@ -78,29 +83,19 @@ struct TableInfo {
   std::uint64_t count = 0;
 };
 
-// What is late by TR 101 290 5.2. The absence of a PID is for the user to set there.
-inline constexpr std::chrono::milliseconds kTableLimit{500};  // 1.3.a, 1.5.a
-inline constexpr std::chrono::milliseconds kPidLimit{5000};   // 1.6
-inline constexpr std::chrono::milliseconds kPcrLimit{100};    // 2.3a
-inline constexpr std::chrono::milliseconds kPtsLimit{700};    // 2.5
-
-// Counts of TR 101 290 5.2. Times are the stream's own (PCR) for files, the arrival's for live streams.
-struct Tr101290 {
-  // First priority.
-  std::uint64_t ts_sync_loss = 0;
-  std::uint64_t sync_byte_error = 0;
-  std::uint64_t pat_error = 0;  // PAT_error_2: over 0.5 s apart, another table on PID 0, or scrambled
-  std::uint64_t continuity_count_error = 0;
-  std::uint64_t pmt_error = 0;  // PMT_error_2: over 0.5 s apart on a PID of the PAT, or scrambled
-  std::uint64_t pid_error = 0;  // video or audio of a PMT absent for 5 s
-  // Second priority.
-  std::uint64_t transport_error = 0;
-  std::uint64_t crc_error = 0;
-  std::uint64_t pcr_repetition_error = 0;               // over 100 ms; see PcrInfo for 40 ms
-  std::uint64_t pcr_discontinuity_indicator_error = 0;  // consecutive PCRs outside 0..100 ms, not signalled
-  std::uint64_t pts_error = 0;                          // video or audio PES with PTS over 700 ms apart
-  std::uint64_t cat_error = 0;  // scrambled packets without CAT, or another table on PID 1
+// A splice information section and how often it came.
+struct CueInfo {
+  Pid pid;
+  std::uint16_t program_number = 0;  // 0: of no program known
+  std::uint64_t count = 0;
+  double time_s = 0;              // of the first, since the beginning
+  std::optional<Pts90kHz> clock;  // the program's PCR when it first came
+  SpliceInfo info;
+  // How far its time lies ahead of that clock, in seconds; negative: it is over.
+  std::optional<double> ahead_s() const noexcept;
 };
+
+inline constexpr std::size_t kMaxCues = 256;
 
 struct StreamReport {
   std::size_t packet_size = kPacketSize;  // of the file: 188, 192 or 204
@@ -121,9 +116,14 @@ struct StreamReport {
   std::vector<ServiceInfo> services;  // in order of program_number
   std::vector<PidInfo> pids;          // in order of PID
   std::vector<TableInfo> tables;      // in order of PID and table_id; damaged ones not counted
+  std::vector<CueInfo> cues;          // as they came; at most kMaxCues different ones
+  std::uint64_t cues_beyond = 0;      // further ones
+  std::uint64_t cues_damaged = 0;     // whose CRC or form is wrong
   double duration_s = 0;              // from PCR, else from arrivals; 0 where neither says
   double bitrate = 0;                 // bit/s of 188-byte packets
-  Tr101290 tr101290;
+  // By the stream's own time (PCR) for files, the arrival's for live streams.
+  IndicatorCounts tr101290;
+  std::array<bool, kIndicatorCount> unmeasured{};  // by Indicator: nothing of it could be judged here
 };
 
 }  // namespace headgate::mpegts

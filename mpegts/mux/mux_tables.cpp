@@ -1,6 +1,11 @@
 #include "mpegts/mux/mux_tables.h"
 
-#include <algorithm>
+#include <initializer_list>
+#include <span>
+
+#include "mpegts/psi/descriptors.h"
+#include "mpegts/psi/tables.h"
+#include "mpegts/si/sdt.h"
 
 namespace headgate::mpegts {
 namespace {
@@ -29,9 +34,7 @@ std::uint8_t stream_type(const MuxTrack& track) {
 Descriptors descriptors(const MuxTrack& track) {
   Descriptors out;
   const auto add = [&](std::uint8_t tag, std::initializer_list<std::uint8_t> body) {
-    out.bytes.push_back(tag);
-    out.bytes.push_back(static_cast<std::uint8_t>(body.size()));
-    out.bytes.insert(out.bytes.end(), body);
+    append_descriptor(out, tag, std::span<const std::uint8_t>(body.begin(), body.size()));
   };
   if (track.language.size() == 3) {
     const auto at = [&](std::size_t i) { return static_cast<std::uint8_t>(track.language[i]); };
@@ -54,18 +57,6 @@ std::uint8_t service_type(const MuxProgram& program) {
     old_sound = old_sound || track.kind == StreamKind::mpeg_audio;
   }
   return old_sound ? 0x02 : 0x0A;
-}
-
-// The section of `next` under the version it needs: that of `before` where nothing changed, else the next
-// one.
-template <typename Table>
-void renew(Table next, Table& before, std::vector<std::uint8_t>& section) {
-  next.version = before.version;
-  const auto bytes = next.to_section();
-  if (!section.empty() && bytes == section) return;
-  if (!section.empty()) next.version = (before.version + 1) & 0x1F;
-  section = next.to_section();
-  before = std::move(next);
 }
 
 }  // namespace
@@ -96,7 +87,7 @@ void MuxTables::set(const MuxProgram& program) {
   Pat pat;
   pat.transport_stream_id = program.transport_stream_id;
   pat.entries = {{program.program_number, kPmtPid}};
-  renew(std::move(pat), pat_, pat_section_);
+  pat_.set(pat.to_section());
 
   Pmt pmt;
   pmt.program_number = program.program_number;
@@ -104,7 +95,7 @@ void MuxTables::set(const MuxProgram& program) {
   for (std::size_t i = 0; i < streams.size(); ++i) {
     pmt.streams.push_back({stream_type(program.tracks[i]), streams[i].pid, descriptors(program.tracks[i])});
   }
-  renew(std::move(pmt), pmt_, pmt_section_);
+  pmt_.set(pmt.to_section());
 
   Sdt sdt;
   sdt.transport_stream_id = program.transport_stream_id;
@@ -114,7 +105,7 @@ void MuxTables::set(const MuxProgram& program) {
   service.running_status = kRunning;
   service.descriptors = {service_descriptor(service_type(program), program.provider, program.service_name)};
   sdt.services = {std::move(service)};
-  renew(std::move(sdt), sdt_, sdt_section_);
+  sdt_.set(sdt.to_section());
 }
 
 }  // namespace headgate::mpegts

@@ -5,11 +5,11 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "mpegts/mux/program_muxer.h"
-#include "mpegts/psi/tables.h"
-#include "mpegts/si/sdt.h"
+#include "mpegts/psi/versioned_table.h"
 
 namespace headgate::mpegts {
 
@@ -29,17 +29,15 @@ class MuxTables {
   static std::vector<Stream> streams_of(const MuxProgram& program);
 
   void set(const MuxProgram& program);
-  const std::vector<std::uint8_t>& pat() const { return pat_section_; }
-  const std::vector<std::uint8_t>& pmt() const { return pmt_section_; }
-  const std::vector<std::uint8_t>& sdt() const { return sdt_section_; }
+  // Empty before set().
+  std::span<const std::uint8_t> pat() const { return pat_.section(); }
+  std::span<const std::uint8_t> pmt() const { return pmt_.section(); }
+  std::span<const std::uint8_t> sdt() const { return sdt_.section(); }
 
  private:
-  Pat pat_;
-  Pmt pmt_;
-  Sdt sdt_;
-  std::vector<std::uint8_t> pat_section_;
-  std::vector<std::uint8_t> pmt_section_;
-  std::vector<std::uint8_t> sdt_section_;
+  VersionedTable pat_;
+  VersionedTable pmt_;
+  VersionedTable sdt_;
 };
 
 }  // namespace headgate::mpegts

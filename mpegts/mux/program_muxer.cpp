@@ -101,7 +101,7 @@ struct ProgramMuxer::Impl {
   void deliver();
 
   std::uint8_t* packet(Pid pid, bool start, bool payload);
-  void put_section(Pid pid, const std::vector<std::uint8_t>& section);
+  void put_section(Pid pid, std::span<const std::uint8_t> section);
   void put_tables();
   void put_services();
   void put_pcr();
@@ -143,7 +143,7 @@ std::uint8_t* ProgramMuxer::Impl::packet(Pid pid, bool start, bool payload) {
   return p;
 }
 
-void ProgramMuxer::Impl::put_section(Pid pid, const std::vector<std::uint8_t>& section) {
+void ProgramMuxer::Impl::put_section(Pid pid, std::span<const std::uint8_t> section) {
   if (section.empty()) return;
   auto [place, fresh] = continuity.try_emplace(pid, std::uint8_t{0x0F});
   const std::size_t packets = packed_packets(section.size());

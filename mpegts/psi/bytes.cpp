@@ -1,5 +1,6 @@
 #include "mpegts/psi/bytes.h"
 
+#include "mpegts/psi/descriptors.h"
 #include "mpegts/psi/section.h"
 
 namespace headgate::mpegts::detail {
@@ -12,10 +13,10 @@ std::optional<std::span<const std::uint8_t>> long_section_body(std::span<const s
 }
 
 Descriptors read_descriptors(std::span<const std::uint8_t> loop) {
-  std::size_t end = 0;
-  while (end + 2 <= loop.size() && end + 2 + loop[end + 1] <= loop.size())
-    end += std::size_t{2} + loop[end + 1];
-  return Descriptors{{loop.begin(), loop.begin() + static_cast<std::ptrdiff_t>(end)}};
+  Descriptors all;
+  for (const Descriptor& d : DescriptorLoop(loop))
+    all.bytes.insert(all.bytes.end(), d.bytes.begin(), d.bytes.end());
+  return all;
 }
 
 void append_descriptors(std::vector<std::uint8_t>& out, const Descriptors& descriptors,

@@ -17,8 +17,7 @@ constexpr auto kTable = make_table();
 
 }  // namespace
 
-std::uint32_t crc32_mpeg(std::span<const std::uint8_t> bytes) noexcept {
-  std::uint32_t crc = 0xFFFFFFFFU;
+std::uint32_t crc32_mpeg(std::span<const std::uint8_t> bytes, std::uint32_t crc) noexcept {
   for (const std::uint8_t byte : bytes) crc = crc << 8 ^ kTable[(crc >> 24 ^ byte) & 0xFF];
   return crc;
 }

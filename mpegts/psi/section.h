@@ -15,7 +15,8 @@ namespace headgate::mpegts {
 inline constexpr std::size_t kMaxSectionSize = 4096;  // private sections; PSI is at most 1024 (2.4.4.1)
 
 // CRC_32 of Annex A over the bytes; 0 over a whole section whose CRC is right.
-std::uint32_t crc32_mpeg(std::span<const std::uint8_t> bytes) noexcept;
+// `crc`: of what came before these bytes.
+std::uint32_t crc32_mpeg(std::span<const std::uint8_t> bytes, std::uint32_t crc = 0xFFFFFFFFU) noexcept;
 
 // Where whole sections go. A section with section_syntax_indicator set has passed its CRC.
 class SectionSink {

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "mpegts/psi/bytes.h"
+#include "mpegts/psi/descriptors.h"
 #include "mpegts/psi/section.h"
 
 namespace headgate::mpegts {
@@ -12,10 +13,17 @@ namespace {
 constexpr std::uint8_t kPatTableId = 0x00;  // table 2-31
 constexpr std::uint8_t kPmtTableId = 0x02;
 
-std::string_view registration(const PmtStream& stream) noexcept {
-  const auto body = stream.descriptors.find(0x05);  // registration_descriptor, 2.6.8
-  if (!body || body->size() < 4) return {};
-  return {reinterpret_cast<const char*>(body->data()), 4};
+// format_identifier as it is written (2.6.8); 0 without.
+constexpr std::uint32_t format(const char (&text)[5]) noexcept {
+  std::uint32_t value = 0;
+  for (std::size_t i = 0; i < 4; ++i) value = value << 8 | static_cast<std::uint8_t>(text[i]);
+  return value;
+}
+std::uint32_t registration(const PmtStream& stream) noexcept {
+  for (const Descriptor& d : DescriptorLoop(stream.descriptors)) {
+    if (const auto identifier = as_registration(d)) return *identifier;
+  }
+  return 0;
 }
 
 // PES_private_data, stream_type 0x06: only the descriptors tell (EN 300 468 Annex D and 6.1; Opus in TS
@@ -27,20 +35,22 @@ StreamKind private_pes_kind(const PmtStream& stream) noexcept {
   if (has(0x7B)) return StreamKind::dts;
   if (has(0x56)) return StreamKind::teletext;
   if (has(0x59)) return StreamKind::dvb_subtitles;
-  const std::string_view format = registration(stream);
-  if (format == "AC-3") return StreamKind::ac3;
-  if (format == "EAC3") return StreamKind::eac3;
-  if (format == "Opus") return StreamKind::opus;
-  if (format == "HEVC") return StreamKind::hevc;
-  if (format == "ID3 ") return StreamKind::id3;
-  if (format == "DTS1" || format == "DTS2" || format == "DTS3") return StreamKind::dts;
+  const std::uint32_t identifier = registration(stream);
+  if (identifier == format("AC-3")) return StreamKind::ac3;
+  if (identifier == format("EAC3")) return StreamKind::eac3;
+  if (identifier == format("Opus")) return StreamKind::opus;
+  if (identifier == format("HEVC")) return StreamKind::hevc;
+  if (identifier == format("ID3 ")) return StreamKind::id3;
+  for (const std::uint32_t dts : {format("DTS1"), format("DTS2"), format("DTS3")}) {
+    if (identifier == dts) return StreamKind::dts;
+  }
   return StreamKind::other;
 }
 
 // Metadata in PES, stream_type 0x15: timed ID3 where metadata_descriptor says so (2.6.60), as HLS streams do.
 StreamKind metadata_kind(const PmtStream& stream) noexcept {
   const auto body = stream.descriptors.find(0x26);
-  if (!body) return registration(stream) == "ID3 " ? StreamKind::id3 : StreamKind::other;
+  if (!body) return registration(stream) == format("ID3 ") ? StreamKind::id3 : StreamKind::other;
   constexpr std::string_view kId3 = "ID3 ";
   return std::search(body->begin(), body->end(), kId3.begin(), kId3.end()) != body->end() ? StreamKind::id3
                                                                                           : StreamKind::other;
@@ -50,12 +60,8 @@ StreamKind metadata_kind(const PmtStream& stream) noexcept {
 
 std::optional<std::span<const std::uint8_t>> Descriptors::find(std::uint8_t tag,
                                                                std::size_t index) const noexcept {
-  const std::span<const std::uint8_t> all{bytes};
-  for (std::size_t at = 0; at + 2 <= all.size();) {
-    const std::size_t length = all[at + 1];
-    if (at + 2 + length > all.size()) return std::nullopt;
-    if (all[at] == tag && index-- == 0) return all.subspan(at + 2, length);
-    at += 2 + length;
+  for (const Descriptor& d : DescriptorLoop(*this)) {
+    if (d.tag == tag && index-- == 0) return d.body;
   }
   return std::nullopt;
 }
@@ -207,15 +213,18 @@ const char* to_string(StreamKind kind) noexcept {
 }
 
 std::string language(const PmtStream& stream) {
-  const auto body = stream.descriptors.find(0x0A);
-  if (!body || body->size() < 3) return {};
-  std::string code;
-  for (const std::uint8_t c : body->first(3)) {
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    if (!letter) return {};
-    code.push_back(static_cast<char>(c | 0x20));
+  for (const Descriptor& d : DescriptorLoop(stream.descriptors)) {
+    const auto languages = as_languages(d);
+    if (languages.empty()) continue;
+    std::string code;
+    for (const char c : languages.front().code) {
+      const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+      if (!letter) return {};
+      code.push_back(static_cast<char>(c | 0x20));
+    }
+    return code;
   }
-  return code;
+  return {};
 }
 
 }  // namespace headgate::mpegts

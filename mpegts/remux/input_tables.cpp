@@ -35,7 +35,7 @@ void InputTables::on_section(Pid pid, std::span<const std::uint8_t> section) noe
   if (pid == kPatPid) {
     if (section[0] == kPatTableId) take_pat(section);
   } else if (pid == kSdtPid) {
-    if (section[0] == kSdtActual) take_sdt(section);
+    if (section[0] == kSdtActual) sdt_.on_section(section);
   } else if (section[0] == kPmtTableId) {
     take_pmt(section);
   }
@@ -81,16 +81,6 @@ void InputTables::take_pmt(std::span<const std::uint8_t> section) {
   pmt_section_.assign(section.begin(), section.end());
   pmt_ = std::move(pmt);
   changed_ = true;
-}
-
-void InputTables::take_sdt(std::span<const std::uint8_t> section) {
-  const std::size_t number = section[6];
-  if (number >= kSdtSections || section.size() > 1024 || same(section, sdt_[number])) return;
-  // Sections of another version don't belong together.
-  for (auto& other : sdt_) {
-    if (!other.empty() && (other[5] != section[5] || other[7] != section[7])) other.clear();
-  }
-  sdt_[number].assign(section.begin(), section.end());
 }
 
 }  // namespace headgate::mpegts::remux

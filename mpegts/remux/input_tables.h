@@ -3,7 +3,6 @@
 // by one thread. on_packet() allocates only where a table changed.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -11,13 +10,12 @@
 
 #include "mpegts/psi/section.h"
 #include "mpegts/psi/tables.h"
+#include "mpegts/psi/versioned_table.h"
 
 namespace headgate::mpegts::remux {
 
 class InputTables final : public SectionSink {
  public:
-  static constexpr std::size_t kSdtSections = 4;
-
   // True where PAT or PMT say something new.
   bool on_packet(const TsPacket& packet) noexcept;
 
@@ -33,14 +31,13 @@ class InputTables final : public SectionSink {
   // kNullPid where there is none.
   Pid pcr_pid() const noexcept { return pmt_ ? pmt_->pcr_pid : kNullPid; }
   // SDT actual by section_number; empty where it did not come.
-  const std::array<std::vector<std::uint8_t>, kSdtSections>& sdt() const noexcept { return sdt_; }
+  std::span<const std::vector<std::uint8_t>> sdt() const noexcept { return sdt_.sections(); }
 
  private:
   void on_section(Pid pid, std::span<const std::uint8_t> section) noexcept override;
   void on_crc_error(Pid) noexcept override {}
   void take_pat(std::span<const std::uint8_t> section);
   void take_pmt(std::span<const std::uint8_t> section);
-  void take_sdt(std::span<const std::uint8_t> section);
 
   SectionAssembler pat_assembler_{kPatPid};
   SectionAssembler pmt_assembler_{kNullPid};
@@ -52,7 +49,7 @@ class InputTables final : public SectionSink {
   Pid pmt_pid_ = kNullPid;
   std::optional<Pmt> pmt_;
   std::vector<std::uint8_t> pmt_section_;
-  std::array<std::vector<std::uint8_t>, kSdtSections> sdt_;
+  TableCollector sdt_{1024};  // EN 300 468 5.1.1
   bool changed_ = false;
 };
 

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "mpegts/remux/program_writer.h"
+#include "mpegts/scte35/splice_info.h"
 
 namespace headgate::mpegts::remux {
 namespace {
@@ -13,7 +14,6 @@ constexpr std::int64_t kTolerance = 900;                      // 10 ms, less tha
 constexpr std::int64_t kLateStep = 90;                        // 1 ms
 constexpr std::int64_t kLateShare = 64;       // pictures that come too late follow so much faster
 constexpr std::int64_t kMaxSpacing = 90'000;  // of PES packets of one track
-constexpr std::uint8_t kSpliceInfo = 0xFC;    // ANSI/SCTE 35 9.6
 
 std::int64_t distance90(std::uint64_t a, std::uint64_t b) noexcept {
   return wrap_distance(a, b, kPtsModulus);
@@ -282,16 +282,7 @@ void ProgramWriter::on_section(Pid, std::span<const std::uint8_t> section) noexc
   if (cue_slot_ == nullptr || section.size() > cue_.size()) return;
   std::copy(section.begin(), section.end(), cue_.begin());
   const std::span<std::uint8_t> cue{cue_.data(), section.size()};
-  if (cue[0] == kSpliceInfo && cue.size() >= 20 && source_.offset != 0 && source_.shiftable) {
-    std::uint64_t adjustment = cue[4] & 1U;
-    for (std::size_t i = 5; i < 9; ++i) adjustment = adjustment << 8 | cue[i];
-    adjustment = (adjustment + source_.offset / 300) % kPtsModulus;
-    cue[4] = static_cast<std::uint8_t>((cue[4] & 0xFE) | adjustment >> 32);
-    for (std::size_t i = 5; i < 9; ++i) cue[i] = static_cast<std::uint8_t>(adjustment >> (8 * (8 - i)));
-    const std::uint32_t crc = crc32_mpeg(cue.first(cue.size() - 4));
-    for (std::size_t i = 0; i < 4; ++i)
-      cue[cue.size() - 4 + i] = static_cast<std::uint8_t>(crc >> (24 - 8 * i));
-  }
+  if (source_.offset != 0 && source_.shiftable) retime_splice(cue, source_.offset / 300);
   out_.add_section(cue_slot_->pid, cue);
 }
 

@@ -59,7 +59,9 @@ void ProgramWriter::follow(const InputTables& tables) {
   source_.shiftable = true;
   set_routes(plan_tracks(layout_, pmt_pid_, layout_), tables, true);
   pmt_sent_ = layout_;
-  pmt_section_ = layout_.to_section();
+  pmt_table_ = VersionedTable{};  // its own PMT goes out, under its own version
+  pmt_table_.start_at(layout_.version);
+  pmt_table_.set(layout_.to_section());
 }
 
 void ProgramWriter::set_routes(const TrackPlan& plan, const InputTables& tables, bool first) {
@@ -89,12 +91,10 @@ void ProgramWriter::set_routes(const TrackPlan& plan, const InputTables& tables,
   source_.pcr_pid = tables.pcr_pid();
 }
 
+// What is more than a section holds leaves the tables in use as they are.
 void ProgramWriter::set_pmt(Pmt pmt) {
-  if (alike(pmt, pmt_sent_)) return;
-  pmt.version = (pmt_sent_.version + 1) & 0x1F;
-  auto section = pmt.to_section();
-  if (section.empty()) return;  // more than a section holds: the tables in use stay
-  pmt_section_ = std::move(section);
+  if (!pmt_table_.set(pmt.to_section())) return;
+  pmt.version = pmt_table_.version();
   pmt_sent_ = std::move(pmt);
   tables_ns_ = 0;
 }
@@ -157,7 +157,7 @@ void ProgramWriter::set_plan(const TrackPlan& plan, const InputTables& tables) {
 void ProgramWriter::send_tables(std::int64_t now_ns) noexcept {
   tables_ns_ = now_ns;
   out_.add_section(kPatPid, pat_section_);
-  out_.add_section(pmt_pid_, pmt_section_);
+  out_.add_section(pmt_pid_, pmt_table_.section());
   if (first_on_air_ || first_tables_ == nullptr || now_ns - sdt_ns_ < kSdtEvery) return;
   sdt_ns_ = now_ns;
   for (const auto& section : first_tables_->sdt()) {

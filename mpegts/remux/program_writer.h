@@ -133,7 +133,7 @@ class ProgramWriter final : private SectionSink {
   Pid pmt_pid_ = kNullPid;
   Pmt layout_;    // PIDs of the output
   Pmt pmt_sent_;  // the PMT that receivers know
-  std::vector<std::uint8_t> pmt_section_;
+  VersionedTable pmt_table_;
   const InputTables* first_tables_ = nullptr;
   bool first_on_air_ = true;
   std::vector<Slot> slots_;

@@ -1,7 +1,10 @@
-// Cuts one service out of a multi-program stream: PAT and SDT rewritten to it alone, its PMT, elementary
-// streams, PCR and ECM PIDs and TDT/TOT passed bit-exact, everything else left out (ISO/IEC
-// 13818-1:2022 2.4.4, EN 300 468 5.2.3). Follows PAT and PMT changes at run time. Used on the fast path's
-// worker: on_packet() does not allocate except when a table changed. Threading: owned by one thread.
+// Cuts one service out of a multi-program stream (ISO/IEC 13818-1:2022 2.4.4, EN 300 468 5.2.3, 5.2.4). PAT,
+// PMT and SDT are its own: of the service alone, repeated at intervals of its own whatever the input's are,
+// and their versions rise when and only when their content changes. Of the EIT the sections of the service
+// pass (actual: present/following and schedule), packed anew; elementary streams, PCR and ECM PIDs and
+// TDT/TOT pass bit-exact, everything else is left out. Follows PAT and PMT changes at run time. Used on the
+// fast path's worker: on_packet() does not allocate except when a table changed. Threading: owned by one
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -23,17 +26,24 @@ struct ServiceSelector {
 
 class ServiceFilter {
  public:
+  // Of its tables. TS 101 154 4.1.7 allows PAT and PMT 100 ms, TR 101 211 4.4 the SDT 2 s; they leave with
+  // the input's next packet. EN 300 468 5.1.4 asks for 25 ms between two sections of a table.
+  static constexpr std::int64_t kTablesEveryNs = 90'000'000;
+  static constexpr std::int64_t kSdtEveryNs = 1'000'000'000;
+  static constexpr std::int64_t kSectionGapNs = 25'000'000;
+
   enum class Verdict : std::uint8_t {
     pass,     // send the packet as it is
     drop,     // not of this service
-    replace,  // send replacement() instead (PAT or SDT section packets, 0 or more of them)
+    replace,  // send replacement() instead: packets of tables, and last the packet where it passes
   };
   enum class State : std::uint8_t { waiting_for_pat, program_not_found, waiting_for_pmt, running };
 
   explicit ServiceFilter(ServiceSelector selector);
   ~ServiceFilter();
 
-  Verdict on_packet(const TsPacket& packet) noexcept;
+  // `now_ns`: rising; what the intervals of the tables are counted by.
+  Verdict on_packet(const TsPacket& packet, std::int64_t now_ns) noexcept;
   // Valid until the next on_packet(): whole packets.
   std::span<const std::uint8_t> replacement() const noexcept;
   State state() const noexcept;

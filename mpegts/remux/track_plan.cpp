@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "mpegts/psi/descriptors.h"
+
 namespace headgate::mpegts::remux {
 namespace {
 
@@ -68,14 +70,7 @@ class KeyPids {
 
   // Every CA_descriptor of the loop names the PID of the output from here on.
   void place(Descriptors& descriptors) {
-    std::vector<std::uint8_t>& b = descriptors.bytes;
-    for (std::size_t at = 0; at + 2 <= b.size() && at + 2 + b[at + 1] <= b.size(); at += 2U + b[at + 1]) {
-      if (b[at] != kCaDescriptor || b[at + 1] < 4) continue;
-      const Pid from{static_cast<std::uint16_t>((b[at + 4] & 0x1F) << 8 | b[at + 5])};
-      const Pid to = place(from);
-      b[at + 4] = static_cast<std::uint8_t>((b[at + 4] & 0xE0) | to.value >> 8);
-      b[at + 5] = static_cast<std::uint8_t>(to.value & 0xFF);
-    }
+    map_ca_pids(descriptors, [&](Pid from) { return place(from); });
   }
 
  private:
@@ -95,15 +90,6 @@ class KeyPids {
   std::vector<Pid> taken_;
 };
 
-void append_all(Descriptors& to, const Descriptors& from, const std::function<bool(std::uint8_t)>& wanted) {
-  const auto& b = from.bytes;
-  for (std::size_t at = 0; at + 2 <= b.size() && at + 2 + b[at + 1] <= b.size(); at += 2U + b[at + 1]) {
-    if (!wanted(b[at])) continue;
-    const auto begin = b.begin() + static_cast<std::ptrdiff_t>(at);
-    to.bytes.insert(to.bytes.end(), begin, begin + 2 + b[at + 1]);
-  }
-}
-
 }  // namespace
 
 TrackPlan plan_tracks(const Pmt& layout, Pid pmt_pid, const Pmt& input) {
@@ -114,8 +100,8 @@ TrackPlan plan_tracks(const Pmt& layout, Pid pmt_pid, const Pmt& input) {
   plan.pmt.program_number = layout.program_number;
   plan.pmt.version = layout.version;
   plan.pmt.pcr_pid = layout.pcr_pid;
-  append_all(plan.pmt.descriptors, layout.descriptors, [](auto tag) { return tag != kCaDescriptor; });
-  append_all(plan.pmt.descriptors, input.descriptors, [](auto tag) { return tag == kCaDescriptor; });
+  append_some(plan.pmt.descriptors, layout.descriptors, [](auto& d) { return d.tag != kCaDescriptor; });
+  append_some(plan.pmt.descriptors, input.descriptors, [](auto& d) { return d.tag == kCaDescriptor; });
   keys.place(plan.pmt.descriptors);
   for (std::size_t to = 0; to < layout.streams.size(); ++to) {
     if (!source[to]) continue;
@@ -125,7 +111,8 @@ TrackPlan plan_tracks(const Pmt& layout, Pid pmt_pid, const Pmt& input) {
     PmtStream stream{from.stream_type, place.pid, from.descriptors};
     // A role keeps its language where the input does not name one.
     if (!from.descriptors.find(kLanguageDescriptor)) {
-      append_all(stream.descriptors, place.descriptors, [](auto tag) { return tag == kLanguageDescriptor; });
+      append_some(stream.descriptors, place.descriptors,
+                  [](auto& d) { return d.tag == kLanguageDescriptor; });
     }
     keys.place(stream.descriptors);
     plan.pmt.streams.push_back(std::move(stream));

@@ -36,6 +36,7 @@ using Bytes = std::vector<std::uint8_t>;
 constexpr std::uint32_t kFirstGroup = 0xEF010000;
 constexpr std::size_t kHeaders = 42;
 constexpr std::size_t kDatagram = 7 * mpegts::kPacketSize;
+constexpr std::int64_t kDatagramNs = 660'000;  // at 16 Mb/s
 constexpr mpegts::Pid kPmtPid{0x20};
 
 double seconds_of(clockid_t clock) noexcept {
@@ -76,6 +77,7 @@ struct Channel {
   std::unique_ptr<mpegts::ServiceFilter> filter;
   Bytes cut = Bytes(2 * kDatagram);
   std::size_t cut_size = 0;
+  std::int64_t now_ns = 0;
 
   explicit Channel(std::size_t index) {
     handle = static_cast<std::uint32_t>(index + 1);
@@ -120,7 +122,8 @@ struct Channel {
     for (const auto& [pid, section] :
          {std::pair(mpegts::kPatPid, pat.to_section()), {kPmtPid, pmt.to_section()}}) {
       const Bytes packet = mpegts::pack_section(pid, section, 0);
-      filter->on_packet(mpegts::TsPacket(std::span<const std::uint8_t>(packet).first<mpegts::kPacketSize>()));
+      filter->on_packet(mpegts::TsPacket(std::span<const std::uint8_t>(packet).first<mpegts::kPacketSize>()),
+                        0);
     }
   }
 };
@@ -228,13 +231,17 @@ void BM_CutDatagram(benchmark::State& state) {
   for (const auto& channel : load.channels) channel->start_cut();
   run(state, load, [](const Load::Taken& taken) {
     Channel& channel = *taken.channel;
+    channel.now_ns += kDatagramNs;
     for (std::size_t at = 0; at < taken.packets.size(); at += mpegts::kPacketSize) {
       const auto packet =
           std::span<const std::uint8_t>(taken.packets).subspan(at).first<mpegts::kPacketSize>();
-      if (channel.filter->on_packet(mpegts::TsPacket(packet)) != mpegts::ServiceFilter::Verdict::pass)
-        continue;
-      std::memcpy(channel.cut.data() + channel.cut_size, packet.data(), packet.size());
-      channel.cut_size += packet.size();
+      const auto verdict = channel.filter->on_packet(mpegts::TsPacket(packet), channel.now_ns);
+      if (verdict == mpegts::ServiceFilter::Verdict::drop) continue;
+      const std::span<const std::uint8_t> out = verdict == mpegts::ServiceFilter::Verdict::pass
+                                                    ? std::span<const std::uint8_t>(packet)
+                                                    : channel.filter->replacement();
+      std::memcpy(channel.cut.data() + channel.cut_size, out.data(), out.size());
+      channel.cut_size += out.size();
       if (channel.cut_size < kDatagram) continue;
       channel.cut_size = 0;
       std::array<std::uint8_t, fastpath::OutputHeader::kMaxSize> room;

@@ -11,7 +11,7 @@
 
 #include "mpegts/clock/playout.h"
 #include "mpegts/monitor/stream_analyzer.h"
-#include "mpegts/mux/constant_rate.h"
+#include "mpegts/mux/rate_schedule.h"
 #include "mpegts/psi/section.h"
 #include "mpegts/psi/tables.h"
 
@@ -165,11 +165,11 @@ void BM_PlayoutPacket(benchmark::State& state) {
 }
 
 // A packet that leaves, every tenth of them put in between: Mb/s of the output.
-void BM_ConstantRatePacket(benchmark::State& state) {
+void BM_RateSchedulePacket(benchmark::State& state) {
   const std::int64_t megabits = state.range(0);
   PacedStream stream(megabits);
-  ConstantRate stage(static_cast<std::uint64_t>(megabits) * 1'100'000, 1000);
-  ConstantRate::Datagram datagram{};
+  RateSchedule stage(static_cast<std::uint64_t>(megabits) * 1'100'000, 1000);
+  RateSchedule::Datagram datagram{};
   std::int64_t packets = 0;
   for (auto _ : state) {
     const auto bytes = stream.next();
@@ -178,12 +178,12 @@ void BM_ConstantRatePacket(benchmark::State& state) {
     while (stage.pop(stream.now(), datagram)) packets += 7;
     benchmark::DoNotOptimize(datagram.bytes.data());
   }
-  if (stage.counters().dropped > 0) state.SkipWithError("packets were dropped");
+  if (stage.counters().all_dropped() > 0) state.SkipWithError("packets were dropped");
   state.SetItemsProcessed(packets);
 }
 
 BENCHMARK(BM_PlayoutPacket)->Arg(5)->Arg(100);
-BENCHMARK(BM_ConstantRatePacket)->Arg(5)->Arg(100);
+BENCHMARK(BM_RateSchedulePacket)->Arg(5)->Arg(100);
 BENCHMARK(BM_AnalyzePacket);
 BENCHMARK(BM_AssembleSection)->Arg(1)->Arg(60)->Arg(250);
 

@@ -246,6 +246,8 @@ TEST_F(WorkerTest, ChargesAForeignSourceToTheChannelsOfItsGroupAndHearsNothingIn
   EXPECT_EQ(input_drops("a", DropReason::wrong_source), 1U);
   EXPECT_EQ(input_drops("b", DropReason::wrong_source), 1U);
   EXPECT_EQ(input_drops("c", DropReason::wrong_source), 0U);
+  for (const char* id : {"a", "b"}) EXPECT_EQ(input(id)->wrong_source.load(), 0x0A140001U) << id;
+  EXPECT_EQ(input("c")->wrong_source.load(), 0U);
   EXPECT_EQ(interface_drops(DropReason::wrong_source), 0U);
   for (const auto& [membership, datagrams] : arrivals()) EXPECT_EQ(datagrams, 0U);
 }

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "mpegts/clock/playout.h"
-#include "mpegts/mux/constant_rate.h"
+#include "mpegts/mux/rate_schedule.h"
 #include "mpegts/packet/ts_packet.h"
 
 namespace {
@@ -18,6 +18,7 @@ using namespace headgate::mpegts;
 
 constexpr std::size_t kRoom = 200;
 constexpr std::size_t kStageRoom = 100;
+constexpr std::size_t kStageReserve = 64;
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
 void require(bool holds) {
@@ -100,7 +101,7 @@ class Chain {
     }
     int datagrams = 0;
     while (stage_.next_departure_ns() <= now_ && stage_.pop(now_, datagram_)) {
-      for (std::size_t i = 0; i < ConstantRate::kDatagramPackets; ++i)
+      for (std::size_t i = 0; i < RateSchedule::kDatagramPackets; ++i)
         require(datagram_.bytes[i * kPacketSize] == kSyncByte);
       // No step lasts more than ten seconds, and a silent input is followed for one.
       require(++datagrams < 3000);
@@ -113,13 +114,13 @@ class Chain {
     require(counters.waiting + left_ + lost_ + counters.dropped == pushed_);
     require((playout_.next_due_ns() == kNever) == (counters.waiting == 0));
     const auto stage = stage_.counters();
-    require(stage.waiting <= kStageRoom);
-    require(stage.waiting + stage.packets + stage.dropped == staged_);
+    require(stage.waiting <= kStageRoom + kStageReserve);
+    require(stage.waiting + stage.packets + stage.all_dropped() == staged_);
   }
 
   Playout playout_;
-  ConstantRate stage_;
-  ConstantRate::Datagram datagram_{};
+  RateSchedule stage_;
+  RateSchedule::Datagram datagram_{};
   std::int64_t now_ = 1'700'000'000'000'000'000;
   std::uint64_t pcr_ = 0;
   std::uint64_t pushed_ = 0, left_ = 0, lost_ = 0, staged_ = 0;

@@ -42,7 +42,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (right_crc) headgate::fuzz::set_right_crc(copy);
       const TsPacket packet{copy};
       analyzer.on_packet(packet);
-      const auto verdict = filter.on_packet(packet);
+      const auto verdict = filter.on_packet(packet, static_cast<std::int64_t>(packets) * 1'000'000);
       const auto out = filter.replacement();
       if (out.size() % kPacketSize != 0) std::abort();
       if (verdict == ServiceFilter::Verdict::replace && (out.empty() || out[0] != kSyncByte)) std::abort();

@@ -56,10 +56,10 @@ class ProgramMuxerTest : public testing::Test {
     const StreamReport report = out.report();
     EXPECT_EQ(report.cc_errors, 0U);
     EXPECT_EQ(report.crc_errors, 0U);
-    EXPECT_EQ(report.tr101290.pat_error, 0U);
-    EXPECT_EQ(report.tr101290.pmt_error, 0U);
-    EXPECT_EQ(report.tr101290.pcr_repetition_error, 0U);
-    EXPECT_EQ(report.tr101290.pcr_discontinuity_indicator_error, 0U);
+    EXPECT_EQ(report.tr101290[Indicator::pat_error], 0U);
+    EXPECT_EQ(report.tr101290[Indicator::pmt_error], 0U);
+    EXPECT_EQ(report.tr101290[Indicator::pcr_repetition_error], 0U);
+    EXPECT_EQ(report.tr101290[Indicator::pcr_discontinuity_indicator_error], 0U);
   }
   // Every unit is in the stream, byte by byte, with its times.
   void expect_all(std::size_t track, std::uint16_t pid) {

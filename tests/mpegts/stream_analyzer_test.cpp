@@ -90,7 +90,7 @@ TEST(StreamAnalyzer, NamesServicesAndStreamsOfACapture) {
   ASSERT_TRUE(r.services[1].streams.at(0).codec);
   EXPECT_EQ(r.services[1].streams.at(0).codec->width, 1920U);
   EXPECT_FALSE(r.services[1].streams.at(1).present);
-  EXPECT_EQ(r.tr101290.cat_error, 1U);
+  EXPECT_EQ(r.tr101290[Indicator::cat_error], 1U);
   EXPECT_NEAR(r.duration_s, 2.47, 0.01);
 }
 
@@ -104,7 +104,7 @@ TEST(StreamAnalyzer, FindsPcrWrapsAndJumpsOfCaptures) {
   EXPECT_NEAR(r.duration_s, 5.77, 0.01);
   const auto jump = analyze(test::capture("sintel-cea608.ts").value());
   EXPECT_EQ(find_pid(jump, 257)->pcr->discontinuities, 1U);
-  EXPECT_EQ(jump.tr101290.pcr_discontinuity_indicator_error, 1U);
+  EXPECT_EQ(jump.tr101290[Indicator::pcr_discontinuity_indicator_error], 1U);
 }
 
 // A service made here: PAT, PMT, an H.264 PID with PCR each 10th of 40 ms.
@@ -141,10 +141,10 @@ TEST(StreamAnalyzer, CountsTablesThatComeTooSeldomAndPidsThatNeverCome) {
     made.picture();
   }
   const auto r = made.analyzer.report();
-  EXPECT_EQ(r.tr101290.pat_error, 1U);
-  EXPECT_EQ(r.tr101290.pmt_error, 1U);
-  EXPECT_EQ(r.tr101290.pid_error, 1U);  // the audio
-  EXPECT_EQ(r.tr101290.pcr_repetition_error, 0U);
+  EXPECT_EQ(r.tr101290[Indicator::pat_error], 1U);
+  EXPECT_EQ(r.tr101290[Indicator::pmt_error], 1U);
+  EXPECT_EQ(r.tr101290[Indicator::pid_error], 1U);  // the audio
+  EXPECT_EQ(r.tr101290[Indicator::pcr_repetition_error], 0U);
   EXPECT_EQ(r.cc_errors, 0U);
   EXPECT_NEAR(r.duration_s, 8.0, 0.2);
   ASSERT_EQ(r.services.size(), 1U);
@@ -158,8 +158,11 @@ TEST(StreamAnalyzer, CleanStreamHasNoErrors) {
     made.picture();
   }
   const auto r = made.analyzer.report();
-  EXPECT_EQ(r.tr101290.pat_error + r.tr101290.pmt_error + r.tr101290.pid_error + r.tr101290.cat_error, 0U);
-  EXPECT_EQ(r.tr101290.pcr_discontinuity_indicator_error + r.tr101290.crc_error + r.tr101290.transport_error,
+  EXPECT_EQ(r.tr101290[Indicator::pat_error] + r.tr101290[Indicator::pmt_error] +
+                r.tr101290[Indicator::pid_error] + r.tr101290[Indicator::cat_error],
+            0U);
+  EXPECT_EQ(r.tr101290[Indicator::pcr_discontinuity_indicator_error] + r.tr101290[Indicator::crc_error] +
+                r.tr101290[Indicator::transport_error],
             0U);
 }
 
@@ -177,8 +180,8 @@ TEST(StreamAnalyzer, CountsTablesWhoseCounterStandsStill) {
   ASSERT_EQ(r.tables.size(), 2U);
   EXPECT_EQ(r.tables[0].count, 40U);
   EXPECT_EQ(r.tables[1].count, 39U) << "the second may be a packet sent twice";
-  EXPECT_EQ(r.tr101290.pmt_error, 0U);
-  EXPECT_EQ(r.tr101290.continuity_count_error + r.duplicates, 39U);
+  EXPECT_EQ(r.tr101290[Indicator::pmt_error], 0U);
+  EXPECT_EQ(r.tr101290[Indicator::continuity_count_error] + r.duplicates, 39U);
 }
 
 // PCRs a second apart and a rate that falls to a tenth: the tables of the slow second are 0.4 s apart, by the
@@ -198,8 +201,8 @@ TEST(StreamAnalyzer, TimesTablesByThePcrsOnBothSidesOfThem) {
   made.tables();
   made.analyzer.on_packet(test::view(test::pcr_packet(0x101, made.es_cc++, pcr)));
   const auto r = made.analyzer.report();
-  EXPECT_EQ(r.tr101290.pat_error, 0U);
-  EXPECT_EQ(r.tr101290.pmt_error, 0U);
+  EXPECT_EQ(r.tr101290[Indicator::pat_error], 0U);
+  EXPECT_EQ(r.tr101290[Indicator::pmt_error], 0U);
 }
 
 TEST(StreamAnalyzer, CountsEveryTableOfACaptureWhosePmtNeverCounts) {
@@ -213,9 +216,9 @@ TEST(StreamAnalyzer, CountsEveryTableOfACaptureWhosePmtNeverCounts) {
   };
   EXPECT_EQ(count(0x00), 334U);  // as many as tshark's mpeg_pat
   EXPECT_EQ(count(0x02), 333U);  // of its 334: the second may be the first sent twice
-  EXPECT_EQ(r.tr101290.pat_error, 0U);
-  EXPECT_EQ(r.tr101290.pmt_error, 0U);
-  EXPECT_EQ(r.tr101290.pcr_repetition_error, 79U);  // a PCR a second
+  EXPECT_EQ(r.tr101290[Indicator::pat_error], 0U);
+  EXPECT_EQ(r.tr101290[Indicator::pmt_error], 0U);
+  EXPECT_EQ(r.tr101290[Indicator::pcr_repetition_error], 79U);  // a PCR a second
 }
 
 TEST(StreamAnalyzer, CountsWrongTableAndScramblingOnThePatPid) {
@@ -226,7 +229,7 @@ TEST(StreamAnalyzer, CountsWrongTableAndScramblingOnThePatPid) {
   auto scrambled = test::packet(0, made.pat_cc++);
   scrambled[3] |= 0x80;
   made.analyzer.on_packet(test::view(scrambled));
-  EXPECT_EQ(made.analyzer.report().tr101290.pat_error, 2U);
+  EXPECT_EQ(made.analyzer.report().tr101290[Indicator::pat_error], 2U);
 }
 
 TEST(StreamAnalyzer, SameCounterWithOtherContentIsNoDuplicate) {
@@ -251,8 +254,8 @@ TEST(StreamAnalyzer, MeasuresJitterAndRepetitionFromArrivals) {
   }
   const auto r = analyzer.report();
   EXPECT_NEAR(*r.pids[0].pcr->jitter_ms, 150.0, 0.001);
-  EXPECT_EQ(r.tr101290.pcr_repetition_error, 1U);
-  EXPECT_EQ(r.tr101290.pcr_discontinuity_indicator_error, 0U);
+  EXPECT_EQ(r.tr101290[Indicator::pcr_repetition_error], 1U);
+  EXPECT_EQ(r.tr101290[Indicator::pcr_discontinuity_indicator_error], 0U);
 }
 
 // Looked up program by program for each PID this took minutes.

@@ -25,14 +25,13 @@ def frames(path, selector, sound="aac"):
 of_source = functools.lru_cache(maxsize=8)(frames)  # many ends are judged against one source
 
 
-def same_media(source, out, least=200, sound="aac", own_clock=False, apart_ms=1.0, lead=3):
+def same_media(source, out, least=200, sound="aac", own_clock=False, apart_ms=1.0):
     """Every picture and every frame of sound is one of the source's, in its order, and both are as far apart as there.
-    `own_clock`: the program stamps them anew by when they came; then only sound against pictures is judged. `lead`: that are passed over at
-    the beginning."""
+    `own_clock`: the program stamps them anew by when they came; then only sound against pictures is judged."""
     offsets = {}
     for selector in "va":
         want, got = of_source(source, selector, sound), frames(out, selector, sound)
-        got = got[lead:-8]  # the first may lack a reference, the last come in decoding order
+        got = got[3:-8]  # the first may lack a reference, the last come in decoding order
         assert len(got) > least, (selector, len(got))
         hashes = [h for h, _ in want]
         at = next((i for i in range(len(hashes)) if hashes[i:i + len(got)] == [h for h, _ in got]), None)
@@ -58,4 +57,7 @@ def strangers(hashes, got):
     places = [known.get(digest) for digest, _ in got]
     lost = [i for i, place in enumerate(places) if place is None]
     jumps = [(i, a, b) for i, (a, b) in enumerate(zip(places, places[1:])) if None not in (a, b) and b != a + 1]
-    return f"{len(lost)} of {len(got)} unknown, at {lost[:10]}; {len(jumps)} jumps, {jumps[:5]}"
+    around = [(places[i - 1], places[i + 1]) for i in lost if 0 < i < len(got) - 1]
+    missing = [(a, next((p for p in places[i:] if p is not None), None)) for i, (a, b) in zip(lost, around) if a is not None]
+    return (f"{len(lost)} of {len(got)} unknown, at {lost[:10]}, instead of those between {missing[:5]} of {len(hashes)}; {len(jumps)} jumps, {jumps[:5]}; "
+            f"at {[round(got[i][1]) for i in lost[:3]]} ms")

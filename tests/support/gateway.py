@@ -48,6 +48,17 @@ def wait_for(condition, limit=60.0):
     return value
 
 
+def parse_samples(page):
+    """The metrics: [(name, {label: value}, number)]."""
+    found = []
+    for line in page.decode().splitlines():
+        match = SAMPLE.match(line)
+        if match:
+            labels = {k: v.replace('\\"', '"').replace("\\\\", "\\") for k, v in LABEL.findall(match.group(2) or "")}
+            found.append((match.group(1), labels, float(match.group(3))))
+    return found
+
+
 class Gateway:
     """channels: the map under `channels:`; node: keys that replace those of the node file made here."""
 
@@ -182,14 +193,7 @@ class Gateway:
         return found
 
     def samples(self):
-        """The metrics: [(name, {label: value}, number)]."""
-        found = []
-        for line in self.admin("/metrics").body.decode().splitlines():
-            match = SAMPLE.match(line)
-            if match:
-                labels = {k: v.replace('\\"', '"').replace("\\\\", "\\") for k, v in LABEL.findall(match.group(2) or "")}
-                found.append((match.group(1), labels, float(match.group(3))))
-        return found
+        return parse_samples(self.admin("/metrics").body)
 
     def metric(self, name, **labels):
         """The sum of the samples whose labels include these."""

@@ -190,9 +190,11 @@ class Day:
         self.groups_are_joined()
         self.well()
 
-    def _source(self, source, fault, kind, subject, culprits, **more):
+    def _source(self, source, fault, kind, subject, culprits, looks=None):
         source.become(fault)
-        self.blamed(fault, {(kind, subject)}, culprits, **more)
+        self.blamed(fault, {(kind, subject)}, culprits)
+        if looks is not None:
+            looks()
         source.become("")
         self.well()
 
@@ -201,7 +203,12 @@ class Day:
 
     def pid_lost(self):
         pid = f"0x{self.news.pids[-1]:04x}"
-        self._source(self.news, "pid_lost", "pid_lost", f"news pid {pid}", {"news": ("source", f"PID {pid}")})
+
+        def is_degraded():
+            status = self.gateway.json("status", "news")
+            assert (status["state"], pid in status["reason"]) == ("degraded", True), status
+
+        self._source(self.news, "pid_lost", "pid_lost", f"news pid {pid}", {"news": ("source", f"PID {pid}")}, is_degraded)
 
     def scrambled(self):
         self._source(self.news, "scrambled", "scrambled", "news", {"news": ("source", "comes scrambled")})
@@ -215,7 +222,7 @@ class Day:
     def target_refuses(self):
         self.target.kill()
         self.target.wait()
-        self.blamed("target refuses", {("push_failing", f"sport {self.push}")}, {"sport": ("target", "does not take the push")})
+        self.blamed("target refuses", {("push_failing", f"sport {self.push}")}, {"sport": ("target", "has nobody who listens there")})
         self.take_pushes()
         self.well()
 

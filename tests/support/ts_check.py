@@ -12,10 +12,13 @@ What is measured (Report's fields):
   continuity                 a PID; 1.4; a duplicate is allowed once (2.4.3.3)
   sections                   CRC (2.2), and the longest time between two of PAT, PMT (1.3, 1.5), SDT (3.5)
   pcr                        a PID: longest interval (2.3), unannounced jumps, and PCR_AC: how far each PCR lies from the
-                             straight line through byte position and PCR (2.4), the best one or the one of a given rate
+                             straight line through byte position and PCR (2.4): each PID has a line of its own, the best
+                             one. A given rate counts the seconds of one program's clock: that PID whose line is the
+                             nearest is judged by it
   rate                       mean, and what whole seconds deviate from it, by the stream's clock
-  times                      a PID: order of DTS, PTS before DTS, distance of DTS to the PCR of its position (2.5: interval)
-  interleave                 how far the DTS of sound and pictures at the same place lie apart
+  times                      a PID: order of DTS, PTS before DTS, distance of DTS to the PCR of its program at its position
+                             (2.5: interval)
+  interleave                 how far the DTS of sound and pictures of a program at the same place lie apart
   arrival                    gaps between datagrams, deviation from the best constant-rate line, PCR against arrival
 """
 import argparse
@@ -211,9 +214,15 @@ class _Checker:
                 self._payload(p, data[at + p.offset:at + PACKET], index)
         report.continuity_errors = self.counter.errors
         report.duplicates = self.counter.duplicates
-        report.pcr = {pid: clock.finish(self.rate) for pid, clock in self.clocks.items()}
-        main = max(self.clocks.values(), key=lambda c: c.info.count, default=None)
-        self.timeline = Timeline(main.stretches if main else [])
+        report.pcr = {pid: clock.finish() for pid, clock in self.clocks.items()}
+        if self.rate and self.clocks:
+            min(self.clocks.values(), key=lambda c: abs(c.info.rate_bps - self.rate)).finish(self.rate)
+        self.timelines = {pid: Timeline(clock.stretches) for pid, clock in self.clocks.items()}
+        main = max(self.clocks, key=lambda pid: report.pcr[pid].count, default=None)
+        self.timeline = self.timelines.get(main) or Timeline([])
+        for pcr in report.pcr.values():
+            if pcr.rate_bps:  # a clock that is fast counts more seconds for the same bytes
+                pcr.against_ppm = (report.pcr[main].rate_bps / pcr.rate_bps - 1) * 1e6
         self._tables()
         self._rate()
         self._times()
@@ -324,13 +333,21 @@ class _Checker:
                 return "audio"
         return "video" if 0xE0 <= stream_id <= 0xEF else "audio" if 0xC0 <= stream_id <= 0xDF else "data"
 
+    def _program(self, pid):
+        """(program_number, its PCR PID) of the first program that has this PID; None: of no program that is known."""
+        for number, program in self.report.programs.items():
+            if pid in program.get("streams", {}):
+                return number, program.get("pcr_pid")
+        return None, None
+
     def _times(self):
         last, last_pts, latest = {}, {}, {}
         spread = 0.0
         for index, pid, stream_id, pts, dts in self.units:
             times = self.report.times.setdefault(pid, Times(kind=self._kind(pid, stream_id)))
             times.units += 1
-            pcr = self.timeline.pcr_at(index)
+            program, pcr_pid = self._program(pid)
+            pcr = self.timelines.get(pcr_pid, self.timeline).pcr_at(index)
             ahead = None if pcr is None else _nearest(dts - round(pcr / 300), STAMP_CYCLE) / 90
             jumped = False
             if pid in last:
@@ -346,17 +363,19 @@ class _Checker:
                 first = times.units == 1
                 times.ahead_min_ms = ahead if first else min(times.ahead_min_ms, ahead)
                 times.ahead_max_ms = ahead if first else max(times.ahead_max_ms, ahead)
-            if times.kind == "data":
+            if times.kind == "data" or (program is None and self.report.programs):
                 continue
-            latest = {} if jumped else latest
-            latest[times.kind] = dts
-            if len(latest) == 2:
-                spread = max(spread, abs(_nearest(latest["video"] - latest["audio"], STAMP_CYCLE)) / 90)
+            if jumped:
+                latest.pop(program, None)
+            both = latest.setdefault(program, {})
+            both[times.kind] = dts
+            if len(both) == 2:
+                spread = max(spread, abs(_nearest(both["video"] - both["audio"], STAMP_CYCLE)) / 90)
         self.report.interleave_max_ms = spread
 
 
 def check(data, rate=None):
-    """Judges packets in a row. rate: PCR_AC against this rate in b/s instead of the best line."""
+    """Judges packets in a row. rate: PCR_AC of one program against this rate in b/s instead of the best line."""
     return _Checker(bytes(data), rate).run()
 
 

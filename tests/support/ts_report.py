@@ -22,6 +22,7 @@ class Pcr:
     accuracy_max_ns: float = 0.0  # PCR_AC
     accuracy_p99_ns: float = 0.0
     rate_bps: float = 0.0  # of the line
+    against_ppm: float = 0.0  # how much faster the clock is than that of the PID with the most PCRs
 
 
 @dataclass
@@ -132,7 +133,7 @@ def show(report):
     for pid, p in report.pcr.items():
         lines.append(f"PCR {pid:#06x}: {p.count}, interval {p.interval_mean_ms:.1f} ms, longest {p.interval_max_ms:.1f} ms, off the line of "
                      f"{p.rate_bps:.1f} b/s by {p.accuracy_max_ns:.0f} ns at most, p99 {p.accuracy_p99_ns:.0f} ns, "
-                     f"{p.announced} discontinuities announced, {p.jumps} not")
+                     f"{p.announced} discontinuities announced, {p.jumps} not, clock {p.against_ppm:+.3f} ppm")
     for pid, t in report.times.items():
         lines.append(f"{t.kind} {pid:#06x}: {t.units} units, DTS {t.ahead_min_ms:.1f} to {t.ahead_max_ms:.1f} ms ahead of the clock")
     lines.append(f"sound and pictures at most {report.interleave_max_ms:.1f} ms apart")

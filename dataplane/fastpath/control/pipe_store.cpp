@@ -120,10 +120,10 @@ PipePlan PipeStore::plan_for(const protocol::FastpathChannel& channel, const std
     holder.splicer = std::make_unique<mpegts::Splicer>(mpegts::Splicer::kMaxInputs);
   plan.splicer = holder.splicer.get();
   if (channel.bitrate_bps > 0 && !channel.outputs.empty()) {
-    std::unique_ptr<mpegts::ConstantRate>& rate = holder.rates[channel.bitrate_bps];
+    std::unique_ptr<mpegts::RateSchedule>& rate = holder.rates[channel.bitrate_bps];
     if (!rate) {
       const auto waiting = static_cast<std::size_t>(channel.bitrate_bps * kRateWaitMs / 1000 / kPacketBits);
-      rate = std::make_unique<mpegts::ConstantRate>(channel.bitrate_bps, std::max(waiting, kMinRatePackets));
+      rate = std::make_unique<mpegts::RateSchedule>(channel.bitrate_bps, std::max(waiting, kMinRatePackets));
     }
     plan.rate = rate.get();
   }

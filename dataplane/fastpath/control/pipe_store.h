@@ -15,7 +15,7 @@
 #include "dataplane/fastpath/switch/failover.h"
 #include "dataplane/fastpath/worker/pipe.h"
 #include "dataplane/fastpath/worker/timeline_store.h"
-#include "mpegts/mux/constant_rate.h"
+#include "mpegts/mux/rate_schedule.h"
 #include "mpegts/remux/splicer.h"
 
 namespace headgate::fastpath {
@@ -53,7 +53,7 @@ class PipeStore {
     std::unique_ptr<mpegts::Splicer> splicer;
     std::map<std::string, std::unique_ptr<Feed>> feeds;
     std::map<std::string, std::unique_ptr<Failover>> failovers;
-    std::map<std::uint64_t, std::unique_ptr<mpegts::ConstantRate>> rates;
+    std::map<std::uint64_t, std::unique_ptr<mpegts::RateSchedule>> rates;
   };
 
   Holder& holder_for(const protocol::FastpathChannel& channel);

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "dataplane/fastpath/switch/failover.h"
-#include "mpegts/mux/constant_rate.h"
+#include "mpegts/mux/rate_schedule.h"
 #include "mpegts/remux/splicer.h"
 
 namespace headgate::fastpath {
@@ -114,11 +114,11 @@ void Pipe::begin_choice(std::int64_t now_ns) noexcept {
   observe(now_ns);
 }
 
-void Pipe::set_rate(mpegts::ConstantRate* rate) noexcept {
+void Pipe::set_rate(mpegts::RateSchedule* rate) noexcept {
   if (rate_ != nullptr) {
     const auto counters = rate_->counters();
     former_nulls_ += counters.nulls;
-    former_rate_dropped_ += counters.dropped;
+    former_rate_dropped_ += counters.all_dropped();
   }
   rate_ = rate;
   rate_dropped_mark_ = 0;
@@ -139,7 +139,7 @@ void Pipe::cut(Feed& feed, std::span<const std::uint8_t> packets, std::int64_t a
   mpegts::ServiceFilter& filter = feed.cut->filter;
   std::size_t run = 0;  // where the packets begin that pass and were not forwarded yet
   for (std::size_t at = 0; at < packets.size(); at += kPacketSize) {
-    const Verdict verdict = filter.on_packet(packet_at(packets, at));
+    const Verdict verdict = filter.on_packet(packet_at(packets, at), arrival_ns);
     if (verdict == Verdict::pass) continue;
     if (at > run) forward(feed, packets.subspan(run, at - run), arrival_ns);
     run = at + kPacketSize;
@@ -275,7 +275,7 @@ std::size_t Pipe::on_due(std::int64_t now_ns) noexcept {
 }
 
 std::size_t Pipe::pop_rate(std::int64_t now_ns) noexcept {
-  mpegts::ConstantRate::Datagram datagram;
+  mpegts::RateSchedule::Datagram datagram;
   std::size_t left = 0;
   while (left < kMostAtOnce && rate_->pop(now_ns, datagram)) {
     ++left;
@@ -363,7 +363,7 @@ void Pipe::observe(std::int64_t now_ns) noexcept {
   }
   if (splicer_ != nullptr && !splicer_->exact()) rewrites_.store(true, std::memory_order_relaxed);
   if (rate_ != nullptr) {
-    const std::uint64_t dropped = rate_->counters().dropped;
+    const std::uint64_t dropped = rate_->counters().all_dropped();
     if (dropped != rate_dropped_mark_) sink_->on_rate_exceeded(*plan_, dropped - rate_dropped_mark_);
     rate_dropped_mark_ = dropped;
   }
@@ -394,7 +394,7 @@ Pipe::Figures Pipe::figures() const noexcept {
   if (rate_ != nullptr) {
     const auto counters = rate_->counters();
     figures.null_packets += counters.nulls;
-    figures.rate_dropped += counters.dropped;
+    figures.rate_dropped += counters.all_dropped();
   }
   return figures;
 }

@@ -129,7 +129,7 @@ class Pipe {
   };
   // The latest of the paced datagrams since the last call, in ns after they were due.
   std::uint64_t take_late_max() noexcept;
-  // ConstantRate's, since the last call, in ns; nothing without one.
+  // RateSchedule's, since the last call, in ns; nothing without one.
   std::optional<std::uint64_t> take_pcr_accuracy_max() noexcept;
   const Lateness& lateness() const noexcept { return lateness_; }
 
@@ -156,14 +156,14 @@ class Pipe {
   void begin_choice(std::int64_t now_ns) noexcept;
   void observe(std::int64_t now_ns) noexcept;
   void choose(std::int64_t now_ns) noexcept;
-  void set_rate(mpegts::ConstantRate* rate) noexcept;
+  void set_rate(mpegts::RateSchedule* rate) noexcept;
   std::int64_t buffers_due_ns() const noexcept;  // of the inputs' packets that wait; kNever: none
   std::size_t pop_rate(std::int64_t now_ns) noexcept;
 
   const PipePlan* plan_ = nullptr;
   PipeSink* sink_ = nullptr;
   mpegts::Splicer* splicer_ = nullptr;
-  mpegts::ConstantRate* rate_ = nullptr;
+  mpegts::RateSchedule* rate_ = nullptr;
   Failover* failover_ = nullptr;
   Feed* on_air_ = nullptr;  // one of the plan's; nullptr: none, or it is gone
   std::uint32_t on_air_number_ = 0;

@@ -118,6 +118,7 @@ void Publisher::publish(InputRuntime& input, const Cut* cut, std::size_t timelin
   set(stats.buffer_overflows, input.buffer_overflows);
   set_time(stats.clock_drift_ppb, input.clock_drift_ppb);
   set(stats.wrong_port, input.wrong_port);
+  set(stats.wrong_source, input.wrong_source);
   set_drops(stats.drops, input.drops);
   if (window > 0) set(stats.pcr_interval_max_ns, input.inspector.take_pcr_interval_max());
   publish_pids(input, stats, window);

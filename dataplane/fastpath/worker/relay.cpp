@@ -129,7 +129,7 @@ void Worker::cut(const Route& route, std::span<const std::uint8_t> packets) noex
   mpegts::ServiceFilter& filter = route.cut->filter;
   for (std::size_t at = 0; at < packets.size(); at += mpegts::kPacketSize) {
     const auto packet = packets.subspan(at).first<mpegts::kPacketSize>();
-    switch (filter.on_packet(mpegts::TsPacket(packet))) {
+    switch (filter.on_packet(mpegts::TsPacket(packet), now_ns_)) {
       case Verdict::pass:
         append(route, packet);
         break;

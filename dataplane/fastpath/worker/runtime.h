@@ -23,7 +23,7 @@
 #include "mpegts/remux/service_filter.h"
 
 namespace headgate::mpegts {
-class ConstantRate;
+class RateSchedule;
 class Splicer;
 }  // namespace headgate::mpegts
 
@@ -86,6 +86,7 @@ struct InputRuntime {
   std::int64_t last_packet_ns = 0;
   PlainDrops drops{};
   std::uint16_t wrong_port = 0;
+  std::uint32_t wrong_source = 0;
   RateWindow rate;
   std::uint64_t bitrate_bps = 0;
 
@@ -194,7 +195,7 @@ struct PipePlan {
   protocol::FailoverState policy;
   Failover* failover = nullptr;
   mpegts::Splicer* splicer = nullptr;    // nullptr: one input, never more in this pipe's life
-  mpegts::ConstantRate* rate = nullptr;  // nullptr: as it comes
+  mpegts::RateSchedule* rate = nullptr;  // nullptr: as it comes
   std::uint32_t handle = 0;
   std::uint32_t first_output = 0;  // in Snapshot::route_outputs
   std::uint32_t output_count = 0;

@@ -199,7 +199,7 @@ void Worker::on_frame(PortRuntime& port, std::size_t index, rte_mbuf* frame) noe
       const std::uint32_t flow = current_->flow_table.find(key, parsed.source);
       if (flow < FlowTable::kWrongSource) return on_datagram(port, current_->flows[flow], parsed, frame);
       if (flow == FlowTable::kWrongSource) {
-        count_wrong_source(key);
+        count_wrong_source(key, parsed.source);
         rte_pktmbuf_free(frame);
         return;
       }
@@ -211,11 +211,14 @@ void Worker::on_frame(PortRuntime& port, std::size_t index, rte_mbuf* frame) noe
 }
 
 // Counted where it is looked for: under the channels that take the group from another source.
-void Worker::count_wrong_source(const FlowKey& key) noexcept {
-  current_->flow_table.each(key, [this](std::uint32_t flow) {
+void Worker::count_wrong_source(const FlowKey& key, std::uint32_t source) noexcept {
+  current_->flow_table.each(key, [this, source](std::uint32_t flow) {
     const RouteRange& range = current_->flows[flow];
-    for (std::uint32_t i = 0; i < range.count; ++i)
-      count(current_->routes[range.first + i].input->drops, DropReason::wrong_source);
+    for (std::uint32_t i = 0; i < range.count; ++i) {
+      InputRuntime& input = *current_->routes[range.first + i].input;
+      count(input.drops, DropReason::wrong_source);
+      input.wrong_source = source;
+    }
   });
 }
 

@@ -63,7 +63,7 @@ class Worker final : private PipeSink {
   void on_frame(PortRuntime& port, std::size_t index, rte_mbuf* frame) noexcept;
   void on_datagram(PortRuntime& port, const RouteRange& range, const Frame& parsed, rte_mbuf* frame) noexcept;
   void take_in(InputRuntime& input, const Payload& payload, std::span<const std::uint8_t> packets) noexcept;
-  void count_wrong_source(const FlowKey& key) noexcept;
+  void count_wrong_source(const FlowKey& key, std::uint32_t source) noexcept;
   bool count_wrong_port(FlowKey key) noexcept;
   void to_host(PortRuntime& port, std::size_t index, rte_mbuf* frame) noexcept;
   std::size_t from_host() noexcept;
