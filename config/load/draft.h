@@ -246,6 +246,7 @@ class BridgeEnds {
     Place place;
   };
   void check_listener(const ChannelDraft& channel, const EndDraft& end);
+  void warn_of_shown_key(const ChannelDraft& channel, const EndDraft& end, const Push& push);
   Report& report_;
   const NodeDraft& node_;
   std::vector<std::pair<std::string, Use>> listeners_;  // of SRT

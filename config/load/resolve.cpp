@@ -245,11 +245,26 @@ class Resolver {
                             input.port, network_query(*interface, input.vlan));
     if (channel.enabled) {
       const Flow flow{input.interface, input.vlan, input.group, input.port};
+      warn_of_shared(flow, input, {channel.id, end.place});
       taken_[flow] = {channel.id, end.place};
       check_protocol(flow, input, {channel.id, end.place});
       check_twice(out, input, end);
     }
     out.inputs.push_back(std::move(input));
+  }
+
+  // The commonest slip of copy and paste. With a program each, both may be meant.
+  void warn_of_shared(const Flow& flow, const Input& input, const Use& use) {
+    const auto [known, fresh] =
+        readers_[flow].try_emplace(input.source, Reader{use, input.program.has_value()});
+    if (fresh || known->second.use.channel == use.channel) return;
+    if (known->second.picks && input.program) return;
+    report_.warning(
+        use.place,
+        fmt::format("channel '{}' takes {}{}{}:{} too ({}): both carry the same, unless each says by "
+                    "program which service it means",
+                    known->second.use.channel, input.source, input.source.empty() ? "" : "@", input.group,
+                    input.port, report_.where(known->second.use.place)));
   }
 
   // The fast path reads each flow in one way. Two sources of a group may speak differently; who takes the
@@ -492,6 +507,11 @@ class Resolver {
   std::size_t pushes_ = 0;
   std::size_t inputs_ = 0;
   std::map<Flow, Use> taken_;
+  struct Reader {
+    Use use;
+    bool picks = false;  // a program
+  };
+  std::map<Flow, std::map<std::string, Reader>> readers_;  // the first, by source
   std::map<Flow, Use> sent_;
   std::map<Flow, std::map<std::string, SpokenBy>> protocols_;  // by source
   Ids ids_;

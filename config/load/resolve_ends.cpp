@@ -91,6 +91,17 @@ void BridgeEnds::add_input(const ChannelDraft& channel, const EndDraft& end, std
   out.inputs.push_back(std::move(input));
 }
 
+// A query is shown nowhere; a stream that is called as the channel is no secret.
+void BridgeEnds::warn_of_shown_key(const ChannelDraft& channel, const EndDraft& end, const Push& push) {
+  if (push.kind != PushKind::rtmp || end.key.file.set || end.stream.empty() || end.stream == channel.id ||
+      end.stream.find('?') != std::string::npos)
+    return;
+  report_.warning(
+      end.place,
+      "the last part of this URL, the stream name, is shown in status, plan, alarms and log: if it "
+      "is a secret key, write it into a file, name that as key_file, and leave it out here");
+}
+
 void BridgeEnds::add_push(const ChannelDraft& channel, const EndDraft& end, Channel& out) {
   if (end.address.empty()) return;  // said already
   Push push;
@@ -104,6 +115,7 @@ void BridgeEnds::add_push(const ChannelDraft& channel, const EndDraft& end, Chan
   push.latency = end.latency;
   push.passphrase_file = end.passphrase.path;
   push.passphrase = end.passphrase.text;
+  warn_of_shown_key(channel, end, push);
   if (channel.enabled && push.enabled) {
     const auto [known, fresh] = targets_.emplace(
         fmt::format("{}\n{}\n{}", push.address, push.stream, push.stream_id), Use{channel.id, end.place});

@@ -83,4 +83,12 @@ std::string remedy_for(const AlarmKind& kind, std::string_view channel) {
 }
 const EventKind* find_event_kind(std::string_view id) noexcept { return find_kind(event_kinds(), id); }
 
+std::string_view sentence_of(std::string_view id, bool alarm) noexcept {
+  const AlarmKind* raised = find_alarm_kind(id);
+  const EventKind* told = find_event_kind(id);
+  // Some are both: `map_rejected` of a start and of an apply.
+  if (raised != nullptr && (alarm || told == nullptr)) return raised->sentence;
+  return told == nullptr ? std::string_view() : told->sentence;
+}
+
 }  // namespace headgate::catalogue

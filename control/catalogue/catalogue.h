@@ -81,5 +81,7 @@ std::string remedy_for(const AlarmKind& kind, std::string_view channel);
 // the others.
 std::span<const EventKind> event_kinds() noexcept;
 const EventKind* find_event_kind(std::string_view id) noexcept;
+// What a line of the event log means: of an alarm that was raised, or of an event. "" for an unknown id.
+std::string_view sentence_of(std::string_view id, bool alarm) noexcept;
 
 }  // namespace headgate::catalogue

@@ -74,7 +74,9 @@ inline constexpr std::array kDropWords{
               "Once, at a start, is normal. If it stays: the source sends faster than its own clock, or at "
               "more than one and a half times `remux.bitrate` (without it, 40 Mb/s); a larger `remux.buffer` "
               "takes larger bursts"},
-    DropWords{"rate_exceeded", "packets beyond the constant rate, counted at each output: PSI and PCR last",
+    DropWords{"rate_exceeded",
+              "packets beyond the constant rate, counted at each output: padding, then data, then media; "
+              "tables and PCRs have room of their own",
               "`remux.bitrate` is too small for the stream: its peaks may be half a second long. Raise it, "
               "or lower the encoder's rate"},
     DropWords{"exception_queue_full", "IGMP, ARP or ICMP frames for the host",

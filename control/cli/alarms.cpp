@@ -48,7 +48,7 @@ int maintenance_command(const CommonOptions& common, const std::string& target, 
     return 0;
   }
   const auto answer = ask(common, "maintenance", {{"target", target}, {"seconds", time.count()}});
-  if (!answer) return fail(common, answer.error());
+  if (!answer) return fail_unknown(common, answer.error(), target);
   if (common.json)
     print(*answer);
   else if (time.count() == 0)

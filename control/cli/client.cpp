@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "control/cli/did_you_mean.h"
 #include "control/protocol/message.h"
 
 namespace headgate::control {
@@ -54,12 +55,31 @@ UniqueFd connect_to(const std::string& path) {
   return fd;
 }
 
+namespace {
+
+json channel_lines(const CommonOptions& common) {
+  const auto status = ask(common, "status", json::object(), kShort);
+  return status ? status->value("channels", json::array()) : json::array();
+}
+
+}  // namespace
+
 std::vector<std::string> known_channels(const CommonOptions& common) {
   std::vector<std::string> known;
-  if (const auto status = ask(common, "status", json::object(), kShort)) {
-    for (const json& line : status->value("channels", json::array())) known.push_back(line.value("id", ""));
-  }
+  for (const json& line : channel_lines(common)) known.push_back(line.value("id", ""));
   return known;
+}
+
+int fail_unknown(const CommonOptions& common, const std::string& message, const std::string& typed) {
+  const bool or_tag = message.starts_with("no channel and no tag ");
+  if (!message.starts_with("no channel ")) return fail(common, message);
+  std::vector<std::string> known;
+  for (const json& line : channel_lines(common)) {
+    known.push_back(line.value("id", ""));
+    if (!or_tag) continue;
+    for (const json& tag : line.value("tags", json::array())) known.push_back(tag.get<std::string>());
+  }
+  return fail(common, message + did_you_mean(typed, known, "headgate status lists them"));
 }
 
 tl::expected<json, std::string> ask(const CommonOptions& common, const char* method, const json& params,

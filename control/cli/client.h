@@ -24,11 +24,13 @@ std::string not_running(const CommonOptions& common);
 tl::expected<nlohmann::json, std::string> ask(const CommonOptions& common, const char* method,
                                               const nlohmann::json& params,
                                               std::chrono::milliseconds timeout = kShort);
-// Ids, for did_you_mean().
+// Ids.
 std::vector<std::string> known_channels(const CommonOptions& common);
 void print(const nlohmann::json& value);
 // Prints it; the exit status.
 int fail(const CommonOptions& common, const std::string& message);
+// The same; where the gateway does not know the channel (or tag) that was typed, with the one that was meant.
+int fail_unknown(const CommonOptions& common, const std::string& message, const std::string& typed);
 // Whether standard output takes colours.
 bool colour();
 // Of the terminal on standard output; npos where it is none.

@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
@@ -113,12 +114,26 @@ int refuse_unknown_command(const CLI::App& app, const std::string& word) {
   return 2;
 }
 
+// As CLI::IsMember, without the list of values in --help, where the option's own words have it.
+CLI::Validator one_of(const std::vector<std::string>& words) {
+  return CLI::Validator(
+      [words](const std::string& typed) -> std::string {
+        if (std::find(words.begin(), words.end(), typed) != words.end()) return "";
+        std::string list;
+        for (const std::string& word : words) list += (list.empty() ? "" : ", ") + word;
+        return "'" + typed + "'" + headgate::control::did_you_mean(typed, words, "write " + list);
+      },
+      "");
+}
+
 CLI::App* online(CLI::App& app, Arguments& arguments, const char* name, const char* description,
                  const char* example) {
   CLI::App* command = app.add_subcommand(name, description);
-  command->add_option(
-      "--socket", arguments.common.socket,
-      "control socket of the gateway (default: $HEADGATE_SOCKET, else /run/headgate/control.sock)");
+  command
+      ->add_option(
+          "--socket", arguments.common.socket,
+          "control socket of the gateway (default:\n$HEADGATE_SOCKET, else /run/headgate/control.sock)")
+      ->type_name("PATH");
   command->add_flag("--json", arguments.common.json, "machine output");
   command->footer(std::string("Example: ") + example);
   return command;
@@ -126,8 +141,9 @@ CLI::App* online(CLI::App& app, Arguments& arguments, const char* name, const ch
 
 void add_offline(CLI::App& app, Arguments& a, std::function<int()>& action) {
   CLI::App* run = app.add_subcommand("run", "start the gateway in the foreground");
-  run->add_option("--config", a.run.config, "node file")->required();
-  run->add_option("--socket", a.run.socket, "control socket to make (default: run_dir/control.sock)");
+  run->add_option("--config", a.run.config, "node file")->required()->type_name("FILE");
+  run->add_option("--socket", a.run.socket, "control socket to make (default: run_dir/control.sock)")
+      ->type_name("PATH");
   run->footer(
       "SIGHUP applies both files; SIGTERM stops everything in order.\n"
       "Example: headgate run --config /etc/headgate/headgate.yaml");
@@ -138,11 +154,11 @@ void add_offline(CLI::App& app, Arguments& a, std::function<int()>& action) {
     };
   });
   CLI::App* check = app.add_subcommand("check", "validate both files, without a gateway");
-  CLI::Option* files = check->add_option("--config", a.run.config, "node file");
+  CLI::Option* files = check->add_option("--config", a.run.config, "node file")->type_name("FILE");
   check->add_flag("--json", a.common.json, "machine output");
   CLI::Option* schema =
       check->add_option("--schema", a.schema, "print the JSON Schema of a file instead, for an editor")
-          ->check(CLI::IsMember({"node", "channels"}))
+          ->check(one_of({"node", "channels"}))
           ->type_name("node|channels")
           ->excludes(files);
   check->footer("Example: headgate check --config /etc/headgate/headgate.yaml");
@@ -158,10 +174,12 @@ void add_offline(CLI::App& app, Arguments& a, std::function<int()>& action) {
 void add_filter(CLI::App& command, ChannelFilter& filter) {
   command.add_option("--state", filter.states, "only channels in these states, as down,degraded")
       ->delimiter(',')
-      ->type_name("STATE,...");
+      ->type_name("STATE,...")
+      ->expected(1);
   command.add_option("--tag", filter.tags, "only channels with one of these tags")
       ->delimiter(',')
-      ->type_name("TAG,...");
+      ->type_name("TAG,...")
+      ->expected(1);
   command.add_option("--match", filter.pattern, "only channels whose id or name matches, as 'sport*'")
       ->type_name("PATTERN");
 }
@@ -191,8 +209,7 @@ void add_online(CLI::App& app, Arguments& a, std::function<int()>& action) {
   });
   CLI::App* history =
       online(app, a, "history", "the maps applied so far, or what one of them changed", "headgate history 7");
-  history->add_option("map", a.word, "number of a map: what it changed, beside the one before it")
-      ->type_name("MAP");
+  history->add_option("map", a.word, "number of a map: what it changed")->type_name("MAP");
   history->callback([&a, &action] {
     std::optional<std::uint32_t> map;
     if (!a.word.empty() && !parse_count(a.word, map))
@@ -201,7 +218,7 @@ void add_online(CLI::App& app, Arguments& a, std::function<int()>& action) {
   });
   CLI::App* status = online(app, a, "status", "one line a channel, worst first; or everything about one",
                             "headgate status news");
-  const CLI::Option* channel = status->add_option("channel", a.channel, "id of a channel");
+  const CLI::Option* channel = status->add_option("channel", a.channel, "id of a channel")->type_name("ID");
   add_filter(*status, a.filter);
   status->callback([&a, &action, channel] {
     if (channel->count() != 0 && a.channel.empty())
@@ -211,16 +228,16 @@ void add_online(CLI::App& app, Arguments& a, std::function<int()>& action) {
       throw CLI::ValidationError("channel", "is one already: leave the filters out");
     action = [&a] { return status_command(a.common, a.channel, a.filter); };
   });
-  CLI::App* why = online(app, a, "why", "whose fault it is that a channel is as it is, and what to do",
-                         "headgate why news");
-  why->add_option("channel", a.channel, "id of a channel")->required();
+  CLI::App* why =
+      online(app, a, "why", "whose fault a channel's state is, and what to do", "headgate why news");
+  why->add_option("channel", a.channel, "id of a channel")->required()->type_name("ID");
   why->callback([&a, &action] {
     if (a.channel.empty()) throw CLI::ValidationError("channel", "is empty: write an id");
     action = [&a] { return why_command(a.common, a.channel); };
   });
-  CLI::App* change = online(app, a, "switch", "force an input of a channel on air, or return to automatic",
-                            "headgate switch news 2");
-  change->add_option("channel", a.channel, "id of a channel")->required();
+  CLI::App* change =
+      online(app, a, "switch", "force an input on air, or return to automatic", "headgate switch news 2");
+  change->add_option("channel", a.channel, "id of a channel")->required()->type_name("ID");
   change->add_option("input", a.input, "number of an input (1 is the primary), or auto")
       ->required()
       ->type_name("N|auto");
@@ -235,7 +252,7 @@ void add_online(CLI::App& app, Arguments& a, std::function<int()>& action) {
   events->add_flag("--follow,-f", a.events.follow, "go on with new ones");
   events->add_option("--channel", a.events.channel, "only those of this channel")->type_name("ID");
   events->add_option("--severity", a.events.severity, "these and worse: info, warning, critical")
-      ->check(CLI::IsMember({"info", "warning", "critical"}))
+      ->check(one_of({"info", "warning", "critical"}))
       ->type_name("SEVERITY");
   events->add_option("--last,-n", a.limit, "at most so many, the newest")->type_name("N");
   events->callback([&] {
@@ -248,9 +265,10 @@ void add_online(CLI::App& app, Arguments& a, std::function<int()>& action) {
 void add_noc(CLI::App& app, Arguments& a, std::function<int()>& action) {
   CLI::App* top =
       online(app, a, "top", "status, live, full screen", "headgate top --tag premium --sort errors");
+  top->remove_option(top->get_option("--json"));  // it is a screen: headgate status --json
   add_filter(*top, a.filter);
   top->add_option("--sort", a.top.sort, "state (worst first), id, bitrate, errors, viewers, since")
-      ->check(CLI::IsMember(TopScreen::orders()))
+      ->check(one_of(TopScreen::orders()))
       ->type_name("ORDER");
   top->add_option("--every", a.every, "time between two looks (default 1s)")->type_name("TIME");
   top->callback([&] {
@@ -259,11 +277,9 @@ void add_noc(CLI::App& app, Arguments& a, std::function<int()>& action) {
       throw CLI::ValidationError("--every", "write a time with its unit, 200ms or more");
     action = [&] { return top_command(a.common, a.top, a.filter); };
   });
-  CLI::App* alarms = online(app, a, "alarms", "what is wrong, since when and what to do; ack ID: seen to",
+  CLI::App* alarms = online(app, a, "alarms", "what is wrong, since when, what to do; ack: seen to",
                             "headgate alarms ack 17");
-  alarms->add_option("ack", a.word, "the word ack, to acknowledge")
-      ->check(CLI::IsMember({"ack"}))
-      ->type_name("");
+  alarms->add_option("ack", a.word, "the word ack, to acknowledge")->check(one_of({"ack"}))->type_name("");
   alarms->add_option("id", a.target, "number of an alarm, or all")->type_name("ID|all");
   alarms->callback([&] {
     std::optional<std::uint32_t> number;
@@ -273,9 +289,8 @@ void add_noc(CLI::App& app, Arguments& a, std::function<int()>& action) {
       return a.word.empty() ? alarms_command(a.common) : acknowledge_command(a.common, a.target);
     };
   });
-  CLI::App* maintenance =
-      online(app, a, "maintenance", "silence for planned work on a channel or a tag; alone: what is silenced",
-             "headgate maintenance news 2h");
+  CLI::App* maintenance = online(app, a, "maintenance", "silence for planned work; alone: what is silenced",
+                                 "headgate maintenance news 2h");
   maintenance->add_option("target", a.target, "id of a channel, or a tag")->type_name("CHANNEL|TAG");
   maintenance->add_option("duration", a.duration, "30m, 2h, 1d; off ends it")->type_name("DURATION|off");
   maintenance->callback([&] {
@@ -289,10 +304,10 @@ void add_noc(CLI::App& app, Arguments& a, std::function<int()>& action) {
       return maintenance_command(a.common, a.target, std::chrono::duration_cast<std::chrono::seconds>(time));
     };
   });
-  CLI::App* sessions = online(
-      app, a, "sessions", "who plays, publishes and is pushed to, those in trouble first, then the newest",
-      "headgate sessions 'sport*'");
-  sessions->add_option("channel", a.channel, "id of a channel, or a pattern as 'sport*'");
+  CLI::App* sessions =
+      online(app, a, "sessions", "who plays, publishes and is pushed to", "headgate sessions 'sport*'");
+  sessions->add_option("channel", a.channel, "id of a channel, or a pattern as 'sport*'")
+      ->type_name("ID|PATTERN");
   sessions->add_option("--last,-n", a.limit, "at most so many")->type_name("N");
   sessions->callback([&] {
     if (!a.limit.empty() && (!parse_count(a.limit, a.most) || *a.most == 0))
@@ -300,8 +315,7 @@ void add_noc(CLI::App& app, Arguments& a, std::function<int()>& action) {
     action = [&] { return sessions_command(a.common, a.channel, a.most); };
   });
   CLI::App* kick =
-      online(app, a, "kick", "end a session: a player's or a publisher's; a push or a pull connects anew",
-             "headgate kick rtmp-17");
+      online(app, a, "kick", "end a session; a push or a pull connects anew", "headgate kick rtmp-17");
   kick->add_option("id", a.target, "id of a session, as headgate sessions lists it")
       ->required()
       ->type_name("ID");
@@ -316,20 +330,22 @@ void add_noc(CLI::App& app, Arguments& a, std::function<int()>& action) {
 void add_tools(CLI::App& app, Arguments& a, std::function<int()>& action) {
   CLI::App* probe = online(app, a, "probe", "analyse a transport stream: udp://, rtp:// or a file",
                            "headgate probe udp://239.10.1.1:5000 --interface eth1 --time 20s");
-  probe->add_option("source", a.probe.source, "udp://[SOURCE@]GROUP:PORT, rtp://..., or a file")->required();
-  probe->add_option("--time", a.time, "how long to listen (default 10s); a file is read to its end");
-  probe->add_option("--interface", a.probe.interface, "kernel interface to join on");
-  probe->add_flag("--all", a.probe.all, "list PIDs, too, that came hardly at all and no table names");
+  probe->add_option("source", a.probe.source, "udp://[SOURCE@]GROUP:PORT, rtp://..., or a file")
+      ->required()
+      ->type_name("URL|FILE");
+  probe->add_option("--time", a.time, "how long to listen (default 10s); not of files")->type_name("TIME");
+  probe->add_option("--interface", a.probe.interface, "kernel interface to join on")->type_name("NAME");
+  probe->add_flag("--all", a.probe.all, "list rare PIDs, too, that no table names");
   probe->callback([&] {
     if (!parse_time(a.time, a.probe.time))
       throw CLI::ValidationError("--time", "write a time with its unit, as 10s or 500ms");
     action = [&] { return probe_command(a.common, a.probe); };
   });
-  CLI::App* send =
-      app.add_subcommand("send", "play a transport stream file to a group, paced by its PCR, looped");
-  send->add_option("file", a.send.file, "transport stream file")->required();
-  send->add_option("url", a.send.url, "udp://GROUP:PORT or rtp://GROUP:PORT, with ?interface=NAME&ttl=N")
-      ->required();
+  CLI::App* send = app.add_subcommand("send", "play a transport stream file to a group, looped");
+  send->add_option("file", a.send.file, "transport stream file")->required()->type_name("FILE");
+  send->add_option("url", a.send.url, "udp://GROUP:PORT or rtp://..., ?interface=NAME&ttl=N")
+      ->required()
+      ->type_name("URL");
   send->add_flag("--raw", a.send.raw, "leave the bytes alone across the loop");
   send->add_flag("--once", a.send.once, "stop at the end of the file");
   send->add_flag("--json", a.common.json, "machine output");
@@ -384,7 +400,14 @@ int main(int argc, char** argv) {
     }
   }
   CLI::App app("Headgate: television between multicast and the Internet, both ways", "headgate");
-  app.set_version_flag("--version", "headgate " HEADGATE_VERSION);
+  app.set_version_flag("--version", "headgate " HEADGATE_VERSION, "print the version");
+  app.set_help_flag("--help,-h", "what it does, with examples");
+  app.get_formatter()->label("TEXT", "");
+  app.get_formatter()->label("REQUIRED", "(required)");
+  app.get_formatter()->label("Excludes", "not with");
+  app.get_formatter()->label("SUBCOMMAND", "COMMAND");
+  app.get_formatter()->label("Positionals", "Arguments");
+  app.get_formatter()->column_width(24);
   app.footer(kFooter);
   app.require_subcommand(1);
   Arguments arguments;

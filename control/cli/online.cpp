@@ -1,15 +1,16 @@
 #include <fmt/core.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <set>
 #include <utility>
 
 #include "config/load/load.h"
 #include "control/cli/client.h"
 #include "control/cli/commands.h"
-#include "control/cli/did_you_mean.h"
 #include "control/cli/filter.h"
 #include "control/cli/render.h"
 #include "control/cli/why.h"
@@ -26,13 +27,25 @@ void print_diagnostics(const json& answer) {
     fmt::print(stderr, "{}\n", entry.at("text").get<std::string>());
 }
 
-void show_event(const CommonOptions& common, const json& event) {
-  if (common.json)
-    fmt::print("{}\n", event.dump());
-  else
-    fmt::print("{}", render_event(event, colour(), columns_of_terminal()));
-  std::fflush(stdout);
-}
+// The first of each kind with what the catalogue says of it.
+class EventLines {
+ public:
+  explicit EventLines(const CommonOptions& common) : common_(common) {}
+
+  void show(const json& event) {
+    const bool first =
+        explained_.emplace(event.value("kind", ""), event.value("alarm", std::uint64_t{0}) != 0).second;
+    if (common_.json)
+      fmt::print("{}\n", event.dump());
+    else
+      fmt::print("{}", render_event(event, colour(), columns_of_terminal(), first));
+    std::fflush(stdout);
+  }
+
+ private:
+  const CommonOptions& common_;
+  std::set<std::pair<std::string, bool>> explained_;  // kind, of an alarm
+};
 
 // One JSON object a line: the answer first, then an event a line.
 int follow_events(const CommonOptions& common, json params) {
@@ -46,6 +59,7 @@ int follow_events(const CommonOptions& common, json params) {
   const std::string line = protocol::format_request(request) + "\n";
   if (::send(fd.get(), line.data(), line.size(), MSG_NOSIGNAL) < 0) return fail(common, std::strerror(errno));
   std::string input;
+  EventLines lines(common);
   char buffer[16384];
   for (;;) {
     const ssize_t n = ::recv(fd.get(), buffer, sizeof buffer, 0);
@@ -59,9 +73,9 @@ int follow_events(const CommonOptions& common, json params) {
       if (!message.is_object()) return fail(common, "answer is not JSON");
       if (message.contains("error")) return fail(common, message["error"].value("message", "refused"));
       if (message.contains("event"))
-        show_event(common, message["event"]);
+        lines.show(message["event"]);
       else if (message.contains("result"))
-        for (const json& event : message["result"].at("events")) show_event(common, event);
+        for (const json& event : message["result"].at("events")) lines.show(event);
     }
   }
 }
@@ -147,7 +161,7 @@ int history_command(const CommonOptions& common, std::optional<std::uint32_t> ma
   if (common.json)
     print(*answer);
   else
-    fmt::print("{}", map ? render_history_change(*answer) : render_history(*answer));
+    fmt::print("{}", map ? render_history_change(*answer) : render_history(*answer, columns_of_terminal()));
   return 0;
 }
 
@@ -155,7 +169,7 @@ int status_command(const CommonOptions& common, const std::string& channel, cons
   json params = json::object();
   if (!channel.empty()) params["channel"] = channel;
   auto answer = ask(common, "status", params);
-  if (!answer) return fail(common, answer.error());
+  if (!answer) return fail_unknown(common, answer.error(), channel);
   if (channel.empty() && !filter.empty()) keep_matching((*answer)["channels"], filter);
   if (common.json)
     print(*answer);
@@ -166,11 +180,7 @@ int status_command(const CommonOptions& common, const std::string& channel, cons
 
 int why_command(const CommonOptions& common, const std::string& channel) {
   const auto answer = ask(common, "why", {{"channel", channel}}, kShort);
-  if (!answer && answer.error().starts_with("no channel ")) {
-    return fail(common,
-                answer.error() + did_you_mean(channel, known_channels(common), "headgate status lists them"));
-  }
-  if (!answer) return fail(common, answer.error());
+  if (!answer) return fail_unknown(common, answer.error(), channel);
   if (common.json) {
     print(*answer);
     return 0;
@@ -185,7 +195,7 @@ int switch_command(const CommonOptions& common, const std::string& channel, cons
   json params = {{"channel", channel}, {"input", input}};
   if (input != "auto") params["input"] = std::stoul(input);
   const auto answer = ask(common, "switch", params, kApply);
-  if (!answer) return fail(common, answer.error());
+  if (!answer) return fail_unknown(common, answer.error(), channel);
   if (common.json)
     print(*answer);
   else
@@ -201,10 +211,18 @@ int events_command(const CommonOptions& common, const EventsOptions& options) {
   if (options.follow) return follow_events(common, params);
   const auto answer = ask(common, "events", params);
   if (!answer) return fail(common, answer.error());
-  if (common.json)
+  if (common.json) {
     print(*answer);
-  else
-    for (const json& event : answer->at("events")) show_event(common, event);
+    return 0;
+  }
+  EventLines lines(common);
+  for (const json& event : answer->at("events")) lines.show(event);
+  // The log may tell of a channel that is gone; one that never was is a slip.
+  if (answer->at("events").empty() && !options.channel.empty()) {
+    const auto known = known_channels(common);
+    if (std::find(known.begin(), known.end(), options.channel) == known.end())
+      return fail_unknown(common, "no channel " + options.channel + " in the running map", options.channel);
+  }
   return 0;
 }
 

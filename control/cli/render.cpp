@@ -151,10 +151,14 @@ std::string input_block(const json& input, std::int64_t now) {
   for (const json& pid : input.at("pids")) {
     std::string what = text_of(pid, "what");
     if (pid.value("has_pcr", false)) what += what.empty() ? "PCR" : " + PCR";
-    text +=
-        strip_end(fmt::format("    0x{:04x}  {}  {:>6}  {:>9}  {:>9}  {:>9}", count(pid, "pid"),
-                              padded(what, 20), human_bitrate(static_cast<double>(count(pid, "bitrate_bps"))),
-                              count(pid, "packets"), count(pid, "cc_errors"), count(pid, "scrambled")));
+    const auto gone = static_cast<std::int64_t>(count(pid, "gone_since_unix_ns"));
+    const std::string rate = gone == 0 ? human_bitrate(static_cast<double>(count(pid, "bitrate_bps")))
+                                       : "gone " + human_age(gone, now);
+    // What is longer than its column takes of the one before.
+    const std::size_t room = 28 - std::min<std::size_t>(28, std::max<std::size_t>(6, width(rate)));
+    text += strip_end(fmt::format("    0x{:04x}  {}{}  {:>9}  {:>9}  {:>9}", count(pid, "pid"),
+                                  padded(what, room), padded(rate, 28 - room, true), count(pid, "packets"),
+                                  count(pid, "cc_errors"), count(pid, "scrambled")));
   }
   if (const auto beyond = count(input, "pids_beyond"); beyond != 0)
     text += fmt::format("    and {} more\n", counted(beyond, "PID"));
@@ -211,15 +215,16 @@ std::string bridge_block(const json& bridge, const json& serves) {
   if (bridge.contains("watch")) text += watch_block(bridge["watch"]);
   if (bridge.contains("hls") && bridge["hls"].is_object()) {
     const json& hls = bridge["hls"];
+    text += strip_end("segments of HLS  " + text_of(hls, "codecs"));
     text += fmt::format(
-        "hls     {}\n    {} listed from {}, {} made, {},\n    {}, {}\n", text_of(hls, "codecs"),
-        counted(count(hls, "segment_count"), "segment"), count(hls, "media_sequence"),
-        count(hls, "segments_total"), counted(count(hls, "gaps"), "gap"),
+        "    {} listed from {}, {} made, {},\n    {}, {}\n", counted(count(hls, "segment_count"), "segment"),
+        count(hls, "media_sequence"), count(hls, "segments_total"), counted(count(hls, "gaps"), "gap"),
         count(hls, "discontinuities") == 1 ? "1 discontinuity"
                                            : fmt::format("{} discontinuities", count(hls, "discontinuities")),
         counted(count(hls, "viewers"), "viewer"));
     text += fmt::format(
-        "    {} bit/s on average, {} at most;\n    damaged PES {}, gop_too_long {}, write errors {}\n",
+        "    {} bit/s on average, {} at most;\n    damaged PES packets {}, groups of pictures too long {}, "
+        "write errors {}\n",
         human_bitrate(static_cast<double>(count(hls, "average_bandwidth"))),
         human_bitrate(static_cast<double>(count(hls, "bandwidth"))), count(hls, "damaged_pes"),
         count(hls, "gop_too_long"), count(hls, "write_errors"));
@@ -288,7 +293,7 @@ std::string local_time(std::int64_t unix_ns) {
 std::string render_status(const json& status, bool colour) {
   const std::int64_t now = status.at("now_unix_ns").get<std::int64_t>();
   std::string text = map_line(status);
-  text += render_alarm_lines(status.at("alarms"), colour);
+  text += render_alarm_lines(status.at("alarms"), now, colour);
   text += "\n";
   std::size_t id_width = 7;
   for (const json& channel : status.at("channels"))
@@ -367,60 +372,6 @@ std::string render_channel(const json& channel, bool colour) {
     text += bridge_block(channel["bridge"], channel.value("serves", json::array()));
   text += sound_block(channel, now);
   return text + "\n" + wrapped("processes: ", processes_line(channel.at("processes")), 4);
-}
-
-std::string render_applied(const json& answer) {
-  if (!answer.at("number").is_number()) return "";
-  const auto number = answer["number"].get<std::uint32_t>();
-  if (!answer.value("changed", true)) return fmt::format("nothing to change: map {} stays\n", number);
-  if (!answer.contains("restores") || !answer["restores"].is_number())
-    return fmt::format("applied as map {}\n", number);
-  std::string text = fmt::format("rolled back to map {}, applied as map {}\n",
-                                 answer["restores"].get<std::uint32_t>(), number);
-  if (answer.value("files_differ", false))
-    text +=
-        "! the files still hold another map: the next apply (or reload) would bring it\n"
-        "  back. Mend them first; headgate plan shows the difference\n";
-  return text;
-}
-
-std::string render_switch(const json& answer) {
-  const std::string channel = text_of(answer, "channel");
-  const bool forced = answer.at("input").is_number();
-  if (!answer.value("changed", true))
-    return forced ? fmt::format("{}: input {} is forced already\n", channel, count(answer, "input"))
-                  : fmt::format("{}: automatic already\n", channel);
-  if (!forced) return fmt::format("{}: automatic; failover in the map decides\n", channel);
-  return fmt::format(
-      "{}: input {} forced; it goes on air at its next random access point.\n"
-      "headgate switch {} auto ends that; headgate status {} shows it\n",
-      channel, count(answer, "input"), channel, channel);
-}
-
-std::string render_history(const json& answer) {
-  std::string text = "   MAP  APPLIED              BY                CHANGES\n";
-  const json& entries = answer.at("history");
-  for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
-    std::string changes = text_of(*entry, "summary");
-    if (entry->at("restores").is_number())
-      changes += fmt::format(" (rollback to {})", count(*entry, "restores"));
-    text += fmt::format("{} {:>4}  {}  {}  {}\n", entry->value("applied", false) ? "*" : " ",
-                        count(*entry, "number"), local_time(entry->at("unix_ns").get<std::int64_t>()),
-                        padded(text_of(*entry, "who"), 16), changes);
-  }
-  return text;
-}
-
-std::string render_event(const json& event, bool colour, std::size_t columns) {
-  const std::string severity = padded(text_of(event, "severity"), 8);
-  const std::string subject = text_of(event, "subject");
-  const std::string time = local_time(event.at("unix_ns").get<std::int64_t>()) + "  ";
-  std::string text = wrapped(
-      time + severity + "  " + padded(text_of(event, "kind"), 17) + "  ",
-      fmt::format("{}{}{}", subject, subject.empty() ? "" : ": ", text_of(event, "message")), 4, columns);
-  text.replace(time.size(), severity.size(),
-               painted(severity, severity.starts_with("info") ? "ok" : text_of(event, "severity"), colour));
-  return text;
 }
 
 }  // namespace headgate::control

@@ -38,6 +38,12 @@ std::string list_of(const std::vector<std::string>& names) {
   return names.size() <= kShown ? text : text + fmt::format(" and {} more", names.size() - kShown);
 }
 
+// The condition is gone, and the alarm waits whether it stays so.
+std::string over_text(const json& alarm, std::int64_t now) {
+  const json over = alarm.value("over_since_unix_ns", json());
+  return over.is_number() ? fmt::format(" (over since {})", human_age(over.get<std::int64_t>(), now)) : "";
+}
+
 std::string alarm_block(const json& alarm, const json& all, std::int64_t now, bool colour) {
   const std::string severity = text_of(alarm, "severity");
   const auto since = alarm.value("since_unix_ns", std::int64_t{0});
@@ -48,6 +54,7 @@ std::string alarm_block(const json& alarm, const json& all, std::int64_t now, bo
     text += fmt::format("  (acknowledged by {} {} ago)", text_of(alarm["acknowledged"], "who"),
                         human_age(alarm["acknowledged"].value("unix_ns", std::int64_t{0}), now));
   if (alarm.value("maintenance", false)) text += "  (maintenance)";
+  if (const std::string over = over_text(alarm, now); !over.empty()) text += " " + over;
   text = strip_end(std::move(text)) + wrapped(std::string(kIndent, ' '), what(alarm), kIndent);
   if (const std::string sentence = text_of(alarm, "sentence"); !sentence.empty())
     text += wrapped(std::string(kIndent + 3, ' '), sentence, kIndent + 3);
@@ -75,21 +82,25 @@ std::string window_line(const json& window, std::int64_t now, const char* begin 
 
 }  // namespace
 
-std::string render_alarm_lines(const json& alarms, bool colour, std::size_t columns) {
+std::string render_alarm_lines(const json& alarms, std::int64_t now, bool colour, std::size_t columns,
+                               bool explain) {
   std::string text;
+  std::set<std::string> explained;
   std::size_t known = 0, worked_on = 0;
   for (const json& alarm : alarms) {
     if (!is_root(alarm)) continue;
     known += is_acknowledged(alarm) ? 1U : 0U;
     worked_on += alarm.value("maintenance", false) && !is_acknowledged(alarm) ? 1U : 0U;
     if (!worries(alarm)) continue;
-    std::string line = fmt::format("! {}: {} {}", text_of(alarm, "kind"), text_of(alarm, "subject"),
-                                   text_of(alarm, "message"));
+    std::string line = fmt::format("! {}: {}", text_of(alarm, "kind"), what(alarm));
     if (const auto follow = count(alarm, "consequences"); follow != 0)
       line += fmt::format(" (explains {})", counted(follow, "other alarm"));
-    line = wrapped("", line, 4, columns);
+    line = wrapped("", line + over_text(alarm, now), 4, columns);
     line.pop_back();
     text += painted(line, text_of(alarm, "severity"), colour) + "\n";
+    const std::string sentence = text_of(alarm, "sentence");
+    if (explain && !sentence.empty() && explained.insert(text_of(alarm, "kind")).second)
+      text += wrapped("    ", sentence, 4, columns);
   }
   if (known + worked_on != 0)
     text += fmt::format("  {} acknowledged, {} under maintenance: headgate alarms\n", known, worked_on);

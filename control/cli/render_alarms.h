@@ -12,9 +12,10 @@ namespace headgate::control {
 // Of the answer to `alarms`: the roots, each with what follows from it and what to do.
 std::string render_alarms(const nlohmann::json& answer, bool colour);
 std::string render_maintenance(const nlohmann::json& answer);
-// The roots that nobody has acknowledged or is working on, for the head of
-// `status` and `top`.
-std::string render_alarm_lines(const nlohmann::json& alarms, bool colour, std::size_t columns = kColumns);
+// The roots that nobody has acknowledged or is working on, for the head of `status`, each kind with what the
+// catalogue says of it; of `top`, a line each.
+std::string render_alarm_lines(const nlohmann::json& alarms, std::int64_t now, bool colour,
+                               std::size_t columns = kColumns, bool explain = true);
 
 struct Health {
   int status = 3;  // 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN

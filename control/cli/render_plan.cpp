@@ -3,6 +3,7 @@
 
 #include "control/cli/render.h"
 #include "control/cli/render_json.h"
+#include "control/cli/render_values.h"
 #include "control/protocol/counted.h"
 
 namespace headgate::control {
@@ -10,20 +11,6 @@ namespace {
 
 using nlohmann::json;
 using protocol::counted;
-
-// "    segment: 4s -> 2s"
-std::string values_text(const json& change, const char* name) {
-  std::string text;
-  for (const json& value : change.value(name, json::array())) {
-    const auto before = text_of(value, "before"), after = text_of(value, "after");
-    text += "    " + text_of(value, "key") + ": ";
-    if (before.empty())
-      text += after + " added\n";
-    else
-      text += before + (after.empty() ? " removed\n" : " -> " + after + "\n");
-  }
-  return text;
-}
 
 std::string files_text(const json& answer) {
   std::string text;
@@ -149,23 +136,19 @@ std::string render_plan(const json& answer, bool done) {
                             plan.at("untouched").size());
 }
 
-std::string render_history_change(const json& answer) {
-  const json& plan = answer.at("plan");
-  std::string text =
-      fmt::format("map {}, applied {} by {}, beside map {}\n", answer.at("number").get<std::uint32_t>(),
-                  local_time(answer.at("unix_ns").get<std::int64_t>()), text_of(answer, "who"),
-                  answer.at("before").get<std::uint32_t>());
-  for (const json& id : plan.at("added")) text += fmt::format("+ {}\n", id.get<std::string>());
-  for (const json& change : plan.at("changed"))
-    text += fmt::format("~ {}: {}\n", text_of(change, "id"), join(change.at("keys"))) +
-            values_text(change, "values");
-  for (const json& id : plan.at("removed")) text += fmt::format("- {}\n", id.get<std::string>());
-  for (const json& change : plan.at("renditions"))
-    text += fmt::format("~ rendition {}: {} -> {}\n", text_of(change, "id"), text_of(change, "before"),
-                        text_of(change, "after"));
-  for (const json& key : plan.at("node_keys"))
-    text += fmt::format("~ node file: {}\n", key.get<std::string>());
-  return text + values_text(plan, "node_values") + fmt::format("{}\n", text_of(answer, "summary"));
+std::string render_applied(const json& answer) {
+  if (!answer.at("number").is_number()) return "";
+  const auto number = answer["number"].get<std::uint32_t>();
+  if (!answer.value("changed", true)) return fmt::format("nothing to change: map {} stays\n", number);
+  if (!answer.contains("restores") || !answer["restores"].is_number())
+    return fmt::format("applied as map {}\n", number);
+  std::string text = fmt::format("rolled back to map {}, applied as map {}\n",
+                                 answer["restores"].get<std::uint32_t>(), number);
+  if (answer.value("files_differ", false))
+    text +=
+        "! the files still hold another map: the next apply (or reload) would bring it\n"
+        "  back. Mend them first; headgate plan shows the difference\n";
+  return text;
 }
 
 }  // namespace headgate::control

@@ -7,6 +7,8 @@
 #include <ctime>
 
 #include "control/cli/render.h"
+#include "control/cli/report_cues.h"
+#include "control/cli/report_tr101290.h"
 
 namespace headgate::control {
 namespace {
@@ -92,6 +94,7 @@ json services_json(const mpegts::StreamReport& report) {
                       {"pmt_pid", service.pmt_pid.value},
                       {"has_pmt", service.has_pmt},
                       {"pcr_pid", service.pcr_pid.value},
+                      {"bitrate_bps", service.bitrate},
                       {"streams", streams}});
   }
   return result;
@@ -110,6 +113,7 @@ json pids_json(const mpegts::StreamReport& report) {
              {"discontinuities", pid.pcr->discontinuities},
              {"signalled_discontinuities", pid.pcr->signalled_discontinuities},
              {"wraps", pid.pcr->wraps},
+             {"accuracy", accuracy_json(*pid.pcr)},
              {"jitter_ms", nullptr}};
       if (has_intervals(*pid.pcr)) {
         pcr["interval_max_ms"] = pid.pcr->interval_max_ms;
@@ -128,29 +132,6 @@ json pids_json(const mpegts::StreamReport& report) {
                       {"pcr", pcr}});
   }
   return result;
-}
-
-json tr101290_json(const mpegts::Tr101290& tr) {
-  return {{"ts_sync_loss", tr.ts_sync_loss},
-          {"sync_byte_error", tr.sync_byte_error},
-          {"pat_error", tr.pat_error},
-          {"continuity_count_error", tr.continuity_count_error},
-          {"pmt_error", tr.pmt_error},
-          {"pid_error", tr.pid_error},
-          {"transport_error", tr.transport_error},
-          {"crc_error", tr.crc_error},
-          {"pcr_repetition_error", tr.pcr_repetition_error},
-          {"pcr_discontinuity_indicator_error", tr.pcr_discontinuity_indicator_error},
-          {"pts_error", tr.pts_error},
-          {"cat_error", tr.cat_error}};
-}
-
-json tr101290_limits_json() {
-  return {{"pat_interval_ms", mpegts::kTableLimit.count()},
-          {"pmt_interval_ms", mpegts::kTableLimit.count()},
-          {"pid_interval_ms", mpegts::kPidLimit.count()},
-          {"pcr_interval_ms", mpegts::kPcrLimit.count()},
-          {"pts_interval_ms", mpegts::kPtsLimit.count()}};
 }
 
 std::string describe(const mpegts::StreamInfo& stream) {
@@ -192,10 +173,11 @@ std::string gateway_stream_line(const json& stream) {
 std::string services_text(const mpegts::StreamReport& report) {
   std::string text;
   for (const mpegts::ServiceInfo& service : report.services) {
-    text +=
-        fmt::format("Service {}  {}{}{}\n", service.program_number, service.name.empty() ? "-" : service.name,
-                    service.provider.empty() ? "" : " / " + service.provider,
-                    service.free_ca_mode ? "  scrambled by SDT" : "");
+    text += fmt::format("Service {}  {}{}{}{}\n", service.program_number,
+                        service.name.empty() ? "-" : service.name,
+                        service.provider.empty() ? "" : " / " + service.provider,
+                        service.free_ca_mode ? "  scrambled by SDT" : "",
+                        service.bitrate > 0 ? "  " + human_bitrate(service.bitrate) + " bit/s" : "");
     if (!service.has_pmt) {
       text += fmt::format("  no PMT came on PID 0x{:04x}\n", service.pmt_pid.value);
       continue;
@@ -244,34 +226,9 @@ std::string pcr_text(const mpegts::StreamReport& report) {
     if (pid.pcr->wraps != 0) text += fmt::format("; wraps {}", pid.pcr->wraps);
     if (pid.pcr->jitter_ms)
       text += fmt::format("; arrival jitter {:.2f} ms peak to peak", *pid.pcr->jitter_ms);
+    text += accuracy_text(*pid.pcr);
     text += "\n";
   }
-  return text;
-}
-
-// Each count with what makes it, by the indicator's number in TR 101 290 5.2.
-std::string tr101290_text(const mpegts::Tr101290& tr) {
-  std::string text = "TR 101 290 5.2                            COUNT  COUNTED IS\n";
-  const auto line = [&](const char* clause, const char* name, std::uint64_t count, const std::string& rule) {
-    text += fmt::format("{:<4}  {:<33}  {:>6}  {}\n", clause, name, count, rule);
-  };
-  const auto late = [](std::chrono::milliseconds limit) { return fmt::format("over {} ms", limit.count()); };
-  line("1.1", "TS_sync_loss", tr.ts_sync_loss, "two wrong sync bytes in a row");
-  line("1.2", "Sync_byte_error", tr.sync_byte_error, "a packet that does not begin with 0x47");
-  line("1.3", "PAT_error", tr.pat_error,
-       late(mpegts::kTableLimit) + " apart, another table on PID 0, or scrambled");
-  line("1.4", "Continuity_count_error", tr.continuity_count_error,
-       "a counter that is not the next one; a packet sent more than twice");
-  line("1.5", "PMT_error", tr.pmt_error,
-       late(mpegts::kTableLimit) + " apart on a PID of the PAT, or scrambled");
-  line("1.6", "PID_error", tr.pid_error, "video or audio of a PMT absent " + late(mpegts::kPidLimit));
-  line("2.1", "Transport_error", tr.transport_error, "transport_error_indicator set");
-  line("2.2", "CRC_error", tr.crc_error, "a section whose CRC_32 is wrong");
-  line("2.3a", "PCR_repetition_error", tr.pcr_repetition_error, late(mpegts::kPcrLimit) + " apart");
-  line("2.3b", "PCR_discontinuity_indicator_error", tr.pcr_discontinuity_indicator_error,
-       fmt::format("a step outside 0 to {} ms that is not signalled", mpegts::kPcrLimit.count()));
-  line("2.5", "PTS_error", tr.pts_error, "video or audio PTS " + late(mpegts::kPtsLimit) + " apart");
-  line("2.6", "CAT_error", tr.cat_error, "scrambled packets and no CAT, or another table on PID 1");
   return text;
 }
 
@@ -335,7 +292,10 @@ json report_json(const std::string& source, const mpegts::StreamReport& report, 
                  {"services", services_json(report)},
                  {"pids", pids_json(report)},
                  {"tables", tables},
-                 {"tr101290", tr101290_json(report.tr101290)},
+                 {"cues", cues_json(report)},
+                 {"cues_beyond", report.cues_beyond},
+                 {"cues_damaged", report.cues_damaged},
+                 {"tr101290", tr101290_json(report)},
                  {"tr101290_limits", tr101290_limits_json()}};
   add_context(result, context);
   if (report.transport_stream_id) result["transport_stream_id"] = *report.transport_stream_id;
@@ -414,7 +374,7 @@ std::string render_report(const std::string& source, const mpegts::StreamReport&
   }
   text += form_text(report, reception);
   return text + "\n" + services_text(report) + "\n" + pids_text(report, context.all_pids) + "\n" +
-         pcr_text(report) + tables_text(report) + "\n" + tr101290_text(report.tr101290);
+         pcr_text(report) + tables_text(report) + cues_text(report) + "\n" + tr101290_text(report);
 }
 
 }  // namespace headgate::control

@@ -1,7 +1,9 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -160,6 +162,29 @@ class Player {
   std::unique_ptr<mpegts::LoopRewriter> rewriter_ = std::make_unique<mpegts::LoopRewriter>();
 };
 
+// "20 s a loop at 4.02 Mb/s", from its first megabytes; "" without PCR there.
+std::string length_of(int file) {
+  constexpr std::size_t kLook = 8U << 20;
+  struct stat about {};
+  if (::fstat(file, &about) != 0 || about.st_size == 0) return "";
+  std::vector<std::uint8_t> bytes(std::min<std::size_t>(kLook, static_cast<std::size_t>(about.st_size)));
+  const ssize_t n = ::pread(file, bytes.data(), bytes.size(), 0);
+  if (n <= 0) return "";
+  mpegts::PacketReader reader;
+  reader.push({bytes.data(), static_cast<std::size_t>(n)});
+  reader.finish();
+  mpegts::Pacer pacer;
+  while (const auto item = reader.next()) pacer.push(item->packet);
+  pacer.end_of_loop();
+  mpegts::PacedPacket packet;
+  while (pacer.pop(packet)) {
+  }
+  if (!pacer.timed()) return "";
+  const double part = static_cast<double>(about.st_size) / static_cast<double>(n);
+  return fmt::format(", about {:.0f} s a loop at {:.2f} Mb/s",
+                     std::chrono::duration<double>(packet.departure).count() * part, pacer.bitrate() / 1e6);
+}
+
 void stop_on_signals() {
   struct sigaction action {};
   action.sa_handler = on_stop;
@@ -190,6 +215,9 @@ int send_command(const CommonOptions& common, const SendOptions& options) {
   stop_on_signals();
   DatagramSender sender(socket->get(), url->rtp);
   Player player(sender, options.raw);
+  if (!common.json)
+    fmt::print(stderr, "headgate: sending {} to {}{}; Ctrl-C stops\n", options.file, options.url,
+               length_of(file.get()));
   std::uint64_t loops = 0;
   while (player.play(file.get(), error)) {
     ++loops;

@@ -3,7 +3,6 @@
 
 #include "control/cli/client.h"
 #include "control/cli/commands.h"
-#include "control/cli/did_you_mean.h"
 #include "control/cli/render_sessions.h"
 
 namespace headgate::control {
@@ -16,10 +15,7 @@ int sessions_command(const CommonOptions& common, const std::string& channel,
   if (!channel.empty()) params["channel"] = channel;
   if (limit) params["limit"] = *limit;
   const auto answer = ask(common, "sessions", params);
-  if (!answer && answer.error().starts_with("no channel "))
-    return fail(common,
-                answer.error() + did_you_mean(channel, known_channels(common), "headgate status lists them"));
-  if (!answer) return fail(common, answer.error());
+  if (!answer) return fail_unknown(common, answer.error(), channel);
   if (common.json)
     print(*answer);
   else

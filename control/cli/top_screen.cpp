@@ -136,7 +136,8 @@ std::vector<ScreenLine> TopScreen::lines(std::size_t rows, std::size_t columns, 
   std::vector<ScreenLine> screen;
   screen.push_back({head_line(columns), "", false, true});
   std::size_t alarms = 0;
-  const std::string text = render_alarm_lines(alarms_, false, kWhole);
+  const std::string text =
+      render_alarm_lines(alarms_, status_.value("now_unix_ns", std::int64_t{0}), false, kWhole, false);
   for (std::size_t at = 0; at < text.size() && alarms < kMostAlarms; ++alarms) {
     const auto end = std::min(text.find('\n', at), text.size());
     screen.push_back({fitted(text.substr(at, end - at), columns), "critical", false, false});

@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include "control/catalogue/catalogue.h"
 #include "control/cli/columns.h"
 #include "control/cli/render.h"
 #include "control/cli/render_json.h"
@@ -52,6 +53,11 @@ std::string render_why(const json& why, std::int64_t now, bool colour) {
       fine ? "culprit  none" : fmt::format("culprit  {}", culprit == "unknown" ? "not known" : culprit);
   text += colour && !fine ? "\033[1m" + who + "\033[0m\n" : who + "\n";
   text += wrapped("         ", text_of(why, "verdict"), 9);
+  if (const json alarm = why.value("alarm", json()); alarm.is_object()) {
+    const std::string kind = text_of(alarm, "kind");
+    text += wrapped("alarm    ", kind + " " + text_of(alarm, "subject"), 9);
+    text += wrapped("         ", std::string(catalogue::sentence_of(kind, true)), 9);
+  }
   if (const std::string remedy = text_of(why, "remedy"); !remedy.empty())
     text += wrapped("do       ", remedy, 9);
   return text;

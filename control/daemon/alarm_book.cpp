@@ -153,10 +153,15 @@ void AlarmBook::group(const CauseOf& cause, std::int64_t now, std::vector<Change
   // Nothing blames a cause that is over: what it explained is on its way back, and stays what it was.
   const auto recovers = [&](const Alarm& alarm) {
     const auto why = conditions.find(alarm.cause);
-    return alarm.cause != 0 && (!conditions[alarm.id] || ended_.contains(alarm.cause) ||
-                                (why != conditions.end() && !why->second));
+    return alarm.cause != 0 && (ended_.contains(alarm.cause) || (why != conditions.end() && !why->second));
   };
   for (const Alarm& alarm : all) {
+    // What is over is not explained by what is wrong now.
+    if (!conditions[alarm.id]) {
+      if (alarm.cause != 0 && (ended_.contains(alarm.cause) || conditions.contains(alarm.cause)))
+        causes[alarm.id] = alarm.cause;
+      continue;
+    }
     const auto told = cause ? cause(alarm, all) : std::nullopt;
     const auto found = told ? entries_.find(*told) : entries_.end();
     if (found != entries_.end() && found->second.alarm.id != 0 && found->second.alarm.id != alarm.id)
@@ -239,6 +244,7 @@ std::vector<AlarmBook::Change> AlarmBook::settle(std::int64_t now, const TagsOf&
     // What is as good as over stays what it was: its channel may have left the map, and its tags with it.
     if (alarm.channel.empty() || !entry.condition) continue;
     alarm.maintenance =
+        !windows_.empty() &&
         in_maintenance(alarm.channel, tags ? tags(alarm.channel) : std::vector<std::string>(), now);
   }
   if (!changes.empty() || now - grouped_unix_ns_ >= ns(kRegroup)) {
@@ -254,7 +260,9 @@ std::vector<AlarmBook::Change> AlarmBook::settle(std::int64_t now, const TagsOf&
 std::vector<Alarm> AlarmBook::active() const {
   std::vector<Alarm> all;
   for (const auto& [key, entry] : entries_) {
-    if (entry.alarm.id != 0) all.push_back(entry.alarm);
+    if (entry.alarm.id == 0) continue;
+    all.push_back(entry.alarm);
+    if (!entry.condition) all.back().over_since_unix_ns = entry.turned_unix_ns;
   }
   std::sort(all.begin(), all.end(), [](const Alarm& a, const Alarm& b) {
     if (a.severity != b.severity) return a.severity > b.severity;

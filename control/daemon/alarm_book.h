@@ -32,6 +32,8 @@ struct Alarm {
   std::string channel;  // the channel that it is about; "" for none
   std::string message;  // particulars; may change while the alarm stands
   std::int64_t since_unix_ns = 0;
+  std::int64_t over_since_unix_ns =
+      0;  // its condition is gone, and it waits whether that stays; 0: it stands
   std::optional<Acknowledgement> acknowledged;
   bool maintenance = false;        // its channel is being worked on: shown, not counted, not delivered
   std::uint64_t cause = 0;         // id of the alarm that explains this one; 0: it stands for itself

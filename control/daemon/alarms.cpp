@@ -87,12 +87,11 @@ void Daemon::raise_alarms() {
   set_alarms("push_failing", failing);
   auto unset = unset_programs(observation_.bridge_status);
   // SRT and TS over HTTP carry all services.
-  std::erase_if(unset, [this](const auto& entry) {
-    return std::none_of(model_->channels.begin(), model_->channels.end(), [&](const auto& channel) {
-      return channel.id == entry.first && (channel.hls || channel.rtmp);
-    });
-  });
-  set_alarms("program_unset", unset);
+  std::map<std::string, std::string> heard;
+  for (const config::Channel& channel : model_->channels) {
+    if (channel.hls || channel.rtmp) heard.insert(unset.extract(channel.id));
+  }
+  set_alarms("program_unset", heard);
   raise_watch_alarms();
 }
 
@@ -109,8 +108,9 @@ void Daemon::raise_transcode_missing() {
 }
 
 // Of channels on air. Begin and end are those of what is wrong, not of our look.
-void Daemon::watch_alarm(catalogue::AlarmId kind, const std::vector<std::string>& findings) {
-  auto found = watch_alarms(observation_.bridge_status, findings);
+void Daemon::watch_alarm(catalogue::AlarmId kind, const WatchFindings& seen,
+                         const std::vector<std::string>& findings) {
+  auto found = watch_alarms(seen, findings);
   std::erase_if(found, [this](const auto& entry) { return !on_air(monitor_.find(channel_in(entry.first))); });
   std::map<std::string, std::string> active;
   for (const auto& [subject, about] : found) active[subject] = about.message;
@@ -120,18 +120,19 @@ void Daemon::watch_alarm(catalogue::AlarmId kind, const std::vector<std::string>
 }
 
 void Daemon::raise_watch_alarms() {
-  watch_alarm("picture_black", {"black"});
-  watch_alarm("picture_frozen", {"frozen"});
-  watch_alarm("picture_still", {"still"});
-  watch_alarm("sound_silent", {"silent"});
-  watch_alarm("sound_track_silent", {"track_silent"});
-  watch_alarm("sound_clipping", {"clipping"});
-  watch_alarm("sound_phase", {"phase"});
-  watch_alarm("sound_loudness", {"loud", "quiet"});
+  const WatchFindings seen = all_findings(observation_.bridge_status);
+  watch_alarm("picture_black", seen, {"black"});
+  watch_alarm("picture_frozen", seen, {"frozen"});
+  watch_alarm("picture_still", seen, {"still"});
+  watch_alarm("sound_silent", seen, {"silent"});
+  watch_alarm("sound_track_silent", seen, {"track_silent"});
+  watch_alarm("sound_clipping", seen, {"clipping"});
+  watch_alarm("sound_phase", seen, {"phase"});
+  watch_alarm("sound_loudness", seen, {"loud", "quiet"});
   // One cause, one alarm.
-  watch_alarm("unwatched", transcode_missing_
-                               ? std::vector<std::string>{}
-                               : std::vector<std::string>{"unwatched_pictures", "unwatched_sound"});
+  watch_alarm("unwatched", seen,
+              transcode_missing_ ? std::vector<std::string>{}
+                                 : std::vector<std::string>{"unwatched_pictures", "unwatched_sound"});
 }
 
 std::vector<std::string> Daemon::tags_of(const std::string& channel) const {
@@ -167,11 +168,11 @@ void Daemon::tell(const AlarmBook::Change& change) {
 }
 
 void Daemon::settle_alarms() {
-  std::optional<GatewayView> now;  // a copy of much: only where causes are asked for
+  const GatewayView* now = nullptr;  // only where causes are asked for
   const auto changes = alarms_.settle(
       unix_now_ns(), [this](const std::string& channel) { return tags_of(channel); },
       [&](const Alarm& alarm, const std::vector<Alarm>& all) {
-        if (!now) now = view();
+        if (now == nullptr) now = &view();
         return cause_of(*now, alarm, all);
       });
   for (const AlarmBook::Change& change : changes) tell(change);

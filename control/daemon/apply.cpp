@@ -40,6 +40,18 @@ std::string join(const std::vector<std::string>& words) {
   return text;
 }
 
+// "2 errors"
+std::string errors_of(const config::LoadResult& files) {
+  const auto errors =
+      std::count_if(files.diagnostics.begin(), files.diagnostics.end(),
+                    [](const auto& entry) { return entry.severity == config::Severity::error; });
+  return protocol::counted(static_cast<std::uint64_t>(errors), "error");
+}
+
+std::string refusal(const config::LoadResult& files) {
+  return "the files have " + errors_of(files) + "; the running map stays";
+}
+
 nlohmann::json failure(const std::string& error) { return {{"ok", false}, {"error", error}}; }
 
 }  // namespace
@@ -60,11 +72,11 @@ struct Daemon::PreparedApply {
   std::optional<HistoryEntry> kept;   // prepared in the history, in force once the map is
 };
 
-nlohmann::json Daemon::plan() const {
+nlohmann::json Daemon::plan() {
   const auto files = config::load(options_.config);
   nlohmann::json result = {{"ok", files.ok()}, {"diagnostics", diagnostics_json(files.diagnostics)}};
   if (!files.ok()) {
-    result["error"] = "the files have errors; the running map stays";
+    result["error"] = refusal(files);
     return result;
   }
   result["files"] = files_json(files.sources);
@@ -78,7 +90,7 @@ nlohmann::json Daemon::plan() const {
     result["warnings"].push_back(missing + "; apply refuses it");
   result["viewers"] = nlohmann::json::object();
   result["sessions"] = nlohmann::json::object();
-  const GatewayView now = view();
+  const GatewayView& now = view();
   const auto count = [&](const std::string& id) {
     if (const auto sessions = sessions_of(now, id)) result["viewers"][id] = *sessions;
     for (const auto& [protocol, sessions] : sessions_by_output(now, id))
@@ -148,17 +160,12 @@ bool Daemon::wanted_map(const ApplyJob& job, PreparedApply& prepared, nlohmann::
   prepared.diagnostics = diagnostics_json(files.diagnostics);
   files_valid_ = files.ok();
   if (!files.ok()) {
-    const auto errors =
-        std::count_if(files.diagnostics.begin(), files.diagnostics.end(),
-                      [](const auto& entry) { return entry.severity == config::Severity::error; });
-    result = failure(
-        fmt::format("the files have {} error{}; the running map stays", errors, errors == 1 ? "" : "s"));
+    result = failure(refusal(files));
     result["diagnostics"] = prepared.diagnostics;
     std::string first;
     if (!files.diagnostics.empty()) first = ": " + config::to_string(files.diagnostics.front());
     add_event("warning", "map_rejected", "",
-              fmt::format("apply by {}: {}{}", job.who,
-                          protocol::counted(static_cast<std::uint64_t>(errors), "error"), first));
+              fmt::format("apply by {}: {}{}", job.who, errors_of(files), first));
     if (job.by_signal) {
       log_diagnostics(files.diagnostics);
     }
@@ -172,9 +179,7 @@ bool Daemon::wanted_map(const ApplyJob& job, PreparedApply& prepared, nlohmann::
 tl::expected<std::unique_ptr<AdminHttp>, std::string> Daemon::open_admin(const std::string& address) {
   AdminContent content;
   content.ready = [this] { return ready(); };
-  content.metrics = [this] {
-    return metrics_text(figures(), observation_.bridge_status, observation_.transcode_status);
-  };
+  content.metrics = [this] { return metrics_text(view()); };
   content.tokens = [this] {
     std::vector<std::string> tokens;
     if (!model_->node.admin) return tokens;
@@ -250,6 +255,7 @@ tl::expected<void, std::string> Daemon::keep(PreparedApply& prepared) const {
   entry.unix_ns = wall_now_ns();
   entry.who = prepared.job.who;
   entry.summary = summary(prepared.plan);
+  entry.changes = changes(prepared.plan);
   entry.restores = prepared.restores;
   auto kept = history_->prepare(entry, *prepared.model, prepared.sources);
   if (!kept) {

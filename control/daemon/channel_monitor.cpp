@@ -94,15 +94,16 @@ const ChannelHealth* ChannelMonitor::find(const std::string& channel) const {
 }
 
 // Of the input that is on air: errors of a backup cost nobody anything.
-ChannelMonitor::Sample ChannelMonitor::take_sample(const config::Channel& channel, const Snapshot& snapshot,
+ChannelMonitor::Sample ChannelMonitor::take_sample(const config::Channel& channel, const SnapshotIndex& seen,
                                                    std::int64_t now, Entry& entry, bool& service_missing,
                                                    bool& tables_missing) {
   Sample sample;
   sample.at = now;
-  sample.epoch = snapshot.epoch;
-  const ChannelSnapshot* air = channel.inputs.size() > 1 ? find_channel(snapshot, channel.id) : nullptr;
+  sample.epoch = seen.snapshot().epoch;
+  const ChannelSnapshot* air = channel.inputs.size() > 1 ? seen.channel(channel.id) : nullptr;
   std::uint32_t on_air = air != nullptr ? static_cast<std::uint32_t>(air->on_air) : 0;
-  for (const InputSnapshot& input : snapshot.inputs) {
+  for (const InputSnapshot* each : seen.inputs(channel.id)) {
+    const InputSnapshot& input = *each;
     if (!is_input_of(channel, input)) continue;
     // Found by a control that was started while the input waited already.
     if (const auto joined = static_cast<std::int64_t>(input.joined_unix_ns);
@@ -122,9 +123,7 @@ ChannelMonitor::Sample ChannelMonitor::take_sample(const config::Channel& channe
     const auto last = static_cast<std::int64_t>(input.last_packet_unix_ns);
     if (last > entry.ignore_before) entry.last_packet_unix_ns = std::max(entry.last_packet_unix_ns, last);
   }
-  for (const OutputSnapshot& output : snapshot.outputs) {
-    if (output.channel == channel.id) sample.lost += lost_in_node(output.drops);
-  }
+  for (const OutputSnapshot* output : seen.outputs(channel.id)) sample.lost += lost_in_node(output->drops);
   if (entry.on_air != on_air) {
     entry.samples.clear();
     entry.cc_errors.clear();
@@ -134,9 +133,10 @@ ChannelMonitor::Sample ChannelMonitor::take_sample(const config::Channel& channe
 }
 
 // Nothing is on air.
-ChannelHealth ChannelMonitor::silent(const config::Channel& channel, const Snapshot& snapshot,
+ChannelHealth ChannelMonitor::silent(const config::Channel& channel, const SnapshotIndex& seen,
                                      std::int64_t now, const Sources& sources, const Entry& entry) {
-  if (auto why = stalled(snapshot, now); !why.empty()) return {ChannelState::down, std::move(why), 0, 0};
+  if (auto why = stalled(seen.snapshot(), now); !why.empty())
+    return {ChannelState::down, std::move(why), 0, 0};
   const config::Input& first = channel.inputs.front();
   const auto known = sources.find(channel.id);
   const SourceView* source = known == sources.end() ? nullptr : find_source(known->second, first.number);
@@ -182,10 +182,10 @@ Fault ChannelMonitor::frequent_cc(const config::Channel& channel, std::uint64_t 
   return {"cc_errors", fmt::format("{} CC errors in the last {}", cc_errors, period(limit.per))};
 }
 
-ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapshot& snapshot,
+ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const SnapshotIndex& seen,
                                     std::int64_t now, const Sources& sources, Entry& entry) {
   bool service_missing = false, tables_missing = false;
-  const Sample sample = take_sample(channel, snapshot, now, entry, service_missing, tables_missing);
+  const Sample sample = take_sample(channel, seen, now, entry, service_missing, tables_missing);
   // Counters begin again with a new fast path, and when the channel's input was changed.
   if (!entry.samples.empty() &&
       (entry.samples.back().epoch != sample.epoch || entry.samples.back().packets > sample.packets))
@@ -201,10 +201,10 @@ ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapsh
         before == ChannelState::ok || before == ChannelState::degraded || before == ChannelState::backup;
     if (had_media && now - entry.expected_since <= nanoseconds(kSilence))
       return {before, "no datagram of the new input yet", 0, 0};
-    return silent(channel, snapshot, now, sources, entry);
+    return silent(channel, seen, now, sources, entry);
   }
   if (now - entry.last_packet_unix_ns > nanoseconds(kSilence))
-    return silent(channel, snapshot, now, sources, entry);
+    return silent(channel, seen, now, sources, entry);
   const Sample& first = entry.samples.front();
   const bool tables_late = tables_missing && now - first.at >= nanoseconds(kTablesLate);
   auto faults = faults_of(channel, first, sample, entry.cc_errors.within());
@@ -222,7 +222,7 @@ ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapsh
   health.faults = std::move(faults);
   health.active_input = entry.on_air;
   if (entry.on_air != channel.inputs.front().number && entry.on_air != 0) {
-    const std::string why = why_not_preferred(channel, snapshot, sources);
+    const std::string why = why_not_preferred(channel, seen, sources);
     health.state = ChannelState::backup;
     health.reason = reasons.empty() ? why : why + "; " + reasons;
     return health;
@@ -234,10 +234,12 @@ ChannelHealth ChannelMonitor::judge(const config::Channel& channel, const Snapsh
 
 // A channel that is new, changed its input or was switched on begins anew: nothing of before counts.
 void ChannelMonitor::notice_edits(const config::Channel& channel, std::int64_t now, Entry& entry) const {
+  const bool same_inputs = entry.inputs == channel.inputs;
   if (!entry.known) {
     entry.expected_since = now;
     entry.why = first_look_ ? "it was started" : "it was added";
-  } else if (!same_flows(entry.inputs, channel.inputs) || (channel.enabled && !entry.enabled)) {
+  } else if ((!same_inputs && !same_flows(entry.inputs, channel.inputs)) ||
+             (channel.enabled && !entry.enabled)) {
     entry.why = channel.enabled && !entry.enabled ? "it was enabled" : "its input was changed";
     entry.expected_since = entry.ignore_before = now;
     entry.last_packet_unix_ns = 0;
@@ -245,7 +247,7 @@ void ChannelMonitor::notice_edits(const config::Channel& channel, std::int64_t n
     entry.cc_errors.clear();
     entry.told = false;
   }
-  entry.inputs = channel.inputs;
+  if (!same_inputs) entry.inputs = channel.inputs;
   entry.enabled = channel.enabled;
 }
 
@@ -287,26 +289,33 @@ void ChannelMonitor::recall(const std::string& text) {
   }
 }
 
+// What others know to be wrong with a channel on air.
+void ChannelMonitor::add_fault(std::string_view alarm, const std::map<std::string, std::string>& by_channel,
+                               const std::string& channel, ChannelHealth& health) {
+  const auto found = by_channel.find(channel);
+  const bool backup = health.state == ChannelState::backup;
+  const bool flows = backup || health.state == ChannelState::ok || health.state == ChannelState::degraded;
+  if (!flows || found == by_channel.end()) return;
+  if (!backup) health.state = ChannelState::degraded;
+  health.reason += (health.reason.empty() ? "" : "; ") + found->second;
+  health.faults.push_back({alarm, found->second});
+}
+
 void ChannelMonitor::update(const config::Model& model, const Snapshot& snapshot, std::int64_t now,
                             const OnChange& on_change, const std::map<std::string, std::string>& problems,
-                            const Sources& sources) {
+                            const Sources& sources, const std::map<std::string, std::string>& lost) {
+  const SnapshotIndex seen(snapshot);
   std::map<std::string, Entry> kept;
   for (const config::Channel& channel : model.channels) {
-    Entry entry;
-    if (auto old = entries_.find(channel.id); old != entries_.end()) entry = std::move(old->second);
+    auto node = entries_.extract(channel.id);
+    Entry& entry = node ? kept.insert(std::move(node)).position->second : kept[channel.id];
     notice_edits(channel, now, entry);
     const ChannelHealth before = entry.health;
     ChannelHealth health = channel.enabled
-                               ? judge(channel, snapshot, now, sources, entry)
+                               ? judge(channel, seen, now, sources, entry)
                                : ChannelHealth{ChannelState::disabled, "disabled by the map", 0, 0};
-    const auto problem = problems.find(channel.id);
-    const bool backup = health.state == ChannelState::backup;
-    const bool flows = backup || health.state == ChannelState::ok || health.state == ChannelState::degraded;
-    if (flows && problem != problems.end()) {
-      if (!backup) health.state = ChannelState::degraded;
-      health.reason += (health.reason.empty() ? "" : "; ") + problem->second;
-      health.faults.push_back({"players_get_nothing", problem->second});
-    }
+    add_fault("pid_lost", lost, channel.id, health);
+    add_fault("players_get_nothing", problems, channel.id, health);
     const bool changed = !entry.known || before.state != health.state;
     health.since_unix_ns = changed ? since(channel.id, entry, health.state, now) : before.since_unix_ns;
     changes_ += changed ? 1U : 0U;
@@ -318,10 +327,9 @@ void ChannelMonitor::update(const config::Model& model, const Snapshot& snapshot
     // What a new control or a new channel finds is no change; what stays away is told once.
     const bool report = (changed && entry.known && !waits) || (never_up && !waits && !entry.told);
     if (report) entry.told = never_up;
-    entry.health = health;
     entry.known = true;
-    if (report && on_change) on_change(channel.id, before, health);
-    kept[channel.id] = std::move(entry);
+    entry.health = std::move(health);
+    if (report && on_change) on_change(channel.id, before, entry.health);
   }
   entries_ = std::move(kept);
   first_look_ = false;

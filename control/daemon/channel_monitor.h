@@ -4,7 +4,7 @@
 //   its time as many as it names), transport errors, packets without sync,
 //   packets lost
 //             towards the bridge or an output, or most packets were scrambled, or the wanted service is
-//             missing, or the bridge has nothing to serve to players
+//             missing, or a track that came steadily is gone, or the bridge has nothing to serve to players
 //   backup    media flows from another input than the preferred one, by itself or because the operator forced
 //             it; the reason says why, and what is wrong besides
 //   waiting   for a publisher: the preferred input is `publish`, nobody publishes, and nothing else is on air
@@ -65,10 +65,10 @@ class ChannelMonitor {
       std::function<void(const std::string& channel, const ChannelHealth& before, const ChannelHealth& now)>;
 
   // `problems`: by channel, what keeps the bridge from serving it although packets come. `sources`: what the
-  // bridge says of inputs that enter there.
+  // bridge says of inputs that enter there. `lost`: by channel, the tracks that stopped.
   void update(const config::Model& model, const Snapshot& snapshot, std::int64_t now_unix_ns,
               const OnChange& on_change, const std::map<std::string, std::string>& problems = {},
-              const Sources& sources = {});
+              const Sources& sources = {}, const std::map<std::string, std::string>& lost = {});
   // Since when a channel is in its state, kept over a restart of control: recall() before the first update().
   // Holds for the channels that this monitor finds in the same state; for one that was degraded also when it
   // becomes so again within kWindow, as its errors were seen by the one before.
@@ -105,14 +105,16 @@ class ChannelMonitor {
   };
   std::int64_t since(const std::string& channel, const Entry& entry, ChannelState state, std::int64_t now);
   void notice_edits(const config::Channel& channel, std::int64_t now, Entry& entry) const;
-  ChannelHealth judge(const config::Channel& channel, const Snapshot& snapshot, std::int64_t now,
+  ChannelHealth judge(const config::Channel& channel, const SnapshotIndex& seen, std::int64_t now,
                       const Sources& sources, Entry& entry);
-  static Sample take_sample(const config::Channel& channel, const Snapshot& snapshot, std::int64_t now,
+  static Sample take_sample(const config::Channel& channel, const SnapshotIndex& seen, std::int64_t now,
                             Entry& entry, bool& service_missing, bool& tables_missing);
   static std::vector<Fault> faults_of(const config::Channel& channel, const Sample& first, const Sample& last,
                                       std::uint64_t cc_errors);
+  static void add_fault(std::string_view alarm, const std::map<std::string, std::string>& by_channel,
+                        const std::string& channel, ChannelHealth& health);
   static Fault frequent_cc(const config::Channel& channel, std::uint64_t cc_errors);
-  static ChannelHealth silent(const config::Channel& channel, const Snapshot& snapshot, std::int64_t now,
+  static ChannelHealth silent(const config::Channel& channel, const SnapshotIndex& seen, std::int64_t now,
                               const Sources& sources, const Entry& entry);
 
   std::map<std::string, Entry> entries_;

@@ -13,6 +13,7 @@
 #include <tuple>
 #include <utility>
 
+#include "control/daemon/seen_alarms.h"
 #include "control/launcher/launcher.h"
 #include "control/launcher/launcher_client.h"
 #include "control/log/log.h"
@@ -126,7 +127,7 @@ void Daemon::sample() {
   tell_switches(now);
   sampled_ = std::chrono::steady_clock::now();
   for (const auto& probe : probes_) probe->reading.add(snapshot_, unix_now_ns());
-  auto problems = bridge_problems(observation_.bridge_status);
+  auto problems = problems_;
   problems.merge(bridge_silent(*model_, bridge_silent_));
   const auto now_ns = unix_now_ns();
   const auto changes = monitor_.changes();
@@ -135,7 +136,8 @@ void Daemon::sample() {
       [this](const std::string& channel, const ChannelHealth& before, const ChannelHealth& health) {
         on_channel_change(channel, before, health);
       },
-      problems, sources_);
+      problems, sources_,
+      tracks_lost(*model_, monitor_, *trends_.recent(), observation_.bridge_status, now_ns));
   // Once a second is enough for what is judged over ten; what explains a change is as new as the change.
   const bool due = std::abs(now_ns - trends_at_ns_) >= kTrendsPeriodNs;
   if (due || monitor_.changes() != changes)
@@ -198,6 +200,7 @@ void Daemon::on_observation(Observation now) {
   remember(now);
   observation_ = std::move(now);
   sources_ = all_sources(observation_.bridge_status);
+  problems_ = bridge_problems(observation_.bridge_status);
   output_rates_.update(observation_.bridge_status, unix_now_ns());
   answer_waiting();
   if (observation_.launcher_answers) {
@@ -368,12 +371,12 @@ std::vector<MosaicChannel> Daemon::mosaic_channels() const {
 void shift(std::vector<Alarm>& alarms, std::int64_t by) {
   for (Alarm& alarm : alarms) {
     alarm.since_unix_ns += by;
+    if (alarm.over_since_unix_ns != 0) alarm.over_since_unix_ns += by;
     if (alarm.acknowledged) alarm.acknowledged->unix_ns += by;
   }
 }
 
 void shift(GatewayView& view, std::int64_t by) {
-  if (by == 0) return;
   view.now_unix_ns += by;
   shift(view.snapshot, by);
   view.monitor.shift(by);
@@ -384,21 +387,14 @@ void shift(GatewayView& view, std::int64_t by) {
   for (HostCondition& condition : view.host.conditions) condition.since_unix_ns += by;
 }
 
-GatewayView Daemon::view() const {
-  GatewayView now = figures();
-  now.fastpath_status = observation_.fastpath_status;
-  now.bridge_status = observation_.bridge_status;
-  now.transcode_status = observation_.transcode_status;
-  return now;
-}
-
-GatewayView Daemon::figures() const {
-  GatewayView now;
+const GatewayView& Daemon::view() {
+  GatewayView& now = view_;
   now.version = HEADGATE_VERSION;
   now.now_unix_ns = unix_now_ns();
   now.model = model_;
-  now.snapshot = snapshot_;
-  now.monitor = monitor_;
+  now.fastpath_status = observation_.fastpath_status;
+  now.bridge_status = observation_.bridge_status;
+  now.transcode_status = observation_.transcode_status;
   now.processes = observation_.processes;
   for (ProcessView& entry : now.processes) {
     if (entry.process.name != "control") continue;
@@ -417,9 +413,12 @@ GatewayView Daemon::figures() const {
   now.recent = trends_.recent();
   now.host = host_.view();
   now.last_apply = last_apply_;
+  now.webhook.reset();
   if (model_->node.webhook) now.webhook = webhook_.view();
-  shift(now, clock_steps_ns());
-  return now;
+  if (clock_steps_ns() == 0) return now;
+  on_the_wall_ = now;
+  shift(*on_the_wall_, clock_steps_ns());
+  return *on_the_wall_;
 }
 
 // The control socket, without which there is no control; the admin server may fail.

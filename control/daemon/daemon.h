@@ -33,6 +33,7 @@
 #include "control/daemon/probe.h"
 #include "control/daemon/view.h"
 #include "control/daemon/watch.h"
+#include "control/daemon/watched.h"
 #include "control/daemon/webhook_queue.h"
 #include "control/daemon/webhook_sender.h"
 
@@ -91,7 +92,8 @@ class Daemon {
   void set_alarms(catalogue::AlarmId kind, const std::map<std::string, std::string>& active);
   void raise_watch_alarms();
   void raise_transcode_missing();
-  void watch_alarm(catalogue::AlarmId kind, const std::vector<std::string>& findings);
+  void watch_alarm(catalogue::AlarmId kind, const WatchFindings& seen,
+                   const std::vector<std::string>& findings);
   void restore_alarms();
   void deliver_alarms();
   void settle_alarms();
@@ -110,7 +112,7 @@ class Daemon {
   bool rollback_target(const ApplyJob& job, PreparedApply& prepared, nlohmann::json& result) const;
   void take_over(PreparedApply& prepared);
   nlohmann::json record(const PreparedApply& prepared);
-  nlohmann::json plan() const;
+  nlohmann::json plan();
   nlohmann::json files_json(const std::vector<config::SourceFile>& sources) const;
   tl::expected<std::unique_ptr<AdminHttp>, std::string> open_admin(const std::string& address);
   // sessions.cpp
@@ -153,8 +155,7 @@ class Daemon {
   void start_tap(const nlohmann::json& params, Reply reply);
   void start_probe(const nlohmann::json& params, Reply reply);
   void end_probe(const std::shared_ptr<RunningProbe>& probe);
-  GatewayView view() const;
-  GatewayView figures() const;  // without what the processes answered
+  const GatewayView& view();  // until anything changes
   std::vector<MosaicChannel> mosaic_channels() const;
   bool ready() const;
 
@@ -186,10 +187,15 @@ class Daemon {
   std::unique_ptr<LiveDataPlane> plane_;
 
   std::optional<protocol::StatsMapping> mapping_;
-  Snapshot snapshot_;
-  ChannelMonitor monitor_;
+  // What is shown, brought up to date by view(). Two of its parts are looked at and changed all the time:
+  // with many channels they are not to be copied.
+  GatewayView view_;
+  Snapshot& snapshot_ = view_.snapshot;
+  ChannelMonitor& monitor_ = view_.monitor;
+  std::optional<GatewayView> on_the_wall_;  // by the clock there, once that was stepped
   Observation observation_;
-  Sources sources_;  // out of the observation
+  Sources sources_;                              // out of the observation
+  std::map<std::string, std::string> problems_;  // the bridge's, too
   Rising underflows_, overflows_, rates_exceeded_;
   OutputRates output_rates_;
   Trends trends_;

@@ -27,8 +27,8 @@ template <typename F>
 void each_channel(const nlohmann::json& bridge_status, F&& f) {
   const nlohmann::json& channels = member(bridge_status, "channels");
   if (!channels.is_object()) return;
-  for (const auto& [id, about] : channels.items()) {
-    if (about.is_object()) f(id, about);
+  for (auto channel = channels.begin(); channel != channels.end(); ++channel) {
+    if (channel->is_object()) f(channel.key(), *channel);
   }
 }
 

@@ -22,9 +22,10 @@ nlohmann::json to_json(const HistoryEntry& entry, const std::vector<config::Sour
   nlohmann::json files = nlohmann::json::array();
   for (std::size_t i = 0; i < sources.size(); ++i)
     files.push_back({{"path", sources[i].path}, {"stored_as", fmt::format("{:03}.yaml", i)}});
-  nlohmann::json json = {{"number", entry.number},   {"unix_ns", entry.unix_ns},       {"who", entry.who},
-                         {"summary", entry.summary}, {"digest", entry.sources_digest}, {"files", files},
-                         {"restores", nullptr}};
+  nlohmann::json json = {{"number", entry.number},   {"unix_ns", entry.unix_ns},
+                         {"who", entry.who},         {"summary", entry.summary},
+                         {"changes", entry.changes}, {"digest", entry.sources_digest},
+                         {"files", files},           {"restores", nullptr}};
   if (entry.restores) json["restores"] = *entry.restores;
   return json;
 }
@@ -145,6 +146,7 @@ std::optional<HistoryEntry> History::read(std::uint32_t number) const {
     entry.unix_ns = json.at("unix_ns").get<std::int64_t>();
     entry.who = json.at("who").get<std::string>();
     entry.summary = json.at("summary").get<std::string>();
+    entry.changes = json.value("changes", "");
     entry.sources_digest = json.at("digest").get<std::string>();
     if (!json.at("restores").is_null()) entry.restores = json.at("restores").get<std::uint32_t>();
     return entry;

@@ -20,6 +20,7 @@ struct HistoryEntry {
   std::int64_t unix_ns = 0;
   std::string who;                        // "root (0)", "start"
   std::string summary;                    // "1 added, 2 changed"
+  std::string changes;                    // "+ film; ~ sport: push"; "" of maps that older gateways kept
   std::optional<std::uint32_t> restores;  // made by a rollback to this one
   std::string sources_digest;
   bool operator==(const HistoryEntry&) const = default;

@@ -54,30 +54,39 @@ std::vector<LeftOut> left_out_of(const json& object) {
   return tracks;
 }
 
-std::vector<ServedOutput> served_outputs(const config::Node& node, const config::Channel& channel,
-                                         const json& bridge_channel) {
+std::vector<ServedOutput> counted_outputs(const config::Channel& channel, const json& bridge_channel) {
   std::vector<ServedOutput> result;
-  for (const std::string& protocol : config::served(channel)) {
+  const json& told = foreign::list(bridge_channel, "outputs");
+  for (std::string& protocol : config::served(channel)) {
     ServedOutput out;
-    out.protocol = protocol;
-    if (protocol == "hls") {
-      add_addresses(node.http, "http://{}/{}/index.m3u8", channel.id, out);
+    out.protocol = std::move(protocol);
+    if (out.protocol == "hls")
       out.sessions = foreign::count(foreign::member(bridge_channel, "hls"), "viewers");
-    } else if (protocol == "http-ts") {
-      add_addresses(node.http, "http://{}/{}/stream.ts", channel.id, out);
-    } else if (protocol == "rtmp") {
-      add_addresses(node.rtmp, "rtmp://{}/live/{}", channel.id, out);
-      add_addresses(node.rtmps, "rtmps://{}/live/{}", channel.id, out);
-    } else {
-      about_srt(node, *channel.srt, channel.id, out);
-    }
-    for (const json& entry : foreign::list(bridge_channel, "outputs")) {
-      if (foreign::text(entry, "protocol") != protocol) continue;
+    for (const json& entry : told) {
+      if (foreign::text(entry, "protocol") != out.protocol) continue;
       if (const auto sessions = foreign::count(entry, "sessions")) out.sessions = sessions;
       out.bytes = foreign::count(entry, "bytes");
       out.left_out = left_out_of(entry);
     }
     result.push_back(std::move(out));
+  }
+  return result;
+}
+
+std::vector<ServedOutput> served_outputs(const config::Node& node, const config::Channel& channel,
+                                         const json& bridge_channel) {
+  auto result = counted_outputs(channel, bridge_channel);
+  for (ServedOutput& out : result) {
+    if (out.protocol == "hls") {
+      add_addresses(node.http, "http://{}/{}/index.m3u8", channel.id, out);
+    } else if (out.protocol == "http-ts") {
+      add_addresses(node.http, "http://{}/{}/stream.ts", channel.id, out);
+    } else if (out.protocol == "rtmp") {
+      add_addresses(node.rtmp, "rtmp://{}/live/{}", channel.id, out);
+      add_addresses(node.rtmps, "rtmps://{}/live/{}", channel.id, out);
+    } else {
+      about_srt(node, *channel.srt, channel.id, out);
+    }
   }
   return result;
 }

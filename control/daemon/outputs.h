@@ -35,7 +35,10 @@ struct ServedOutput {
   std::vector<LeftOut> left_out;
 };
 
-// In the order of config::served(). `bridge_channel` is the bridge's status of the channel, or null.
+// In the order of config::served(). What the bridge counts, without addresses and locks.
+std::vector<ServedOutput> counted_outputs(const config::Channel& channel,
+                                          const nlohmann::json& bridge_channel);
+// The same with them. `bridge_channel` is the bridge's status of the channel, or null.
 std::vector<ServedOutput> served_outputs(const config::Node& node, const config::Channel& channel,
                                          const nlohmann::json& bridge_channel);
 

@@ -56,12 +56,38 @@ std::string summary(const config::Plan& plan) {
   return text;
 }
 
+std::string changes(const config::Plan& plan) {
+  constexpr std::size_t kNamed = 4;  // of each kind
+  std::string text;
+  const auto add = [&](const std::string& what) { text += (text.empty() ? "" : "; ") + what; };
+  const auto list = [&](const char* mark, const std::vector<std::string>& names) {
+    if (names.empty()) return;
+    std::string line = mark;
+    for (std::size_t i = 0; i < names.size() && i < kNamed; ++i) line += (i == 0 ? "" : ", ") + names[i];
+    if (names.size() > kNamed) line += fmt::format(" and {} more", names.size() - kNamed);
+    add(line);
+  };
+  list("+ ", plan.added);
+  // A few with what changed of them, many by name alone.
+  if (plan.changed.size() <= 2) {
+    for (const config::ChannelChange& change : plan.changed)
+      list(("~ " + change.id + ": ").c_str(), change.keys);
+  } else {
+    std::vector<std::string> ids;
+    for (const config::ChannelChange& change : plan.changed) ids.push_back(change.id);
+    list("~ ", ids);
+  }
+  list("- ", plan.removed);
+  std::vector<std::string> renditions;
+  for (const config::RenditionChange& change : plan.renditions) renditions.push_back(change.id);
+  list("~ rendition ", renditions);
+  list("~ ", plan.node_keys);
+  return text;
+}
+
 static nlohmann::json entry_json(const HistoryEntry& entry) {
-  nlohmann::json line = {{"number", entry.number},
-                         {"unix_ns", entry.unix_ns},
-                         {"who", entry.who},
-                         {"summary", entry.summary},
-                         {"restores", nullptr}};
+  nlohmann::json line = {{"number", entry.number},   {"unix_ns", entry.unix_ns}, {"who", entry.who},
+                         {"summary", entry.summary}, {"changes", entry.changes}, {"restores", nullptr}};
   if (entry.restores) line["restores"] = *entry.restores;
   return line;
 }

@@ -15,6 +15,8 @@ namespace headgate::control {
 nlohmann::json plan_json(const config::Plan& plan);
 // "1 added, 2 changed"
 std::string summary(const config::Plan& plan);
+// By name, a few of each: "+ film; ~ sport: push, name; - old; log.format".
+std::string changes(const config::Plan& plan);
 
 nlohmann::json history_json(const History& history);
 // What a map of the history changed: beside the one before it.

@@ -14,7 +14,6 @@ using nlohmann::json;
 constexpr double kMaxSeconds = 3600;
 // The fast path's longest interval is that of about the last second: before that it tells of earlier times.
 constexpr std::int64_t kGaugeNs = 1'000'000'000;
-constexpr std::uint16_t kNullPid = 0x1fff;
 
 bool names_interface(const config::Model& model, const config::Input& input, const std::string& wanted,
                      std::string& device) {
@@ -107,39 +106,6 @@ json services_json(const InputSnapshot& last, const json& bridge, const json& pi
 }
 
 }  // namespace
-
-const json* find_track(const json& bridge, std::uint16_t pid) {
-  if (!bridge.is_object() || !bridge.contains("tracks")) return nullptr;
-  for (const json& track : bridge["tracks"]) {
-    if (track.is_object() && track.value("pid", -1) == pid) return &track;
-  }
-  return nullptr;
-}
-
-// Fixed PIDs: ISO/IEC 13818-1 table 2-3, ETSI EN 300 468 table 1.
-std::string pid_label(const PidSnapshot& pid, const json& bridge) {
-  if (const json* track = find_track(bridge, pid.pid)) return track->value("kind", "");
-  switch (pid.pid) {
-    case 0x00:
-      return "PAT";
-    case 0x01:
-      return "CAT";
-    case 0x10:
-      return "NIT";
-    case 0x11:
-      return "SDT";
-    case 0x12:
-      return "EIT";
-    case 0x13:
-      return "RST";
-    case 0x14:
-      return "TDT";
-    case kNullPid:
-      return "null";
-    default:
-      return pid.has_pcr ? "PCR" : "";
-  }
-}
 
 tl::expected<ProbeWish, std::string> parse_probe_wish(const json& params) {
   ProbeWish wish;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "control/daemon/foreign.h"
+#include "control/daemon/pid_label.h"
 
 namespace headgate::control {
 namespace {
@@ -48,14 +49,17 @@ std::string dropped(const DropCounts& drops, std::initializer_list<DropReason> r
   return text;
 }
 
-// One that the PMT of now does not name has gone by rights, as may service information and stuffing.
-bool is_missed(const nlohmann::json& tracks, std::uint16_t number) {
-  constexpr std::uint16_t kFirstFree = 0x20, kNull = 0x1FFF;
-  if (number == 0) return true;
-  if (number < kFirstFree || number == kNull) return false;
-  return !tracks.is_array() || tracks.empty() ||
-         std::any_of(tracks.begin(), tracks.end(),
-                     [&](const nlohmann::json& track) { return foreign::count(track, "pid") == number; });
+// Each PID that is missed of an input on air.
+template <typename Each>
+void each_lost(const config::Model& model, const ChannelMonitor& monitor, const Recent& recent,
+               const nlohmann::json& bridge_status, Each each) {
+  each_on_air(model, monitor, recent, [&](const auto& channel, const auto& input, const InputRecent& lately) {
+    if (lately.gone.empty()) return;
+    const nlohmann::json& bridge = foreign::channel(bridge_status, channel.id);
+    for (const GonePid& gone : lately.gone) {
+      if (is_missed(bridge, gone.pid)) each(channel, input, gone, bridge);
+    }
+  });
 }
 
 }  // namespace
@@ -113,9 +117,10 @@ Messages wrong_sources(const config::Model& model, const Recent& recent) {
   Messages found;
   each_input(model, recent, [&](const auto& channel, const auto& input, const InputRecent& lately) {
     const auto text = dropped(lately.drops, {DropReason::wrong_source});
-    if (!text.empty())
-      found[fmt::format("{} input {}", channel.id, input.number)] =
-          fmt::format("{} lately: {} comes from another source than the map names", text, input.url);
+    if (text.empty() || input.source.empty()) return;
+    const std::string sender = lately.wrong_source == 0 ? "another source" : ipv4_text(lately.wrong_source);
+    found[fmt::format("{} input {}", channel.id, input.number)] =
+        fmt::format("{} lately: {} is sent by {}, the map names {}", text, input.group, sender, input.source);
   });
   return found;
 }
@@ -136,14 +141,24 @@ Messages wrong_formats(const config::Model& model, const Recent& recent) {
 Messages pids_lost(const config::Model& model, const ChannelMonitor& monitor, const Recent& recent,
                    const nlohmann::json& bridge_status) {
   Messages found;
-  each_on_air(model, monitor, recent, [&](const auto& channel, const auto& input, const InputRecent& lately) {
-    const nlohmann::json& tracks = foreign::member(foreign::channel(bridge_status, channel.id), "tracks");
-    for (const std::uint16_t pid : lately.gone) {
-      if (is_missed(tracks, pid))
-        found[fmt::format("{} pid 0x{:04x}", channel.id, pid)] =
-            fmt::format("came steadily and stopped, while the others of {} still come", input.url);
-    }
-  });
+  each_lost(model, monitor, recent, bridge_status,
+            [&](const auto& channel, const auto& input, const GonePid& gone, const auto&) {
+              found[fmt::format("{} pid 0x{:04x}", channel.id, gone.pid)] =
+                  fmt::format("came steadily and stopped, while the others of {} still come", input.url);
+            });
+  return found;
+}
+
+Messages tracks_lost(const config::Model& model, const ChannelMonitor& monitor, const Recent& recent,
+                     const nlohmann::json& bridge_status, std::int64_t now) {
+  Messages found;
+  each_lost(model, monitor, recent, bridge_status,
+            [&](const auto& channel, const auto&, const GonePid& gone, const auto& bridge) {
+              std::string& text = found[channel.id];
+              text += fmt::format("{}PID 0x{:04x}{} gone for {} s", text.empty() ? "" : ", ", gone.pid,
+                                  track_words(bridge, gone.pid),
+                                  std::max<std::int64_t>(0, now - gone.last_unix_ns) / 1'000'000'000);
+            });
   return found;
 }
 
@@ -159,13 +174,14 @@ Messages clocks_lost(const config::Model& model, const ChannelMonitor& monitor, 
   return found;
 }
 
-Messages rates_outside(const config::Model& model, const ChannelMonitor& monitor, const Snapshot& snapshot) {
+Messages rates_outside(const config::Model& model, const ChannelMonitor& monitor, const SnapshotIndex& seen) {
   constexpr double kMega = 1e6;
   Messages found;
   for (const config::Channel& channel : model.channels) {
     const ChannelHealth* health = monitor.find(channel.id);
     if (!channel.alarms.bitrate || !flows(health)) continue;
-    for (const InputSnapshot& input : snapshot.inputs) {
+    for (const InputSnapshot* each : seen.inputs(channel.id)) {
+      const InputSnapshot& input = *each;
       if (!is_input_of(channel, input) || input.number != health->active_input) continue;
       const config::RateRange& range = *channel.alarms.bitrate;
       if (input.bitrate_bps >= range.min && input.bitrate_bps <= range.max) continue;

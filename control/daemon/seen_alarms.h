@@ -28,8 +28,11 @@ Messages wrong_sources(const config::Model& model, const Recent& recent);
 Messages wrong_formats(const config::Model& model, const Recent& recent);
 Messages pids_lost(const config::Model& model, const ChannelMonitor& monitor, const Recent& recent,
                    const nlohmann::json& bridge_status);
+// The same by channel: what makes it degraded.
+Messages tracks_lost(const config::Model& model, const ChannelMonitor& monitor, const Recent& recent,
+                     const nlohmann::json& bridge_status, std::int64_t now_unix_ns);
 Messages clocks_lost(const config::Model& model, const ChannelMonitor& monitor, const Recent& recent);
-Messages rates_outside(const config::Model& model, const ChannelMonitor& monitor, const Snapshot& snapshot);
+Messages rates_outside(const config::Model& model, const ChannelMonitor& monitor, const SnapshotIndex& seen);
 // host_overload, disk_full or clock_stepped.
 Messages host_alarms(const HostView& host, const Recent& recent, std::string_view kind);
 

@@ -78,6 +78,7 @@ InputSnapshot copy(const protocol::InputStats& from) {
   to.buffer_overflows = get(from.buffer_overflows);
   to.clock_drift_ppb = static_cast<std::int64_t>(get(from.clock_drift_ppb));
   to.wrong_port = static_cast<std::uint16_t>(get(from.wrong_port));
+  to.wrong_source = static_cast<std::uint32_t>(get(from.wrong_source));
   to.drops = copy(from.drops);
   to.pids_beyond = from.pids_beyond.load(std::memory_order_relaxed);
   copy_pids(from, to);
@@ -145,6 +146,11 @@ void copy_used(const From& from, std::vector<To>& to) {
 }
 
 }  // namespace
+
+std::string ipv4_text(std::uint32_t address) {
+  return fmt::format("{}.{}.{}.{}", address >> 24, address >> 16 & 0xFFU, address >> 8 & 0xFFU,
+                     address & 0xFFU);
+}
 
 Snapshot take(const protocol::StatsPage& page, std::int64_t clock_base_ns) {
   Snapshot snapshot;

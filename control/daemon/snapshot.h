@@ -23,6 +23,9 @@ struct PidSnapshot {
   std::uint64_t packets = 0, cc_errors = 0, scrambled = 0, bitrate_bps = 0;
 };
 
+// "10.20.0.9", of host order.
+std::string ipv4_text(std::uint32_t address);
+
 struct InputSnapshot {
   std::uint32_t number = 1;
   std::string channel;
@@ -38,7 +41,8 @@ struct InputSnapshot {
   std::uint64_t troubles = 0;  // bit n: protocol::Trouble n
   std::uint64_t buffer_packets = 0, buffer_level_ns = 0, buffer_underflows = 0, buffer_overflows = 0;
   std::int64_t clock_drift_ppb = 0;
-  std::uint16_t wrong_port = 0;  // the last one of drops' wrong_port
+  std::uint16_t wrong_port = 0;    // the last one of drops' wrong_port
+  std::uint32_t wrong_source = 0;  // the last one of drops' wrong_source, in host order
   DropCounts drops{};
   std::uint32_t pids_beyond = 0;
   std::vector<PidSnapshot> pids;  // by PID

@@ -27,19 +27,19 @@ const std::vector<SourceView>& known_sources(const Sources& sources, const std::
   return found == sources.end() ? kNone : found->second;
 }
 
-const InputSnapshot* find_input(const config::Channel& channel, const Snapshot& snapshot,
+const InputSnapshot* find_input(const config::Channel& channel, const SnapshotIndex& seen,
                                 std::uint32_t number) {
-  for (const InputSnapshot& input : snapshot.inputs) {
-    if (input.number == number && is_input_of(channel, input)) return &input;
+  for (const InputSnapshot* input : seen.inputs(channel.id)) {
+    if (input->number == number && is_input_of(channel, *input)) return input;
   }
   return nullptr;
 }
 
 // "no_data (connection refused)"; "" where nothing is wrong with it.
-std::string fault(const config::Channel& channel, const config::Input& input, const Snapshot& snapshot,
+std::string fault(const config::Channel& channel, const config::Input& input, const SnapshotIndex& seen,
                   const Sources& sources) {
-  const InputSnapshot* seen = find_input(channel, snapshot, input.number);
-  std::string text = seen != nullptr ? troubles_of(seen->troubles) : "";
+  const InputSnapshot* counters = find_input(channel, seen, input.number);
+  std::string text = counters != nullptr ? troubles_of(counters->troubles) : "";
   const SourceView* source = find_source(known_sources(sources, channel.id), input.number);
   if (source == nullptr || source->state == "receiving") return text;
   const std::string why = !source->error.empty()       ? source->error
@@ -50,15 +50,15 @@ std::string fault(const config::Channel& channel, const config::Input& input, co
 
 // By the fast path's entries that belong to an input of an enabled channel.
 template <class Value>
-std::vector<Rising::Counter> of_inputs(const config::Model& model, const Snapshot& snapshot, const char* what,
-                                       Value value) {
+std::vector<Rising::Counter> of_inputs(const config::Model& model, const SnapshotIndex& seen,
+                                       const char* what, Value value) {
   std::vector<Rising::Counter> counters;
   for (const config::Channel& channel : model.channels) {
     if (!channel.enabled) continue;
     for (const config::Input& input : channel.inputs) {
       if (config::buffer_of(channel, input).count() == 0) continue;
-      if (const InputSnapshot* seen = find_input(channel, snapshot, input.number))
-        counters.push_back({fmt::format("{} input {}", channel.id, input.number), what, value(*seen)});
+      if (const InputSnapshot* input_seen = find_input(channel, seen, input.number))
+        counters.push_back({fmt::format("{} input {}", channel.id, input.number), what, value(*input_seen)});
     }
   }
   return counters;
@@ -117,14 +117,14 @@ Sources all_sources(const json& bridge_status) {
   return result;
 }
 
-std::string why_not_preferred(const config::Channel& channel, const Snapshot& snapshot,
+std::string why_not_preferred(const config::Channel& channel, const SnapshotIndex& seen,
                               const Sources& sources) {
-  const ChannelSnapshot* air = find_channel(snapshot, channel.id);
+  const ChannelSnapshot* air = seen.channel(channel.id);
   if (air == nullptr || channel.inputs.empty()) return "";
   if (air->forced == air->on_air)
     return fmt::format("input {} is forced; headgate switch {} auto ends that", air->forced, channel.id);
   const config::Input& preferred = channel.inputs.front();
-  const std::string why = fault(channel, preferred, snapshot, sources);
+  const std::string why = fault(channel, preferred, seen, sources);
   if (!why.empty()) return fmt::format("input {}: {}", preferred.number, why);
   return channel.failover.back
              ? fmt::format("input {} is good again and returns when it stays so", preferred.number)
@@ -132,7 +132,7 @@ std::string why_not_preferred(const config::Channel& channel, const Snapshot& sn
                            channel.id, preferred.number);
 }
 
-std::map<std::string, std::string> inputs_down(const config::Model& model, const Snapshot& snapshot,
+std::map<std::string, std::string> inputs_down(const config::Model& model, const SnapshotIndex& seen,
                                                const Sources& sources) {
   std::map<std::string, std::string> found;
   for (const config::Channel& channel : model.channels) {
@@ -143,25 +143,25 @@ std::map<std::string, std::string> inputs_down(const config::Model& model, const
       // Nobody publishes all day.
       if (input.kind == config::InputKind::publish && (source == nullptr || source->state != "receiving"))
         continue;
-      const InputSnapshot* seen = find_input(channel, snapshot, input.number);
+      const InputSnapshot* counters = find_input(channel, seen, input.number);
       const bool silent = source != nullptr && source->state != "receiving" && !source->error.empty();
-      if ((seen == nullptr || seen->troubles == 0) && !silent) continue;
+      if ((counters == nullptr || counters->troubles == 0) && !silent) continue;
       found[fmt::format("{} input {}", channel.id, input.number)] =
-          fmt::format("{}: {}", input.url, fault(channel, input, snapshot, sources));
+          fmt::format("{}: {}", input.url, fault(channel, input, seen, sources));
     }
   }
   return found;
 }
 
-std::map<std::string, std::string> failovers(const config::Model& model, const Snapshot& snapshot,
+std::map<std::string, std::string> failovers(const config::Model& model, const SnapshotIndex& seen,
                                              const Sources& sources) {
   std::map<std::string, std::string> found;
   for (const config::Channel& channel : model.channels) {
     if (!channel.enabled || channel.inputs.size() < 2) continue;
-    const ChannelSnapshot* air = find_channel(snapshot, channel.id);
+    const ChannelSnapshot* air = seen.channel(channel.id);
     if (air == nullptr || air->on_air == 0 || air->on_air == channel.inputs.front().number) continue;
     found[channel.id] =
-        fmt::format("on input {}: {}", air->on_air, why_not_preferred(channel, snapshot, sources));
+        fmt::format("on input {}: {}", air->on_air, why_not_preferred(channel, seen, sources));
   }
   return found;
 }
@@ -169,7 +169,11 @@ std::map<std::string, std::string> failovers(const config::Model& model, const S
 std::map<std::string, std::string> pushes_failing(const config::Model& model, const json& bridge_status) {
   std::map<std::string, std::string> found;
   for (const config::Channel& channel : model.channels) {
-    if (!channel.enabled) continue;
+    const bool has_any =
+        channel.enabled && std::any_of(channel.push.begin(), channel.push.end(), [](const auto& push) {
+          return push.enabled && config::by_bridge(push);
+        });
+    if (!has_any) continue;
     const auto pushes = pushes_of(foreign::channel(bridge_status, channel.id));
     for (const config::Push& wanted : channel.push) {
       if (!wanted.enabled || !config::by_bridge(wanted)) continue;
@@ -197,23 +201,23 @@ std::map<std::string, std::string> Rising::update(const std::vector<Counter>& co
   return active;
 }
 
-std::vector<Rising::Counter> underflows(const config::Model& model, const Snapshot& snapshot) {
-  return of_inputs(model, snapshot,
+std::vector<Rising::Counter> underflows(const config::Model& model, const SnapshotIndex& seen) {
+  return of_inputs(model, seen,
                    "its buffer ran empty: the stream paused on the way, or remux.buffer is too short",
                    [](const InputSnapshot& input) { return input.buffer_underflows; });
 }
 
-std::vector<Rising::Counter> overflows(const config::Model& model, const Snapshot& snapshot) {
-  return of_inputs(model, snapshot,
+std::vector<Rising::Counter> overflows(const config::Model& model, const SnapshotIndex& seen) {
+  return of_inputs(model, seen,
                    "its buffer ran full and packets were dropped: the source sends faster than its clock",
                    [](const InputSnapshot& input) { return input.buffer_overflows; });
 }
 
-std::vector<Rising::Counter> rates_exceeded(const config::Model& model, const Snapshot& snapshot) {
+std::vector<Rising::Counter> rates_exceeded(const config::Model& model, const SnapshotIndex& seen) {
   std::vector<Rising::Counter> counters;
   for (const config::Channel& channel : model.channels) {
     if (!channel.enabled || channel.remux.bitrate == 0) continue;
-    if (const ChannelSnapshot* air = find_channel(snapshot, channel.id))
+    if (const ChannelSnapshot* air = seen.channel(channel.id))
       counters.push_back(
           {channel.id,
            "the stream is more than remux.bitrate and packets were dropped: raise it, or lower the "

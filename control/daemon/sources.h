@@ -13,7 +13,7 @@
 
 #include "config/model/model.h"
 #include "control/daemon/outputs.h"
-#include "control/daemon/snapshot.h"
+#include "control/daemon/snapshot_index.h"
 
 namespace headgate::control {
 
@@ -50,15 +50,15 @@ using Sources = std::map<std::string, std::vector<SourceView>>;
 Sources all_sources(const nlohmann::json& bridge_status);
 
 // Alarms, by subject: "news input 2", "news rtmps://live.example.com/app", "news".
-std::map<std::string, std::string> inputs_down(const config::Model& model, const Snapshot& snapshot,
+std::map<std::string, std::string> inputs_down(const config::Model& model, const SnapshotIndex& seen,
                                                const Sources& sources);
-std::map<std::string, std::string> failovers(const config::Model& model, const Snapshot& snapshot,
+std::map<std::string, std::string> failovers(const config::Model& model, const SnapshotIndex& seen,
                                              const Sources& sources);
 std::map<std::string, std::string> pushes_failing(const config::Model& model,
                                                   const nlohmann::json& bridge_status);
 
 // Why the preferred input is not on air, for people.
-std::string why_not_preferred(const config::Channel& channel, const Snapshot& snapshot,
+std::string why_not_preferred(const config::Channel& channel, const SnapshotIndex& seen,
                               const Sources& sources);
 
 // Counters that mean trouble while they rise.
@@ -81,8 +81,8 @@ class Rising {
   std::map<std::string, Known> known_;
 };
 
-std::vector<Rising::Counter> underflows(const config::Model& model, const Snapshot& snapshot);
-std::vector<Rising::Counter> overflows(const config::Model& model, const Snapshot& snapshot);
-std::vector<Rising::Counter> rates_exceeded(const config::Model& model, const Snapshot& snapshot);
+std::vector<Rising::Counter> underflows(const config::Model& model, const SnapshotIndex& seen);
+std::vector<Rising::Counter> overflows(const config::Model& model, const SnapshotIndex& seen);
+std::vector<Rising::Counter> rates_exceeded(const config::Model& model, const SnapshotIndex& seen);
 
 }  // namespace headgate::control

@@ -40,7 +40,17 @@ std::string what_is(const PidSnapshot& pid, const json& bridge) {
   return label == "PCR" ? "" : label;  // the PCR has a mark of its own
 }
 
-json input_json(const InputSnapshot& input, const json& bridge) {
+// Since when a PID that came steadily is missing, by its last packet; null: it is not.
+json gone_since(const GatewayView& view, const InputSnapshot& input, std::uint16_t pid) {
+  const auto lately = view.recent->inputs.find({input.channel, input.number});
+  if (lately == view.recent->inputs.end()) return nullptr;
+  const auto& gone = lately->second.gone;
+  const auto found =
+      std::find_if(gone.begin(), gone.end(), [pid](const GonePid& one) { return one.pid == pid; });
+  return found == gone.end() ? json() : json(found->last_unix_ns);
+}
+
+json input_json(const GatewayView& view, const InputSnapshot& input, const json& bridge) {
   json pids = json::array();
   for (const PidSnapshot& pid : input.pids)
     pids.push_back({{"pid", pid.pid},
@@ -50,7 +60,8 @@ json input_json(const InputSnapshot& input, const json& bridge) {
                     {"scrambled", pid.scrambled},
                     {"scrambled_now", pid.scrambled_now},
                     {"has_pcr", pid.has_pcr},
-                    {"bitrate_bps", pid.bitrate_bps}});
+                    {"bitrate_bps", pid.bitrate_bps},
+                    {"gone_since_unix_ns", gone_since(view, input, pid.pid)}});
   return {{"number", input.number},
           {"url", input.url},
           {"datagrams", input.datagrams},
@@ -163,7 +174,7 @@ json inputs_json(const GatewayView& view, const config::Channel& channel, const 
     }
     counters.number = input.number;
     counters.url = input.url;
-    json entry = input_json(counters, bridge);
+    json entry = input_json(view, counters, bridge);
     add_way(view, channel, input, counters, sources, entry);
     inputs.push_back(std::move(entry));
   }
@@ -330,8 +341,26 @@ json map_json(const GatewayView& view) {
   return map;
 }
 
+using Sessions = std::map<std::string, std::uint64_t>;  // by protocol
+
+Sessions sessions_of_channel(const GatewayView& view, const config::Channel& channel) {
+  Sessions result;
+  const json& told = foreign::channel(view.bridge_status, channel.id);
+  for (const ServedOutput& output : counted_outputs(channel, told)) {
+    if (output.sessions) result[output.protocol] = *output.sessions;
+  }
+  return result;
+}
+
+std::optional<std::uint64_t> sum_of(const Sessions& sessions) {
+  if (sessions.empty()) return std::nullopt;
+  std::uint64_t sum = 0;
+  for (const auto& [protocol, count] : sessions) sum += count;
+  return sum;
+}
+
 // One line of the table.
-json channel_line(const GatewayView& view, const config::Channel& channel) {
+json channel_line(const GatewayView& view, const SnapshotIndex& seen, const config::Channel& channel) {
   const ChannelHealth* health = view.monitor.find(channel.id);
   const ChannelHealth unknown{ChannelState::down, "not sampled yet", view.now_unix_ns, 0};
   const ChannelHealth& now = health != nullptr ? *health : unknown;
@@ -341,13 +370,13 @@ json channel_line(const GatewayView& view, const config::Channel& channel) {
                {"reason", now.reason},       {"since_unix_ns", now.since_unix_ns},
                {"input", nullptr},           {"viewers", nullptr},
                {"forced", nullptr},          {"inputs_count", channel.inputs.size()}};
-  if (const ChannelSnapshot* air = find_channel(view.snapshot, channel.id);
-      air != nullptr && air->forced != 0)
+  if (const ChannelSnapshot* air = seen.channel(channel.id); air != nullptr && air->forced != 0)
     line["forced"] = air->forced;
   if (channel.number) line["number"] = *channel.number;
   if (now.active_input != 0) line["input"] = now.active_input;
   std::uint64_t bitrate = 0, cc_errors = 0, drops = 0, outputs = 0;
-  for (const InputSnapshot& input : view.snapshot.inputs) {
+  for (const InputSnapshot* each : seen.inputs(channel.id)) {
+    const InputSnapshot& input = *each;
     if (!is_input_of(channel, input)) continue;
     const bool flows = now.state != ChannelState::down && now.state != ChannelState::waiting;
     if (flows && (now.active_input == 0 || now.active_input == input.number)) bitrate += input.bitrate_bps;
@@ -360,7 +389,7 @@ json channel_line(const GatewayView& view, const config::Channel& channel) {
   line["drops"] = drops;
   line["outputs"] = outputs;
   line["serves"] = config::served(channel);
-  if (const auto sessions = sessions_of(view, channel.id)) line["viewers"] = *sessions;
+  if (const auto sessions = sum_of(sessions_of_channel(view, channel))) line["viewers"] = *sessions;
   return line;
 }
 
@@ -401,7 +430,8 @@ int badness(const json& line) {
 
 json alarm_json(const Alarm& alarm) {
   const auto* kind = catalogue::find_alarm_kind(alarm.kind);
-  json by = nullptr, cause = nullptr;
+  json by = nullptr, cause = nullptr, over = nullptr;
+  if (alarm.over_since_unix_ns != 0) over = alarm.over_since_unix_ns;
   if (alarm.acknowledged) by = {{"who", alarm.acknowledged->who}, {"unix_ns", alarm.acknowledged->unix_ns}};
   if (alarm.cause != 0) cause = alarm.cause;
   return {{"id", alarm.id},
@@ -413,6 +443,7 @@ json alarm_json(const Alarm& alarm) {
           {"sentence", kind == nullptr ? "" : kind->sentence},
           {"remedy", kind == nullptr ? "" : catalogue::remedy_for(*kind, alarm.channel)},
           {"since_unix_ns", alarm.since_unix_ns},
+          {"over_since_unix_ns", over},
           {"acknowledged", by},
           {"maintenance", alarm.maintenance},
           {"cause", cause},
@@ -423,29 +454,22 @@ json bridge_channel(const GatewayView& view, const std::string& channel) {
   return foreign::channel(view.bridge_status, channel);
 }
 
-std::map<std::string, std::uint64_t> sessions_by_output(const GatewayView& view, const std::string& id) {
-  std::map<std::string, std::uint64_t> result;
+Sessions sessions_by_output(const GatewayView& view, const std::string& id) {
   const auto& channels = view.model->channels;
   const auto channel =
       std::find_if(channels.begin(), channels.end(), [&](const auto& entry) { return entry.id == id; });
-  if (channel == channels.end()) return result;
-  for (const ServedOutput& output : served_outputs(view.model->node, *channel, bridge_channel(view, id))) {
-    if (output.sessions) result[output.protocol] = *output.sessions;
-  }
-  return result;
+  return channel == channels.end() ? Sessions() : sessions_of_channel(view, *channel);
 }
 
 std::optional<std::uint64_t> sessions_of(const GatewayView& view, const std::string& channel) {
-  const auto by_output = sessions_by_output(view, channel);
-  if (by_output.empty()) return std::nullopt;
-  std::uint64_t sum = 0;
-  for (const auto& [protocol, sessions] : by_output) sum += sessions;
-  return sum;
+  return sum_of(sessions_by_output(view, channel));
 }
 
 json gateway_status(const GatewayView& view) {
   std::vector<json> lines;
-  for (const config::Channel& channel : view.model->channels) lines.push_back(channel_line(view, channel));
+  const SnapshotIndex seen(view.snapshot);
+  for (const config::Channel& channel : view.model->channels)
+    lines.push_back(channel_line(view, seen, channel));
   std::stable_sort(lines.begin(), lines.end(),
                    [](const json& a, const json& b) { return badness(a) < badness(b); });
   return {{"node", view.model->node.node},
@@ -471,7 +495,7 @@ json channel_status(const GatewayView& view, const std::string& id) {
     if (output.channel == id) outputs.push_back(output_json(output));
   }
   add_bridge_pushes(view, *channel, bridge, outputs);
-  json result = channel_line(view, *channel);
+  json result = channel_line(view, view.snapshot, *channel);
   result["now_unix_ns"] = view.now_unix_ns;
   result["inputs"] = inputs_json(view, *channel, bridge);
   result["switch"] = switch_json(view, id);

@@ -53,9 +53,11 @@ std::map<std::string, std::string> in_state(const nlohmann::json& status, std::s
 
 }  // namespace
 
-std::vector<TranscodeJob> transcode_jobs(const nlohmann::json& status) {
+std::vector<TranscodeJob> transcode_jobs(const nlohmann::json& status, std::string_view channel) {
   std::vector<TranscodeJob> jobs;
   for (const nlohmann::json& from : foreign::list(status, "jobs")) {
+    const nlohmann::json& of = foreign::member(from, "channel");
+    if (!channel.empty() && (!of.is_string() || of.get_ref<const std::string&>() != channel)) continue;
     TranscodeJob job;
     job.name = foreign::text(from, "name");
     job.kind = foreign::text(from, "kind");

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -24,7 +25,8 @@ struct TranscodeJob {
   std::string last_error;
 };
 
-std::vector<TranscodeJob> transcode_jobs(const nlohmann::json& transcode_status);
+std::vector<TranscodeJob> transcode_jobs(const nlohmann::json& transcode_status,
+                                         std::string_view channel = {});  // of all where that is empty
 
 // Of the worker that makes AAC of a channel's sound: `state`, `restarts`, `last_error`; null: there is none.
 nlohmann::json sound_worker(const nlohmann::json& transcode_status, const std::string& channel);

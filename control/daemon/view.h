@@ -19,6 +19,7 @@
 #include "control/daemon/history.h"
 #include "control/daemon/host.h"
 #include "control/daemon/outputs.h"
+#include "control/daemon/shared_json.h"
 #include "control/daemon/snapshot.h"
 #include "control/daemon/webhook_queue.h"
 #include "control/diagnosis/recent.h"
@@ -47,9 +48,7 @@ struct GatewayView {
   Snapshot snapshot;
   ChannelMonitor monitor;
   std::vector<ProcessView> processes;
-  nlohmann::json fastpath_status = nlohmann::json::object();  // as it answers to `status`
-  nlohmann::json bridge_status = nlohmann::json::object();
-  nlohmann::json transcode_status = nlohmann::json::object();
+  SharedJson fastpath_status, bridge_status, transcode_status;  // as they answer to `status`
   std::map<OutputRates::Key, std::uint64_t> output_bitrates;
   std::uint64_t generation = 0;
   std::optional<HistoryEntry> applied;
@@ -70,10 +69,6 @@ nlohmann::json gateway_status(const GatewayView& view);
 // Null for an unknown channel.
 nlohmann::json channel_status(const GatewayView& view, const std::string& channel);
 std::string metrics_text(const GatewayView& view);
-// The statuses of two processes beside the view, which has none: of many channels their copies are most of
-// the work.
-std::string metrics_text(const GatewayView& view, const nlohmann::json& bridge_status,
-                         const nlohmann::json& transcode_status);
 
 // As the bridge tells it: tracks and, where it serves HLS, "hls". Null where there is none.
 nlohmann::json bridge_channel(const GatewayView& view, const std::string& channel);

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kBound{1000};
 
-void ask(const std::string& socket, ProcessView& process, nlohmann::json& status) {
+void ask(const std::string& socket, ProcessView& process, SharedJson& status) {
   const auto hello = protocol::call(socket, "hello", nlohmann::json::object(), kBound);
   if (!hello || !hello->is_object()) return;
   process.answers = true;

@@ -21,9 +21,7 @@ struct Observation {
   bool launcher_awaits_ready = false;
   int launcher_pid = 0;
   std::vector<ProcessView> processes;
-  nlohmann::json fastpath_status = nlohmann::json::object();
-  nlohmann::json bridge_status = nlohmann::json::object();
-  nlohmann::json transcode_status = nlohmann::json::object();
+  SharedJson fastpath_status, bridge_status, transcode_status;
 };
 
 // From the bridge's status: by channel, why players get nothing or not all. Control characters are left out.

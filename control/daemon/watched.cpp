@@ -37,6 +37,19 @@ std::string meaning(const std::string& kind) {
   return found == kMeanings.end() ? kind : found->second;
 }
 
+std::vector<WatchFinding> findings_of(const nlohmann::json& watch) {
+  std::vector<WatchFinding> findings;
+  for (const nlohmann::json& each : foreign::list(watch, "findings")) {
+    WatchFinding finding;
+    finding.kind = foreign::text(each, "kind");
+    finding.pid = foreign::count(each, "track").value_or(0);
+    finding.since_unix_ns = foreign::time(each, "since_unix_ns");
+    finding.text = foreign::text(each, "text");
+    if (!finding.kind.empty()) findings.push_back(std::move(finding));
+  }
+  return findings;
+}
+
 }  // namespace
 
 std::optional<WatchedChannel> watched(const nlohmann::json& channel) {
@@ -58,30 +71,30 @@ std::optional<WatchedChannel> watched(const nlohmann::json& channel) {
     sound.correlation = level_of(levels, "correlation").value_or(sound.correlation);
     watched.sound.push_back(sound);
   }
-  for (const nlohmann::json& each : foreign::list(from, "findings")) {
-    WatchFinding finding;
-    finding.kind = foreign::text(each, "kind");
-    finding.pid = foreign::count(each, "track").value_or(0);
-    finding.since_unix_ns = foreign::time(each, "since_unix_ns");
-    finding.text = foreign::text(each, "text");
-    if (!finding.kind.empty()) watched.findings.push_back(std::move(finding));
-  }
+  watched.findings = findings_of(from);
   return watched;
 }
 
-std::map<std::string, WatchAlarm> watch_alarms(const nlohmann::json& bridge_status,
+WatchFindings all_findings(const nlohmann::json& bridge_status) {
+  WatchFindings all;
+  foreign::each_channel(bridge_status, [&](const std::string& id, const nlohmann::json& channel) {
+    if (auto findings = findings_of(foreign::member(channel, "watch")); !findings.empty())
+      all[id] = std::move(findings);
+  });
+  return all;
+}
+
+std::map<std::string, WatchAlarm> watch_alarms(const WatchFindings& all,
                                                const std::vector<std::string>& kinds) {
   std::map<std::string, WatchAlarm> alarms;
-  foreign::each_channel(bridge_status, [&](const std::string& id, const nlohmann::json& channel) {
-    const auto about = watched(channel);
-    if (!about) return;
-    for (const WatchFinding& finding : about->findings) {
+  for (const auto& [id, findings] : all) {
+    for (const WatchFinding& finding : findings) {
       if (std::find(kinds.begin(), kinds.end(), finding.kind) == kinds.end()) continue;
       const std::string subject = finding.pid == 0 ? id : fmt::format("{} pid 0x{:04x}", id, finding.pid);
       const std::string why = finding.text.empty() ? "" : ": " + finding.text;
       alarms[subject] = {meaning(finding.kind) + why, finding.since_unix_ns};
     }
-  });
+  }
   return alarms;
 }
 

@@ -38,8 +38,10 @@ struct WatchAlarm {
   std::string message;
   std::int64_t since_unix_ns = 0;
 };
+using WatchFindings = std::map<std::string, std::vector<WatchFinding>>;  // by channel; of those that have any
+WatchFindings all_findings(const nlohmann::json& bridge_status);
 // By subject (a channel, or one of its tracks), of the findings of these kinds.
-std::map<std::string, WatchAlarm> watch_alarms(const nlohmann::json& bridge_status,
+std::map<std::string, WatchAlarm> watch_alarms(const WatchFindings& findings,
                                                const std::vector<std::string>& kinds);
 
 }  // namespace headgate::control

@@ -30,6 +30,9 @@ bool well(const Case& about) {
   return about.health.state == ChannelState::ok || about.health.state == ChannelState::backup;
 }
 
+// Of what an apply took away the last packets may still come while it is written down.
+constexpr std::int64_t kLastOnItsWay = 2 * words::kSecondNs;
+
 // Nothing that was looked at explains it.
 Cause unexplained(const Case& about) {
   Cause cause;
@@ -67,12 +70,19 @@ Cause in_order(const Case& about) {
 
 // An edit just before explains it better than whoever was waited for since: what was right before is known.
 void blame_edit(const Case& about, Cause& cause) {
-  if (!cause.by_edit) return;
+  if (!cause.by_edit || !about.view.applied) return;
+  const auto& applied = *about.view.applied;
+  // What came under the new map was not taken away by it.
+  const bool silent = !about.flows() && about.seen != nullptr;
+  const auto last = silent ? static_cast<std::int64_t>(about.seen->last_packet_unix_ns) : 0;
+  if (last > applied.unix_ns + kLastOnItsWay) return;
   const auto since = cause.since_unix_ns != 0 ? cause.since_unix_ns : about.health.since_unix_ns;
   std::string keys = edited(about, since);
   if (keys.empty() && about.health.since_unix_ns != since) keys = edited(about, about.health.since_unix_ns);
+  // It has not come yet since it was changed, and still has time for it.
+  if (keys.empty() && silent && last == 0 && about.health.nothing_came && about.health.input_changed)
+    keys = edited(about, applied.unix_ns);
   if (keys.empty() || keys == "added") return;
-  const auto& applied = *about.view.applied;
   cause.culprit = Culprit::map;
   cause.verdict = fmt::format("Changed by apply {} by {} {} ago: {}. Since then: {}", applied.number,
                               applied.who, words::age(about.age_of(applied.unix_ns)), keys, cause.verdict);

@@ -5,12 +5,17 @@
 #include <algorithm>
 
 #include "control/daemon/foreign.h"
+#include "control/diagnosis/words.h"
 
 namespace headgate::control::diagnosis {
 namespace {
 
 // Longest piece of evidence; a far end's words may be long.
 constexpr std::size_t kMaxText = 400;
+// One loss that two inputs share hits them by their rates.
+constexpr std::uint64_t kLikeOrder = 10;
+// A sender that starts anew makes about one a PID.
+constexpr std::uint64_t kErrorsTell = 10;
 
 std::string bounded(std::string text) {
   if (text.size() <= kMaxText) return text;
@@ -98,8 +103,18 @@ std::uint64_t Case::port_dropped(protocol::DropReason reason) const {
 bool Case::has_holes() const { return lately != nullptr && lately->cc_errors + lately->rtp_lost > 0; }
 
 bool Case::holes_all_over() const {
-  return has_holes() && neighbours != nullptr && neighbours->damaged > 1 &&
-         neighbours->damaged * 2 >= neighbours->flowing;
+  if (!has_holes() || neighbours == nullptr) return false;
+  const std::uint64_t own = lately->cc_errors;
+  const bool few = neighbours->flowing < 3;  // a sender's restart beside the other's damage is no network
+  const auto alike = std::count_if(neighbours->damaged.begin(), neighbours->damaged.end(), [&](auto errors) {
+    return errors * kLikeOrder >= own && (!few || (own * kLikeOrder >= errors && errors >= kErrorsTell));
+  });
+  return alike > 1 && static_cast<std::size_t>(alike) * 2 >= neighbours->flowing;
+}
+
+bool Case::starved_at(std::int64_t unix_ns) const {
+  const HostCondition* overload = view.host.find("host_overload");
+  return starved() && (overload == nullptr || overload->since_unix_ns <= unix_ns + words::kFoundLateNs);
 }
 
 const ProcessView* Case::process(const std::string& name) const {

@@ -70,8 +70,10 @@ struct Case {
   std::uint64_t port_dropped(protocol::DropReason reason) const;
   // Errors of the stream lately that packets missing in this node would explain.
   bool has_holes() const;
-  // And on half of the others of its network at least.
+  // And in like numbers on half of the others of its network at least.
   bool holes_all_over() const;
+  // The machine was short of CPU when this began, or found so soon after.
+  bool starved_at(std::int64_t unix_ns) const;
   bool starved() const { return view.host.cpu_short; }
   const ProcessView* process(const std::string& name) const;
   bool alarm(const std::string& kind, const std::string& subject) const;
@@ -119,11 +121,15 @@ void judge_bridge(const Case& about, Judgement& judgement);
 void judge_watch(const Case& about, bool pictures, Judgement& judgement);
 void judge_outputs(const Case& about, Judgement& judgement);
 void judge_players(const Case& about, Judgement& judgement);
+// stage_push.cpp: of the outputs' stage
+void judge_push(const Case& about, const config::Push& wanted, Judgement& judgement);
 
 // All stages, and what explains the channel's state; culprit none where nothing is wrong.
 Cause judge(const Case& about, Judgement& judgement);
 // The querier of the case's network is silent for too long; the time for which it is, else nothing.
 std::optional<std::int64_t> querier_silent(const Case& about);
+// How many inputs of the network its silence explains, the case's among them; 0: not this one.
+std::size_t querier_explains(const Case& about);
 // Which keys of the channel the last apply changed shortly before `since`: "inputs", or "added"; "" for none.
 std::string edited(const Case& about, std::int64_t since_unix_ns);
 

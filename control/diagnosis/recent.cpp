@@ -16,6 +16,10 @@ constexpr std::int64_t kQuerierLateNs = 375 * kOneSecondNs;
 constexpr std::int64_t kLongestIntervalNs = 150 * kOneSecondNs;
 // The first two queries of a querier come at a quarter of its interval (RFC 3376 8.6, 8.7).
 constexpr std::uint32_t kIntervalsKnown = 3;
+// The membership interval of RFC 3376 8.4: then a switch that snoops forgets whom nobody asked again.
+constexpr std::int64_t kRememberedNs = 260 * kOneSecondNs;
+// After a pause we report the group anew by ourselves (MulticastHost: 1 s).
+constexpr std::int64_t kPauseNs = kOneSecondNs / 2;
 constexpr std::uint32_t kRatesKnown = 15;  // looks: half a minute
 constexpr std::uint32_t kPidSteady = 10;   // looks in a row
 constexpr std::uint32_t kPidGone = 3;      // looks in a row
@@ -55,15 +59,31 @@ void shift(Recent& recent, std::int64_t by) {
   for (auto& [key, network] : recent.networks) {
     for (std::int64_t& stopped : network.stopped_ns) stopped += by;
   }
+  for (auto& [key, input] : recent.inputs) {
+    for (GonePid& gone : input.gone) gone.last_unix_ns += by;
+  }
 }
 
 Trends::Look Trends::take(const Snapshot& snapshot, std::int64_t now, const nlohmann::json& bridge_status) {
   Look look;
   look.at = now;
-  for (const InputSnapshot& input : snapshot.inputs)
-    look.inputs[{input.channel, input.number}] = {
-        input.datagrams, input.ts_packets, input.cc_errors, input.transport_errors, input.sync_errors,
-        input.scrambled, input.rtp_lost,   input.pcr_count, input.null_packets,     input.drops};
+  for (const InputSnapshot& input : snapshot.inputs) {
+    Counts& counts = look.inputs[{input.channel, input.number}];
+    counts = {input.datagrams,
+              input.ts_packets,
+              input.cc_errors,
+              input.transport_errors,
+              input.sync_errors,
+              input.scrambled,
+              input.rtp_lost,
+              input.pcr_count,
+              input.null_packets,
+              input.drops,
+              {}};
+    for (const PidSnapshot& pid : input.pids) {
+      if (pid.cc_errors != 0) counts.pid_cc.emplace_back(pid.pid, pid.cc_errors);
+    }
+  }
   for (const InterfaceSnapshot& port : snapshot.interfaces)
     look.ports[port.name] = {port.rx_packets, port.drops};
   for (const OutputSnapshot& output : snapshot.outputs)
@@ -84,13 +104,14 @@ Trends::Look Trends::take(const Snapshot& snapshot, std::int64_t now, const nloh
 
 // A PID that came in each look for long enough and then in none, while the input went on: a subtitle that
 // comes now and then is none such.
-void Trends::learn_pids(const InputSnapshot& input, bool flowed, InputKnown& known) {
+void Trends::learn_pids(const InputSnapshot& input, bool flowed, std::int64_t at, InputKnown& known) {
   std::map<std::uint16_t, PidKnown> kept;
   for (const PidSnapshot& pid : input.pids) {
     const auto old = known.pids.find(pid.pid);
-    PidKnown now = old == known.pids.end() ? PidKnown{pid.packets, 0, 0, false} : old->second;
+    PidKnown now = old == known.pids.end() ? PidKnown{pid.packets, 0, 0, false, at} : old->second;
     if (pid.packets != now.packets) {
       now.missed = 0;
+      now.last_ns = at;
       now.steady = now.steady || ++now.came >= kPidSteady;
     } else if (flowed && old != known.pids.end()) {
       now.came = 0;
@@ -102,7 +123,7 @@ void Trends::learn_pids(const InputSnapshot& input, bool flowed, InputKnown& kno
   known.pids = std::move(kept);
 }
 
-void Trends::learn(const Snapshot& snapshot, std::int64_t look_ns) {
+void Trends::learn(const Snapshot& snapshot, std::int64_t now, std::int64_t look_ns) {
   std::map<InputKey, InputKnown> kept;
   for (const InputSnapshot& input : snapshot.inputs) {
     const InputKey key{input.channel, input.number};
@@ -112,7 +133,7 @@ void Trends::learn(const Snapshot& snapshot, std::int64_t look_ns) {
       known = std::move(old->second);
     known.url = input.url;
     const bool flowed = input.ts_packets > known.packets;
-    learn_pids(input, flowed, known);
+    learn_pids(input, flowed, now, known);
     if (flowed && input.bitrate_bps > 0) {
       const auto before = known.rates++;
       known.usual_bps = before < kRatesKnown ? (known.usual_bps * before + input.bitrate_bps) / known.rates
@@ -130,14 +151,52 @@ void Trends::learn_queriers(const Snapshot& snapshot) {
   for (const NetworkSnapshot& network : snapshot.networks) {
     QuerierKnown& known = queriers_[{network.interface, network.vlan}];
     const auto last = static_cast<std::int64_t>(network.last_query_unix_ns);
-    if (network.queries == known.queries + 1 && known.last_ns != 0 && last > known.last_ns) {
+    // While the link was down nobody could hear one.
+    const auto link = links_.find(network.interface);
+    const bool heard = link == links_.end() || link->second.second <= known.last_ns;
+    if (heard && network.queries == known.queries + 1 && known.last_ns != 0 && last > known.last_ns) {
       if (const auto interval = last - known.last_ns; interval <= kLongestIntervalNs) {
         ++known.intervals;
         known.longest_ns = std::max(known.longest_ns, interval);
       }
     }
+    if (network.queries != known.queries) known.outlived = false;
     known.queries = network.queries;
     known.last_ns = last;
+  }
+}
+
+// Whether an input outlives the memory of a switch that snoops: it came without a pause, in which we would
+// have reported it anew, for so long after it was last asked for.
+void Trends::learn_runs(const config::Model& model, const Snapshot& snapshot, const Seen& seen,
+                        std::int64_t now) {
+  std::map<NetworkKey, std::int64_t> asked;
+  for (const NetworkSnapshot& network : snapshot.networks)
+    asked[{network.interface, network.vlan}] = static_cast<std::int64_t>(network.last_query_unix_ns);
+  if (runs_.size() > seen.size())
+    std::erase_if(runs_, [&](const auto& run) { return !seen.contains(run.first); });
+  for (const config::Channel& channel : model.channels) {
+    for (const config::Input& input : channel.inputs) {
+      const auto found = seen.find({channel.id, input.number});
+      if (found == seen.end()) continue;
+      const InputSnapshot& is = *found->second;
+      Run& run = runs_[found->first];
+      if (run.url != is.url) {  // what was counted of another input says nothing of this one
+        for (Look& look : looks_) look.inputs.erase(found->first);
+        run = {is.url, 0};
+      }
+      if (config::by_bridge(input)) continue;
+      const auto last = static_cast<std::int64_t>(is.last_packet_unix_ns);
+      if (now - last > kPauseNs)
+        run.since_ns = 0;
+      else if (run.since_ns == 0)
+        run.since_ns = last;
+      const auto query = asked.find({input.interface, input.vlan});
+      if (run.since_ns != 0 && query != asked.end() &&
+          last - std::max({run.since_ns, query->second, static_cast<std::int64_t>(is.joined_unix_ns)}) >
+              kRememberedNs)
+        queriers_[query->first].outlived = true;
+    }
   }
 }
 
@@ -155,7 +214,10 @@ void Trends::add_input(const config::Input& input, const InputSnapshot& seen, co
   const auto last = static_cast<std::int64_t>(seen.last_packet_unix_ns);
   about.flows = last != 0 && now.at - last <= kInputSilentNs;
   const Counts& is = now.inputs.at(key);
-  const Counts& was = looks_.empty() ? is : before_or(looks_.front().inputs, key, is);
+  // One that is new, or was changed, has been looked at for less.
+  const auto first =
+      std::find_if(looks_.begin(), looks_.end(), [&](const Look& look) { return look.inputs.contains(key); });
+  const Counts& was = first == looks_.end() ? is : first->inputs.at(key);
   about.datagrams = risen(was.datagrams, is.datagrams);
   about.packets = risen(was.packets, is.packets);
   about.cc_errors = risen(was.cc, is.cc);
@@ -166,6 +228,15 @@ void Trends::add_input(const config::Input& input, const InputSnapshot& seen, co
   about.pcrs = risen(was.pcrs, is.pcrs);
   about.nulls = risen(was.nulls, is.nulls);
   about.drops = risen(was.drops, is.drops);
+  about.wrong_source = seen.wrong_source;
+  for (const auto& [pid, errors] : is.pid_cc) {
+    const auto old = std::find_if(was.pid_cc.begin(), was.pid_cc.end(),
+                                  [&, of = pid](const auto& entry) { return entry.first == of; });
+    const std::uint64_t rose = risen(old == was.pid_cc.end() ? 0 : old->second, errors);
+    if (rose <= about.worst_pid_cc_errors) continue;
+    about.worst_pid = pid;
+    about.worst_pid_cc_errors = rose;
+  }
   if (recent.window_ns > 0)
     about.bitrate_bps = static_cast<std::uint64_t>(static_cast<double>(about.packets) * 188 * 8 /
                                                    (static_cast<double>(recent.window_ns) / 1e9));
@@ -174,24 +245,22 @@ void Trends::add_input(const config::Input& input, const InputSnapshot& seen, co
     about.had_service = known->second.had_service;
     about.had_pcr = known->second.had_pcr;
     for (const auto& [pid, counts] : known->second.pids) {
-      if (counts.steady && counts.missed >= kPidGone) about.gone.push_back(pid);
+      if (counts.steady && counts.missed >= kPidGone) about.gone.push_back({pid, counts.last_ns});
     }
   }
   if (config::by_bridge(input)) return;
   NetworkRecent& network = recent.networks[{input.interface, input.vlan}];
   if (about.flows) {
     ++network.flowing;
-    if (about.cc_errors > 0) ++network.damaged;
+    if (about.cc_errors > 0) network.damaged.push_back(about.cc_errors);
   } else if (last != 0) {
     network.stopped_ns.push_back(last);
   }
 }
 
-Recent Trends::judge(const config::Model& model, const Snapshot& snapshot, const Look& now) const {
+Recent Trends::judge(const config::Model& model, const Seen& seen, const Look& now) const {
   Recent recent;
   if (!looks_.empty()) recent.window_ns = now.at - looks_.front().at;
-  std::map<InputKey, const InputSnapshot*> seen;
-  for (const InputSnapshot& input : snapshot.inputs) seen[{input.channel, input.number}] = &input;
   for (const config::Channel& channel : model.channels) {
     if (!channel.enabled) continue;
     for (const config::Input& input : channel.inputs) {
@@ -204,6 +273,8 @@ Recent Trends::judge(const config::Model& model, const Snapshot& snapshot, const
   for (auto& [key, network] : recent.networks) {
     std::sort(network.stopped_ns.begin(), network.stopped_ns.end());
     network.query_late_ns = query_late(key);
+    if (const auto known = queriers_.find(key); known != queriers_.end())
+      network.outlived_query = known->second.outlived;
   }
   for (const auto& [name, counts] : now.ports) {
     const auto& was = looks_.empty() ? counts : before_or(looks_.front().ports, name, counts);
@@ -234,6 +305,7 @@ void Trends::update(const config::Model& model, const Snapshot& snapshot, std::i
     looks_.clear();
     inputs_.clear();
     queriers_.clear();
+    runs_.clear();
   }
   for (const InterfaceSnapshot& port : snapshot.interfaces) {
     const auto known = links_.find(port.name);
@@ -243,13 +315,16 @@ void Trends::update(const config::Model& model, const Snapshot& snapshot, std::i
       known->second = {port.link_up, now};
   }
   learn_queriers(snapshot);
+  Seen seen;
+  for (const InputSnapshot& input : snapshot.inputs) seen[{input.channel, input.number}] = &input;
+  learn_runs(model, snapshot, seen, now);
   Look look = take(snapshot, now, bridge_status);
   if (looks_.empty() || now - looks_.back().at >= kLookNs) {
-    learn(snapshot, looks_.empty() ? kLookNs : now - looks_.back().at);
+    learn(snapshot, now, looks_.empty() ? kLookNs : now - looks_.back().at);
     looks_.push_back(look);
     if (looks_.size() > kLooks) looks_.pop_front();
   }
-  recent_ = std::make_shared<const Recent>(judge(model, snapshot, look));
+  recent_ = std::make_shared<const Recent>(judge(model, seen, look));
 }
 
 }  // namespace headgate::control

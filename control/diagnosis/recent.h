@@ -23,17 +23,27 @@ using InputKey = std::pair<std::string, std::uint32_t>;    // channel, number
 using NetworkKey = std::pair<std::string, std::uint32_t>;  // interface, VLAN
 using OutputKey = std::pair<std::string, std::string>;     // channel, URL
 
+// A PID that came steadily and does not any more, while others do.
+struct GonePid {
+  std::uint16_t pid = 0;
+  std::int64_t last_unix_ns = 0;  // when it was last seen to come
+};
+
 // Of one input, over `Recent::window_ns` unless another time is told.
 struct InputRecent {
   bool flows = false;  // a packet within the last 2 s
   std::uint64_t datagrams = 0, packets = 0, cc_errors = 0, transport_errors = 0, sync_errors = 0,
                 scrambled = 0, rtp_lost = 0, pcrs = 0, nulls = 0;
   DropCounts drops{};
+  std::uint32_t wrong_source = 0;  // who sent the last of drops' wrong_source; 0: nobody ever
   std::uint64_t bitrate_bps = 0;
-  std::uint64_t usual_bps = 0;      // over some minutes; 0: too early to say
-  bool had_service = false;         // the wanted program was there once
-  bool had_pcr = false;             // a PCR came once
-  std::vector<std::uint16_t> gone;  // PIDs that came steadily and don't any more, while others do
+  std::uint64_t usual_bps = 0;  // over some minutes; 0: too early to say
+  bool had_service = false;     // the wanted program was there once
+  bool had_pcr = false;         // a PCR came once
+  std::vector<GonePid> gone;
+  // The PID with the most CC errors, and how many they are.
+  std::uint16_t worst_pid = 0;
+  std::uint64_t worst_pid_cc_errors = 0;
 };
 
 struct PortRecent {
@@ -46,9 +56,12 @@ struct PortRecent {
 struct NetworkRecent {
   std::uint32_t inputs = 0;
   std::uint32_t flowing = 0;
-  std::uint32_t damaged = 0;             // of those, with CC errors
+  std::vector<std::uint64_t> damaged;    // of those, the CC errors of each that has any
   std::vector<std::int64_t> stopped_ns;  // last packets of the silent ones that ever brought one, in order
   std::int64_t query_late_ns = 0;        // a querier that is silent for longer is late
+  // An input went on coming for longer than a switch remembers whom nobody asked again: this network does
+  // without the querier.
+  bool outlived_query = false;
 };
 
 struct Recent {
@@ -82,6 +95,7 @@ class Trends {
     std::uint64_t datagrams = 0, packets = 0, cc = 0, tei = 0, sync = 0, scrambled = 0, rtp_lost = 0,
                   pcrs = 0, nulls = 0;
     DropCounts drops{};
+    std::vector<std::pair<std::uint16_t, std::uint64_t>> pid_cc;  // of those that ever had an error
   };
   struct Look {
     std::int64_t at = 0;
@@ -96,6 +110,7 @@ class Trends {
     std::uint32_t came = 0;    // looks in a row
     std::uint32_t missed = 0;  // looks in a row in which others came
     bool steady = false;
+    std::int64_t last_ns = 0;
   };
   struct InputKnown {
     std::string url;
@@ -110,12 +125,20 @@ class Trends {
     std::int64_t last_ns = 0;
     std::int64_t longest_ns = 0;
     std::uint32_t intervals = 0;
+    bool outlived = false;  // since the last query
   };
+  // Since when an input has come without a pause.
+  struct Run {
+    std::string url;
+    std::int64_t since_ns = 0;  // 0: it pauses
+  };
+  using Seen = std::map<InputKey, const InputSnapshot*>;
   static Look take(const Snapshot& snapshot, std::int64_t now, const nlohmann::json& bridge_status);
-  void learn(const Snapshot& snapshot, std::int64_t look_ns);
-  void learn_pids(const InputSnapshot& input, bool flowed, InputKnown& known);
+  void learn(const Snapshot& snapshot, std::int64_t now, std::int64_t look_ns);
+  void learn_pids(const InputSnapshot& input, bool flowed, std::int64_t now, InputKnown& known);
   void learn_queriers(const Snapshot& snapshot);
-  Recent judge(const config::Model& model, const Snapshot& snapshot, const Look& now) const;
+  void learn_runs(const config::Model& model, const Snapshot& snapshot, const Seen& seen, std::int64_t now);
+  Recent judge(const config::Model& model, const Seen& seen, const Look& now) const;
   void add_input(const config::Input& input, const InputSnapshot& seen, const Look& now,
                  Recent& recent) const;
   std::int64_t query_late(const NetworkKey& network) const;
@@ -124,6 +147,7 @@ class Trends {
   std::deque<Look> looks_;
   std::map<InputKey, InputKnown> inputs_;
   std::map<NetworkKey, QuerierKnown> queriers_;
+  std::map<InputKey, Run> runs_;
   std::map<std::string, std::pair<bool, std::int64_t>> links_;  // up, since (0: as long as it is known)
   std::shared_ptr<const Recent> recent_ = std::make_shared<Recent>();
 };

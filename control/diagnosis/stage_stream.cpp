@@ -1,7 +1,7 @@
 // What came as a transport stream: losses, damage, tables, clock, PIDs, rate.
 #include <algorithm>
 
-#include "control/daemon/foreign.h"
+#include "control/daemon/pid_label.h"
 #include "control/diagnosis/judgement.h"
 #include "control/diagnosis/words.h"
 #include "control/protocol/counted.h"
@@ -42,16 +42,66 @@ Cause useless(const Case& about, const char* alarm, Culprit culprit, std::string
   return cause;
 }
 
+// " (117 of them on PID 0x0100 (h264))"
+std::string worst_pid(const Case& about) {
+  const InputRecent& lately = *about.lately;
+  if (lately.worst_pid_cc_errors == 0) return "";
+  const std::string pid = words::pid(lately.worst_pid) + track_words(about.bridge, lately.worst_pid);
+  if (lately.worst_pid_cc_errors >= lately.cc_errors) return fmt::format(", all on PID {},", pid);
+  return fmt::format(", {} of them on PID {},", lately.worst_pid_cc_errors, pid);
+}
+
+// By plain UDP nothing tells where packets were lost, but who else lost some.
+void judge_losses_among_neighbours(const Case& about, const std::string& errors, Judgement& judgement) {
+  const std::size_t flowing = about.neighbours == nullptr ? 0 : about.neighbours->flowing,
+                    damaged = about.neighbours == nullptr ? 0 : about.neighbours->damaged.size(),
+                    others = damaged > 0 ? damaged - 1 : 0;
+  judgement.note(fmt::format("CC errors on {} of {} that come on {}; plain UDP has no numbers of its own",
+                             damaged, counted(flowing, "input"), about.place()));
+  if (about.holes_all_over())
+    return judgement.cause(
+        damage(about, "cc_errors", Culprit::network,
+               fmt::format("{} {} here, and errors on {} of the {} inputs on {}: the network loses packets.",
+                           errors, in_window(about), damaged, flowing, about.place()),
+               "Look for drops on the switch ports before us, and for a link that is full."));
+  const std::string probe = fmt::format("headgate probe {}", about.input->url);
+  if (flowing > 1 && others * 2 < flowing - 1)
+    return judgement.cause(damage(
+        about, "cc_errors", Culprit::source,
+        fmt::format("{} {} on this input, and none on {} on {}: its source or the first part of its way is "
+                    "at fault.",
+                    errors, in_window(about),
+                    flowing == 2 ? "the other one" : fmt::format("most of the {} others", flowing - 1),
+                    about.place()),
+        fmt::format("Ask the source for its own errors; {} nearer to it shows whether they are there "
+                    "already.",
+                    probe)));
+  if (flowing > 1)
+    return judgement.cause(damage(
+        about, "cc_errors", Culprit::unknown,
+        fmt::format("{} {} here, and on {} of the {} on {} too, but not in like numbers: nothing tells "
+                    "the source from the network.",
+                    errors, in_window(about), others, counted(flowing - 1, "other input"), about.place()),
+        fmt::format("If they go on: {} --time 30s here and nearer to the source.", probe)));
+  judgement.cause(damage(
+      about, "cc_errors", Culprit::unknown,
+      fmt::format("{} {}. It comes alone on {} by plain UDP: nothing tells the source from the network.",
+                  errors, in_window(about), about.place()),
+      fmt::format("Probe it at the source and at the last switch; {} --time 30s here. RTP would number the "
+                  "datagrams.",
+                  probe)));
+}
+
 // Where packets went missing before they came to us: what separates the network from the source.
 void judge_losses(const Case& about, Judgement& judgement) {
   const InputRecent& lately = *about.lately;
   if (lately.cc_errors == 0 && lately.rtp_lost == 0) return;
-  judgement.bad(fmt::format("{} {}", counted(lately.cc_errors, "CC error"), in_window(about)));
+  const std::string errors = counted(lately.cc_errors, "CC error") + worst_pid(about);
+  judgement.bad(fmt::format("{} {}", errors, in_window(about)));
   if (about.port_dropped(DropReason::nic_missed) + about.port_dropped(DropReason::nic_no_buffer) +
           about.port_dropped(DropReason::nic_error) >
       0)
     return;  // told at the port
-  const std::string errors = counted(lately.cc_errors, "CC error");
   if (!about.datagrams()) {
     if (about.source != nullptr && about.source->drops.contains("srt_late") &&
         about.source->drops.at("srt_late") > 0)
@@ -82,33 +132,7 @@ void judge_losses(const Case& about, Judgement& judgement) {
                            errors, in_window(about)),
                "Ask whoever runs the source for the errors at the input of its multiplexer or encoder."));
   }
-  const std::uint32_t flowing = about.neighbours == nullptr ? 0 : about.neighbours->flowing,
-                      damaged = about.neighbours == nullptr ? 0 : about.neighbours->damaged;
-  judgement.note(fmt::format("CC errors on {} of {} that come on {}; plain UDP has no numbers of its own",
-                             damaged, counted(flowing, "input"), about.place()));
-  if (about.holes_all_over())
-    return judgement.cause(
-        damage(about, "cc_errors", Culprit::network,
-               fmt::format("{} {} here, and errors on {} of the {} inputs on {}: the network loses packets.",
-                           errors, in_window(about), damaged, flowing, about.place()),
-               "Look for drops on the switch ports before us, and for a link that is full."));
-  if (flowing > 1)
-    return judgement.cause(damage(
-        about, "cc_errors", Culprit::source,
-        fmt::format("{} {} on this input, and none on most of the {} others on {}: its source or the "
-                    "first part of its way is at fault.",
-                    errors, in_window(about), flowing - 1, about.place()),
-        fmt::format("Ask the source for its own errors; headgate probe {} nearer to it shows whether they "
-                    "are there already.",
-                    about.input->url)));
-  judgement.cause(
-      damage(about, "cc_errors", Culprit::unknown,
-             fmt::format("{} {}. It comes alone on {} by plain UDP: nothing tells the source from the "
-                         "network.",
-                         errors, in_window(about), about.place()),
-             fmt::format("Probe it at the source and at the last switch; headgate probe {} --time 30s "
-                         "here. RTP would number the datagrams.",
-                         about.input->url)));
+  judge_losses_among_neighbours(about, errors, judgement);
 }
 
 void judge_damage(const Case& about, Judgement& judgement) {
@@ -176,47 +200,25 @@ void judge_clock(const Case& about, Judgement& judgement) {
                          "Its encoder or multiplexer is at fault: ask whoever runs the source."));
 }
 
-const nlohmann::json* track_of(const Case& about, std::uint64_t number) {
-  for (const nlohmann::json& track : foreign::list(about.bridge, "tracks")) {
-    if (foreign::count(track, "pid") == number) return &track;
-  }
-  return nullptr;
-}
-
-// " (aac eng)", "" where nobody knows it.
-std::string name_of(const Case& about, std::uint16_t number) {
-  if (number == 0) return " (PAT)";
-  const nlohmann::json* track = track_of(about, number);
-  if (track == nullptr) return "";
-  const std::string kind = foreign::text(*track, "kind"), language = foreign::text(*track, "language");
-  if (kind.empty()) return "";
-  return language.empty() || language == "und" ? fmt::format(" ({})", kind)
-                                               : fmt::format(" ({} {})", kind, language);
-}
-
-// One that the PMT of now does not name has gone by rights, as may service information and stuffing.
-bool is_missed(const Case& about, std::uint16_t number) {
-  constexpr std::uint16_t kFirstFree = 0x20, kNull = 0x1FFF;
-  if (number == 0) return true;
-  if (number < kFirstFree || number == kNull) return false;
-  return foreign::list(about.bridge, "tracks").empty() || track_of(about, number) != nullptr;
-}
-
 void judge_pids(const Case& about, Judgement& judgement) {
   std::string gone, first;
-  for (const std::uint16_t number : about.lately->gone) {
-    if (!is_missed(about, number)) continue;
-    gone += (gone.empty() ? "" : ", ") + words::pid(number) + name_of(about, number);
-    if (first.empty()) first = words::pid(number);
+  std::int64_t since = 0;
+  for (const GonePid& one : about.lately->gone) {
+    if (!is_missed(about.bridge, one.pid)) continue;
+    gone += (gone.empty() ? "" : ", ") + words::pid(one.pid) + track_words(about.bridge, one.pid);
+    if (first.empty()) first = words::pid(one.pid);
+    since = since == 0 ? one.last_unix_ns : std::min(since, one.last_unix_ns);
   }
   if (gone.empty()) return;
-  judgement.bad("came steadily and stopped: PID " + gone);
-  Cause cause =
-      useless(about, "pid_lost", sender_of(about),
-              fmt::format("PID {} stopped, while the others of {} still come.", gone, about.input->url),
-              "The encoder of that track, or its multiplexer, is at fault: ask whoever runs the "
-              "source.");
+  const std::string ago = words::age(about.age_of(since));
+  judgement.bad(fmt::format("came steadily and stopped {} ago: PID {}", ago, gone));
+  Cause cause = useless(
+      about, "pid_lost", sender_of(about),
+      fmt::format("PID {} stopped {} ago, while the others of {} still come.", gone, ago, about.input->url),
+      "The encoder of that track, or its multiplexer, is at fault: ask whoever runs the "
+      "source.");
   cause.alarm_subject = fmt::format("{} pid {}", about.channel.id, first);
+  cause.since_unix_ns = since;
   judgement.cause(std::move(cause));
 }
 
@@ -225,7 +227,10 @@ bool judge_named_rate(const Case& about, Judgement& judgement) {
   if (!about.channel.alarms.bitrate) return false;
   const config::RateRange& range = *about.channel.alarms.bitrate;
   const std::uint64_t rate = about.seen->bitrate_bps;
-  if (rate >= range.min && rate <= range.max) return true;
+  const auto within = [&](std::uint64_t bps) { return bps >= range.min && bps <= range.max; };
+  if (within(rate)) return true;
+  // A second's dip is nobody's fault.
+  if (within(about.lately->bitrate_bps) && !about.alarm("bitrate", about.channel.id)) return true;
   const bool below = rate < range.min;
   const std::string bounds =
       fmt::format("alarms.bitrate ({} to {})", words::rate(range.min), words::rate(range.max));

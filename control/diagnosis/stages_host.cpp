@@ -65,17 +65,17 @@ void judge_fastpath_process(const Case& about, const ProcessView* process, std::
     cause.remedy = "journalctl -u headgate says why; systemctl restart headgate if nothing starts it again.";
     judgement.note("the fast path shows no counters");
   } else {
-    cause.culprit = about.starved() ? Culprit::host : Culprit::gateway;
-    cause.alarm_kind = about.starved() ? "host_overload" : "process_silent";
-    if (about.starved()) cause.alarm_subject = "";
+    const bool starved = about.starved_at(about.view.now_unix_ns - silent_ns);
+    cause.culprit = starved ? Culprit::host : Culprit::gateway;
+    cause.alarm_kind = starved ? "host_overload" : "process_silent";
+    if (starved) cause.alarm_subject = "";
     cause.since_unix_ns = about.view.now_unix_ns - silent_ns;
-    cause.verdict =
-        fmt::format("The fast path has not moved for {}: all media stands still{}.", words::age(silent_ns),
-                    about.starved() ? ", and this machine is short of CPU" : "");
-    cause.remedy = about.starved() ? "Find what takes the CPU (top) and end it; give the fast path a core of "
-                                     "its own (fastpath.cores)."
-                                   : "It is killed and started again by itself after 10 s. If that repeats, "
-                                     "send the log around it to whoever maintains Headgate.";
+    cause.verdict = fmt::format("The fast path has not moved for {}: all media stands still{}.",
+                                words::age(silent_ns), starved ? ", and this machine is short of CPU" : "");
+    cause.remedy = starved ? "Find what takes the CPU (top) and end it; give the fast path a core of "
+                             "its own (fastpath.cores)."
+                           : "It is killed and started again by itself after 10 s. If that repeats, "
+                             "send the log around it to whoever maintains Headgate.";
     judgement.note(fmt::format("the fast path's counters stand still for {}", words::age(silent_ns)));
   }
   judgement.cause(std::move(cause));

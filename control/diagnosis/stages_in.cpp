@@ -78,6 +78,8 @@ bool judge_wrong_port(const Case& about, Judgement& judgement) {
 bool judge_unusable(const Case& about, Judgement& judgement) {
   const std::string& url = about.input->url;
   const bool udp = about.input->protocol == config::DatagramProtocol::udp;
+  const std::string sender =
+      about.seen->wrong_source == 0 ? "another source" : ipv4_text(about.seen->wrong_source);
   struct Rule {
     DropReason reason;
     Culprit culprit;
@@ -85,9 +87,11 @@ bool judge_unusable(const Case& about, Judgement& judgement) {
   };
   const Rule rules[] = {
       {DropReason::wrong_source, Culprit::source,
-       fmt::format("Datagrams of {} come, but none from {}, which the map names.", about.input->group,
-                   about.input->source),
-       "Ask who sends it now; then correct SOURCE@ in the map, or leave it out, and headgate apply."},
+       fmt::format("Datagrams of {} come from {}, but none from {}, which the map names.", about.input->group,
+                   sender, about.input->source),
+       fmt::format("If {} is meant, write it as SOURCE@ in the map, or leave SOURCE@ out, then headgate "
+                   "apply; else find who runs it.",
+                   sender)},
       {DropReason::packet_size_204, Culprit::source, url + " brings packets of 204 bytes.",
        "Set the sender to packets of 188 bytes (Reed-Solomon bytes off)."},
       {DropReason::not_ts_size, udp ? Culprit::map : Culprit::source,
@@ -108,7 +112,8 @@ bool judge_unusable(const Case& about, Judgement& judgement) {
     if (count == 0) continue;
     const auto& info = protocol::kDropReasons[static_cast<std::size_t>(rule.reason)];
     judgement.note(fmt::format("{} dropped as {}: {}", counted(count, "datagram"), info.name, info.sentence));
-    judgement.cause({Weight::fatal, rule.culprit, rule.verdict, rule.remedy, 0,
+    judgement.cause({Weight::fatal, rule.culprit, rule.verdict, rule.remedy,
+                     static_cast<std::int64_t>(about.seen->last_packet_unix_ns),
                      rule.reason == DropReason::wrong_source ? "wrong_source" : "wrong_format",
                      about.input_subject(), true});
     return true;
@@ -121,9 +126,9 @@ void judge_stopped(const Case& about, std::int64_t last, Judgement& judgement) {
   const NetworkRecent& all = *about.neighbours;
   const std::string ago = words::age(about.age_of(last));
   const std::size_t together = stopped_together(about, last);
-  if (querier_silent(about) && (all.flowing == 0 || all.stopped_ns.size() > 1)) return;  // told already
+  if (querier_explains(about) > 0) return;  // told already
   // What takes it in has no core: whether more is wrong can't be told.
-  if (all.flowing == 0 && about.starved())
+  if (all.flowing == 0 && about.starved_at(last))
     return judgement.cause(
         {Weight::fatal, Culprit::host,
          fmt::format("This machine is short of CPU, and nothing on {} was taken in for {}.", about.place(),
@@ -215,9 +220,14 @@ void judge_link(const Case& about, Judgement& judgement) {
   if (!about.port->link_up) {
     const std::string lasts = since == 0 ? "" : fmt::format(" for {}", words::age(about.age_of(since)));
     judgement.note(fmt::format("{}: NO LINK{}", name, lasts));
+    const auto last = about.seen == nullptr ? 0 : static_cast<std::int64_t>(about.seen->last_packet_unix_ns);
+    const bool before = since != 0 && last != 0 && last < since - words::kFoundLateNs;
     return judgement.cause(
         {Weight::fatal, Culprit::network,
-         fmt::format("The port {} has no link{}: nothing on it can arrive.", name, lasts),
+         fmt::format("The port {} has no link{}: nothing on it can arrive.{}", name, lasts,
+                     before
+                         ? fmt::format(" But the input was silent {} before that.", words::age(since - last))
+                         : ""),
          fmt::format("Check cable, optics and the switch port at the other end of {} ({}).", name,
                      about.port->device),
          since, "link_down", name});
@@ -268,6 +278,19 @@ std::optional<std::int64_t> querier_silent(const Case& about) {
   return late > 0 && silent > late ? std::optional(silent) : std::nullopt;
 }
 
+std::size_t querier_explains(const Case& about) {
+  if (!querier_silent(about) || about.flows() || about.seen == nullptr || about.neighbours->outlived_query)
+    return 0;
+  // What stopped before the last query was not forgotten after it.
+  const auto asked = static_cast<std::int64_t>(about.network->last_query_unix_ns);
+  const auto last = static_cast<std::int64_t>(about.seen->last_packet_unix_ns);
+  if (last == 0 || last < asked - kTogetherNs) return 0;
+  const auto& stopped = about.neighbours->stopped_ns;
+  const auto explained =
+      stopped.end() - std::lower_bound(stopped.begin(), stopped.end(), asked - kTogetherNs);
+  return about.neighbours->flowing == 0 || explained > 1 ? static_cast<std::size_t>(explained) : 0;
+}
+
 void judge_membership(const Case& about, Judgement& judgement) {
   judgement.stage("membership");
   if (!about.datagrams()) return judgement.off("its input needs no membership");
@@ -289,22 +312,24 @@ void judge_membership(const Case& about, Judgement& judgement) {
   const auto silent = querier_silent(about);
   if (!silent) return;
   const bool never = network.last_query_unix_ns == 0;
-  const bool all_gone = about.neighbours->flowing == 0 && !about.neighbours->stopped_ns.empty();
-  const bool explains = !about.flows() && (all_gone || about.neighbours->stopped_ns.size() > 1);
+  const std::size_t explains = querier_explains(about);
+  const bool outlived = about.neighbours->outlived_query;
   // Forgotten until we reported again: a gap in all of them.
-  const bool gaps = about.flows() && about.holes_all_over();
+  const bool gaps = about.flows() && about.holes_all_over() && !outlived;
   const std::string what =
       never ? fmt::format("No IGMP querier was ever heard on {} ({})", about.place(), words::age(*silent))
             : fmt::format("The IGMP querier of {} fell silent {} ago", about.place(), words::age(*silent));
   judgement.cause(
-      {explains ? Weight::fatal
-       : gaps   ? Weight::damage
-                : Weight::advice,
+      {explains > 0 ? Weight::fatal
+       : gaps       ? Weight::damage
+                    : Weight::advice,
        Culprit::network,
-       explains ? fmt::format("{}, and {} stopped: the switch forgot who wants them.", what,
-                              counted(about.neighbours->stopped_ns.size(), "input"))
-       : gaps   ? what + ": the switch forgets who wants them until we report it again."
-                : what + ": a switch that snoops will stop forwarding.",
+       explains > 0 ? fmt::format("{}, and {} stopped: the switch forgot who wants them.", what,
+                                  counted(explains, "input"))
+       : gaps       ? what + ": the switch forgets who wants them until we report it again."
+       : outlived   ? what + ", and inputs went on coming for longer than a switch that snoops remembers "
+                             "them: it explains no loss here."
+                    : what + ": a switch that snoops will stop forwarding.",
        fmt::format("Bring the querier back: the multicast router of {}, or IGMP querier on a switch there.",
                    about.place()),
        about.view.now_unix_ns - *silent, "no_querier", about.network_subject()});

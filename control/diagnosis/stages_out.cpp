@@ -61,55 +61,6 @@ bool bridge_answers(const Case& about) {
   return bridge == nullptr || bridge->answers;
 }
 
-Culprit culprit_of_push(const std::string& error) {
-  const auto has = [&](const char* word) { return error.find(word) != std::string::npos; };
-  if (has("nreachable") || has("No route")) return Culprit::network;
-  return has("can't resolve") || has("look-up") ? Culprit::unknown : Culprit::target;
-}
-
-// Pushes of the whole gateway that fail, and all that there are.
-std::pair<std::size_t, std::size_t> all_pushes(const Case& about) {
-  std::size_t failing = 0, all = 0;
-  foreign::each_channel(about.view.bridge_status, [&](const std::string&, const nlohmann::json& channel) {
-    for (const PushView& push : pushes_of(channel)) {
-      ++all;
-      failing += push.state != "sending" && !push.error.empty() ? 1U : 0U;
-    }
-  });
-  return {failing, all};
-}
-
-void judge_push(const Case& about, const config::Push& wanted, Judgement& judgement) {
-  const std::string subject = about.channel.id + " " + wanted.url;
-  if (config::closed(wanted)) {
-    judgement.bad(wanted.url + ": closed, its key or passphrase file can't be read");
-    return judgement.cause(lesser(
-        Culprit::map, fmt::format("The file with the secret of the push {} can't be read.", wanted.url),
-        "Put the file back (headgate check names it), then headgate apply.", "key_unreadable", subject));
-  }
-  const auto pushes = pushes_of(about.bridge);
-  const auto push =
-      std::find_if(pushes.begin(), pushes.end(), [&](const auto& entry) { return entry.url == wanted.url; });
-  if (push == pushes.end()) return judgement.note(wanted.url + ": the bridge tells nothing of it");
-  const std::string since =
-      push->since_unix_ns > 0 ? fmt::format(" for {}", words::age(about.age_of(push->since_unix_ns))) : "";
-  if (push->state == "sending" || push->error.empty())
-    return judgement.note(fmt::format("{}: {}{}", wanted.url, push->state, since));
-  judgement.bad(fmt::format("{}: {}{} ({})", wanted.url, push->state, since, push->error));
-  const auto [failing, all] = all_pushes(about);
-  if (failing > 2 && failing == all)
-    return judgement.cause(
-        lesser(Culprit::network,
-               fmt::format("None of the {} pushes of this gateway gets through; {} says: {}.", all,
-                           wanted.url, push->error),
-               "Look at this machine's uplink and its name server.", "push_failing", subject));
-  judgement.cause(lesser(
-      culprit_of_push(push->error), fmt::format("{} does not take the push: {}.", wanted.url, push->error),
-      "Compare address and stream key with what the far end gives out; else ask whoever runs "
-      "it. It is tried again by itself.",
-      "push_failing", subject));
-}
-
 void judge_multicast(const Case& about, const config::Push& wanted, Judgement& judgement) {
   const auto& outputs = about.view.snapshot.outputs;
   const auto seen = std::find_if(outputs.begin(), outputs.end(), [&](const auto& entry) {
@@ -225,8 +176,8 @@ void judge_finding(const Case& about, const WatchFinding& finding, bool pictures
 }
 
 void judge_workers(const Case& about, Judgement& judgement) {
-  for (const TranscodeJob& job : transcode_jobs(about.view.transcode_status)) {
-    if (job.channel != about.channel.id || job.state == "running") continue;
+  for (const TranscodeJob& job : transcode_jobs(about.view.transcode_status, about.channel.id)) {
+    if (job.state == "running") continue;
     judgement.note(fmt::format("worker {} {}{}", job.name, job.state,
                                job.last_error.empty() ? "" : ": " + job.last_error));
     if (job.state != "quarantined") continue;

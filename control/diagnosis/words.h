@@ -9,6 +9,9 @@
 namespace headgate::control::words {
 
 inline constexpr std::int64_t kSecondNs = 1'000'000'000;
+// What is judged over 10 s is found so late after it began: a cause may look so much younger than what it
+// explains.
+inline constexpr std::int64_t kFoundLateNs = 15 * kSecondNs;
 
 // "12 s", "5 min", "2 h 10 min", "4 d 2 h"
 inline std::string age(std::int64_t nanoseconds) {

@@ -38,11 +38,27 @@ inline std::string dump(const nlohmann::json& json, int indent = -1) {
 // Deeper than any message or state of ours; the bound keeps a hostile text from exhausting the stack.
 inline constexpr int kMaxDepth = 64;
 
+// Of the text alone: a callback of the parser for each value takes as long as the parser itself.
+inline bool nested_too_deep(std::string_view text) {
+  int depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '"') in_string = !in_string;
+    if (in_string) {
+      if (c == '\\') ++i;
+    } else if (c == '{' || c == '[') {
+      if (++depth > kMaxDepth) return true;
+    } else if (c == '}' || c == ']') {
+      --depth;
+    }
+  }
+  return false;
+}
+
 inline nlohmann::json parse_bounded(const std::string& text, const std::string& what) {
-  return nlohmann::json::parse(text, [&what](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
-    if (depth > kMaxDepth) fail(what, "nested deeper than " + std::to_string(kMaxDepth));
-    return true;
-  });
+  if (nested_too_deep(text)) fail(what, "nested deeper than " + std::to_string(kMaxDepth));
+  return nlohmann::json::parse(text);
 }
 
 class Members {

@@ -136,7 +136,8 @@ tl::expected<json, std::string> read_answer(const std::string& line, std::uint64
       error.read("message", message);
       return tl::unexpected<std::string>(message);
     }
-    return members.get("result");
+    members.get("result");
+    return std::move(answer["result"]);  // of a bridge with many channels a copy would cost most
   } catch (const MemberError& error) {
     return tl::unexpected<std::string>(std::string("bad answer: ") + error.what());
   } catch (const json::exception& error) {

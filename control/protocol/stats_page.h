@@ -24,7 +24,7 @@
 namespace headgate::protocol {
 
 inline constexpr std::uint64_t kStatsMagic = 0x3174617453676448;  // "HdgStat1"
-inline constexpr std::uint32_t kStatsVersion = 5;
+inline constexpr std::uint32_t kStatsVersion = 6;
 inline constexpr std::size_t kMaxPidStats = 128;
 inline constexpr std::size_t kMaxInputs = 2048;
 inline constexpr std::size_t kMaxOutputs = 4096;
@@ -89,6 +89,7 @@ struct alignas(64) InputStats {
   Counter buffer_overflows;
   Counter clock_drift_ppb;  // two's complement: the source's clock against ours
   Counter wrong_port;       // the last one to which wrong_port came; 0: none
+  Counter wrong_source;     // the last one of wrong_source, an IPv4 address in host order; 0: none
   Drops drops;
   std::atomic<std::uint32_t> pid_count;
   std::atomic<std::uint32_t> pids_beyond;  // PIDs seen that found no place in `pids`

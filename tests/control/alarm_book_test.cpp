@@ -164,6 +164,24 @@ TEST_F(AlarmBookTest, WhatIsAsGoodAsOverKeepsItsCause) {
   set(false, "channel_down", "news", 3);
   EXPECT_THAT(settle(4), IsEmpty()) << "it would be delivered as an alarm of its own";
   EXPECT_NE(book.active()[1].cause, 0U);
+  EXPECT_EQ(book.active()[0].over_since_unix_ns, 0) << "it stands";
+  EXPECT_NE(book.active()[1].over_since_unix_ns, 0) << "its condition is gone";
+}
+
+TEST_F(AlarmBookTest, WhatIsAsGoodAsOverIsNotExplainedByWhatCameAfter) {
+  set(true, "channel_down", "news", 0);
+  settle(0);
+  set(false, "channel_down", "news", 20);
+  set(true, "host_overload", "", 10);
+  cause = [](const Alarm& alarm, const std::vector<Alarm>&) {
+    return alarm.kind == "channel_down"
+               ? std::optional(std::pair<std::string, std::string>("host_overload", ""))
+               : std::nullopt;
+  };
+  settle(22);
+  const auto active = book.active();
+  ASSERT_EQ(active.size(), 2U);
+  for (const Alarm& alarm : active) EXPECT_EQ(alarm.cause, 0U) << alarm.kind;
 }
 
 // A querier that was always missing harms nobody, until channels go down for it.

@@ -28,16 +28,19 @@ TEST(AlarmRequests, AlarmsHaveTheMembersThatAreDocumented) {
   EXPECT_THAT(members(answer), UnorderedElementsAre("now_unix_ns", "alarms", "maintenance"));
   const auto& told = answer["alarms"][0];
   EXPECT_THAT(members(told), UnorderedElementsAre("id", "kind", "severity", "subject", "channel", "message",
-                                                  "sentence", "remedy", "since_unix_ns", "acknowledged",
-                                                  "maintenance", "cause", "consequences"));
+                                                  "sentence", "remedy", "since_unix_ns", "over_since_unix_ns",
+                                                  "acknowledged", "maintenance", "cause", "consequences"));
   EXPECT_EQ(told["severity"], "warning");
   EXPECT_EQ(told["cause"], 2);
   EXPECT_EQ(told["acknowledged"], nullptr);
+  EXPECT_EQ(told["over_since_unix_ns"], nullptr);
   EXPECT_EQ(told["remedy"], catalogue::remedy_for(*catalogue::find_alarm_kind("push_failing"), "news"));
   EXPECT_EQ(answer["maintenance"][0],
             (nlohmann::json{
                 {"id", 1}, {"target", "hd"}, {"who", "ann"}, {"from_unix_ns", 5}, {"until_unix_ns", 9}}));
   alarm.acknowledged = {"bob", 18};
+  alarm.over_since_unix_ns = 19;
+  EXPECT_EQ(alarm_json(alarm)["over_since_unix_ns"], 19);
   alarm.cause = 0;
   EXPECT_EQ(alarm_json(alarm)["acknowledged"], (nlohmann::json{{"who", "bob"}, {"unix_ns", 18}}));
   EXPECT_EQ(alarm_json(alarm)["cause"], nullptr);

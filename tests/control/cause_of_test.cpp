@@ -35,6 +35,54 @@ TEST(CauseOf, DeadPortIsTheRootOfAllItsChannels) {
   EXPECT_EQ(root(view, alarm_of("link_down", "cap0"), {}), "");
 }
 
+// But for the time that it takes to be found.
+TEST(CauseOf, IsNotYoungerThanWhatItExplains) {
+  Scene scene;
+  const GatewayView& view = scene.run([](Scene& of, Snapshot& sample, int) {
+    of.stop_all(sample);
+    sample.interfaces[0].link_up = false;
+  });
+  Alarm down = alarm_of("channel_down", "film"), link = alarm_of("link_down", "cap0");
+  down.since_unix_ns = scene_time(280);
+  link.id = 7;
+  for (const auto& [second, explains] : {std::pair(270, true), std::pair(290, true), std::pair(296, false)}) {
+    link.since_unix_ns = scene_time(second);
+    EXPECT_EQ(root(view, down, {link}), explains ? "link_down|cap0" : "") << second;
+  }
+  down.cause = 7;
+  EXPECT_EQ(root(view, down, {link}), "link_down|cap0") << "it was told so before";
+}
+
+TEST(CauseOf, QuerierExplainsNoInputAloneNorWhatDoesWithoutIt) {
+  Scene scene;
+  scene.add_backup();
+  const std::vector<Alarm> all{alarm_of("no_querier", "cap0")};
+  const Alarm input = alarm_of("input_down", "news input 1");
+  EXPECT_EQ(root(scene.run([](Scene& of, Snapshot& sample, int) {
+              of.stop(sample);
+              last_query(sample, 240);
+            }),
+                 input, all),
+            "");
+  Scene other;
+  other.from = 0;
+  other.querier = false;
+  const GatewayView& view = other.run([](Scene& of, Snapshot& sample, int) { of.stop_all(sample); });
+  EXPECT_EQ(root(view, alarm_of("channel_down", "film"), all), "");
+}
+
+// What only threatens, and lost packets, don't keep a far end from taking a push.
+TEST(CauseOf, PushThatIsRefusedStandsForItselfBesideLostPackets) {
+  Scene scene;
+  push_fails(scene, "closed");
+  const GatewayView& view = scene.run(damaged({"news"}));
+  const auto push = alarm_of("push_failing", "news rtmp://live.example.com/app");
+  EXPECT_EQ(root(view, push, {alarm_of("cc_errors", "news")}), "");
+  Scene quiet;
+  const GatewayView& threatened = quiet.run([](Scene&, Snapshot& sample, int) { last_query(sample, 240); });
+  EXPECT_EQ(root(threatened, alarm_of("program_unset", "news"), {alarm_of("no_querier", "cap0")}), "");
+}
+
 TEST(CauseOf, SilentSourceStandsForItself) {
   Scene scene;
   const GatewayView& view = scene.run(stop_news);

@@ -1,4 +1,4 @@
-// The map, the gateway, the port, the membership, what arrives.
+// The map, the gateway, the port, what arrives.
 #include "diagnosis_situation.h"
 
 namespace headgate::control {
@@ -136,71 +136,6 @@ std::vector<Situation> arrival_situations() {
          Scene::cc_errors(sample, second);
        },
        Culprit::host, "link", "short of CPU", "host_overload", ""});
-  // Membership.
-  add({"QuerierSilentAllGone",
-       {},
-       [](Scene& scene, Snapshot& sample, int) {
-         scene.stop_all(sample);
-         last_query(sample, 240);
-       },
-       Culprit::network,
-       "membership",
-       "querier of cap0 fell silent 60 s ago, and 5 inputs stopped",
-       "no_querier",
-       "cap0"});
-  add({"QuerierSilentSomeGone",
-       {},
-       [](Scene& scene, Snapshot& sample, int) {
-         scene.stop(sample);
-         scene.stop(sample, "film");
-         last_query(sample, 240);
-       },
-       Culprit::network,
-       "membership",
-       "and 2 inputs stopped",
-       "no_querier",
-       "cap0"});
-  add({"QuerierSilentNothingGoneYet",
-       {},
-       [](Scene&, Snapshot& sample, int) { last_query(sample, 240); },
-       Culprit::network,
-       "membership",
-       "will stop forwarding",
-       "no_querier",
-       "cap0"});
-  add({"QuerierSilentAndGapsInAll",
-       {},
-       [](Scene&, Snapshot& sample, int second) {
-         last_query(sample, 240);
-         for (const char* id : {"news", "film", "kids"}) Scene::cc_errors(sample, second, id);
-       },
-       Culprit::network,
-       "membership",
-       "forgets who wants them",
-       "no_querier",
-       "cap0"});
-  add({"QuerierSilentAndGapsInOneAlone",
-       {},
-       [](Scene&, Snapshot& sample, int second) {
-         last_query(sample, 240);
-         Scene::cc_errors(sample, second);
-       },
-       Culprit::source,
-       "stream",
-       "none on most of the 4 others",
-       "cc_errors",
-       "news"});
-  add({"QuerierSilentButOnlyOneGone",
-       {},
-       [](Scene& scene, Snapshot& sample, int) {
-         scene.stop(sample);
-         last_query(sample, 240);
-       },
-       Culprit::source,
-       "arrival",
-       "stopped sending",
-       "channel_down",
-       "news"});
   // Arrival.
   add({"SourceSilent",
        {},
@@ -221,6 +156,13 @@ std::vector<Situation> arrival_situations() {
   add({"AllSilentWhileStarved", starve, [](Scene& scene, Snapshot& sample, int) { scene.stop_all(sample); },
        Culprit::host, "arrival", "This machine is short of CPU, and nothing on cap0 was taken in for 20 s",
        "host_overload", ""});
+  add({"StarvedLongAfterAllWereSilent",
+       [](Scene& scene) {
+         starve(scene);
+         scene.view.host.conditions[0].since_unix_ns = scene_time(298);
+       },
+       [](Scene& scene, Snapshot& sample, int) { scene.stop_all(sample); }, Culprit::network, "arrival",
+       "All 5 inputs on cap0 stopped together", "channel_down", "news"});
   add({"AllOfOneSourceSilent", [](Scene& scene) { scene.channel("sport").inputs[0].source = "10.1.1.7"; },
        [](Scene& scene, Snapshot& sample, int) { scene.stop_all(sample); }, Culprit::unknown, "arrival",
        "all are sent by 10.1.1.7", "channel_down", "news"});
@@ -285,6 +227,16 @@ std::vector<Situation> arrival_situations() {
        "239.10.1.1 is sent to port 5002, and no channel takes that; the map names 5000",
        "channel_down",
        "news"});
+  add({"EditedToAPortToWhichNothingComes", [](Scene& scene) { scene.edit(294, {"inputs"}); },
+       [](Scene& scene, Snapshot& sample, int second) {
+         if (second < 294) return;
+         scene.channel().inputs[0].url = "udp://10.1.1.7@239.10.1.1:5001";
+         Scene::never_came(sample);
+         sample.inputs[0].url = scene.channel().inputs[0].url;
+         Scene::drop(sample, DropReason::wrong_port, second);
+         sample.inputs[0].wrong_port = 5000;
+       },
+       Culprit::map, "arrival", "239.10.1.1 is sent to port 5000", "channel_down", "news"});
   add({"SentToAnotherPortNow",
        {},
        other_port,
@@ -304,14 +256,28 @@ std::vector<Situation> arrival_situations() {
        "Nothing has been wrong",
        "",
        ""});
+  const Scene::Trouble foreign = [](Scene& scene, Snapshot& sample, int second) {
+    dropping(DropReason::wrong_source)(scene, sample, second);
+    sample.inputs[0].wrong_source = 0x0A140009;
+  };
   add({"WrongSource",
        {},
-       dropping(DropReason::wrong_source),
+       foreign,
        Culprit::source,
        "arrival",
-       "none from 10.1.1.7",
+       "come from 10.20.0.9, but none from 10.1.1.7",
        "wrong_source",
        "news input 1"});
+  add({"WrongSourceAfterAnEditThatWorked", [](Scene& scene) { scene.edit(273, {"inputs"}); }, foreign,
+       Culprit::source, "arrival", "come from 10.20.0.9", "wrong_source", "news input 1"});
+  add({"WrongSourceBeforeTheEditedInputIsMissed", [](Scene& scene) { scene.edit(298, {"inputs"}); },
+       [](Scene& scene, Snapshot& sample, int second) {
+         if (second < 300) return;
+         scene.channel().inputs[0].url = sample.inputs[0].url = "udp://10.1.1.9@239.10.1.1:5000";
+         Scene::never_came(sample);
+         sample.inputs[0].wrong_source = 0x0A140009;
+       },
+       Culprit::map, "arrival", "Changed by apply 12", "channel_down", "news"});
   add({"WrongSourceAfterEdit", [](Scene& scene) { scene.edit(280, {"inputs"}); },
        dropping(DropReason::wrong_source), Culprit::map, "arrival", "none from 10.1.1.7", "wrong_source",
        "news input 1"});
@@ -343,42 +309,6 @@ std::vector<Situation> arrival_situations() {
        "no packet begins with 0x47",
        "wrong_format",
        "news input 1"});
-  // Sources through the bridge.
-  const auto bridged = [&](const char* name, config::InputKind kind, const char* state, const char* error,
-                           Culprit culprit, const char* says) {
-    add({name,
-         [=](Scene& scene) {
-           scene.by_bridge(kind, "srt://far:9000");
-           scene.source(state, error);
-         },
-         stop_news, culprit, "arrival", says, "channel_down", "news"});
-  };
-  bridged("NobodyPublishes", Kind::publish, "waiting", "", Culprit::encoder, "Nobody publishes");
-  bridged("EncoderLeft", Kind::publish, "waiting", "the encoder closed the connection", Culprit::encoder,
-          "left with: the encoder closed");
-  bridged("EncoderSendsNothing", Kind::publish, "receiving", "", Culprit::encoder, "sends nothing");
-  bridged("ServerSendsNothing", Kind::rtmp, "receiving", "", Culprit::source, "sends nothing");
-  bridged("CallerRefused", Kind::srt_caller, "connecting", "connection refused", Culprit::source,
-          "nobody listens there");
-  bridged("WrongPassphrase", Kind::srt_caller, "connecting", "the passphrase is wrong (10)", Culprit::map,
-          "does not take our key");
-  bridged("NoAnswer", Kind::srt_caller, "connecting", "no answer", Culprit::unknown, "it does not answer");
-  bridged("NoWay", Kind::rtmp, "connecting", "can't connect to 10.9.9.9: Network is unreachable",
-          Culprit::network, "no way there");
-  bridged("NoSuchName", Kind::http_ts, "connecting", "can't resolve far: unknown", Culprit::unknown,
-          "no address");
-  bridged("ServerFails", Kind::hls, "connecting", "the server answers 503 Service Unavailable",
-          Culprit::source, "the far end fails");
-  bridged("NoSuchFile", Kind::file, "waiting", "can't open /srv/slate.ts: No such file or directory",
-          Culprit::map, "can't be read");
-  bridged("SenderDoesNotCall", Kind::srt_listener, "waiting", "", Culprit::source, "does not call us");
-  add({"BridgeSilentUnderItsInput",
-       [](Scene& scene) {
-         scene.by_bridge(Kind::rtmp, "rtmp://far/app/x");
-         scene.source("receiving", "");
-         scene.view.processes[2].answers = false;
-       },
-       stop_news, Culprit::gateway, "bridge", "The bridge does not answer", "process_silent", "bridge"});
   return all;
 }
 

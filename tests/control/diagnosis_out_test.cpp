@@ -131,6 +131,22 @@ std::vector<Situation> output_situations() {
        "does not take the push: NetStream.Publish.BadName",
        "push_failing",
        "news rtmp://live.example.com/app"});
+  const auto push_says = [&](const char* name, const char* error, Culprit culprit, const char* says) {
+    add({name,
+         [=](Scene& scene) { push_fails(scene, error); },
+         {},
+         culprit,
+         "outputs",
+         says,
+         "push_failing",
+         "news rtmp://live.example.com/app"});
+  };
+  push_says("PushNameUnknown", "can't resolve live.example.com: Host not found (authoritative)",
+            Culprit::network, "rtmp://live.example.com/app can't be looked up: can't resolve");
+  push_says("PushPortClosed", "can't connect to 10.9.9.9:1935: Connection refused", Culprit::target,
+            "has nobody who listens there");
+  push_says("PushSaysASentence", "the server refused: there is no publish..", Culprit::target,
+            "there is no publish.");
   add({"AllPushesFail",
        [](Scene& scene) {
          for (const char* id : {"news", "sport", "film"}) push_fails(scene, "no answer", id);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "control/daemon/seen_alarms.h"
 #include "control/diagnosis/diagnosis.h"
 #include "sample_model.h"
 
@@ -120,8 +121,8 @@ class Scene {
     sample.interfaces[0].drops[static_cast<std::size_t>(reason)] =
         static_cast<std::uint64_t>(50 * (second - kSceneTrouble));
   }
-  static void cc_errors(Snapshot& sample, int second, const std::string& id = "news") {
-    input(sample, id).cc_errors = static_cast<std::uint64_t>(3 * (second - kSceneTrouble));
+  static void cc_errors(Snapshot& sample, int second, const std::string& id = "news", int each = 3) {
+    input(sample, id).cc_errors = static_cast<std::uint64_t>(each * (second - kSceneTrouble));
   }
   void alarm(const std::string& kind, const std::string& subject) {
     Alarm about;
@@ -141,12 +142,13 @@ class Scene {
 
   // All samples, then the view of the last.
   GatewayView& run(const Trouble& trouble = {}) {
-    for (int second = 200; second <= kSceneEnd; second += 2) {
+    for (int second = from; second <= kSceneEnd; second += 2) {
       Snapshot sample = healthy(second);
       if (second > kSceneTrouble && trouble) trouble(*this, sample, second);
       const auto now = scene_time(second);
       Sources sources = all_sources(view.bridge_status);
-      monitor.update(model, sample, now, {}, problems, sources);
+      monitor.update(model, sample, now, {}, problems, sources,
+                     tracks_lost(model, monitor, *trends.recent(), view.bridge_status, now));
       trends.update(model, sample, now, view.bridge_status);
       view.snapshot = std::move(sample);
       view.now_unix_ns = now;
@@ -157,6 +159,8 @@ class Scene {
     return view;
   }
 
+  int from = 200;       // the first sample
+  bool querier = true;  // asks every 20 s; without one the fast path has run for 500 s
   config::Model model;
   GatewayView view;
   ChannelMonitor monitor;
@@ -167,7 +171,8 @@ class Scene {
   Snapshot healthy(int second) const {
     const auto t = static_cast<std::uint64_t>(second);
     Snapshot sample;
-    sample.epoch = sample.started_unix_ns = static_cast<std::uint64_t>(kSceneStart);
+    sample.epoch = static_cast<std::uint64_t>(kSceneStart);
+    sample.started_unix_ns = static_cast<std::uint64_t>(scene_time(querier ? 0 : -200));
     sample.heartbeat_unix_ns = static_cast<std::uint64_t>(scene_time(second));
     sample.workers = {{10 * t, 100 * t, 200 * t, 1000 * t, 1, 0}};
     InterfaceSnapshot port;
@@ -179,8 +184,8 @@ class Scene {
     NetworkSnapshot network;
     network.interface = "cap0";
     network.igmp_version = 3;
-    network.queries = t / 20;
-    network.last_query_unix_ns = static_cast<std::uint64_t>(scene_time(second / 20 * 20));
+    network.queries = querier ? t / 20 : 0;
+    network.last_query_unix_ns = querier ? static_cast<std::uint64_t>(scene_time(second / 20 * 20)) : 0;
     network.reports = network.queries;
     network.last_report_unix_ns = network.last_query_unix_ns;
     network.groups = 5;

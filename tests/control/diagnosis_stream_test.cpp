@@ -24,6 +24,47 @@ std::vector<Situation> stream_situations() {
        "errors on 5 of the 5 inputs on cap0",
        "cc_errors",
        "news"});
+  const auto two = [](Scene& scene) { scene.model.channels.resize(2); };
+  add({"LossesOnBothOfTwo", two, damaged({"news", "sport"}), Culprit::network, "stream",
+       "errors on 2 of the 2 inputs on cap0", "cc_errors", "news"});
+  add({"LossesOnOneOfTwo", two, damaged({"news"}), Culprit::source, "stream", "none on the other one",
+       "cc_errors", "news"});
+  const auto unlike = [](int own, int other) -> Scene::Trouble {
+    return [=](Scene&, Snapshot& sample, int second) {
+      Scene::cc_errors(sample, second, "news", own);
+      Scene::cc_errors(sample, second, "sport", other);
+    };
+  };
+  add({"FewLossesBesideManyOfTwo", two, unlike(1, 100), Culprit::unknown, "stream", "not in like numbers",
+       "cc_errors", "news"});
+  add({"ManyLossesBesideFewOfTwo", two, unlike(100, 1), Culprit::unknown, "stream", "not in like numbers",
+       "cc_errors", "news"});
+  add({"RestartsOfBothSendersOfTwo", two,
+       [](Scene&, Snapshot& sample, int second) {
+         if (second < 292) return;
+         sample.inputs[0].cc_errors = sample.inputs[1].cc_errors = 3;
+       },
+       Culprit::unknown, "stream", "3 CC errors", "cc_errors", "news"});
+  add({"ManyLossesBesideFewOnAll",
+       {},
+       [](Scene&, Snapshot& sample, int second) {
+         for (const char* id : {"sport", "film", "kids"}) Scene::cc_errors(sample, second, id, 1);
+         Scene::cc_errors(sample, second, "news", 100);
+       },
+       Culprit::unknown,
+       "stream",
+       "on 3 of the 4 other inputs",
+       "cc_errors",
+       "news"});
+  add({"LossesOfOnePid", [](Scene& scene) { scene.bridge_channel()["pmt_pid"] = 0x1000U; },
+       [](Scene&, Snapshot& sample, int second) {
+         Scene::cc_errors(sample, second, "news", 12);
+         sample.inputs[0].pids.push_back({0x1000, false, false, 1, 0, 0, 0});
+         sample.inputs[0].pids[1].cc_errors = static_cast<std::uint64_t>(second - kSceneTrouble);
+         sample.inputs[0].pids[3].cc_errors = static_cast<std::uint64_t>(11 * (second - kSceneTrouble));
+       },
+       Culprit::source, "stream", "120 CC errors, 110 of them on PID 0x1000 (PMT), in the last 10 s",
+       "cc_errors", "news"});
   add({"LossesAlone", [](Scene& scene) { scene.model.channels.resize(1); }, damaged({"news"}),
        Culprit::unknown, "stream", "nothing tells the source from the network", "cc_errors", "news"});
   const auto rtp = [](Scene& scene) { scene.channel().inputs[0].protocol = config::DatagramProtocol::rtp; };
@@ -117,7 +158,8 @@ std::vector<Situation> stream_situations() {
          scene.bridge_channel()["tracks"] = {{{"pid", 0x100U}, {"kind", "h264"}},
                                              {{"pid", 0x101U}, {"kind", "ac3"}, {"language", "eng"}}};
        },
-       pid_stops, Culprit::source, "stream", "PID 0x0101 (ac3 eng) stopped", "pid_lost", "news pid 0x0101"});
+       pid_stops, Culprit::source, "stream", "PID 0x0101 (ac3 eng) stopped 20 s ago", "pid_lost",
+       "news pid 0x0101"});
   add({"PidThatThePmtDropped",
        [](Scene& scene) {
          scene.bridge_channel()["tracks"] = {{{"pid", 0x100U}, {"kind", "h264"}}};
@@ -144,6 +186,11 @@ std::vector<Situation> stream_situations() {
   add({"BitrateBelowWhatTheMapNames", range(3'900'000, 5'000'000),
        [](Scene&, Snapshot& sample, int) { sample.inputs[0].bitrate_bps = 3'000'000; }, Culprit::source,
        "stream", "brings 3.00 Mb/s, below alarms.bitrate (3.90 Mb/s to 5.00 Mb/s)", "bitrate", "news"});
+  add({"BitrateBelowForASecond", range(3'900'000, 5'000'000),
+       [](Scene&, Snapshot& sample, int second) {
+         if (second == kSceneEnd) sample.inputs[0].bitrate_bps = 0;
+       },
+       Culprit::none, "", "Nothing has been wrong", "", ""});
   add({"BitrateAboveWhatTheMapNames",
        range(1'000'000, 3'000'000),
        {},

@@ -61,6 +61,59 @@ TEST(Diagnosis, SaysWhatTheRemedyOfAnEditIs) {
   EXPECT_NE(found->stages[0].evidence[0].find("changed here: inputs: old -> new"), std::string::npos);
 }
 
+TEST(Diagnosis, SaysASentenceOnceAndWhatToDoWhereNobodyListens) {
+  Scene scene;
+  push_fails(scene, "there is no publish..");
+  const auto found = diagnose(scene.run(), "news");
+  EXPECT_EQ(found->verdict.find(".."), std::string::npos) << found->verdict;
+  Scene other;
+  push_fails(other, "can't connect to 10.9.9.9:1935: Connection refused");
+  const auto closed = diagnose(other.run(), "news");
+  EXPECT_NE(closed->remedy.find("port"), std::string::npos) << closed->remedy;
+  EXPECT_EQ(closed->remedy.find("stream key"), std::string::npos) << closed->remedy;
+}
+
+TEST(Diagnosis, IsDegradedWhileATrackIsGone) {
+  Scene scene;
+  scene.bridge_channel()["tracks"] = {{{"pid", 0x100U}, {"kind", "h264"}},
+                                      {{"pid", 0x101U}, {"kind", "ac3"}, {"language", "eng"}}};
+  const GatewayView& view = scene.run(
+      [](Scene&, Snapshot& sample, int) { sample.inputs[0].pids[2].packets = 250 * kSceneTrouble; });
+  const ChannelHealth* health = view.monitor.find("news");
+  EXPECT_EQ(health->state, ChannelState::degraded);
+  EXPECT_EQ(health->reason, "PID 0x0101 (ac3 eng) gone for 20 s");
+  const auto found = diagnose(view, "news");
+  EXPECT_EQ(found->state, "degraded");
+  EXPECT_EQ(found->since_unix_ns, scene_time(kSceneTrouble));
+}
+
+TEST(Diagnosis, TakesNoCableForAQuerierThatAsksSeldom) {
+  Scene scene;
+  scene.from = 0;
+  const auto lost = [](Scene&, Snapshot&, int) {};
+  scene.run(lost);
+  const std::int64_t late = scene.view.recent->networks.at({"cap0", 0}).query_late_ns;
+  EXPECT_EQ(late, 50 * kSceneSecond);
+  // Unplugged for 60 s, in which one query was missed.
+  Trends trends;
+  Snapshot sample;
+  sample.epoch = 1;
+  sample.interfaces.resize(1);
+  sample.interfaces[0].name = "cap0";
+  sample.networks.resize(1);
+  sample.networks[0].interface = "cap0";
+  std::uint64_t queries = 0;
+  for (int second = 2; second <= 300; second += 2) {
+    sample.interfaces[0].link_up = second < 201 || second > 250;
+    if (second % 20 == 0 && sample.interfaces[0].link_up) {
+      sample.networks[0].queries = ++queries;
+      sample.networks[0].last_query_unix_ns = static_cast<std::uint64_t>(scene_time(second));
+    }
+    trends.update(scene.model, sample, scene_time(second));
+  }
+  EXPECT_EQ(trends.recent()->networks.at({"cap0", 0}).query_late_ns, late);
+}
+
 // What another process says is anything.
 nlohmann::json noise(std::mt19937& random, int depth) {
   switch (random() % (depth > 3 ? 5 : 8)) {

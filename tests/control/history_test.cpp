@@ -17,6 +17,7 @@ HistoryEntry entry(const std::string& who) {
   HistoryEntry made;
   made.who = who;
   made.summary = "1 added";
+  made.changes = "+ film";
   made.unix_ns = 1;
   return made;
 }
@@ -215,6 +216,29 @@ TEST(Digest, DependsOnPathsTextsAndTheirBorders) {
   EXPECT_EQ(digest({{"a", "b"}}), digest({{"a", "b"}}));
   EXPECT_NE(digest({{"a", "bc"}}), digest({{"ab", "c"}}));
   EXPECT_NE(digest({{"a", "b"}, {"c", "d"}}), digest({{"a", "b"}}));
+}
+
+config::ChannelChange changed(const char* id, std::vector<std::string> keys) {
+  config::ChannelChange change;
+  change.id = id;
+  change.keys = std::move(keys);
+  return change;
+}
+
+TEST(Changes, NamesAFewChannelsAndKeys) {
+  config::Plan plan;
+  EXPECT_EQ(changes(plan), "");
+  plan.added = {"film"};
+  plan.changed = {changed("sport", {"inputs", "push"})};
+  plan.removed = {"a", "b", "c", "d", "e", "f"};
+  plan.renditions.emplace_back();
+  plan.renditions.back().id = "abr";
+  plan.node_keys = {"log.format"};
+  EXPECT_EQ(changes(plan),
+            "+ film; ~ sport: inputs, push; - a, b, c, d and 2 more; ~ rendition abr; ~ log.format");
+  plan = {};
+  for (const char* id : {"a", "b", "c", "d", "e"}) plan.changed.push_back(changed(id, {"push"}));
+  EXPECT_EQ(changes(plan), "~ a, b, c, d and 1 more");
 }
 
 }  // namespace

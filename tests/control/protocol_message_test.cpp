@@ -96,6 +96,18 @@ TEST(Message, BadRequestsAreRefusedByMember) {
   }
 }
 
+TEST(Message, BracketsInTextsAreNoNesting) {
+  const std::string brackets(100, '[');
+  const auto request =
+      parse_request(R"({"v":1,"id":1,"method":"x","params":{"a":"\"{)" + brackets + R"(\\","b":[]}})");
+  ASSERT_TRUE(request) << request.error();
+  EXPECT_EQ(request->params["a"], "\"{" + brackets + "\\");
+  // Behind a text that ends in a backslash nesting counts again.
+  const auto deep = parse_request(R"({"v":1,"id":1,"method":"x","params":{"a":"\\","b":)" + brackets + "}}");
+  ASSERT_FALSE(deep);
+  EXPECT_THAT(deep.error(), HasSubstr("nested deeper"));
+}
+
 TEST(Message, CallReturnsThePeersResult) {
   Peer peer(format_result(1, {{"generation", 12}}) + "\n");
   const auto answer = call(peer.path(), "apply", {{"x", 1}}, milliseconds(5000));

@@ -436,13 +436,19 @@ TEST_F(Render, PidsTellWhatTheyCarryWithinEightyColumns) {
                                    {"what", "aac eng"},
                                    {"bitrate_bps", 128'000},
                                    {"packets", 9},
-                                   {"cc_errors", 999'999'999}}}}};
+                                   {"cc_errors", 999'999'999}},
+                                  {{"pid", 0x102},
+                                   {"what", "ac-3 deu"},
+                                   {"bitrate_bps", 0},
+                                   {"packets", 9},
+                                   {"gone_since_unix_ns", kNow - 754'000'000'000}}}}};
   auto channel = silent_channel();
   channel["inputs"] = nlohmann::json::array({input});
   const std::string text = render_channel(channel, false);
   EXPECT_NE(text.find("0x0000  PAT "), std::string::npos) << text;
   EXPECT_NE(text.find("0x0100  h264 + PCR "), std::string::npos) << text;
   EXPECT_NE(text.find("0x0101  aac eng "), std::string::npos) << text;
+  EXPECT_NE(text.find("0x0102  ac-3 deu         gone 12m34s          9"), std::string::npos) << text;
   std::istringstream lines(text);
   for (std::string row; std::getline(lines, row);) EXPECT_LE(row.size(), 80U) << row;
 }

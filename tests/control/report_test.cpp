@@ -141,6 +141,46 @@ TEST(Report, SaysWhatAnInputOfTheGatewayWouldDrop) {
   EXPECT_NE(text.find("! 5 datagrams of more than 7 packets"), std::string::npos) << text;
 }
 
+TEST(Report, ListsCuesWithTheirTimes) {
+  mpegts::StreamReport cued = report();
+  EXPECT_EQ(render_report("x", cued, {}, context()).find("SCTE-35"), std::string::npos);
+  mpegts::CueInfo cue;
+  cue.pid = mpegts::Pid{0x1f0};
+  cue.program_number = 101;
+  cue.count = 3;
+  cue.time_s = 12.5;
+  cue.clock = mpegts::Pts90kHz{900'000};
+  cue.info.command_type = mpegts::SpliceCommand::splice_insert;
+  cue.info.pts_adjustment = mpegts::Pts90kHz{90'000};
+  mpegts::SpliceInsert insert;
+  insert.event_id = 4711;
+  insert.out_of_network = insert.program_splice = insert.auto_return = true;
+  insert.time = {true, mpegts::Pts90kHz{1'170'000}};
+  insert.duration = 2'700'000;
+  cue.info.command = insert;
+  mpegts::SegmentationDescriptor segment;
+  segment.event_id = 12;
+  segment.type_id = 0x30;
+  segment.upid_type = 3;
+  segment.upid = {'A', 'B', 'C', 'D', '0', '1', '2', '3', '0', '0', '0', 'H'};
+  cue.info.descriptors = {segment};
+  cued.cues = {cue};
+  cued.cues_damaged = 1;
+  const std::string text = render_report("x", cued, {}, context());
+  for (const char* part :
+       {"0x01f0          12.5 s    3x  splice_insert event 4711 out for 30.0 s, auto return"
+        "  PTS 1260000 (14.000 s), 4.0 s ahead\n",
+        "segmentation event 12  Provider Advertisement Start 0/0  upid 0x03 ABCD0123000H\n",
+        "! 1 cues damaged"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << "in\n" << text;
+  const auto json = report_json("x", cued, {}, context());
+  EXPECT_EQ(json["cues"][0]["pts"], 1'260'000);
+  EXPECT_EQ(json["cues"][0]["ahead_s"], 4.0);
+  EXPECT_EQ(json["cues"][0]["event_id"], 4711);
+  EXPECT_EQ(json["cues"][0]["descriptors"][0]["type"], "Provider Advertisement Start");
+  EXPECT_EQ(json["cues_damaged"], 1);
+}
+
 TEST(Report, WarnsOfItsOwnDrops) {
   Reception reception;
   reception.live = true;

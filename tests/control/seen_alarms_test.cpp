@@ -97,8 +97,13 @@ TEST_F(SeenAlarms, WhatIsDroppedLatelyAndPidsAndClocksThatAreGone) {
   lately.packets = 1000;
   lately.drops[static_cast<std::size_t>(DropReason::wrong_source)] = 4;
   lately.drops[static_cast<std::size_t>(DropReason::not_ts_size)] = 7;
-  lately.gone = {0x101, 0x11, 0x1FFF};
-  EXPECT_THAT(wrong_sources(model, recent), ElementsAre(Pair("news input 1", HasSubstr("4 wrong_source"))));
+  lately.gone = {{0x101, seen_at(30)}, {0x11, 0}, {0x1FFF, 0}};
+  EXPECT_THAT(wrong_sources(model, recent), IsEmpty()) << "the map names none";
+  model.channels[0].inputs[0].source = "10.1.1.7";
+  lately.wrong_source = 0x0A140009;
+  EXPECT_THAT(wrong_sources(model, recent),
+              ElementsAre(Pair("news input 1", "4 wrong_source lately: " + model.channels[0].inputs[0].group +
+                                                   " is sent by 10.20.0.9, the map names 10.1.1.7")));
   EXPECT_THAT(wrong_formats(model, recent), ElementsAre(Pair("news input 1", HasSubstr("7 not_ts_size"))));
   EXPECT_THAT(clocks_lost(model, monitor, recent), ElementsAre(Pair("news", HasSubstr("no PCR for 10 s"))));
   EXPECT_THAT(pids_lost(model, monitor, recent, {}),
@@ -108,6 +113,9 @@ TEST_F(SeenAlarms, WhatIsDroppedLatelyAndPidsAndClocksThatAreGone) {
                                  "}]}}}");
   };
   EXPECT_EQ(pids_lost(model, monitor, recent, bridge("257")).size(), 1U);
+  EXPECT_THAT(tracks_lost(model, monitor, recent, bridge("257"), seen_at(60)),
+              ElementsAre(Pair("news", "PID 0x0101 gone for 30 s")));
+  EXPECT_THAT(tracks_lost(model, monitor, recent, bridge("258"), seen_at(60)), IsEmpty());
   EXPECT_THAT(pids_lost(model, monitor, recent, bridge("258")), IsEmpty()) << "the PMT took it out";
 }
 

@@ -16,12 +16,13 @@ TEST(Watched, AlarmsNameTheChannelOrItsTrackAndTheBeginning) {
   const auto status = seen(R"({"verdict": true, "findings": [
     {"kind": "black", "track": 0, "since_unix_ns": 17, "text": "mean luma 0 of 255"},
     {"kind": "clipping", "track": 257, "since_unix_ns": 18, "text": "peak 0.0 dBFS"}]})");
-  const auto black = watch_alarms(status, {"black"});
+  const auto black = watch_alarms(all_findings(status), {"black"});
   ASSERT_EQ(black.size(), 1U);
   EXPECT_EQ(black.at("tv").message, "the picture is black: mean luma 0 of 255");
   EXPECT_EQ(black.at("tv").since_unix_ns, 17);
-  EXPECT_EQ(watch_alarms(status, {"clipping"}).at("tv pid 0x0101").message, "the sound clips: peak 0.0 dBFS");
-  EXPECT_THAT(watch_alarms(status, {"frozen"}), IsEmpty());
+  EXPECT_EQ(watch_alarms(all_findings(status), {"clipping"}).at("tv pid 0x0101").message,
+            "the sound clips: peak 0.0 dBFS");
+  EXPECT_THAT(watch_alarms(all_findings(status), {"frozen"}), IsEmpty());
 }
 
 TEST(Watched, LevelsAndPicturesAreReadAndWhatIsNotAsItShouldBeIsAbsent) {
@@ -36,7 +37,8 @@ TEST(Watched, LevelsAndPicturesAreReadAndWhatIsNotAsItShouldBeIsAbsent) {
   EXPECT_EQ(about->sound[0].peak_dbfs, -120);
   for (const char* text : {"null", "[]", "3"})
     EXPECT_FALSE(watched(seen(text)["channels"]["tv"]).has_value()) << text;
-  EXPECT_THAT(watch_alarms(seen(R"({"findings": [1, {}, {"kind": 3}]})"), {"black"}), IsEmpty());
+  EXPECT_THAT(watch_alarms(all_findings(seen(R"({"findings": [1, {}, {"kind": 3}]})")), {"black"}),
+              IsEmpty());
 }
 
 }  // namespace

@@ -6,10 +6,10 @@ namespace headgate::control::metrics {
 namespace {
 
 template <catalogue::MetricName kName>
-void hls_counter(Page& page, const Scene& scene, const char* key) {
+void hls_counter(Page& page, const Scene& scene, HlsCount which) {
   auto family = page.family<kName>();
   for (const ChannelScene& channel : scene.channels) {
-    if (const auto count = foreign::count(foreign::member(channel.bridge, "hls"), key))
+    if (const auto& count = channel.bridge.hls[static_cast<std::size_t>(which)])
       family.sample(*count, channel.channel.id);
   }
 }
@@ -33,15 +33,14 @@ void refusals(Page& page, const Scene& scene, const char* server, const Reasons&
 }  // namespace
 
 void about_bridge(Page& page, const Scene& scene) {
-  hls_counter<"headgate_hls_segments_total">(page, scene, "segments_total");
-  hls_counter<"headgate_hls_gaps_total">(page, scene, "gaps");
-  hls_counter<"headgate_hls_discontinuities_total">(page, scene, "discontinuities");
-  hls_counter<"headgate_hls_gop_too_long_total">(page, scene, "gop_too_long");
-  hls_counter<"headgate_hls_late_units_total">(page, scene, "late_units");
+  hls_counter<"headgate_hls_segments_total">(page, scene, HlsCount::segments);
+  hls_counter<"headgate_hls_gaps_total">(page, scene, HlsCount::gaps);
+  hls_counter<"headgate_hls_discontinuities_total">(page, scene, HlsCount::discontinuities);
+  hls_counter<"headgate_hls_gop_too_long_total">(page, scene, HlsCount::gop_too_long);
+  hls_counter<"headgate_hls_late_units_total">(page, scene, HlsCount::late_units);
   auto gaps = page.family<"headgate_bridge_ring_gaps_total">();
   for (const ChannelScene& channel : scene.channels) {
-    if (const auto count = foreign::count(channel.bridge, "ring_gaps"))
-      gaps.sample(*count, channel.channel.id);
+    if (channel.bridge.ring_gaps) gaps.sample(*channel.bridge.ring_gaps, channel.channel.id);
   }
   http_count<"headgate_http_connections">(page, scene, "connections");
   http_count<"headgate_http_accepted_total">(page, scene, "accepted_total");

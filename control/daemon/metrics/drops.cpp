@@ -52,15 +52,10 @@ void about_rest(Drops& drops, const Scene& scene) {
   if (slots) drops.add({}, "ring", "unknown_channel", *slots);
 }
 
-// As the bridge gives them; a reason that the tables don't have is not shown.
 void about_bridge_of(Drops& drops, const ChannelScene& channel) {
   Place place;
   place.channel = channel.channel.id;
-  const nlohmann::json& told = foreign::member(channel.bridge, "drops");
-  for (const protocol::BridgeReason& about : protocol::kBridgeDrops) {
-    if (const auto count = foreign::count(told, about.name); count && *count != 0)
-      drops.add(place, about.where, about.name, *count);
-  }
+  for (const auto& [about, count] : channel.bridge.drops) drops.add(place, about->where, about->name, count);
   for (const PushScene& push : channel.pushes) {
     if (push.sent == nullptr || push.sent->skipped == 0) continue;
     place.output = push.push.url;

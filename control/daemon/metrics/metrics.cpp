@@ -3,13 +3,9 @@
 namespace headgate::control {
 
 std::string metrics_text(const GatewayView& view) {
-  return metrics_text(view, view.bridge_status, view.transcode_status);
-}
-
-std::string metrics_text(const GatewayView& view, const nlohmann::json& bridge_status,
-                         const nlohmann::json& transcode_status) {
-  const metrics::Scene scene(view, bridge_status, transcode_status);
-  metrics::Page page;
+  const metrics::Scene scene(view);
+  constexpr std::size_t kOfGateway = 64 * 1024, kOfChannel = 3 * 1024;  // most often
+  metrics::Page page(kOfGateway + kOfChannel * scene.channels.size());
   metrics::about_gateway(page, scene);
   metrics::about_channels(page, scene);
   metrics::about_inputs(page, scene);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 
 namespace headgate::control::metrics {
@@ -21,7 +22,9 @@ void Page::label(std::string_view name, std::string_view value) {
   text_ += labelled_ ? ',' : '{';
   labelled_ = true;
   text_.append(name).append("=\"");
-  if (value.find_first_of("\\\"\n") == std::string_view::npos) {
+  const bool plain =
+      std::none_of(value.begin(), value.end(), [](char c) { return c == '\\' || c == '"' || c == '\n'; });
+  if (plain) {
     text_.append(value);
   } else {
     for (const char c : value) {
@@ -36,7 +39,8 @@ void Page::label(std::string_view name, std::string_view value) {
 }
 
 void Page::number_label(std::string_view name, std::uint64_t value) {
-  label(name, fmt::format_int(value).c_str());
+  const fmt::format_int digits(value);
+  label(name, {digits.data(), digits.size()});
 }
 
 void Page::close(std::uint64_t value) {

@@ -17,6 +17,8 @@ class Page {
   template <std::size_t kLabels>
   class Family;
 
+  explicit Page(std::size_t expected_bytes) { text_.reserve(expected_bytes); }
+
   // Each once, in the order of the table (a test compares).
   template <catalogue::MetricName kName>
   auto family() {

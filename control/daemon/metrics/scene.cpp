@@ -9,17 +9,35 @@ namespace {
 
 constexpr std::size_t kShownUrl = sizeof(protocol::OutputStats::url) - 1;
 
+constexpr std::array<std::string_view, kHlsCounts> kHlsNames{"segments_total", "gaps", "discontinuities",
+                                                             "gop_too_long", "late_units"};
+
+// A reason that the table does not have is not shown.
+BridgeCounts counts_of(const nlohmann::json& told) {
+  BridgeCounts counts;
+  counts.ring_gaps = foreign::count(told, "ring_gaps");
+  const nlohmann::json& hls = foreign::member(told, "hls");
+  for (std::size_t i = 0; i < kHlsCounts; ++i) counts.hls[i] = foreign::count(hls, kHlsNames[i]);
+  const nlohmann::json& drops = foreign::member(told, "drops");
+  const bool any = std::any_of(drops.begin(), drops.end(), [](const auto& count) { return count != 0; });
+  if (!any) return counts;
+  for (const protocol::BridgeReason& about : protocol::kBridgeDrops) {
+    if (const auto count = foreign::count(drops, about.name); count && *count != 0)
+      counts.drops.emplace_back(&about, *count);
+  }
+  return counts;
+}
+
 }  // namespace
 
-Scene::Scene(const GatewayView& of, const nlohmann::json& bridge_status,
-             const nlohmann::json& transcode_status)
-    : view(of), bridge(bridge_status), transcode(transcode_status) {
+Scene::Scene(const GatewayView& of) : view(of), bridge(of.bridge_status), transcode(of.transcode_status) {
   channels.reserve(view.model->channels.size());
   for (const config::Channel& channel : view.model->channels) {
     places.emplace(channel.id, channels.size());
     const nlohmann::json& told = foreign::channel(bridge, channel.id);
-    ChannelScene scene{channel, view.monitor.find(channel.id), nullptr, told, {}, {}, {}, {}, {}, {}};
-    scene.served = served_outputs(view.model->node, channel, told);
+    ChannelScene scene{channel, view.monitor.find(channel.id), nullptr, counts_of(told), {}, {}, {}, {}, {},
+                       {}};
+    scene.served = counted_outputs(channel, told);
     scene.watched = watched(told);
     scene.sources = sources_of(told);
     scene.sent = pushes_of(told);

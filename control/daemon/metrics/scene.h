@@ -3,14 +3,18 @@
 // value, which refers to the view.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "control/daemon/sources.h"
 #include "control/daemon/view.h"
 #include "control/daemon/watched.h"
+#include "control/protocol/bridge_drops.h"
 
 namespace headgate::control::metrics {
 
@@ -26,11 +30,23 @@ struct PushScene {
   const PushView* sent = nullptr;  // by the bridge
 };
 
+enum class HlsCount { segments, gaps, discontinuities, gop_too_long, late_units };
+inline constexpr std::size_t kHlsCounts = 5;
+
+// What the bridge counts of a channel, read in one go: of many channels its JSON is more than a processor's
+// cache holds.
+struct BridgeCounts {
+  std::array<std::optional<std::uint64_t>, kHlsCounts> hls;
+  std::optional<std::uint64_t> ring_gaps;
+  std::vector<std::pair<const protocol::BridgeReason*, std::uint64_t>>
+      drops;  // that are not 0, as in the table
+};
+
 struct ChannelScene {
   const config::Channel& channel;
   const ChannelHealth* health = nullptr;
   const ChannelSnapshot* counters = nullptr;
-  const nlohmann::json& bridge;  // null where it tells nothing
+  BridgeCounts bridge;
   std::vector<InputScene> inputs;
   std::vector<PushScene> pushes;
   std::vector<ServedOutput> served;
@@ -40,7 +56,7 @@ struct ChannelScene {
 };
 
 struct Scene {
-  Scene(const GatewayView& view, const nlohmann::json& bridge, const nlohmann::json& transcode);
+  explicit Scene(const GatewayView& view);
 
   bool has_channel(const std::string& id) const { return places.contains(id); }
   // Interface and VLAN.

@@ -226,6 +226,7 @@ json channel_status(Channel& channel, const rtmp::Server* rtmp) {
   const hub::HubCounters& c = hub.counters();
   json out = {{"name", channel.display_name()},
               {"service", nullptr},
+              {"pmt_pid", nullptr},
               {"program_unset", hub.program_unset() && !channel.state().program},
               {"tracks", tracks_of(hub)},
               {"packets", c.packets},
@@ -247,6 +248,7 @@ json channel_status(Channel& channel, const rtmp::Server* rtmp) {
               {"thumbnail", thumbnail_of(channel.eyes())},
               {"watch", watch_of(channel.eyes())}};
   if (const auto service = hub.program_number()) out["service"] = *service;
+  if (hub.pmt_pid() != mpegts::kNullPid) out["pmt_pid"] = hub.pmt_pid().value;
   if (channel.serves_hls()) {
     out["hls"] = hls_of(channel);
     out["hls"]["damaged_pes"] = c.damaged_pes;

@@ -70,6 +70,7 @@ class ChannelHub {
   const HubCounters& counters() const { return counters_; }
   const std::vector<Track>& tracks() const { return tracks_; }
   std::optional<std::uint16_t> program_number() const;
+  mpegts::Pid pmt_pid() const { return picker_.pmt_pid(); }  // the null PID without a program
   // Several services and nobody chose one.
   bool program_unset() const { return picker_.service_count() > 1; }
   const mpegts::es::VideoFormat* video_format(mpegts::Pid pid) const;

@@ -14,8 +14,6 @@ constexpr std::int64_t kMillisecond = 1'000'000;
 constexpr std::int64_t kPictureReports = 3;
 constexpr std::int64_t kPicturePatience = 10'000 * kMillisecond;
 constexpr std::int64_t kSoundPatience = 10'000 * kMillisecond;
-// Levels that are older say nothing of now. Samples of two seconds may lie 1.6 s apart.
-constexpr std::int64_t kSoundFresh = 3'000 * kMillisecond;
 // Nothing came for so long: what was expected meanwhile could not come.
 constexpr std::int64_t kPause = 2'000 * kMillisecond;
 // A track that is silent among others that are not (audio description, a second language) tells of itself
@@ -106,11 +104,16 @@ std::int64_t ChannelWatch::picture_patience() const {
   return kPictureReports * ns(state_.every_ms) + kPicturePatience;
 }
 
+const job::PictureResult* ChannelWatch::picture(std::int64_t now_ns) const {
+  const bool fresh = picture_.last() && now_ns - picture_.last_ns() <= picture_patience();
+  return fresh ? &*picture_.last() : nullptr;
+}
+
 bool ChannelWatch::has_verdict(std::int64_t now_ns) const {
   const bool pictures = state_.pictures && pictures_expected_;
   const bool sound = state_.sound && !tracks_.empty();
   if (!pictures && !sound) return false;
-  if (pictures && (!picture_.last() || now_ns - picture_.last_ns() > picture_patience())) return false;
+  if (pictures && picture(now_ns) == nullptr) return false;
   // Of one that was left for it, what looks wrong is not well until its time is over.
   const auto undecided = [this](const Condition& condition) {
     return suspect_ && condition.wrong() && !condition.told();
@@ -159,7 +162,7 @@ void ChannelWatch::judge_sound(std::int64_t now_ns) {
       of_tracks.push_back({Kind::unwatched_sound, pid, last, "no levels came"});
       continue;
     }
-    if (track.last_ns() == 0 || now_ns - track.last_ns() > kSoundFresh) continue;
+    if (!track.fresh(now_ns)) continue;
     ++fresh;
     const job::SoundLevels& heard = *track.last();
     const auto add = [&](Kind kind, Condition& condition, std::int64_t threshold, const auto& text) {

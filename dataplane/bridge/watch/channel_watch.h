@@ -82,8 +82,8 @@ class ChannelWatch {
   // finding means nothing.
   bool has_verdict(std::int64_t now_ns) const;
 
-  // For status and metrics.
-  const std::optional<job::PictureResult>& picture() const { return picture_.last(); }
+  // For status and metrics. The picture that was looked at last; null where that says nothing of now.
+  const job::PictureResult* picture(std::int64_t now_ns) const;
   const std::map<std::uint32_t, TrackWatch>& tracks() const { return tracks_; }
 
  private:

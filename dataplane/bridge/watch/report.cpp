@@ -21,9 +21,9 @@ json picture_of(const job::PictureResult& seen) {
           {"brightest", seen.brightest}, {"detail", seen.detail}, {"decode_us", seen.decode_us}};
 }
 
-json track_of(std::uint32_t pid, const TrackWatch& track) {
+json track_of(std::uint32_t pid, const TrackWatch& track, std::int64_t now_ns) {
   json out = {{"pid", pid}, {"levels", nullptr}};
-  if (!track.last()) return out;
+  if (!track.last() || !track.fresh(now_ns)) return out;
   const job::SoundLevels& heard = *track.last();
   out["levels"] = {{"momentary_lufs", number(heard.momentary_lufs)},
                    {"short_term_lufs", number(heard.short_term_lufs)},
@@ -44,8 +44,8 @@ json report(const ChannelWatch& watch, std::int64_t now_ns, std::int64_t unix_ns
               {"picture", nullptr},
               {"tracks", json::array()},
               {"findings", json::array()}};
-  if (watch.picture()) out["picture"] = picture_of(*watch.picture());
-  for (const auto& [pid, track] : watch.tracks()) out["tracks"].push_back(track_of(pid, track));
+  if (const auto* seen = watch.picture(now_ns)) out["picture"] = picture_of(*seen);
+  for (const auto& [pid, track] : watch.tracks()) out["tracks"].push_back(track_of(pid, track, now_ns));
   for (const Finding& finding : watch.findings()) {
     out["findings"].push_back({{"kind", to_string(finding.kind)},
                                {"track", finding.track},
