@@ -1,7 +1,9 @@
 """What a person types: answers, JSON, exit codes."""
 import concurrent.futures
 import json
+import re
 import shlex
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -115,6 +117,38 @@ def test_help_and_version(gateway):
         assert result.returncode == 0 and command in result.stdout, result.stdout + result.stderr
 
 
+@pytest.mark.parametrize("command", [["status", "newz"], ["why", "newz"], ["sessions", "newz"], ["switch", "newz", "1"], ["events", "--channel", "newz"],
+                                     ["maintenance", "newz", "1h"]])
+def test_a_mistyped_channel_is_met_with_the_one_that_was_meant(gateway, command):
+    result = gateway.cli(*command)
+    assert result.returncode == 1 and "; did you mean news?" in result.stderr, result.stderr
+
+
+def test_a_mistyped_tag_too(gateway):
+    said = gateway.cli("maintenance", "hdd", "1h")
+    assert said.returncode == 1 and "; did you mean hd?" in said.stderr, said.stderr
+
+
+def test_the_live_screen_offers_no_json(gateway):
+    assert "--json" not in gateway.cli("top", "--help", socket_option=False).stdout
+    assert gateway.cli("top", "--json").returncode == 2
+
+
+def test_events_say_once_what_each_kind_means(gateway):
+    shown = gateway.cli("events").stdout
+    sentence = "(A channel went from one state to another, with the reason; "
+    lines = [line for line in shown.splitlines() if "  channel_state " in line]
+    assert len(lines) > 1 and [sentence in line for line in lines] == [True] + [False] * (len(lines) - 1), shown
+
+
+def test_help_keeps_to_80_columns_and_to_words(gateway):
+    names = re.findall(r"^  ([a-z]+)  ", gateway.cli("--help", socket_option=False).stdout, re.M)
+    assert len(names) > 15
+    for name in names:
+        text = gateway.cli(name, "--help", socket_option=False).stdout
+        assert max(map(len, text.splitlines())) <= 80 and not re.search(r"TEXT|[:{}]\{|:\{", text), text
+
+
 def test_no_gateway_is_a_clear_failure(gateway, tmp_path):
     result = gateway.cli("status", "--socket", str(tmp_path / "none.sock"), socket_option=False)
     assert result.returncode == 1 and "none.sock" in result.stderr, result.stderr
@@ -130,7 +164,8 @@ def test_plan_apply_history_events_in_json(gateway):
     assert "silent" in text and "push" in text, text
     assert isinstance(gateway.json("apply"), dict)
     history = gateway.json("history")
-    assert history
+    assert history["history"][-1]["changes"] == "~ silent: push", history
+    assert "  ~ silent: push\n" in gateway.cli("history").stdout
     assert gateway.json("events")
     gateway.apply(CHANNELS)
 
@@ -168,7 +203,7 @@ def test_probe_says_that_the_map_reads_it_in_another_way(gateway):
 
 def without_times(report):
     """What must be the same wherever a stream is probed."""
-    services = [{key: service[key] for key in service} for service in report["services"]]
+    services = [{key: service[key] for key in service if key != "bitrate_bps"} for service in report["services"]]
     return services, {pid["pid"] for pid in report["pids"]}, {(table["pid"], table["name"]) for table in report["tables"]}
 
 
@@ -226,6 +261,8 @@ def test_probe_names_what_was_dropped(rig, gateway):
     assert result.returncode == 1 and "channel picky" in result.stderr and "wrong_source" in result.stderr, result.stderr
     assert gateway.metric("headgate_drops_total", channel="picky", reason="wrong_source") > 0
     assert "wrong_source" in gateway.cli("status", "picky").stdout
+    verdict = gateway.json("why", "picky")["verdict"]
+    assert "come from 10.77.0.200, but none from 10.77.0.99" in verdict, verdict
 
 
 def test_probe_of_a_group_by_a_kernel_socket(rig, gateway):
@@ -240,7 +277,9 @@ def test_send_is_paced_and_loops_without_a_seam(rig, gateway):
     path = media.stream("h264_aac", 4)
     capture = rig.capture("239.9.3.1", 5000)
     rig.wait_mdb("239.9.3.1", True, port="p-snk")
-    sender = rig.popen("src", str(HEADGATE), "send", str(path), "udp://239.9.3.1:5000?interface=eth0")
+    sender = rig.popen("src", str(HEADGATE), "send", str(path), "udp://239.9.3.1:5000?interface=eth0", stderr=subprocess.PIPE, text=True)
+    line = sender.stderr.readline()
+    assert re.fullmatch(rf"headgate: sending {re.escape(str(path))} to udp://239.9.3.1:5000\S*, about 4 s a loop at \d\.\d\d Mb/s; Ctrl-C stops\n", line), line
     capture.wait(10)
     start, busy = capture.datagrams[0][0], pressure()
     time.sleep(10)

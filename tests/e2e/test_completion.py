@@ -16,10 +16,17 @@ FOLDER = Path(__file__).resolve().parents[2] / "scripts" / "package" / "completi
 CHANNELS = ["news", "news-sd", "sport"]
 
 
+def status(params):
+    if "channel" in params:
+        inputs = [{"number": 1, "program_number": 6}, {"number": 3, "pids": [{"number": 5}]}]
+        return {"id": params["channel"], "number": 7, "inputs": inputs} if params["channel"] in CHANNELS else None
+    return {"channels": [{"id": name, "state": "ok", "tags": ["hd", f"of-{name}"]} for name in CHANNELS], "alarms": [{"id": "decoy"}]}
+
+
 @pytest.fixture(scope="module")
 def control():
-    answers = {"status": {"channels": [{"id": name, "state": "ok", "tags": ["hd"]} for name in CHANNELS], "alarms": [{"id": "decoy"}]},
-               "history": {"history": [{"number": 3}, {"number": 17}]}}
+    answers = {"status": status, "history": {"history": [{"number": 3}, {"number": 17}]},
+               "alarms": {"alarms": [{"id": 41, "cause": None}, {"id": 42, "cause": 41}], "maintenance": [{"id": 9}]}}
     with FakeControl(answers) as fake:
         yield fake
 
@@ -89,10 +96,25 @@ def test_channels_are_those_of_the_running_gateway(offered, line):
 
 
 def test_what_follows_a_channel(offered):
-    assert {"auto", "1", "2"} <= set(offered("headgate switch news "))
+    assert set(offered("headgate switch news ")) == {"auto", "1", "3"}, "the channel's inputs"
     assert {"2h", "off"} <= set(offered("headgate maintenance news "))
     assert {"3", "17"} <= set(offered("headgate apply --to "))
     assert {"down", "backup"} <= set(offered("headgate status --state "))
+    assert set(offered("headgate alarms ")) == {"ack"}
+    assert set(offered("headgate alarms ack ")) == {"all", "41", "42"}
+    assert {"3", "17"} <= set(offered("headgate history "))
+
+
+def test_tags_are_those_of_the_running_gateway(offered):
+    tags = {"hd", *(f"of-{name}" for name in CHANNELS)}
+    assert set(offered("headgate top --tag ")) == tags
+    assert set(offered("headgate maintenance ")) == {*CHANNELS, *tags}
+
+
+def test_what_follows_a_comma(offered, request):
+    # zsh lists what it puts behind the comma, bash and fish the whole word.
+    before = "" if request.node.callspec.params["offered"] == "zsh" else "down,"
+    assert set(offered("headgate status --state down,d")) == {before + state for state in ("down", "degraded", "disabled")}
 
 
 def test_each_option_of_each_command_is_offered(control, tmp_path):

@@ -16,7 +16,7 @@ from support.terminal import CountingTerminal, Terminal
 FOLDER = Path(__file__).parent / "golden" / "screens"
 STATE = json.loads((FOLDER / "answers.json").read_text())
 SCREENS = {"status": ["status"], "status_channel": ["status", "fine"], "why": ["why", "silent"], "alarms": ["alarms"], "events": ["events"],
-           "maintenance": ["maintenance"]}
+           "history": ["history"], "maintenance": ["maintenance"]}
 SIZES = [(80, 24), (160, 50)]
 
 
@@ -26,7 +26,8 @@ def status(params):
 
 @pytest.fixture(scope="module")
 def control():
-    answers = {"status": status, "why": lambda params: STATE["why"].get(params["channel"]), "alarms": STATE["alarms"], "events": STATE["events"]}
+    answers = {"status": status, "why": lambda params: STATE["why"].get(params["channel"]), "alarms": STATE["alarms"], "events": STATE["events"],
+               "history": STATE["history"]}
     with FakeControl(answers, STATE["now"]) as fake:
         yield fake
 
@@ -65,8 +66,8 @@ def test_screen_of_top(control, columns, rows):
         wait_for(terminal.is_over, 30)
 
 
-# An event is a line of a log: as long as its message. An address is never broken.
-@pytest.mark.parametrize("name", sorted(set(SCREENS) - {"events"}))
+# An event is a line of a log, and so is a map: as long as they are, but on a terminal. An address is never broken.
+@pytest.mark.parametrize("name", sorted(set(SCREENS) - {"events", "history"}))
 def test_no_line_is_longer_than_80_columns(control, name):
     text = subprocess.run([HEADGATE, *SCREENS[name], "--socket", control.socket], capture_output=True, text=True, check=True,
                           env={**os.environ, "TZ": "UTC", "LC_ALL": "C.UTF-8"}).stdout
@@ -77,7 +78,7 @@ def test_no_line_is_longer_than_80_columns(control, name):
 def test_the_state_is_one_that_a_gateway_can_be_in():
     found = {}
     for name, value in {"status": STATE["status"], "status CHANNEL": STATE["channels"]["fine"], "why": STATE["why"]["silent"],
-                        "alarms": STATE["alarms"], "events": STATE["events"]}.items():
+                        "alarms": STATE["alarms"], "events": STATE["events"], "history": STATE["history"]}.items():
         members.members(value, name, found)
     golden = members.read((FOLDER.parent / "json_members.txt").read_text())
     strange = {path: types for path, types in found.items() if not types <= golden.get(path, (set(), False))[0]}

@@ -159,7 +159,10 @@ def test_a_worker_that_dies_or_stands_until_it_is_killed_costs_a_gap_that_is_tol
     wait_for(lambda: sound_status(gateway, "mp2")["frames"] > before["frames"] + 100, 60)
     after = sound_status(gateway, "mp2")
     assert after["present"] and after["gaps"] > before["gaps"]
-    assert sound_status(gateway, "ac3")["gaps"] == others["gaps"]
+    beside = sound_status(gateway, "ac3")
+    # What other programs of the machine took from its worker is told: AAC that came too late, and was withdrawn.
+    late = any(beside[key] > others[key] for key in ("late", "withdrawn"))
+    assert late or beside["gaps"] == others["gaps"], beside
 
 
 def test_the_thumbnail_is_the_channels_picture(live, tmp_path):

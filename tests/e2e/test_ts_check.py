@@ -206,6 +206,67 @@ def test_judges_arrivals():
     assert 18 < arrival.line_max_ms < 21
 
 
+def section(body):
+    return body + ts_check.crc32(body).to_bytes(4, "big")
+
+
+class TwoPrograms(Stream):
+    """Beside that program another one, whose clock is 40 ppm fast and 1000 s on: H.264 on 0x200 with the PCR, PMT on 0x1001."""
+    PAT = section(bytes.fromhex("00b0110001c100000001f0000002f001"))
+    PMT = section(bytes.fromhex("02b0120002c10000e200f0001be200f000"))
+    PPM = 40
+
+    def __init__(self, milliseconds=3000):
+        super().__init__(milliseconds)
+        counter = 15
+        for i in range(milliseconds):
+            now = self.clock(i)
+            if i % 100 == 0:
+                self.packets[i] = section_packet(0, i // 100, self.PAT)
+            elif i % 100 == 4:
+                self.packets[i] = section_packet(0x1001, i // 100, self.PMT)
+            elif i % 30 == 6:
+                self.packets[i] = packet(0x200, counter, b"", adaptation=pcr_field(now))
+            elif i % 40 == 11 and self.packets[i][1:3] == b"\x1f\xff":
+                counter = (counter + 1) % 16
+                self.packets[i] = packet(0x200, counter, pes(0xE0, now // 300 + 7200, now // 300 + 7200), start=True)
+
+    def clock(self, i):
+        return 27_000_000 * 1001 + round(i * 27_000 * (1 + self.PPM * 1e-6))
+
+
+def test_each_program_has_a_line_of_its_own():
+    for rate in (None, RATE):
+        report = TwoPrograms().check(rate=rate)
+        assert report.continuity_errors.keys() <= {0x101}  # some of its packets made room
+        assert all("0x0101" in error for error in report.errors())
+        assert set(report.programs) == {1, 2}
+        assert report.pcr[0x100].accuracy_max_ns < 1
+        assert report.pcr[0x200].accuracy_max_ns < 38  # whole ticks
+        assert report.pcr[0x100].against_ppm == pytest.approx(0, abs=1e-3) or report.pcr[0x200].against_ppm == pytest.approx(0, abs=1e-3)
+        assert report.pcr[0x200].against_ppm - report.pcr[0x100].against_ppm == pytest.approx(40, abs=0.1)
+        assert report.pcr[0x200].rate_bps == pytest.approx(RATE / 1.00004, abs=1)
+    assert TwoPrograms().check(rate=RATE * 1.0001).pcr[0x100].accuracy_max_ns > 100_000, "the nearest is judged by the rate"
+
+
+def test_finds_the_program_whose_clock_is_off():
+    stream = TwoPrograms()
+    at = [i for i in stream.pcrs() if stream.packets[i][1] == 2][30]
+    stream.packets[at] = packet(0x200, stream.packets[at][3], b"", adaptation=pcr_field(stream.clock(at) + 270))  # 10 us
+    report = stream.check()
+    assert report.pcr[0x100].accuracy_max_ns < 1
+    assert report.pcr[0x200].accuracy_max_ns == pytest.approx(5000, abs=200)
+    assert any("0x0200: PCR off by" in e for e in report.errors()) and not any("0x0100: PCR" in e for e in report.errors())
+
+
+def test_units_are_judged_by_the_clock_of_their_program():
+    report = TwoPrograms().check()
+    assert report.times[0x100].ahead_min_ms == pytest.approx(100, abs=0.1)
+    assert report.times[0x200].ahead_min_ms == pytest.approx(80, abs=0.1)
+    assert report.times[0x200].ahead_max_ms == pytest.approx(80, abs=0.1)
+    assert report.interleave_max_ms < 150
+
+
 def test_runs_as_a_program(tmp_path):
     sound, broken = tmp_path / "sound.ts", tmp_path / "broken.ts"
     stream = Stream()

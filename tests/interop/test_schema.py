@@ -1,4 +1,4 @@
-"""The JSON Schemas of both files, judged by ajv and a YAML parser of others: as an editor would use them."""
+"""The JSON Schemas of both files, used by others: ajv with a YAML parser, and yaml-language-server, which is what editors use."""
 import json
 import shutil
 import subprocess
@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from language_server import PROGRAM, LanguageServer
 from support.gateway import HEADGATE, ROOT
 
 HERE = Path(__file__).parent
 GOLDEN = ROOT / "tests" / "config" / "golden"
-NEEDED = [HERE / "node_modules" / name for name in ("ajv", "yaml")]
+NEEDED = {"ajv": [HERE / "node_modules" / name for name in ("ajv", "yaml")], "yaml-language-server": [PROGRAM]}
 
 # What no schema of one file can tell: only `check` finds it. A map that is in this list and refused, or broken, not refused and not in
 # it, fails the test.
@@ -37,6 +38,12 @@ ONLY_CHECK_FINDS = {
     "074-pushes-twice": "two channels beside one another",
     "079-failover-that-nobody-sees": "three keys beside one another",
 }
+# What a judge lets pass besides, by its own ways with YAML.
+PASSES = {"ajv": {}, "yaml-language-server": {
+    "034-listeners": "[::]:8080 without quotes in a flow map is no fault of syntax to it",
+    "042-empty-file": "an empty file is not judged",
+    "049-two-documents": "each document of a file is judged by itself",
+}}
 # Where an editor underlines what `check` refuses: (map, file, line).
 PLACES = [
     ("011-unknown-keys", "headgate.yaml", 11), ("011-unknown-keys", "channels.yaml", 3), ("011-unknown-keys", "channels.yaml", 4),
@@ -47,22 +54,52 @@ PLACES = [
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory):
-    """What the judge says of each file: {path: [{"line", "column", "message"}]}."""
-    if not shutil.which("node") or not all(path.is_dir() for path in NEEDED):
-        pytest.skip("ajv and yaml are not installed; run scripts/setup test")
+def schemas(tmp_path_factory):
+    """{"node" or "channels": the file}."""
     folder = tmp_path_factory.mktemp("schema")
-    tasks = []
-    for schema in ("node", "channels"):
-        path = folder / f"{schema}.json"
-        path.write_bytes(subprocess.run([HEADGATE, "check", "--schema", schema], capture_output=True, check=True).stdout)
-        tasks.append({"schema": str(path), "files": []})
-    for root in (GOLDEN, ROOT / "config" / "examples"):
-        for path in sorted([*root.rglob("*.yaml"), *root.rglob("*.yml")]):
-            tasks[path.name != "headgate.yaml"]["files"].append(str(path))
+    for name in ("node", "channels"):
+        (folder / f"{name}.json").write_bytes(subprocess.run([HEADGATE, "check", "--schema", name], capture_output=True, check=True).stdout)
+    return {name: folder / f"{name}.json" for name in ("node", "channels")}
+
+
+def need(judge):
+    if not shutil.which("node") or not all(path.exists() for path in NEEDED[judge]):
+        pytest.skip(f"{judge} is not installed; run scripts/setup test")
+
+
+def by_ajv(schemas, files):
+    tasks = [{"schema": str(schemas[name]), "files": [str(path) for path in paths]} for name, paths in files.items()]
     result = subprocess.run(["node", HERE / "judge_schema.js"], input=json.dumps(tasks), capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
     return {Path(path): faults for path, faults in json.loads(result.stdout).items()}
+
+
+def editor(schemas):
+    return LanguageServer({schemas["node"]: ["headgate.yaml"], schemas["channels"]: ["*.yaml", "*.yml", "!headgate.yaml"]})
+
+
+def by_language_server(schemas, files):
+    with editor(schemas) as server:
+        return server.open(*files["node"], *files["channels"])
+
+
+JUDGES = {"ajv": by_ajv, "yaml-language-server": by_language_server}
+
+
+@pytest.fixture(scope="module", params=sorted(JUDGES))
+def judge(request):
+    need(request.param)
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def judged(judge, schemas):
+    """What the judge says of each file: {path: [{"line", "column", "message"}]}."""
+    files = {"node": [], "channels": []}
+    for root in (GOLDEN, ROOT / "config" / "examples"):
+        for path in sorted([*root.rglob("*.yaml"), *root.rglob("*.yml")]):
+            files["node" if path.name == "headgate.yaml" else "channels"].append(path)
+    return JUDGES[judge](schemas, files)
 
 
 def of_folder(judged, folder):
@@ -77,11 +114,12 @@ def test_examples_and_right_maps_are_accepted(judged):
         assert of_folder(judged, folder) == {}, folder
 
 
-def test_broken_maps_are_refused_but_for_those_that_only_check_can_know(judged):
+def test_broken_maps_are_refused_but_for_those_that_only_check_can_know(judge, judged):
     broken = {path.parent.name for path in GOLDEN.rglob("expected.txt") if path.read_text().endswith("invalid\n")}
     assert len(broken) >= 60
     passed = {name for name in broken if not of_folder(judged, GOLDEN / name)}
-    assert passed == set(ONLY_CHECK_FINDS), f"refused now: {set(ONLY_CHECK_FINDS) - passed}; not refused: {passed - set(ONLY_CHECK_FINDS)}"
+    known = {*ONLY_CHECK_FINDS, *PASSES[judge]}
+    assert passed == known, f"refused now: {known - passed}; not refused: {passed - known}"
 
 
 def test_an_editor_underlines_the_line_that_check_names(judged):
@@ -91,19 +129,37 @@ def test_an_editor_underlines_the_line_that_check_names(judged):
         assert line in lines, (name, file, line, lines)
 
 
-def test_each_protocol_is_held_to_its_options(judged, tmp_path):
+def test_each_protocol_is_held_to_its_options(judge, schemas, tmp_path):
     """As `check` does: what another protocol has is refused here."""
-    schema = json.loads(subprocess.run([HEADGATE, "check", "--schema", "channels"], capture_output=True, check=True).stdout)
+    schema = json.loads(schemas["channels"].read_text())
     channel = schema["properties"]["channels"]["additionalProperties"]["properties"]
     for end, option in (("inputs", "ttl"), ("push", "grace")):
         assert option not in channel[end]["items"]["anyOf"][1]["properties"]
-    (tmp_path / "schema.json").write_text(json.dumps(schema))
     cases = {"a": ("inputs", {"url": "udp://239.1.1.1:5000", "latency": "1s"}, False), "b": ("inputs", {"url": "srt://h:1", "latency": "1s"}, True),
              "c": ("inputs", {"publish": None, "vlan": 3}, False), "d": ("push", {"url": "rtmp://h/a/b", "ttl": 3}, False),
              "e": ("push", {"url": "udp://239.1.1.1:5000", "ttl": 3}, True), "f": ("inputs", {"publish": {}, "program": 3}, True)}
+    files = {name: tmp_path / f"{name}.yaml" for name in cases}
     for name, (end, value, _) in cases.items():
-        (tmp_path / f"{name}.yaml").write_text(json.dumps({"channels": {name: {"inputs": ["udp://239.1.1.2:5000"], **{end: [value]}}}}))
-    tasks = [{"schema": str(tmp_path / "schema.json"), "files": [str(tmp_path / f"{name}.yaml") for name in cases]}]
-    found = json.loads(subprocess.run(["node", HERE / "judge_schema.js"], input=json.dumps(tasks), capture_output=True, text=True, check=True).stdout)
+        files[name].write_text(json.dumps({"channels": {name: {"inputs": ["udp://239.1.1.2:5000"], **{end: [value]}}}}))
+    found = JUDGES[judge](schemas, {"node": [], "channels": [*files.values()]})
     for name, (_, value, right) in cases.items():
-        assert (found[str(tmp_path / f"{name}.yaml")] == []) == right, value
+        assert (found[files[name]] == []) == right, value
+
+
+def test_an_editor_shows_what_a_key_means_and_offers_the_others(schemas, tmp_path):
+    """By the line on top of the file that the page on the channel map tells to write, without settings."""
+    need("yaml-language-server")
+    page = (ROOT / "docs" / "channel-map.md").read_text()
+    line = next(row for row in page.splitlines() if row.startswith("# yaml-language-server: $schema="))
+    assert line.endswith("/channels.schema.json")
+    path = tmp_path / "map.yaml"
+    path.write_text(f"{line.partition('=')[0]}={schemas['channels']}\nchannels:\n  news:\n    failover: {{ after: 500 }}\n    \n")
+    channel = json.loads(schemas["channels"].read_text())["properties"]["channels"]["additionalProperties"]
+    keys = {name: value["description"] for name, value in channel["properties"].items()}
+    with LanguageServer() as server:
+        assert {fault["line"] for fault in server.open(path)[path]} == {4}, "a time without its unit"
+        assert keys["failover"] in server.hover(path, 4, 8)
+        assert channel["properties"]["failover"]["properties"]["after"]["description"] in server.hover(path, 4, 19)
+        offered = server.offers(path, 5, 5)
+    assert keys.keys() - {"failover"} <= offered.keys(), keys.keys() - offered.keys()
+    assert all(keys[name] in offered[name] for name in keys if name != "failover"), offered
