@@ -222,7 +222,9 @@ TEST_F(PullClient, GivesUpOnServersThatFallSilent) {
   const Outcome half = get(web.url("/"));
   EXPECT_EQ(half.error, "nothing came for 0.8 s");
   EXPECT_EQ(half.body, "half");
-  // A head that comes byte by byte.
+  // A head that comes byte by byte: it is never silent for long.
+  limits.silence = 30s;
+  begin(limits);
   web.answer = [](const Web::Request&) {
     return Web::Answer{"HTTP/1.1 200 OK\r\nX: " + std::string(5000, 'a') + "\r\n\r\n", Web::Then::hang, 1,
                        50ms};

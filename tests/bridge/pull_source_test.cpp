@@ -236,13 +236,15 @@ class PullHls : public PullSource {
     return make_ts(kSegment, 1'504'000, static_cast<std::uint32_t>(number * kPackets),
                    10 + static_cast<double>(number) * kSegment);
   }
-  // As it stands so long after the start: six segments, the last one finished then.
+  // As it stands so long after the start: six segments at first, the last one finished then. None leaves a
+  // long window, so that a machine that stands for a while costs no segment.
   std::string playlist() const {
     const auto age = std::chrono::duration<double>(test::Clock::now() - began).count();
     const auto end = 6 + static_cast<std::uint64_t>(age / kSegment);
+    const std::uint64_t first = end < window ? 0 : end - window;
     std::string text =
-        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:" + std::to_string(end - 6) + "\n";
-    for (std::uint64_t number = end - 6; number < end; ++number) {
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:" + std::to_string(first) + "\n";
+    for (std::uint64_t number = first; number < end; ++number) {
       text += (gaps.contains(number) ? "#EXT-X-GAP\n" : "") + std::string("#EXTINF:0.5,\n") +
               std::to_string(number) + ".ts\n";
     }
@@ -260,6 +262,7 @@ class PullHls : public PullSource {
 
   Web web{context};
   test::Clock::time_point began = test::Clock::now();
+  std::uint64_t window = 120;
   std::set<std::uint64_t> missing;
   std::set<std::uint64_t> gaps;
 };
@@ -267,6 +270,7 @@ class PullHls : public PullSource {
 TEST_F(PullHls, PlaysALivePlaylistWithoutAGap) {
   serve();
   FakeEntry entry(web.url("/a/live.m3u8"));
+  const auto waited = headgate::test::waited_for_cpu();
   const auto source = make_hls(context, entry);
   ASSERT_TRUE(run([&] { return entry.media.size() >= 5000 * 188; }, 20s));
   const auto seen = numbers(entry.media);
@@ -280,7 +284,10 @@ TEST_F(PullHls, PlaysALivePlaylistWithoutAGap) {
   // In real time, after the first.
   const double took =
       std::chrono::duration<double>(entry.marks.back().first - entry.marks.front().first).count();
-  EXPECT_NEAR(took, static_cast<double>(entry.media.size() / 188) / 1000, 0.3);
+  const std::chrono::duration<double> starved = headgate::test::waited_for_cpu() - waited;
+  const double media = static_cast<double>(entry.media.size() / 188) / 1000;
+  EXPECT_GT(took, media - 0.3);
+  EXPECT_LT(took, media + 1.5 + starved.count());
 }
 
 TEST_F(PullHls, TakesTheHighestVariantAndNamesSoundThatStaysOutside) {
@@ -457,6 +464,7 @@ TEST_F(PullHls, NamesWhatIsWrong) {
 }
 
 TEST_F(PullHls, APlaylistThatStandsStillEndsTheInputAndItsReturnGoesOn) {
+  window = 6;
   serve();
   const auto inner = web.answer;
   std::string frozen;

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -357,7 +358,7 @@ TEST(ChannelWatch, HearsClippingPhaseAndLoudnessAfterTheirTimes) {
 }
 
 TEST(Verdicts, StandInThePageWithWhatIsSeenAndSinceWhen) {
-  const std::string path = testing::TempDir() + "watch_page";
+  const std::string path = testing::TempDir() + "watch_page_" + std::to_string(::getpid());
   Verdicts verdicts(path);
   ASSERT_TRUE(verdicts.open().has_value());
   const auto page = protocol::WatchMapping::open_read_only(path);
@@ -379,7 +380,7 @@ TEST(Verdicts, StandInThePageWithWhatIsSeenAndSinceWhen) {
 }
 
 TEST(WatchPage, AnotherFileInItsPlaceIsRefused) {
-  const std::string path = testing::TempDir() + "watch_page_other";
+  const std::string path = testing::TempDir() + "watch_page_other_" + std::to_string(::getpid());
   EXPECT_FALSE(protocol::WatchMapping::open_read_only(path + "_absent").has_value());
   std::FILE* file = std::fopen(path.c_str(), "w");
   ASSERT_NE(file, nullptr);

@@ -24,19 +24,25 @@ LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
 DAEMONS = ("fastpath", "bridge", "control")
 
 
+def stolen():
+    """Seconds for which a hypervisor let the CPUs of this machine stand (steal time), which no program's own figures tell."""
+    return int(Path("/proc/stat").read_text().split(None, 9)[8]) / os.sysconf("SC_CLK_TCK")
+
+
 def waited(pid, main_thread=False):
-    """Seconds that the process's threads, or its first one, were ready to run and had no CPU (the kernel's sched-stats)."""
+    """Seconds that the process's threads, or its first one, were ready to run and had no CPU (the kernel's sched-stats), and that the whole
+    machine stood."""
     tasks = [pid] if main_thread else [task.name for task in Path(f"/proc/{pid}/task").iterdir()]
-    return sum(int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[1]) for task in tasks) / 1e9
+    return stolen() + sum(int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[1]) for task in tasks) / 1e9
 
 
 def pressure():
-    """Seconds in which some program of this machine was ready to run and had no CPU, since it was started; 0 where the kernel does not
-    tell. What a test allows a time to be longer by, where other programs than the gateway take part in it."""
+    """Seconds in which some program of this machine was ready to run and had no CPU, or the machine stood, since it was started; 0 where the
+    kernel does not tell. What a test allows a time to be longer by, where other programs than the gateway take part in it."""
     try:
-        return int(Path("/proc/pressure/cpu").read_text().split("total=")[1].split()[0]) / 1e6
+        return stolen() + int(Path("/proc/pressure/cpu").read_text().split("total=")[1].split()[0]) / 1e6
     except (OSError, IndexError):
-        return 0.0
+        return stolen()
 
 
 def wait_for(condition, limit=60.0):

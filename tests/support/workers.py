@@ -3,7 +3,9 @@ from pathlib import Path
 
 
 def sound_status(gateway, channel, track=0):
-    return gateway.process_status("bridge")["channels"][channel]["sound"]["tracks"][track]
+    """None before the track is known."""
+    tracks = gateway.process_status("bridge")["channels"][channel].get("sound", {}).get("tracks", [])
+    return tracks[track] if track < len(tracks) else None
 
 
 def worker_of(gateway, name, kind="sound"):
