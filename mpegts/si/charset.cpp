@@ -220,4 +220,25 @@ std::uint16_t compose(std::uint16_t mark, std::uint8_t letter) noexcept {
   return found == kComposed.end() ? std::uint16_t{0} : found->code_point;
 }
 
+std::uint8_t iso8859_byte(unsigned part, std::uint32_t code_point) noexcept {
+  if (code_point == 0 || code_point > 0xFFFF) return 0;
+  if (code_point < 0x80) return static_cast<std::uint8_t>(code_point);
+  for (unsigned byte = 0xA0; byte <= 0xFF; ++byte)
+    if (iso8859_code_point(part, static_cast<std::uint8_t>(byte)) == code_point)
+      return static_cast<std::uint8_t>(byte);
+  return 0;
+}
+
+std::uint16_t table00_bytes(std::uint32_t code_point) noexcept {
+  if (code_point < 0x80) return static_cast<std::uint16_t>(code_point);
+  const auto* single = std::find(kTable00.begin(), kTable00.end(), code_point);
+  if (single != kTable00.end()) return static_cast<std::uint16_t>(0xA0 + (single - kTable00.begin()));
+  const auto* found = std::find_if(kComposed.begin(), kComposed.end(),
+                                   [&](const Composed& c) { return c.code_point == code_point; });
+  if (found == kComposed.end()) return 0;
+  const auto* mark = std::find(kMarks.begin(), kMarks.end(), found->mark);
+  if (mark == kMarks.end()) return 0;
+  return static_cast<std::uint16_t>((0xC0 + (mark - kMarks.begin())) << 8 | found->letter);
+}
+
 }  // namespace headgate::mpegts::detail

@@ -14,4 +14,10 @@ std::uint16_t table00_mark(std::uint8_t byte) noexcept;
 // One character for letter and mark.
 std::uint16_t compose(std::uint16_t mark, std::uint8_t letter) noexcept;
 
+// And back. The byte of a character in a part.
+std::uint8_t iso8859_byte(unsigned part, std::uint32_t code_point) noexcept;
+// The one or two bytes of a character in table 00, the first one high; two where a mark stands before its
+// letter.
+std::uint16_t table00_bytes(std::uint32_t code_point) noexcept;
+
 }  // namespace headgate::mpegts::detail

@@ -1,3 +1,6 @@
+#include <array>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -92,6 +95,48 @@ void decode_utf8(std::string& out, std::span<const std::uint8_t> text) {
   }
 }
 
+// Of valid UTF-8, without controls.
+std::vector<std::uint32_t> printable(std::string_view text) {
+  std::vector<std::uint32_t> out;
+  for (const char c : text) {
+    const auto byte = static_cast<std::uint8_t>(c);
+    if ((byte & 0xC0) == 0x80) {
+      if (!out.empty()) out.back() = out.back() << 6 | (byte & 0x3FU);
+    } else {
+      const unsigned lead = byte < 0x80 ? 0x7F : byte < 0xE0 ? 0x1F : byte < 0xF0 ? 0x0F : 0x07;
+      out.push_back(byte & lead);
+    }
+  }
+  std::erase_if(out, [](std::uint32_t code) { return code < 0x20 || (code >= 0x7F && code < 0xA0); });
+  return out;
+}
+
+// In that order the parts of ISO/IEC 8859 that receivers know. Latin text beyond them is left to table 00,
+// which every receiver has.
+constexpr std::array<unsigned, 7> kCommonParts = {9, 15, 5, 7, 8, 6, 11};
+constexpr char kUtf8 = 0x15;
+
+// As many whole characters as fit; nothing where the table lacks one of them.
+template <typename Bytes>
+std::optional<std::vector<std::uint8_t>> encode(std::span<const std::uint32_t> characters,
+                                                std::optional<std::uint8_t> selector, std::size_t limit,
+                                                const Bytes& bytes_of) {
+  std::vector<std::uint8_t> out;
+  if (selector) out.push_back(*selector);
+  bool full = out.size() > limit;
+  if (full) out.clear();
+  for (const std::uint32_t code : characters) {
+    const std::uint16_t bytes = bytes_of(code);
+    if (bytes == 0) return std::nullopt;
+    const std::size_t size = bytes > 0xFF ? 2 : 1;
+    full = full || out.size() + size > limit;
+    if (full) continue;
+    if (size == 2) out.push_back(static_cast<std::uint8_t>(bytes >> 8));
+    out.push_back(static_cast<std::uint8_t>(bytes & 0xFF));
+  }
+  return out;
+}
+
 // Text in a table that is not carried here: one replacement for the whole, so that a name shows that it is
 // there.
 void undecodable(std::string& out, std::span<const std::uint8_t> text) {
@@ -101,19 +146,22 @@ void undecodable(std::string& out, std::span<const std::uint8_t> text) {
 }  // namespace
 
 std::vector<std::uint8_t> utf8_to_dvb_text(std::string_view text, std::size_t limit) {
-  std::vector<std::uint8_t> out;
-  bool ascii = true;
-  for (const char c : text) {
-    const auto byte = static_cast<std::uint8_t>(c);
-    ascii = ascii && byte < 0x80;
-    if (byte >= 0x20 && byte != 0x7F) out.push_back(byte);
+  const std::vector<std::uint32_t> characters = printable(text);
+  const auto ascii = [](std::uint32_t code) { return static_cast<std::uint16_t>(code < 0x80 ? code : 0); };
+  if (auto out = encode(characters, {}, limit, ascii)) return *out;
+  for (const unsigned part : kCommonParts) {
+    const auto one = [part](std::uint32_t code) { return std::uint16_t{detail::iso8859_byte(part, code)}; };
+    if (auto out = encode(characters, static_cast<std::uint8_t>(part - 4), limit, one)) return *out;
   }
-  if (!ascii) out.insert(out.begin(), 0x15);
-  if (out.size() <= limit) return out;
-  // Not within the bytes of a character: 10xxxxxx continues one.
-  while (limit > 0 && (out[limit] & 0xC0) == 0x80) --limit;
-  out.resize(limit);
-  return out;
+  if (auto out = encode(characters, {}, limit, detail::table00_bytes)) return *out;
+  std::string out(limit == 0 ? 0 : 1, kUtf8);
+  for (const std::uint32_t code : characters) {
+    std::string one;
+    append_utf8(one, code);
+    if (out.size() + one.size() > limit) break;
+    out += one;
+  }
+  return {out.begin(), out.end()};
 }
 
 std::string dvb_text_to_utf8(std::span<const std::uint8_t> text) {

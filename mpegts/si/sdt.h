@@ -45,8 +45,9 @@ struct Sdt {
 std::vector<std::uint8_t> service_descriptor(std::uint8_t service_type, std::string_view provider,
                                              std::string_view name);
 
-// UTF-8 as DVB text: ASCII in the default table, all else as UTF-8 (Annex A.2, first byte 0x15); at most
-// `limit` bytes, cut at a character. Control characters are left out.
+// Valid UTF-8 as DVB text in the table that most receivers have: ASCII, a part of ISO/IEC 8859 (tables A.3),
+// table 00 (ISO/IEC 6937), or UTF-8 (first byte 0x15) where no other has all characters; at most `limit`
+// bytes, cut at a character. Control characters are left out.
 std::vector<std::uint8_t> utf8_to_dvb_text(std::string_view text, std::size_t limit);
 // DVB text (Annex A) to UTF-8; what can't be decoded becomes U+FFFD.
 std::string dvb_text_to_utf8(std::span<const std::uint8_t> text);

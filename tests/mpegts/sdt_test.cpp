@@ -88,11 +88,45 @@ TEST(DvbText, IsWrittenSoThatItReadsTheSame) {
   EXPECT_EQ(utf8_to_dvb_text("a\nb", 200), (std::vector<std::uint8_t>{'a', 'b'}));
 }
 
+// Tables A.3 and figure A.1 by hand.
+TEST(DvbText, IsWrittenInTheTableThatMostReceiversHave) {
+  using Bytes = std::vector<std::uint8_t>;
+  EXPECT_EQ(utf8_to_dvb_text("Zürich", 200), (Bytes{0x05, 'Z', 0xFC, 'r', 'i', 'c', 'h'}));
+  EXPECT_EQ(utf8_to_dvb_text("5 €", 200), (Bytes{0x0B, '5', ' ', 0xA4}));
+  EXPECT_EQ(utf8_to_dvb_text("Мир", 200), (Bytes{0x01, 0xBC, 0xD8, 0xE0}));
+  EXPECT_EQ(utf8_to_dvb_text("Ωα", 200), (Bytes{0x03, 0xD9, 0xE1}));
+  EXPECT_EQ(utf8_to_dvb_text("ČT řeč", 200), (Bytes{0xCF, 'C', 'T', ' ', 0xCF, 'r', 'e', 0xCF, 'c'}));
+  EXPECT_EQ(utf8_to_dvb_text("Łódź", 200), (Bytes{0xE8, 0xC2, 'o', 'd', 0xC2, 'z'}));
+  EXPECT_EQ(utf8_to_dvb_text("日", 200), (Bytes{0x15, 0xE6, 0x97, 0xA5}));
+  EXPECT_EQ(utf8_to_dvb_text("ČЖ", 200)[0], 0x15);  // of two alphabets
+}
+
+TEST(DvbText, IsReadAsWrittenForEveryCharacterOfTheBasicPlane) {
+  for (std::uint32_t code = 0xA0; code < 0xFFFD; ++code) {
+    if ((code >= 0xD800 && code < 0xF900)) continue;  // surrogates, private use
+    std::string text;
+    if (code >= 0x800) {
+      text += static_cast<char>(0xE0 | code >> 12);
+      text += static_cast<char>(0x80 | (code >> 6 & 0x3F));
+    } else {
+      text += static_cast<char>(0xC0 | code >> 6);
+    }
+    text += static_cast<char>(0x80 | (code & 0x3F));
+    ASSERT_EQ(dvb_text_to_utf8(utf8_to_dvb_text(text, 10)), text) << code;
+  }
+}
+
 TEST(DvbText, IsCutAtACharacter) {
-  for (std::size_t limit = 1; limit < 20; ++limit) {
-    const auto text = utf8_to_dvb_text("ääääääääää", limit);
-    EXPECT_LE(text.size(), limit);
-    EXPECT_EQ(dvb_text_to_utf8(text).find("\uFFFD"), std::string::npos) << limit;
+  for (const std::string letter : {"ä", "č", "日"}) {
+    std::string ten;
+    for (int i = 0; i < 10; ++i) ten += letter;
+    for (std::size_t limit = 0; limit < 40; ++limit) {
+      const auto text = utf8_to_dvb_text(ten, limit);
+      EXPECT_LE(text.size(), limit);
+      const std::string read = dvb_text_to_utf8(text);
+      EXPECT_TRUE(ten.starts_with(read)) << limit << ": " << read;
+      EXPECT_TRUE(limit < 4 || !read.empty()) << limit;
+    }
   }
 }
 
