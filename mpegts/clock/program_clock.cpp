@@ -41,6 +41,8 @@ constexpr double kKnown = 0.3e-6;
 constexpr double kFollowed = 0.3e-6;
 constexpr double kLittle = 0.01;
 constexpr double kLost = 0.02;
+// What lies so far off is fetched as fast as may be.
+constexpr double kFar = 2.5 * ProgramClock::kMostLost;
 
 // Nearer to nothing by so much.
 double beyond(double value, double doubt) noexcept {
@@ -101,6 +103,7 @@ void ProgramClock::begin() noexcept {
   pace_variance_ = kFirstPace * kFirstPace;
   bias_ = before_ = 0;
   windows_ = strays_ = 0;
+  change_ = kGentleChange;
   window_ = {};
   window_.begin = tick_;
 }
@@ -169,7 +172,11 @@ void ProgramClock::aim(std::int64_t from) noexcept {
   if (std::abs(all) > kLost) steady_ = false;
   if (std::abs(all) < kLittle && known < kKnown && std::abs(other) < kFollowed) steady_ = true;
   const double lacks = steady_ ? all : beyond(all, kLittle);
-  const double change = steady_ ? kSteadyChange : kLearningChange;
+  // A slope that turns evenly to another loses half of what is between them, squared, over the change.
+  change_ = std::clamp(other * other / (2 * kMostLost), change_, kLearningChange);
+  if (steady_) change_ = kGentleChange;
+  if (std::abs(all) > kFar) change_ = kLearningChange;
+  const double change = steady_ ? kSteadyChange : change_;
   const double braking = 0.7 * std::sqrt(2 * change * std::abs(lacks));
   const double most = std::min(steady_ ? kSteadyMost : kLearningMost, braking);
   const double more = std::clamp(lacks / (steady_ ? kSteadyTime : kLearningTime), -most, most);

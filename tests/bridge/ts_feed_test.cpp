@@ -73,6 +73,23 @@ TEST_F(TsFeedTest, StartIsEmptyBeforeTheFirstRandomAccessPoint) {
   EXPECT_TRUE(feed.start().empty());
 }
 
+// ISO/IEC 13818-1 2.4.3.5: where the source does not say so, players would see the clock go back.
+TEST_F(TsFeedTest, AnnouncesAJumpOfTheClockOnceWhereItComes) {
+  feed.add(&sink);
+  group(3);
+  pts -= 450'000;
+  group(3);
+  group(3);
+  std::vector<std::uint64_t> announced;
+  for (const auto& chunk : sink.chunks) {
+    for (std::size_t i = 0; i < chunk->packets; ++i) {
+      const mpegts::TsPacket packet(chunk->data().subspan(i * 188).first<188>());
+      if (packet.has_adaptation() && packet.discontinuity()) announced.push_back(packet.pcr()->ticks / 300);
+    }
+  }
+  EXPECT_EQ(announced, std::vector<std::uint64_t>{900'000 + 4 * 3600 - 450'000 - 9000});
+}
+
 TEST_F(TsFeedTest, StartIsTheTablesAndTheLastGroupAndJoinsWithoutAnError) {
   for (int i = 0; i < 21; ++i) group(3);
   group(5, false);  // tables come at other times than pictures to begin with

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <optional>
 #include <utility>
 
 #include "dataplane/bridge/hub/ts_tables.h"
@@ -25,6 +26,7 @@ struct TsFeed::Impl {
   TsTables::Mark before_cache;                                // the tables as of the cache's begin
   mutable std::vector<std::shared_ptr<const TsChunk>> front;  // made of them when first wanted
   bool gap = false;
+  std::optional<std::int64_t> offset;  // ring::Slot's, of the slot before
 };
 
 namespace {
@@ -42,6 +44,27 @@ std::vector<std::shared_ptr<const TsChunk>> chunks_of(std::span<const std::uint8
     packets = packets.subspan(size);
   }
   return chunks;
+}
+
+constexpr std::uint8_t kDiscontinuityIndicator = 0x80;  // 2.4.3.4
+
+// The clock that drives the channel's timeline jumped in this slot: where its source has not said so, the
+// packet says it (2.4.3.5), or players would see it go back. That clock's latest PCR is in the slot's times.
+void announce_jump(TsChunk& chunk, const ring::Slot& slot) {
+  constexpr auto kTurn = static_cast<std::int64_t>(mpegts::kPcrModulus);
+  const auto value = static_cast<std::uint64_t>(((slot.timeline - slot.offset) % kTurn + kTurn) % kTurn);
+  std::optional<mpegts::Pid> pid;
+  for (std::size_t i = chunk.packets; i-- > 0 && !pid;) {
+    const TsPacket packet(chunk.data().subspan(i * mpegts::kPacketSize).first<mpegts::kPacketSize>());
+    if (const auto pcr = packet.pcr(); packet.has_sync() && pcr && pcr->ticks == value) pid = packet.pid();
+  }
+  for (std::size_t i = 0; i < chunk.packets && pid; ++i) {
+    const TsPacket packet(chunk.data().subspan(i * mpegts::kPacketSize).first<mpegts::kPacketSize>());
+    if (!packet.has_sync() || packet.pid() != *pid || !packet.has_pcr()) continue;
+    std::uint8_t& flags = chunk.bytes[i * mpegts::kPacketSize + 5];
+    flags = static_cast<std::uint8_t>(flags | kDiscontinuityIndicator);
+    return;
+  }
 }
 
 }  // namespace
@@ -70,6 +93,10 @@ void TsFeed::on_slot(const ring::Slot& slot) {
   chunk->arrival_ns = slot.arrival_ns;
   chunk->gap = std::exchange(impl_->gap, false);
   std::copy_n(slot.packets.begin(), count * mpegts::kPacketSize, chunk->bytes.begin());
+  if ((slot.flags & ring::kSlotTimeline) != 0) {
+    const auto before_it = std::exchange(impl_->offset, slot.offset);
+    if (before_it && *before_it != slot.offset) announce_jump(*chunk, slot);
+  }
   TsTables::Mark before;
   for (std::size_t i = 0; i < count; ++i) {
     const TsPacket packet(std::span<const std::uint8_t, mpegts::kPacketSize>(

@@ -1,6 +1,7 @@
 // Makes chunks of a channel's ring slots for every output that carries transport streams, and keeps those
 // since the last random access point, with the tables in front, so that a player that joins begins at once.
-// Services are not cut here: what the fast path left in the channel goes out whole. References: ISO/IEC
+// Services are not cut here: what the fast path left in the channel goes out whole, but for
+// discontinuity_indicator where the clock jumps and the source has not set it. References: ISO/IEC
 // 13818-1:2022 2.4.4 (PAT, PMT), 2.4.3.5 (random_access_indicator). Threading: owned by the hub's thread.
 // Memory: at most kMaxCachedBytes and kMaxCachedTime.
 #pragma once
