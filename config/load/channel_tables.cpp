@@ -92,16 +92,6 @@ void read_serve(Report& report, const Value& value, ChannelDraft& out) {
   read_table(report, *map, serve_table(), out.serve);
 }
 
-void read_ends(Report& report, const Value& value, const char* key, const Table<EndDraft>& table,
-               std::vector<EndDraft>& out) {
-  if (!value.is_list()) {
-    report.error(value.place, fmt::format("{} must be a list: write [ \"udp://239.10.1.1:5000\" ], not {}",
-                                          key, kind_name(value)));
-    return;
-  }
-  for (const ValuePtr& item : value.items) read_end(report, *item, table, out.emplace_back());
-}
-
 void read_inputs(Report& report, const Value& value, ChannelDraft& out) {
   read_ends(report, value, "inputs", input_table(), out.inputs);
   if (value.is_list() && value.items.empty())
@@ -286,6 +276,7 @@ struct FileDraft {
   ValuePtr defaults;
   ValuePtr channels;
   ValuePtr renditions;
+  ValuePtr multiplexes;
 };
 
 const Table<FileDraft>& file_table() {
@@ -302,11 +293,24 @@ const Table<FileDraft>& file_table() {
            "one programme at several bitrates, for adaptive players: a list of channels, best first, by "
            "the id under which HLS has them at /NAME/index.m3u8; a map is a member made here",
            [](Report&, const Value& value, D& out) { out.renditions = std::make_shared<Value>(value); }),
-       refused<D>("multiplexes")}};
+       tables<D>(
+           "multiplexes", Key::Shape::named, multiplex_table(),
+           "several channels in one multi-program stream, by id",
+           [](Report&, const Value& value, D& out) { out.multiplexes = std::make_shared<Value>(value); })}};
   return kTable;
 }
 
 }  // namespace
+
+void read_ends(Report& report, const Value& value, const char* key, const Table<EndDraft>& table,
+               std::vector<EndDraft>& out) {
+  if (!value.is_list()) {
+    report.error(value.place, fmt::format("{} must be a list: write [ \"udp://239.10.1.1:5000\" ], not {}",
+                                          key, kind_name(value)));
+    return;
+  }
+  for (const ValuePtr& item : value.items) read_end(report, *item, table, out.emplace_back());
+}
 
 const TableBase& channel_file_table() { return file_table(); }
 
@@ -347,6 +351,7 @@ void read_channels(Report& report, const Value& file, MapDraft& map) {
   FileDraft draft;
   read_table(report, file, file_table(), draft);
   if (draft.renditions) read_renditions(report, *draft.renditions, map.renditions);
+  if (draft.multiplexes) read_multiplexes(report, *draft.multiplexes, map.multiplexes);
   if (draft.defaults) {
     draft.defaults = with_normal_serve(report, draft.defaults);
     ChannelDraft scratch;

@@ -20,6 +20,8 @@ inline constexpr std::size_t kMaxInputs = 8;  // of a channel
 inline constexpr std::size_t kMaxRenditions = 256;
 inline constexpr std::size_t kMinRenditionMembers = 2;
 inline constexpr std::size_t kMaxRenditionMembers = 8;
+inline constexpr std::size_t kMaxMultiplexes = 64;
+inline constexpr std::size_t kMaxMultiplexMembers = 61;  // rows of PIDs, mpegts/mux/pid_block.h
 
 struct InterfaceDraft {
   Interface interface;
@@ -197,10 +199,23 @@ struct RenditionDraft {
   std::vector<RenditionMemberDraft> members;
 };
 
+struct MultiplexDraft {
+  std::string id;
+  Place place;
+  std::uint16_t transport_stream_id = 0;
+  std::uint16_t network_id = 0;
+  std::uint16_t original_network_id = 0;
+  std::uint64_t bitrate = 0;
+  bool lcn = false;
+  std::vector<Located<std::string>> channels;
+  std::vector<EndDraft> push;
+};
+
 // What the files of channels hold.
 struct MapDraft {
   std::vector<ChannelDraft> channels;
   std::vector<RenditionDraft> renditions;
+  std::vector<MultiplexDraft> multiplexes;
 };
 
 const Table<NodeDraft>& node_table();
@@ -218,6 +233,9 @@ void read_channels(Report& report, const Value& file, MapDraft& map);
 const Table<RenditionMemberDraft>& rendition_member_table();
 void read_renditions(Report& report, const Value& renditions, std::vector<RenditionDraft>& out);
 
+const Table<MultiplexDraft>& multiplex_table();
+void read_multiplexes(Report& report, const Value& multiplexes, std::vector<MultiplexDraft>& out);
+
 Parsed<Program> parse_channel_program(const Value& value);
 const char* program_schema();
 // JSON Schema: an "allOf" that holds each protocol to its options.
@@ -225,6 +243,9 @@ std::string protocol_rules(bool input);
 
 // An input or push from its URL (with options in the query) or map.
 void read_end(Report& report, const Value& value, const Table<EndDraft>& table, EndDraft& out);
+// A list of them under `key`.
+void read_ends(Report& report, const Value& value, const char* key, const Table<EndDraft>& table,
+               std::vector<EndDraft>& out);
 // Of a scheme that is served; kind and scheme of `out` are set.
 void read_url(Report& report, const Value& value, bool input, EndDraft& out);
 // What the URL and its options say only together.
@@ -263,5 +284,11 @@ using Ids = std::map<std::string, Place>;
 // After the channels, whose ids stand in `ids`.
 void resolve_renditions(Report& report, const std::vector<RenditionDraft>& renditions, Ids& ids,
                         Model& model);
+
+// After those; their pushes are left to the caller.
+void resolve_multiplexes(Report& report, const std::vector<MultiplexDraft>& multiplexes,
+                         const std::vector<ChannelDraft>& channels, Ids& ids, Model& model);
+// An id that stands there already, of a channel, a rendition or a multiplex.
+void claim_id(Report& report, Ids& ids, const std::string& id, Place place);
 
 }  // namespace headgate::config

@@ -162,16 +162,19 @@ void read_renditions(Report& report, const Value& renditions, std::vector<Rendit
   }
 }
 
+void claim_id(Report& report, Ids& ids, const std::string& id, Place place) {
+  const auto [known, fresh] = ids.emplace(id, place);
+  if (fresh) return;
+  report.error(place, fmt::format("duplicate id '{}': it stands in {} already; channels, renditions and "
+                                  "multiplexes share their ids",
+                                  shown(id), report.where(known->second)));
+}
+
 void resolve_renditions(Report& report, const std::vector<RenditionDraft>& renditions, Ids& ids,
                         Model& model) {
   std::size_t count = 0;
   for (const RenditionDraft& draft : renditions) {
-    const auto [known, fresh] = ids.emplace(draft.id, draft.place);
-    if (!fresh) {
-      report.error(draft.place, fmt::format("duplicate id '{}': it stands in {} already; channels and "
-                                            "renditions share their ids",
-                                            shown(draft.id), report.where(known->second)));
-    }
+    claim_id(report, ids, draft.id, draft.place);
     if (++count == kMaxRenditions + 1)
       report.error(draft.place, fmt::format("more than {} renditions", kMaxRenditions));
   }

@@ -38,6 +38,9 @@ class Resolver {
     }
     for (const ChannelDraft& channel : map_.channels) add(channel);
     resolve_renditions(report_, map_.renditions, ids_, model_);
+    resolve_multiplexes(report_, map_.multiplexes, map_.channels, ids_, model_);
+    for (std::size_t i = 0; i < map_.multiplexes.size(); ++i)
+      add_pushes(map_.multiplexes[i], model_.multiplexes[i]);
     check_loops();
   }
 
@@ -47,6 +50,7 @@ class Resolver {
   struct Use {
     std::string channel;
     Place place;
+    const char* kind = "channel";
   };
   struct SpokenBy {
     DatagramProtocol protocol;
@@ -299,7 +303,8 @@ class Resolver {
     return end.vlan.set ? fmt::format(" VLAN {}", end.vlan.value) : std::string();
   }
 
-  void add_push(const ChannelDraft& channel, const EndDraft& end, Channel& out) {
+  // `user`: whose push it is, and where it stands; `used`: it sends.
+  void add_push(const Use& user, bool used, const EndDraft& end, std::vector<Push>& out) {
     const Interface* interface = find_interface(end);
     const auto* addresses = interface != nullptr ? find_addresses(end, *interface) : nullptr;
     if (addresses == nullptr || end.port == 0 || !end.group) return;
@@ -321,18 +326,30 @@ class Resolver {
     push.enabled = end.enabled;
     push.url = fmt::format("{}://{}:{}{}", scheme(push.protocol), push.group, push.port,
                            network_query(*interface, push.vlan));
-    if (channel.enabled && push.enabled) {
-      const auto [known, fresh] =
-          sent_.emplace(Flow{push.interface, push.vlan, push.group, push.port}, Use{channel.id, end.place});
+    if (used && push.enabled) {
+      const auto [known, fresh] = sent_.emplace(Flow{push.interface, push.vlan, push.group, push.port}, user);
       if (!fresh) {
-        report_.error(
-            end.place,
-            fmt::format("two pushes to {}:{} on interface '{}': channel '{}' sends there already ({})",
-                        push.group, push.port, push.interface, known->second.channel,
-                        report_.where(known->second.place)));
+        report_.error(end.place,
+                      fmt::format("two pushes to {}:{} on interface '{}': {} '{}' sends there already ({})",
+                                  push.group, push.port, push.interface, known->second.kind,
+                                  known->second.channel, report_.where(known->second.place)));
       }
     }
-    out.push.push_back(std::move(push));
+    out.push_back(std::move(push));
+  }
+
+  void add_pushes(const MultiplexDraft& draft, Multiplex& out) {
+    for (const EndDraft& end : draft.push) {
+      if (said_already(end)) continue;
+      if (end.kind != InputKind::datagrams) {
+        report_.error(end.place, "a multiplex is sent by udp:// and rtp:// alone");
+        continue;
+      }
+      add_push({draft.id, end.place, "multiplex"}, true, end, out.push);
+    }
+    pushes_ += out.push.size();
+    if (pushes_ > kMaxPushes)
+      report_.error(draft.place, fmt::format("more than {} pushes in all", kMaxPushes));
   }
 
   // An end without a protocol that is served.
@@ -374,7 +391,7 @@ class Resolver {
     for (const EndDraft& end : draft.push) {
       if (said_already(end)) continue;
       if (end.kind == InputKind::datagrams) {
-        add_push(draft, end, channel);
+        add_push({draft.id, end.place}, draft.enabled, end, channel.push);
       } else {
         bridge_ends_.add_push(draft, end, channel);
       }

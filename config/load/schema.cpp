@@ -76,6 +76,7 @@ Json schema_of(const Key& key) {
     out["propertyNames"] = {{"pattern", kIdPattern}};
     out["additionalProperties"].erase("required");
   }
+  if (key.name == "multiplexes") out["propertyNames"] = {{"pattern", kIdPattern}};
   if (key.name == "renditions") {
     out["propertyNames"] = {{"pattern", kIdPattern}};
     out["additionalProperties"]["minItems"] = kMinRenditionMembers;

@@ -185,6 +185,34 @@ void compare_renditions(const Model& running, const Model& wanted, Plan& plan) {
   }
 }
 
+bool begins_anew(const Multiplex& running, const Multiplex& wanted) {
+  Multiplex same = wanted;
+  same.channels = running.channels;
+  same.push = running.push;
+  if (same != running) return true;
+  return std::any_of(running.push.begin(), running.push.end(), [&](const Push& push) {
+    return push.enabled && std::find(wanted.push.begin(), wanted.push.end(), push) == wanted.push.end();
+  });
+}
+
+void compare_multiplexes(const Model& running, const Model& wanted, Plan& plan) {
+  const auto id = [](const Multiplex& multiplex) { return multiplex.id; };
+  const auto before = by_name(running.multiplexes, id);
+  const auto after = by_name(wanted.multiplexes, id);
+  for (const Multiplex& multiplex : wanted.multiplexes) {
+    const auto known = before.find(multiplex.id);
+    if (known == before.end())
+      plan.multiplexes.push_back({multiplex.id, "", in_words(multiplex), false});
+    else if (*known->second != multiplex)
+      plan.multiplexes.push_back({multiplex.id, in_words(*known->second), in_words(multiplex),
+                                  begins_anew(*known->second, multiplex)});
+  }
+  for (const Multiplex& multiplex : running.multiplexes) {
+    if (after.find(multiplex.id) == after.end())
+      plan.multiplexes.push_back({multiplex.id, in_words(multiplex), "", true});
+  }
+}
+
 class NodeDiff {
  public:
   NodeDiff(const Node& running, const Node& wanted, Plan& plan)
@@ -328,6 +356,7 @@ Plan diff(const Model& running, const Model& wanted, const OnAir& on_air, const 
     if (after.find(channel.id) == after.end()) plan.removed.push_back(channel.id);
   }
   compare_renditions(running, wanted, plan);
+  compare_multiplexes(running, wanted, plan);
   NodeDiff(running.node, wanted.node, plan).run();
   return plan;
 }

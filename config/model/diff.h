@@ -53,19 +53,30 @@ struct RenditionChange {
   bool operator==(const RenditionChange&) const = default;
 };
 
+// In words: "news, sport at 12Mbps"; before is "" where it comes, after where it goes.
+struct MultiplexChange {
+  std::string id;
+  std::string before;
+  std::string after;
+  bool interrupts_media = false;  // of the whole; a member that comes or goes disturbs no other
+  bool operator==(const MultiplexChange&) const = default;
+};
+
 struct Plan {
   std::vector<std::string> added;
   std::vector<ChannelChange> changed;
   std::vector<std::string> removed;
   std::vector<std::string> untouched;
   std::vector<RenditionChange> renditions;
+  std::vector<MultiplexChange> multiplexes;
   std::vector<std::string> node_keys;  // changed node keys, dotted: "interfaces.cap0.mtu"
   std::vector<ValueChange> node_values;
   std::vector<ListenerChange> listeners;
   std::vector<std::string> restarts;  // processes that apply must restart: "fastpath", "bridge"
   std::vector<std::string> refused;  // node keys that can't change at run time: "node", "run_dir", "data_dir"
   bool empty() const {
-    return added.empty() && changed.empty() && removed.empty() && renditions.empty() && node_keys.empty();
+    return added.empty() && changed.empty() && removed.empty() && renditions.empty() && multiplexes.empty() &&
+           node_keys.empty();
   }
   bool operator==(const Plan&) const = default;
 };

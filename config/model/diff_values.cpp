@@ -308,6 +308,15 @@ std::string in_words(const Rendition& rendition) {
   });
 }
 
+std::string in_words(const Multiplex& multiplex) {
+  const auto same = [](const std::string& channel) { return channel; };
+  const auto url = [](const Push& push) { return push.enabled ? push.url : push.url + " (off)"; };
+  return join(multiplex.channels, same) + " at " + rate_words(multiplex.bitrate) +
+         (multiplex.push.empty() ? "" : " to " + join(multiplex.push, url)) + " as " +
+         std::to_string(multiplex.transport_stream_id) + "/" + std::to_string(multiplex.original_network_id) +
+         " of network " + std::to_string(multiplex.network_id) + (multiplex.lcn ? " with lcn" : "");
+}
+
 std::vector<ValueChange> channel_values(const Channel& running, const Channel& wanted) {
   Values values;
   values.note("name", running.name, wanted.name);

@@ -28,6 +28,7 @@ std::string in_words(const std::vector<SrtServer>& servers);
 std::string in_words(const std::optional<AdminServer>& server);
 std::string in_words(const std::optional<Webhook>& webhook);
 std::string in_words(const Rendition& rendition);
+std::string in_words(const Multiplex& multiplex);
 
 std::vector<ValueChange> channel_values(const Channel& running, const Channel& wanted);
 // Pushes that run and end, or whose receivers see a break.

@@ -293,6 +293,19 @@ inline std::string origin_of(const std::string& url) {
   return host == std::string::npos ? "" : url.substr(0, url.find_first_of("/?#", host + 3));
 }
 
+// Several channels in one multi-program stream.
+struct Multiplex {
+  std::string id;
+  std::uint16_t transport_stream_id = 0;
+  std::uint16_t network_id = 0;
+  std::uint16_t original_network_id = 0;
+  std::uint64_t bitrate = 0;  // bit/s
+  bool lcn = false;           // logical channel numbers from the channels' own
+  std::vector<std::string> channels;
+  std::vector<Push> push;  // datagrams
+  bool operator==(const Multiplex&) const = default;
+};
+
 struct Node {
   std::string node;
   std::string run_dir;
@@ -314,6 +327,7 @@ struct Model {
   Node node;
   std::vector<Channel> channels;  // in the order of the files
   std::vector<Rendition> renditions;
+  std::vector<Multiplex> multiplexes;
   bool operator==(const Model&) const = default;
 };
 

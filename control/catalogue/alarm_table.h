@@ -218,6 +218,12 @@ inline constexpr std::array kAlarmTable{
               "A stream was more than its `remux.bitrate` in the last minute, packets were dropped.",
               "Raise `remux.bitrate`, or lower the encoder's rate.", alarm_times::kAtOnce,
               alarm_times::kAtOnce},
+    AlarmKind{
+        "multiplex_exceeded", Severity::warning, Scope::channel, Culprit::map,
+        "A channel was more than its share of a full multiplex in the last minute, packets of it were "
+        "dropped.",
+        "Raise the multiplex's `bitrate`, or lower the encoder's rate; `remux.bitrate` names its share.",
+        alarm_times::kAtOnce, alarm_times::kAtOnce},
     AlarmKind{"push_failing", Severity::warning, Scope::output, Culprit::target,
               "A push by RTMP or SRT does not send although its channel is on air; the message is what its "
               "server said. The others go on.",

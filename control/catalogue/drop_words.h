@@ -81,6 +81,11 @@ inline constexpr std::array kDropWords{
               "or lower the encoder's rate"},
     DropWords{"exception_queue_full", "IGMP, ARP or ICMP frames for the host",
               "More than 1,024 at once: a storm on that port. Reports may be late; find the sender"},
+    DropWords{"multiplex_exceeded",
+              "packets of members beyond their share of a full multiplex, counted at each of its outputs: "
+              "padding, then data, then media; tables, keys and PCRs have room of their own",
+              "The members together are more than the multiplex's `bitrate`: raise it, or lower the rate of "
+              "the channel that the alarm names. The others lose nothing"},
 };
 
 // Of channels, by the bridge.

@@ -290,6 +290,19 @@ std::string local_time(std::int64_t unix_ns) {
   return text;
 }
 
+std::string multiplex_line(const json& multiplex) {
+  const auto rate = static_cast<double>(count(multiplex, "bitrate_bps"));
+  const std::size_t members = multiplex.value("channels", json::array()).size();
+  std::string text = fmt::format("multiplex {}: {}", text_of(multiplex, "id"), human_bitrate(rate));
+  if (multiplex.value("members_bps", json()).is_null()) return text + ", not running\n";
+  const auto used = static_cast<double>(count(multiplex, "members_bps"));
+  text += fmt::format(", {} used ({:.0f} %), {} of {} channels in", human_bitrate(used), used / rate * 100,
+                      count(multiplex, "members_in"), members);
+  if (count(multiplex, "dropped") != 0) text += fmt::format(", {} dropped", count(multiplex, "dropped"));
+  for (const json& push : multiplex.value("push", json::array())) text += ", " + text_of(push, "url");
+  return wrapped("", text, 2);
+}
+
 std::string render_status(const json& status, bool colour) {
   const std::int64_t now = status.at("now_unix_ns").get<std::int64_t>();
   std::string text = map_line(status);
@@ -320,6 +333,7 @@ std::string render_status(const json& status, bool colour) {
   }
   if (status.at("channels").empty()) text += "(no channels)\n";
   text += "\n";
+  for (const json& multiplex : status.value("multiplexes", json::array())) text += multiplex_line(multiplex);
   for (const json& interface : status.value("interfaces", json::array())) text += interface_line(interface);
   return text + "\n" + wrapped("", processes_line(status.at("processes")), 4);
 }

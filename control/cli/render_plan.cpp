@@ -82,6 +82,26 @@ std::string renditions_text(const json& plan, bool done) {
   return text;
 }
 
+std::string multiplexes_text(const json& plan, bool done) {
+  std::string text;
+  for (const json& change : plan.value("multiplexes", json::array())) {
+    const std::string before = text_of(change, "before"), after = text_of(change, "after");
+    const bool breaks = change.value("interrupts_media", false);
+    text += fmt::format("{} multiplex {}: {}{}\n",
+                        before.empty()  ? '+'
+                        : after.empty() ? '-'
+                                        : '~',
+                        text_of(change, "id"),
+                        before.empty()  ? after
+                        : after.empty() ? before
+                                        : before + " -> " + after,
+                        breaks ? (done ? " (interrupted its multicast)" : " (interrupts its multicast)")
+                        : before.empty() ? ""
+                                         : " (the channels that stay are not interrupted)");
+  }
+  return text;
+}
+
 std::string broken_text(const json& answer, const json& change) {
   std::string broken;
   const auto add = [&](const std::string& what) { broken += (broken.empty() ? "" : " and ") + what; };
@@ -117,6 +137,7 @@ std::string render_plan(const json& answer, bool done) {
   for (const json& id : plan.at("removed"))
     text += fmt::format("- {}{}\n", id.get<std::string>(), sent_away(answer, id.get<std::string>()));
   text += renditions_text(plan, done);
+  text += multiplexes_text(plan, done);
   for (const json& key : plan.at("node_keys"))
     text += fmt::format("~ node file: {}\n", key.get<std::string>());
   text += values_text(plan, "node_values") + listeners_text(plan);

@@ -320,6 +320,7 @@ void Daemon::take_over(PreparedApply& prepared) {
   handles_ = prepared.handles;
   last_apply_ = {prepared.plan.added, {}, prepared.plan.node_keys};
   for (const config::ChannelChange& change : prepared.plan.changed) last_apply_.changed[change.id] = change;
+  keep_places();
   (void)protocol::write_file_atomically(run_dir_.root + "/state/handles.json", to_json(handles_));
   if (prepared.admin || prepared.admin_address.empty()) {
     admin_ = std::move(prepared.admin);

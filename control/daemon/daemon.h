@@ -74,6 +74,7 @@ class Daemon {
   bool adopt(const HistoryEntry& entry);
   bool media_runs() const;
   void load_handles();
+  void keep_places();
   bool prepare_states();
   void start_media();
   // apply.cpp
@@ -196,7 +197,7 @@ class Daemon {
   Observation observation_;
   Sources sources_;                              // out of the observation
   std::map<std::string, std::string> problems_;  // the bridge's, too
-  Rising underflows_, overflows_, rates_exceeded_;
+  Rising underflows_, overflows_, rates_exceeded_, shares_exceeded_;
   OutputRates output_rates_;
   Trends trends_;
   std::int64_t trends_at_ns_ = 0;

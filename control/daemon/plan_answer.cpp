@@ -27,6 +27,12 @@ nlohmann::json plan_json(const config::Plan& plan) {
                           {"before", rendition.before},
                           {"after", rendition.after},
                           {"interrupts_viewers", rendition.interrupts_viewers}});
+  nlohmann::json multiplexes = nlohmann::json::array();
+  for (const config::MultiplexChange& multiplex : plan.multiplexes)
+    multiplexes.push_back({{"id", multiplex.id},
+                           {"before", multiplex.before},
+                           {"after", multiplex.after},
+                           {"interrupts_media", multiplex.interrupts_media}});
   nlohmann::json listeners = nlohmann::json::array();
   for (const config::ListenerChange& listener : plan.listeners)
     listeners.push_back({{"key", listener.key},
@@ -39,7 +45,7 @@ nlohmann::json plan_json(const config::Plan& plan) {
           {"node_keys", plan.node_keys}, {"listeners", listeners},
           {"restarts", plan.restarts},   {"refused", plan.refused},
           {"empty", plan.empty()},       {"node_values", values_json(plan.node_values)},
-          {"renditions", renditions}};
+          {"renditions", renditions},    {"multiplexes", multiplexes}};
 }
 
 std::string summary(const config::Plan& plan) {
@@ -52,6 +58,7 @@ std::string summary(const config::Plan& plan) {
   add(plan.changed.size(), "changed");
   add(plan.removed.size(), "removed");
   add(plan.renditions.size(), plan.renditions.size() == 1 ? "rendition" : "renditions");
+  add(plan.multiplexes.size(), plan.multiplexes.size() == 1 ? "multiplex" : "multiplexes");
   add(plan.node_keys.size(), plan.node_keys.size() == 1 ? "node key" : "node keys");
   return text;
 }
@@ -81,6 +88,9 @@ std::string changes(const config::Plan& plan) {
   std::vector<std::string> renditions;
   for (const config::RenditionChange& change : plan.renditions) renditions.push_back(change.id);
   list("~ rendition ", renditions);
+  std::vector<std::string> multiplexes;
+  for (const config::MultiplexChange& change : plan.multiplexes) multiplexes.push_back(change.id);
+  list("~ multiplex ", multiplexes);
   list("~ ", plan.node_keys);
   return text;
 }

@@ -56,6 +56,8 @@ struct ChannelSnapshot {
   std::uint64_t null_packets = 0, rate_dropped = 0, departure_late_max_ns = 0, departure_late_ns = 0;
   std::array<std::uint64_t, protocol::kDepartureClasses> departures{};  // by lateness
   std::optional<std::uint64_t> pcr_accuracy_max_ns;                     // of a constant rate
+  std::uint64_t multiplex_dropped = 0;                                  // of a member
+  std::uint64_t members_in = 0, members_bps = 0;                        // of a multiplex
 };
 
 struct OutputSnapshot {

@@ -227,4 +227,20 @@ std::vector<Rising::Counter> rates_exceeded(const config::Model& model, const Sn
   return counters;
 }
 
+std::vector<Rising::Counter> shares_exceeded(const config::Model& model, const SnapshotIndex& seen) {
+  std::vector<Rising::Counter> counters;
+  for (const config::Multiplex& multiplex : model.multiplexes) {
+    for (const std::string& id : multiplex.channels) {
+      const ChannelSnapshot* air = seen.channel(id);
+      if (air == nullptr || air->multiplex_dropped == 0) continue;
+      counters.push_back({id,
+                          "it is more than its share of multiplex " + multiplex.id +
+                              ", which is full, and packets were dropped: raise the multiplex's bitrate, or "
+                              "lower the encoder's rate",
+                          air->multiplex_dropped});
+    }
+  }
+  return counters;
+}
+
 }  // namespace headgate::control

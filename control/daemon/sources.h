@@ -84,5 +84,7 @@ class Rising {
 std::vector<Rising::Counter> underflows(const config::Model& model, const SnapshotIndex& seen);
 std::vector<Rising::Counter> overflows(const config::Model& model, const SnapshotIndex& seen);
 std::vector<Rising::Counter> rates_exceeded(const config::Model& model, const SnapshotIndex& seen);
+// Of members of multiplexes.
+std::vector<Rising::Counter> shares_exceeded(const config::Model& model, const SnapshotIndex& seen);
 
 }  // namespace headgate::control

@@ -84,6 +84,13 @@ void Daemon::load_handles() {
   if (const auto text = protocol::read_file(run_dir_.root + "/state/handles.json")) {
     if (const auto handles = parse_handles(*text)) handles_ = *handles;
   }
+  if (const auto text = protocol::read_file(data_dir_ + "/multiplexes.json")) take_places(*text, handles_);
+}
+
+// Without room they are given anew after the next start of the machine.
+void Daemon::keep_places() {
+  if (handles_.places.empty()) return;
+  (void)protocol::write_file_atomically(data_dir_ + "/multiplexes.json", places_json(handles_));
 }
 
 bool Daemon::prepare_states() {
@@ -104,6 +111,7 @@ bool Daemon::prepare_states() {
                     same_content(states_, old) && generation != 0;
   if (!same) states_.fastpath.generation = states_.bridge.generation = generation + 1;
   const auto kept = protocol::write_file_atomically(run_dir_.root + "/state/handles.json", to_json(handles_));
+  keep_places();
   if (!kept) log::error({"", "history", false}, "{}", kept.error());
   tell_unforced(unforced);
   return kept.has_value();

@@ -417,6 +417,28 @@ json bridge_of_input(const GatewayView& view, const config::Channel& channel) {
   return bridge;
 }
 
+json multiplexes_json(const GatewayView& view, const SnapshotIndex& seen) {
+  json result = json::array();
+  for (const config::Multiplex& multiplex : view.model->multiplexes) {
+    json line = {{"id", multiplex.id},
+                 {"bitrate_bps", multiplex.bitrate},
+                 {"channels", multiplex.channels},
+                 {"members_bps", nullptr},
+                 {"members_in", nullptr},
+                 {"dropped", nullptr},
+                 {"push", json::array()}};
+    if (const ChannelSnapshot* figures = seen.channel(multiplex.id)) {
+      line["members_bps"] = figures->members_bps;
+      line["members_in"] = figures->members_in;
+      line["dropped"] = figures->rate_dropped;
+    }
+    for (const OutputSnapshot* output : seen.outputs(multiplex.id))
+      line["push"].push_back(output_json(*output));
+    result.push_back(std::move(line));
+  }
+  return result;
+}
+
 int badness(const json& line) {
   const auto state = line["state"].get<std::string>();
   if (state == "down") return 0;
@@ -481,7 +503,8 @@ json gateway_status(const GatewayView& view) {
           {"webhook", webhook_json(view.webhook)},
           {"processes", processes_json(view)},
           {"interfaces", interfaces_json(view.snapshot, [](const std::string&) { return true; })},
-          {"channels", lines}};
+          {"channels", lines},
+          {"multiplexes", multiplexes_json(view, seen)}};
 }
 
 json channel_status(const GatewayView& view, const std::string& id) {

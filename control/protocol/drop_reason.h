@@ -31,6 +31,7 @@ enum class DropReason : std::uint8_t {
   ring_full,  // ring
   buffer_full,
   exception_queue_full,
+  multiplex_exceeded,  // output
   kCount
 };
 inline constexpr std::size_t kDropReasonCount = static_cast<std::size_t>(DropReason::kCount);
@@ -76,6 +77,8 @@ inline constexpr std::array<DropReasonInfo, kDropReasonCount> kDropReasons{{
     {DropReason::buffer_full, "buffer_full", "ring",
      "packet that came too early or was too much for the input's buffer (remux.buffer)"},
     {DropReason::exception_queue_full, "exception_queue_full", "ring", "queue to the IGMP and ARP host full"},
+    {DropReason::multiplex_exceeded, "multiplex_exceeded", "output",
+     "packet of a member beyond its share of the multiplex's bitrate"},
 }};
 
 constexpr const DropReasonInfo& info(DropReason reason) noexcept {

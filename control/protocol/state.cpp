@@ -82,6 +82,27 @@ json write(const FastpathChannel& s) {
           {"watch_standby", s.watch_standby}};
 }
 
+json write(const MultiplexMemberState& s) {
+  return {{"channel", s.channel},    {"service_id", s.service_id}, {"pid_block", s.pid_block},
+          {"name", s.name},          {"provider", s.provider},     {"number", s.number},
+          {"share_bps", s.share_bps}};
+}
+
+json write(const FastpathMultiplex& s) {
+  json members = json::array();
+  for (const MultiplexMemberState& member : s.members) members.push_back(write(member));
+  json outputs = json::array();
+  for (const OutputState& output : s.outputs) outputs.push_back(write(output));
+  return {{"id", s.id},
+          {"transport_stream_id", s.transport_stream_id},
+          {"network_id", s.network_id},
+          {"original_network_id", s.original_network_id},
+          {"bitrate_bps", s.bitrate_bps},
+          {"lcn", s.lcn},
+          {"members", members},
+          {"outputs", outputs}};
+}
+
 VlanState read_vlan(const json& value, const std::string& path) {
   const Members members(value, path, {"id", "addresses"});
   VlanState s;
@@ -172,10 +193,40 @@ FastpathChannel read_fastpath_channel(const json& value, const std::string& path
   return s;
 }
 
+MultiplexMemberState read_multiplex_member(const json& value, const std::string& path) {
+  const Members members(value, path,
+                        {"channel", "service_id", "pid_block", "name", "provider", "number", "share_bps"});
+  MultiplexMemberState s;
+  members.read("channel", s.channel);
+  members.read("service_id", s.service_id);
+  members.read("pid_block", s.pid_block);
+  members.read("name", s.name);
+  members.read("provider", s.provider);
+  members.read("number", s.number);
+  members.read("share_bps", s.share_bps);
+  return s;
+}
+
+FastpathMultiplex read_multiplex(const json& value, const std::string& path) {
+  const Members members(value, path,
+                        {"id", "transport_stream_id", "network_id", "original_network_id", "bitrate_bps",
+                         "lcn", "members", "outputs"});
+  FastpathMultiplex s;
+  s.id = read_id(members);
+  members.read("transport_stream_id", s.transport_stream_id);
+  members.read("network_id", s.network_id);
+  members.read("original_network_id", s.original_network_id);
+  members.read("bitrate_bps", s.bitrate_bps);
+  members.read("lcn", s.lcn);
+  members.read_list("members", s.members, read_multiplex_member);
+  members.read_list("outputs", s.outputs, read_output);
+  return s;
+}
+
 FastpathState read_fastpath(const json& value) {
   const Members members(value, "",
                         {"version", "generation", "node", "hugepages", "idle", "cores", "log_level",
-                         "log_format", "interfaces", "channels"});
+                         "log_format", "interfaces", "channels", "multiplexes"});
   FastpathState s;
   members.read("generation", s.generation);
   members.read("node", s.node);
@@ -188,6 +239,7 @@ FastpathState read_fastpath(const json& value) {
   members.read("log_format", s.log_format);
   members.read_list("interfaces", s.interfaces, read_interface);
   members.read_list("channels", s.channels, read_fastpath_channel);
+  members.read_list("multiplexes", s.multiplexes, read_multiplex);
   return s;
 }
 
@@ -207,6 +259,8 @@ std::string to_json(const FastpathState& s) {
   for (const InterfaceState& interface : s.interfaces) interfaces.push_back(write(interface));
   json channels = json::array();
   for (const FastpathChannel& channel : s.channels) channels.push_back(write(channel));
+  json multiplexes = json::array();
+  for (const FastpathMultiplex& multiplex : s.multiplexes) multiplexes.push_back(write(multiplex));
   return dump({{"version", kStateVersion},
                {"generation", s.generation},
                {"node", s.node},
@@ -216,7 +270,8 @@ std::string to_json(const FastpathState& s) {
                {"log_level", s.log_level},
                {"log_format", s.log_format},
                {"interfaces", interfaces},
-               {"channels", channels}},
+               {"channels", channels},
+               {"multiplexes", multiplexes}},
               1) +
          "\n";
 }

@@ -119,6 +119,31 @@ struct FastpathChannel {
   bool operator==(const FastpathChannel&) const = default;
 };
 
+// A channel in a multiplex.
+struct MultiplexMemberState {
+  std::string channel;
+  std::uint16_t service_id = 0;
+  std::uint32_t pid_block = 0;  // its row of PIDs (mpegts/mux/pid_block.h)
+  std::string name;             // "": as its source has it
+  std::string provider;         // ""
+  std::uint16_t number = 0;     // logical channel; 0: none
+  std::uint64_t share_bps = 0;  // its part of the rate; 0: an equal part of what is left
+  bool operator==(const MultiplexMemberState&) const = default;
+};
+
+// Several channels in one stream of constant rate.
+struct FastpathMultiplex {
+  std::string id;
+  std::uint16_t transport_stream_id = 0;
+  std::uint16_t network_id = 0;
+  std::uint16_t original_network_id = 0;
+  std::uint64_t bitrate_bps = 0;
+  bool lcn = false;  // logical channel numbers in its NIT
+  std::vector<MultiplexMemberState> members;
+  std::vector<OutputState> outputs;
+  bool operator==(const FastpathMultiplex&) const = default;
+};
+
 struct FastpathState {
   std::uint64_t generation = 0;
   std::string node;
@@ -129,6 +154,7 @@ struct FastpathState {
   std::string log_format = "text";
   std::vector<InterfaceState> interfaces;
   std::vector<FastpathChannel> channels;
+  std::vector<FastpathMultiplex> multiplexes;
   bool operator==(const FastpathState&) const = default;
 };
 

@@ -118,6 +118,11 @@ struct alignas(64) ChannelStats {
   Counter departure_late_ns;
   // Of the constant rate over about the last second, and one more; 0: none was measured.
   Counter pcr_accuracy_max_ns;
+  // Of a member: packets beyond its share of multiplexes. Of a multiplex: how many members its tables name,
+  // and what it sends of them, over about the last second.
+  Counter multiplex_dropped;
+  Counter members_in;
+  Counter members_bps;
 };
 
 struct alignas(64) OutputStats {

@@ -20,10 +20,21 @@ namespace headgate::control {
 struct Handles {
   std::uint32_t next = 1;
   std::map<std::string, std::uint32_t> by_id;
+  // What a channel was given in a multiplex, by "MULTIPLEX:CHANNEL": it stays over restarts of the machine,
+  // and while the channel is away, as long as others can do without it.
+  struct Place {
+    std::uint16_t service_id = 0;
+    std::uint32_t pid_block = 0;
+    bool operator==(const Place&) const = default;
+  };
+  std::map<std::string, Place> places;
   bool operator==(const Handles&) const = default;
 };
 std::string to_json(const Handles& handles);
 tl::expected<Handles, std::string> parse_handles(const std::string& json);
+// The places alone, kept in data_dir.
+std::string places_json(const Handles& handles);
+void take_places(const std::string& json, Handles& handles);
 
 struct DesiredStates {
   protocol::FastpathState fastpath;

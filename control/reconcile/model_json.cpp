@@ -263,6 +263,9 @@ static void from_json(const json& from, Channel& to) {
   if (from.contains("alarms")) from.at("alarms").get_to(to.alarms);
 }
 
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Multiplex, id, transport_stream_id, network_id, original_network_id,
+                                   bitrate, lcn, channels, push)
+
 static void to_json(json& to, const Node& from) {
   to = {{"node", from.node},
         {"run_dir", from.run_dir},
@@ -299,7 +302,10 @@ static void from_json(const json& from, Node& to) {
 }
 
 static void to_json(json& to, const Model& from) {
-  to = {{"node", from.node}, {"channels", from.channels}, {"renditions", from.renditions}};
+  to = {{"node", from.node},
+        {"channels", from.channels},
+        {"renditions", from.renditions},
+        {"multiplexes", from.multiplexes}};
 }
 
 static void from_json(const json& from, Model& to) {
@@ -307,6 +313,7 @@ static void from_json(const json& from, Model& to) {
   from.at("channels").get_to(to.channels);
   // Maps kept from before these were served have none.
   if (from.contains("renditions")) from.at("renditions").get_to(to.renditions);
+  if (from.contains("multiplexes")) from.at("multiplexes").get_to(to.multiplexes);
 }
 
 }  // namespace headgate::config

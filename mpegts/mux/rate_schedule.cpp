@@ -92,8 +92,9 @@ struct RateSchedule::Impl {
     std::uint64_t position = 0;
   };
 
-  Impl(std::uint64_t rate, std::size_t max_packets)
-      : max(std::max<std::size_t>(1, max_packets)),
+  Impl(std::uint64_t rate, std::size_t max_packets, Clock of)
+      : followed(of == Clock::first_program),
+        max(std::max<std::size_t>(1, max_packets)),
         room(max + std::max(kLeastReserve, max / 8)),
         grid(rate),
         // A PCR that is put in takes a position of a packet that is due: two of them before the limit.
@@ -119,6 +120,7 @@ struct RateSchedule::Impl {
     return started && !silent ? map.to_ns(grid.ahead(kDatagram - 1)) : kNever;
   }
 
+  const bool followed;  // the grid follows the first program's clock, not the node's
   const std::size_t max;
   const std::size_t room;
   PositionGrid grid;
@@ -182,7 +184,7 @@ void RateSchedule::Impl::shift(std::int64_t ns) noexcept {
   last_now += ns;
   leader_due += ns;
   for (std::size_t i = 0; i < program_count; ++i) programs[i].came += ns;
-  reseat = true;
+  reseat = followed;
 }
 
 // ---- PCR ----
@@ -211,6 +213,7 @@ std::uint8_t RateSchedule::Impl::program_of(Pid pid, std::int64_t due_ns) noexce
 }
 
 bool RateSchedule::Impl::leads(std::uint8_t number, std::int64_t due_ns) noexcept {
+  if (!followed) return false;
   if (leader == kNone || (leader != number && due_ns - leader_due > kSecond)) leader = number;
   return leader == number;
 }
@@ -427,8 +430,8 @@ bool RateSchedule::Impl::pop(std::int64_t now, Datagram& out) noexcept {
   return true;
 }
 
-RateSchedule::RateSchedule(std::uint64_t bitrate_bps, std::size_t max_packets)
-    : impl_(std::make_unique<Impl>(bitrate_bps, max_packets)) {}
+RateSchedule::RateSchedule(std::uint64_t bitrate_bps, std::size_t max_packets, Clock clock)
+    : impl_(std::make_unique<Impl>(bitrate_bps, max_packets, clock)) {}
 
 RateSchedule::~RateSchedule() = default;
 

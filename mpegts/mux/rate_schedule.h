@@ -32,7 +32,10 @@ class RateSchedule {
   // dropped, beyond three quarters data, beyond all audio and video, to the end of the PES packet. Tables and
   // packets with a PCR have an eighth as much, at least 64, to themselves: they are lost only where they
   // alone are more than the rate. The stream's own null packets never wait: others take their place.
-  RateSchedule(std::uint64_t bitrate_bps, std::size_t max_packets);
+  // `clock`: what the seconds of the rate are of. Where it is the node's, all programs' clocks are lines
+  // against it.
+  enum class Clock : std::uint8_t { first_program, node };
+  RateSchedule(std::uint64_t bitrate_bps, std::size_t max_packets, Clock clock = Clock::first_program);
   ~RateSchedule();
 
   // `due_ns`: Unix time at which it would leave if the rate were not constant; rising.

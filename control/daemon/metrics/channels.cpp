@@ -13,10 +13,19 @@ void each_counted(const Scene& scene, Each each) {
   }
 }
 
+// And of multiplexes, which pace and fill up as a constant rate does.
+template <typename Each>
+void each_paced(const Scene& scene, Each each) {
+  each_counted(scene, each);
+  for (const MultiplexScene& multiplex : scene.multiplexes) {
+    if (multiplex.counters != nullptr) each(multiplex.multiplex.id, *multiplex.counters);
+  }
+}
+
 // Of those that pace, or did.
 void about_departures(Page& page, const Scene& scene) {
   auto late = page.family<"headgate_departure_late_seconds">();
-  each_counted(scene, [&](const std::string& id, const ChannelSnapshot& counters) {
+  each_paced(scene, [&](const std::string& id, const ChannelSnapshot& counters) {
     std::uint64_t count = 0;
     for (const std::uint64_t departures : counters.departures) count += departures;
     if (count == 0) return;
@@ -63,10 +72,10 @@ void about_channels(Page& page, const Scene& scene) {
   each_counted(scene,
                [&](const std::string& id, const auto& counters) { forced.sample(counters.forced, id); });
   auto nulls = page.family<"headgate_null_packets_total">();
-  each_counted(scene,
-               [&](const std::string& id, const auto& counters) { nulls.sample(counters.null_packets, id); });
+  each_paced(scene,
+             [&](const std::string& id, const auto& counters) { nulls.sample(counters.null_packets, id); });
   auto late = page.family<"headgate_departure_late_max_seconds">();
-  each_counted(scene, [&](const std::string& id, const auto& counters) {
+  each_paced(scene, [&](const std::string& id, const auto& counters) {
     late.sample(seconds(counters.departure_late_max_ns), id);
   });
   about_departures(page, scene);

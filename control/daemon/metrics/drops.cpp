@@ -87,6 +87,15 @@ void about_channel(Drops& drops, const ChannelScene& channel) {
   }
 }
 
+void about_multiplex(Drops& drops, const MultiplexScene& multiplex) {
+  Place place;
+  place.channel = multiplex.multiplex.id;
+  for (const PushScene& push : multiplex.pushes) {
+    place.output = push.push.url;
+    if (push.counters != nullptr) drops.add(place, push.counters->drops, false);
+  }
+}
+
 }  // namespace
 
 void about_drops(Page& page, const Scene& scene) {
@@ -101,6 +110,7 @@ void about_drops(Page& page, const Scene& scene) {
     about_channel(drops, channel);
     about_bridge_of(drops, channel);
   }
+  for (const MultiplexScene& multiplex : scene.multiplexes) about_multiplex(drops, multiplex);
   about_rest(drops, scene);
 }
 

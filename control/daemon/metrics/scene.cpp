@@ -51,6 +51,24 @@ Scene::Scene(const GatewayView& of) : view(of), bridge(of.bridge_status), transc
     channels.push_back(std::move(scene));
   }
   add_counters();
+  add_multiplexes();
+}
+
+void Scene::add_multiplexes() {
+  for (const config::Multiplex& multiplex : view.model->multiplexes) {
+    MultiplexScene& scene = multiplexes.emplace_back(MultiplexScene{multiplex, nullptr, {}});
+    for (const ChannelSnapshot& counters : view.snapshot.channels) {
+      if (counters.channel == multiplex.id) scene.counters = &counters;
+    }
+    for (const config::Push& push : multiplex.push) {
+      const auto sent = std::find_if(view.snapshot.outputs.begin(), view.snapshot.outputs.end(),
+                                     [&](const OutputSnapshot& output) {
+                                       return output.channel == multiplex.id && push.enabled &&
+                                              std::string_view(push.url).substr(0, kShownUrl) == output.url;
+                                     });
+      scene.pushes.push_back({push, sent == view.snapshot.outputs.end() ? nullptr : &*sent, nullptr});
+    }
+  }
 }
 
 // After an apply the fast path may still have an entry of what was: it belongs to nothing.

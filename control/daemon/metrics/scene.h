@@ -55,6 +55,12 @@ struct ChannelScene {
   std::vector<PushView> sent;       // the pushes refer to
 };
 
+struct MultiplexScene {
+  const config::Multiplex& multiplex;
+  const ChannelSnapshot* counters = nullptr;
+  std::vector<PushScene> pushes;
+};
+
 struct Scene {
   explicit Scene(const GatewayView& view);
 
@@ -66,12 +72,14 @@ struct Scene {
   const GatewayView& view;
   const nlohmann::json& bridge;  // their statuses
   const nlohmann::json& transcode;
-  std::vector<ChannelScene> channels;                   // in the map's order
+  std::vector<ChannelScene> channels;  // in the map's order
+  std::vector<MultiplexScene> multiplexes;
   std::unordered_map<std::string, std::size_t> places;  // in `channels`
 
  private:
   const config::Interface* interface(const std::string& name) const;
   void add_counters();
+  void add_multiplexes();
 };
 
 inline double seconds(std::uint64_t ns) { return static_cast<double>(ns) / 1e9; }

@@ -21,10 +21,9 @@ std::string input_key(const protocol::FastpathChannel& channel, const protocol::
                      input.port);
 }
 
-std::string output_key(const protocol::FastpathChannel& channel, const protocol::OutputState& output) {
-  return fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}", channel.id, output.url,
-                     static_cast<int>(output.protocol), output.interface, output.vlan, output.group,
-                     output.port, output.ttl, output.dscp);
+std::string output_key(const std::string& id, const protocol::OutputState& output) {
+  return fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}", id, output.url, static_cast<int>(output.protocol),
+                     output.interface, output.vlan, output.group, output.port, output.ttl, output.dscp);
 }
 
 std::string program_text(const protocol::Program& program) {
@@ -95,7 +94,11 @@ bool add_flows(const FlowMap& map, Snapshot& snapshot) {
 }  // namespace
 
 Registry::Registry(std::vector<Interface> interfaces, protocol::StatsPage* stats, TimelineStore* timelines)
-    : interfaces_(std::move(interfaces)), stats_(stats), timelines_(timelines), pipes_(stats, timelines) {}
+    : interfaces_(std::move(interfaces)),
+      stats_(stats),
+      timelines_(timelines),
+      pipes_(stats, timelines),
+      multiplexes_(stats) {}
 
 Registry::~Registry() = default;
 
@@ -153,6 +156,7 @@ std::string refusal(const protocol::FastpathChannel& channel) {
 
 bool Registry::needs_pipe(const protocol::FastpathChannel& channel) const {
   if (channel.inputs.empty()) return false;
+  if (members_.contains(channel.id)) return true;
   const protocol::InputState& first = channel.inputs.front();
   return pipes_.needs_pipe(channel, cut_key(input_key(channel, first), first));
 }
@@ -160,11 +164,12 @@ bool Registry::needs_pipe(const protocol::FastpathChannel& channel) const {
 tl::expected<void, std::string> Registry::validate(const protocol::FastpathState& state) const {
   const auto pipes =
       static_cast<std::size_t>(std::count_if(state.channels.begin(), state.channels.end(),
-                                             [this](const auto& channel) { return needs_pipe(channel); }));
+                                             [this](const auto& channel) { return needs_pipe(channel); })) +
+      state.multiplexes.size();
   if (pipes > protocol::kMaxChannels) {
     return tl::unexpected<std::string>(fmt::format(
-        "{} channels with several inputs, a buffer, a constant rate or an input of the bridge; at "
-        "most {} are possible",
+        "{} channels with several inputs, a buffer, a constant rate, an input of the bridge or a place in a "
+        "multiplex, and multiplexes; at most {} are possible",
         pipes, protocol::kMaxChannels));
   }
   // By source: two sources of a group may speak differently, but who takes any source meets both.
@@ -191,13 +196,26 @@ tl::expected<void, std::string> Registry::validate(const protocol::FastpathState
         return refuse(fmt::format("input {}: the same group and port is taken as udp and as rtp", input.url));
     }
     for (const protocol::OutputState& output : channel.outputs) {
-      if (auto found = find_interface(output.interface, output.vlan); !found) return refuse(found.error());
-      const auto group = parse_ipv4(output.group);
-      if (!group || !group->is_multicast())
-        return refuse(fmt::format("output {}: {} is no multicast group", output.url, output.group));
+      if (const std::string why = refusal_of(output); !why.empty()) return refuse(why);
     }
   }
+  for (const protocol::FastpathMultiplex& multiplex : state.multiplexes) {
+    std::string why = MultiplexStore::refusal(multiplex);
+    for (const protocol::OutputState& output : multiplex.outputs) {
+      if (why.empty()) why = refusal_of(output);
+    }
+    if (!why.empty()) return tl::unexpected<std::string>(fmt::format("multiplex {}: {}", multiplex.id, why));
+  }
   return {};
+}
+
+// "": it can be sent.
+std::string Registry::refusal_of(const protocol::OutputState& output) const {
+  if (auto found = find_interface(output.interface, output.vlan); !found) return found.error();
+  const auto group = parse_ipv4(output.group);
+  if (!group || !group->is_multicast())
+    return fmt::format("output {}: {} is no multicast group", output.url, output.group);
+  return "";
 }
 
 Registry::InputHolder& Registry::input_for(const protocol::FastpathChannel& channel,
@@ -238,15 +256,14 @@ void Registry::drive_timeline(const protocol::FastpathChannel& channel, InputHol
     holder.runtime->inspector.restore_timeline(*saved);
 }
 
-OutputRuntime* Registry::output_for(const protocol::FastpathChannel& channel,
-                                    const protocol::OutputState& output) {
-  const auto [at, fresh] = outputs_.try_emplace(output_key(channel, output));
+OutputRuntime* Registry::output_for(const std::string& id, const protocol::OutputState& output) {
+  const auto [at, fresh] = outputs_.try_emplace(output_key(id, output));
   if (!fresh) return at->second.get();
   made_.outputs.push_back(at->first);
   at->second = std::make_unique<OutputRuntime>();
   OutputRuntime& runtime = *at->second;
   const std::size_t interface = *find_interface(output.interface, output.vlan);
-  runtime.channel = channel.id;
+  runtime.channel = id;
   runtime.url = output.url;
   runtime.port = interfaces_[interface].port;
   OutputHeader::Address address;
@@ -258,11 +275,11 @@ OutputRuntime* Registry::output_for(const protocol::FastpathChannel& channel,
   address.ttl = output.ttl;
   address.dscp = output.dscp;
   address.rtp = output.protocol == protocol::DatagramProtocol::rtp;
-  address.ssrc = hash_of(channel.id + "\n" + output.url);
+  address.ssrc = hash_of(id + "\n" + output.url);
   runtime.header = OutputHeader(address);
   if (stats_ != nullptr) {
     runtime.stats_index = take_place(stats_->outputs, [&](protocol::OutputStats& stats) {
-      copy_text(stats.channel, channel.id);
+      copy_text(stats.channel, id);
       copy_text(stats.url, output.url);
     });
   }
@@ -286,7 +303,7 @@ void Registry::add_channel(const protocol::FastpathChannel& channel, FlowMap& fl
   route.output_count = static_cast<std::uint16_t>(channel.outputs.size());
   route.to_bridge = channel.to_bridge;
   for (const protocol::OutputState& output : channel.outputs) {
-    snapshot.route_outputs.push_back(output_for(channel, output));
+    snapshot.route_outputs.push_back(output_for(channel.id, output));
     snapshot.outputs.push_back(snapshot.route_outputs.back());
   }
   if (needs_pipe(channel)) {
@@ -335,7 +352,20 @@ void Registry::add_pipe(const protocol::FastpathChannel& channel, Route route, F
   plan.output_count = route.output_count;
   plan.to_bridge = channel.to_bridge;
   plan.watch_standby = channel.watch_standby;
+  if (const auto members = members_.find(channel.id); members != members_.end())
+    plan.members = members->second;
   snapshot.pipes.push_back(std::move(plan));
+}
+
+void Registry::add_multiplex(const protocol::FastpathMultiplex& multiplex, Snapshot& snapshot) {
+  MultiplexPlan plan = multiplexes_.plan_for(multiplex, members_);
+  plan.first_output = static_cast<std::uint32_t>(snapshot.route_outputs.size());
+  plan.output_count = static_cast<std::uint32_t>(multiplex.outputs.size());
+  for (const protocol::OutputState& output : multiplex.outputs) {
+    snapshot.route_outputs.push_back(output_for(multiplex.id, output));
+    snapshot.outputs.push_back(snapshot.route_outputs.back());
+  }
+  snapshot.multiplexes.push_back(std::move(plan));
 }
 
 void Registry::add_input(InputHolder& holder, Cut* cut, std::size_t timeline_index, Built& built) {
@@ -347,12 +377,17 @@ void Registry::add_input(InputHolder& holder, Cut* cut, std::size_t timeline_ind
 }
 
 tl::expected<Registry::Built, std::string> Registry::build(const protocol::FastpathState& state) {
+  members_.clear();
+  for (const protocol::FastpathMultiplex& multiplex : state.multiplexes) {
+    for (const protocol::MultiplexMemberState& member : multiplex.members) members_[member.channel];
+  }
   if (auto valid = validate(state); !valid) return tl::unexpected<std::string>(valid.error());
   made_ = {};
   Built built;
   built.snapshot = std::make_unique<Snapshot>();
   Snapshot& snapshot = *built.snapshot;
   snapshot.generation = state.generation;
+  for (const protocol::FastpathMultiplex& multiplex : state.multiplexes) add_multiplex(multiplex, snapshot);
   FlowMap flows;
   std::set<std::uint32_t> handles;
   for (const protocol::FastpathChannel& channel : state.channels) {
@@ -379,6 +414,7 @@ tl::expected<Registry::Built, std::string> Registry::build(const protocol::Fastp
 // Feeds name inputs and cuts: the pipes go first, here and below.
 void Registry::undo() {
   pipes_.undo();
+  multiplexes_.undo();
   for (const std::string& key : made_.inputs) {
     free_stats(*inputs_.at(key).runtime);
     inputs_.erase(key);
@@ -401,6 +437,7 @@ void Registry::free_stats(const OutputRuntime& output) {
 
 void Registry::release_unused(const Snapshot& current) {
   pipes_.release_unused(current);
+  multiplexes_.release_unused(current);
   const std::set<const void*> inputs(current.inputs.begin(), current.inputs.end());
   const std::set<const void*> outputs(current.outputs.begin(), current.outputs.end());
   const std::set<const void*> cuts(current.input_cuts.begin(), current.input_cuts.end());

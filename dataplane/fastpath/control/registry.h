@@ -16,6 +16,7 @@
 
 #include "control/protocol/state.h"
 #include "control/protocol/stats_page.h"
+#include "dataplane/fastpath/control/multiplex_store.h"
 #include "dataplane/fastpath/control/pipe_store.h"
 #include "dataplane/fastpath/worker/runtime.h"
 #include "dataplane/fastpath/worker/timeline_store.h"
@@ -81,7 +82,10 @@ class Registry {
   InputHolder& input_for(const protocol::FastpathChannel& channel, const protocol::InputState& input);
   void drive_timeline(const protocol::FastpathChannel& channel, InputHolder& holder, bool fresh);
   static void add_input(InputHolder& holder, Cut* cut, std::size_t timeline_index, Built& built);
-  OutputRuntime* output_for(const protocol::FastpathChannel& channel, const protocol::OutputState& output);
+  // `id`: of the channel or multiplex.
+  OutputRuntime* output_for(const std::string& id, const protocol::OutputState& output);
+  std::string refusal_of(const protocol::OutputState& output) const;
+  void add_multiplex(const protocol::FastpathMultiplex& multiplex, Snapshot& snapshot);
   Cut* cut_for(const protocol::InputState& input, const InputKey& input_key);
   void add_channel(const protocol::FastpathChannel& channel, FlowMap& flows, Built& built);
   void add_relay(const protocol::FastpathChannel& channel, Route route, FlowMap& flows, Built& built);
@@ -99,6 +103,8 @@ class Registry {
   std::map<std::string, std::unique_ptr<OutputRuntime>> outputs_;
   std::map<std::string, std::unique_ptr<Cut>> cuts_;
   PipeStore pipes_;
+  MultiplexStore multiplexes_;
+  std::map<std::string, std::vector<mpegts::MultiplexMember*>> members_;  // by channel, while building
   std::set<std::uint32_t> bridge_handles_;
 };
 

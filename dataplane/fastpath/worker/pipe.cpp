@@ -210,6 +210,7 @@ void Pipe::emit(std::span<const std::uint8_t> packets, std::int64_t due_ns) noex
     const mpegts::TsPacket packet = packet_at(packets, at);
     if (packet.has_pcr()) on_pcr(packet, due_ns);
     if (gathers_) append(packet, due_ns);
+    for (mpegts::MultiplexMember* member : plan_->members) member->on_packet(packet, due_ns);
     if (rate_ != nullptr) rate_->push(packet.bytes(), due_ns);
   }
 }
@@ -304,12 +305,7 @@ std::int64_t Pipe::next_due_ns() const noexcept {
 
 void Pipe::note_departures(std::int64_t now_ns) noexcept {
   for (std::size_t i = 0; i < departed_; ++i) {
-    const auto late = static_cast<std::uint64_t>(std::max<std::int64_t>(now_ns - departed_ns_[i], 0));
-    std::size_t place = 0;
-    while (place < protocol::kDepartureBounds.size() && late > protocol::kDepartureBounds[place]) ++place;
-    ++lateness_.departures[place];
-    lateness_.sum_ns += late;
-    late_max_ns_ = std::max(late_max_ns_, late);
+    late_max_ns_ = std::max(late_max_ns_, lateness_.add(now_ns - departed_ns_[i]));
   }
   departed_ = 0;
 }
@@ -389,6 +385,8 @@ Pipe::Figures Pipe::figures() const noexcept {
     figures.filler_packets = counters.filler_packets;
     figures.left_out = counters.left_out;
   }
+  for (const mpegts::MultiplexMember* member : plan_->members)
+    figures.multiplex_dropped += member->counters().all_dropped();
   figures.null_packets = former_nulls_;
   figures.rate_dropped = former_rate_dropped_;
   if (rate_ != nullptr) {

@@ -7,6 +7,7 @@
 // names belongs to control/PipeStore and outlives it. Nothing here allocates per packet.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -120,12 +121,22 @@ class Pipe {
     std::uint64_t left_out = 0;
     std::uint64_t null_packets = 0;
     std::uint64_t rate_dropped = 0;
+    std::uint64_t multiplex_dropped = 0;
   };
   Figures figures() const noexcept;
   // Of paced departures, as in protocol::ChannelStats.
   struct Lateness {
     std::array<std::uint64_t, protocol::kDepartureClasses> departures{};
     std::uint64_t sum_ns = 0;
+    // Returns it, or 0 where it was early.
+    std::uint64_t add(std::int64_t late_ns) noexcept {
+      const auto late = static_cast<std::uint64_t>(std::max<std::int64_t>(late_ns, 0));
+      std::size_t place = 0;
+      while (place < protocol::kDepartureBounds.size() && late > protocol::kDepartureBounds[place]) ++place;
+      ++departures[place];
+      sum_ns += late;
+      return late;
+    }
   };
   // The latest of the paced datagrams since the last call, in ns after they were due.
   std::uint64_t take_late_max() noexcept;

@@ -124,6 +124,9 @@ std::size_t Worker::serve_pipes() noexcept {
 void Worker::note_departures(std::int64_t now_ns) noexcept {
   for (Pipe* pipe : departed_) pipe->note_departures(now_ns);
   departed_.clear();
+  if (!multiplexes_left_) return;
+  for (const MultiplexPlan& plan : current_->multiplexes) plan.multiplex->note_departures(now_ns);
+  multiplexes_left_ = false;
 }
 
 void Worker::to_bridge(const PipePlan& plan, InputRuntime& on_air, std::span<const std::uint8_t> packets,

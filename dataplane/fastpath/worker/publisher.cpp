@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "dataplane/fastpath/worker/multiplex.h"
 #include "dataplane/fastpath/worker/pipe.h"
 #include "dataplane/fastpath/worker/worker_clock.h"
 
@@ -46,7 +47,8 @@ void Publisher::turn(std::int64_t now, std::int64_t steps_ns) noexcept {
   steps_ns_ = steps_ns;
   std::size_t entries = 1;
   if (snapshot_ != nullptr)
-    entries += snapshot_->inputs.size() + snapshot_->outputs.size() + snapshot_->pipes.size();
+    entries += snapshot_->inputs.size() + snapshot_->outputs.size() + snapshot_->pipes.size() +
+               snapshot_->multiplexes.size();
   const std::int64_t step = std::max(kMinStepNs, kRoundNs / static_cast<std::int64_t>(entries));
   next_ns_ = now + step;
   const std::size_t batch = 1 + entries * static_cast<std::size_t>(step) / static_cast<std::size_t>(kRoundNs);
@@ -64,11 +66,14 @@ void Publisher::step(std::int64_t now) noexcept {
   const std::size_t inputs = snapshot_ != nullptr ? snapshot_->inputs.size() : 0;
   const std::size_t outputs = snapshot_ != nullptr ? snapshot_->outputs.size() : 0;
   const std::size_t pipes = snapshot_ != nullptr ? snapshot_->pipes.size() : 0;
+  const std::size_t multiplexes = snapshot_ != nullptr ? snapshot_->multiplexes.size() : 0;
   const std::size_t i = cursor_++;
   if (i < inputs)
     return publish(*snapshot_->inputs[i], snapshot_->input_cuts[i], snapshot_->input_timelines[i], now);
   if (i < inputs + outputs) return publish(*snapshot_->outputs[i - inputs], now);
   if (i < inputs + outputs + pipes) return publish(*snapshot_->pipes[i - inputs - outputs].pipe, now);
+  if (i < inputs + outputs + pipes + multiplexes)
+    return publish(*snapshot_->multiplexes[i - inputs - outputs - pipes].multiplex, now);
   publish_ports_and_worker(now);
   cursor_ = 0;
 }
@@ -183,6 +188,7 @@ void Publisher::publish(Pipe& pipe, std::int64_t now) noexcept {
   set(stats.left_out, figures.left_out);
   set(stats.null_packets, figures.null_packets);
   set(stats.rate_dropped, figures.rate_dropped);
+  set(stats.multiplex_dropped, figures.multiplex_dropped);
   const Pipe::Lateness& lateness = pipe.lateness();
   for (std::size_t i = 0; i < lateness.departures.size(); ++i)
     set(stats.departures[i], lateness.departures[i]);
@@ -190,6 +196,26 @@ void Publisher::publish(Pipe& pipe, std::int64_t now) noexcept {
   if (window <= 0) return;
   set(stats.departure_late_max_ns, pipe.take_late_max());
   const std::optional<std::uint64_t> accuracy = pipe.take_pcr_accuracy_max();
+  set(stats.pcr_accuracy_max_ns, accuracy ? *accuracy + 1 : 0);
+}
+
+void Publisher::publish(Multiplex& multiplex, std::int64_t now) noexcept {
+  const Multiplex::Figures figures = multiplex.figures();
+  const std::int64_t window =
+      multiplex.window.close(figures.packets - figures.null_packets, now, multiplex.members_bps);
+  if (page_ == nullptr || multiplex.stats_index == kNoIndex) return;
+  protocol::ChannelStats& stats = page_->channels[multiplex.stats_index];
+  set(stats.null_packets, figures.null_packets);
+  set(stats.rate_dropped, figures.dropped);
+  set(stats.members_in, figures.members_in);
+  set(stats.members_bps, multiplex.members_bps);
+  const Pipe::Lateness& lateness = multiplex.lateness();
+  for (std::size_t i = 0; i < lateness.departures.size(); ++i)
+    set(stats.departures[i], lateness.departures[i]);
+  set(stats.departure_late_ns, lateness.sum_ns);
+  if (window <= 0) return;
+  set(stats.departure_late_max_ns, multiplex.take_late_max());
+  const std::optional<std::uint64_t> accuracy = multiplex.take_pcr_accuracy_max();
   set(stats.pcr_accuracy_max_ns, accuracy ? *accuracy + 1 : 0);
 }
 

@@ -30,6 +30,7 @@ class Publisher {
 
  private:
   void publish(InputRuntime& input, const Cut* cut, std::size_t timeline_place, std::int64_t now) noexcept;
+  void publish(Multiplex& multiplex, std::int64_t now) noexcept;
   void publish(Pipe& pipe, std::int64_t now) noexcept;
   void publish_pids(InputRuntime& input, protocol::InputStats& stats, std::int64_t window_ns) noexcept;
   void publish(OutputRuntime& output, std::int64_t now) noexcept;

@@ -20,6 +20,7 @@
 #include "dataplane/fastpath/worker/output_header.h"
 #include "dataplane/fastpath/worker/rtp_tracker.h"
 #include "dataplane/ring/ring.h"
+#include "mpegts/mux/multiplex_tables.h"
 #include "mpegts/remux/service_filter.h"
 
 namespace headgate::mpegts {
@@ -30,6 +31,7 @@ class Splicer;
 namespace headgate::fastpath {
 
 class Failover;
+class Multiplex;
 class Pipe;
 struct Feed;
 
@@ -200,7 +202,16 @@ struct PipePlan {
   std::uint32_t first_output = 0;  // in Snapshot::route_outputs
   std::uint32_t output_count = 0;
   bool to_bridge = false;
+  std::vector<mpegts::MultiplexMember*> members;  // its places in multiplexes
   bool watch_standby = false;  // an input that was left for what was seen or heard is copied to the bridge
+};
+
+// What a multiplex works by. All that it names outlives the plan.
+struct MultiplexPlan {
+  Multiplex* multiplex = nullptr;
+  std::vector<mpegts::MultiplexPlace> places;
+  std::uint32_t first_output = 0;  // in Snapshot::route_outputs
+  std::uint32_t output_count = 0;
 };
 
 struct Snapshot {
@@ -224,6 +235,7 @@ struct Snapshot {
   std::vector<std::size_t> input_timelines;
   std::vector<OutputRuntime*> outputs;  // all, for publishing
   std::vector<PipePlan> pipes;
+  std::vector<MultiplexPlan> multiplexes;
   std::unordered_map<std::uint64_t, std::uint32_t> bridge_inputs;  // index into routes, by bridge_key()
   std::array<ring::Producer*, kMaxTaps> taps{};
   ring::Producer* bridge = nullptr;       // one made anew; nullptr: the one before goes on

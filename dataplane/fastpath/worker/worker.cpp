@@ -106,12 +106,13 @@ void Worker::adopt(const Snapshot* snapshot) noexcept {
   }
   for (const std::uint32_t index : snapshot->cut_routes) follow_service_clock(snapshot->routes[index]);
   adopt_pipes();
+  adopt_multiplexes();
   publisher_.adopt(snapshot);
   adopted_.store(snapshot, std::memory_order_release);
 }
 
 std::size_t Worker::poll(std::int64_t now_unix_ns, std::int64_t steps_ns) noexcept {
-  if (!departed_.empty()) note_departures(even_ns());
+  if (departed()) note_departures(even_ns());
   now_ns_ = now_unix_ns;
   steps_ns_ = steps_ns;
   if (const Snapshot* next = next_.load(std::memory_order_acquire); next != current_) adopt(next);
@@ -122,6 +123,7 @@ std::size_t Worker::poll(std::int64_t now_unix_ns, std::int64_t steps_ns) noexce
     for (std::size_t i = 0; i < parts_.ports.size(); ++i) work += receive(*parts_.ports[i], i);
     work += from_bridge();
     if (!current_->pipes.empty()) work += serve_pipes();
+    if (!current_->multiplexes.empty()) work += serve_multiplexes();
   }
   work += from_host();
   if (current_ != nullptr && now_ns_ >= next_cut_check_ns_) flush_old_cuts();
@@ -150,7 +152,7 @@ void Worker::run(const std::atomic<bool>& stop, const std::atomic<bool>& never_s
   while (!stop.load(std::memory_order_relaxed)) {
     const WorkerClock::Now now = clock.now();
     const std::size_t work = poll(now.unix_ns, now.steps_ns);
-    if (!departed_.empty()) note_departures(clock.now().unix_ns - steps_ns_);
+    if (departed()) note_departures(clock.now().unix_ns - steps_ns_);
     publisher_.turn(even_ns(), steps_ns_);
     const std::uint64_t worked = rte_rdtsc();
     const std::uint64_t busy = work > 0 ? worked - before : 0;

@@ -14,6 +14,7 @@
 
 #include "control/protocol/stats_page.h"
 #include "dataplane/fastpath/worker/datagram.h"
+#include "dataplane/fastpath/worker/multiplex.h"
 #include "dataplane/fastpath/worker/pipe.h"
 #include "dataplane/fastpath/worker/publisher.h"
 #include "dataplane/fastpath/worker/runtime.h"
@@ -107,6 +108,11 @@ class Worker final : private PipeSink {
   std::size_t serve_pipes() noexcept;
   void note_departures(std::int64_t now_ns) noexcept;
 
+  // multiplex.cpp
+  void adopt_multiplexes() noexcept;
+  std::size_t serve_multiplexes() noexcept;
+
+  bool departed() const noexcept { return !departed_.empty() || multiplexes_left_; }
   std::int64_t even_ns() const noexcept { return now_ns_ - steps_ns_; }
 
   Parts parts_;
@@ -120,6 +126,8 @@ class Worker final : private PipeSink {
   std::int64_t next_due_ns_ = Pipe::kNever;
   std::int64_t next_pipe_check_ns_ = 0;
   std::vector<Pipe*> departed_;  // those whose paced datagrams left in this turn and were not noted yet
+  std::int64_t next_multiplex_check_ns_ = 0;
+  bool multiplexes_left_ = false;  // datagrams of multiplexes left in this turn and were not noted yet
   bool ring_used_ = false;
   bool taps_used_ = false;
   bool wake_host_ = false;

@@ -1,0 +1,202 @@
+"""Several channels in one multi-program stream: dvbinfo, ffprobe, tshark and ffmpeg agree on what is in it, and no channel feels another
+come or go."""
+import json
+import re
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from support import media, ts, ts_check
+from support.gateway import HEADGATE, WholeMap, wait_for
+
+RATE = 12_000_000
+GROUP = "239.30.1.1"
+# With EIT where the machine has captures of broadcasts.
+SOURCES = {"news": ("h264_aac", 101, "News HD", None), "sport": ("mpeg2_mp2", 102, "Sport", None), "film": ("h264_ac3", None, "Film", None),
+           "tele": ("radio_mp2", 7, "Tele", ("hd-2services-eit-one-scrambled.ts", 8803))}
+
+
+def source_of(name):
+    generated, _, _, captured = SOURCES[name]
+    path = media.capture(captured[0]) if captured else None
+    return (path, captured[1]) if path else (media.stream(generated, 20), None)
+
+
+def channel(number, name):
+    _, lcn, title, _ = SOURCES[name]
+    _, program = source_of(name)
+    made = {"name": title, "inputs": [f"udp://239.9.7.{number}:5000"], "watch": {"pictures": "never", "sound": "never"}}
+    return made | ({"number": lcn} if lcn else {}) | ({"program": program} if program else {})
+
+
+def the_map(members, others=()):
+    channels = {name: channel(n, name) for n, name in enumerate(SOURCES, 1) if name in members or name in others}
+    return {"channels": channels,
+            "multiplexes": {"mux1": {"transport_stream_id": 5, "network_id": 0x3001, "original_network_id": 0x20FA, "bitrate": "12Mbps",
+                                     "lcn": True, "channels": list(members), "push": [f"udp://{GROUP}:5000"]}}}
+
+
+class Sender:
+    """`headgate send` of a channel's source, looped."""
+
+    def __init__(self, rig, name):
+        number = list(SOURCES).index(name) + 1
+        rig.wait_mdb(f"239.9.7.{number}", True)
+        self.process = rig.popen("src", str(HEADGATE), "send", str(source_of(name)[0]), f"udp://239.9.7.{number}:5000?interface=eth0&ttl=4",
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+@pytest.fixture
+def started(rig):
+    """A gateway with three of the four channels in its multiplex, and their senders."""
+    members = ["news", "sport", "tele"]
+    with WholeMap(rig, the_map(members, others=["film"])) as gateway:
+        senders = {}
+        try:
+            for name in SOURCES:
+                if name in members:
+                    senders[name] = Sender(rig, name)
+            wait_for(lambda: multiplex(gateway)["members_in"] == 3)
+            yield gateway, senders
+        finally:
+            for sender in senders.values():
+                sender.stop()
+
+
+def multiplex(gateway):
+    return gateway.json("status")["multiplexes"][0]
+
+
+def record(rig, seconds):
+    capture = rig.capture(GROUP, 5000)
+    rig.wait_mdb(GROUP, True, port="p-snk")
+    time.sleep(seconds)
+    capture.stop()
+    assert capture.kernel_drops == 0
+    return capture
+
+
+def packets_of(data):
+    return [data[at:at + 188] for at in range(0, len(data) - 187, 188)]
+
+
+def gaps(data, pids=None):
+    """Continuity_counter errors by PID, of packets with payload; a PID's packet sent twice is none."""
+    last, found = {}, {}
+    for packet in packets_of(data):
+        pid = (packet[1] & 0x1F) << 8 | packet[2]
+        if pid == 0x1FFF or not packet[3] & 0x10 or (pids is not None and pid not in pids):
+            continue
+        counter = packet[3] & 15
+        if pid in last and counter != (last[pid] + 1) % 16:
+            found[pid] = found.get(pid, 0) + 1
+        last[pid] = counter
+    return found
+
+
+def ffprobe(path):
+    out = subprocess.run(["timeout", "-s", "KILL", "100", "ffprobe", "-v", "error", "-show_programs", "-of", "json", str(path)], capture_output=True,
+                         text=True, check=True).stdout
+    return {program["program_id"]: program for program in json.loads(out)["programs"]}
+
+
+def test_one_stream_carries_the_channels_and_says_so(rig, started, tmp_path):
+    gateway, _ = started
+    capture = record(rig, 25)
+    data = capture.payload()
+    path = tmp_path / "mux.ts"
+    path.write_bytes(data)
+
+    programs = ffprobe(path)
+    assert set(programs) == {101, 102, 7}
+    assert {number: program["tags"]["service_name"] for number, program in programs.items()} == {101: "News HD", 102: "Sport", 7: "Tele"}
+    blocks = {number: program["pmt_pid"] for number, program in programs.items()}
+    assert sorted(blocks.values()) == [0x100, 0x180, 0x200]
+    for number, program in programs.items():
+        for stream in program["streams"]:
+            assert blocks[number] < int(stream["id"], 16) < blocks[number] + 0x80
+
+    probe = json.loads(subprocess.run([str(HEADGATE), "probe", str(path), "--json"], capture_output=True, text=True, check=True).stdout)
+    assert probe["transport_stream_id"] == 5 and probe["original_network_id"] == 0x20FA
+    print(json.dumps(probe["tr101290"])[:3000])
+    told = subprocess.run(["timeout", "-s", "KILL", "100", "dvbinfo", "-f", str(path)], capture_output=True, text=True)
+    text = told.stdout + told.stderr
+    print(text[-4000:])
+
+    sections = tshark_sections(path)
+    assert {"0x00", "0x02", "0x40", "0x42", "0x70"} <= sections, sections
+
+    # The services decode; the one program at a time, as a player does.
+    for number in programs:
+        result = subprocess.run(["timeout", "-s", "KILL", "200", "ffmpeg", "-v", "error", "-nostdin", "-i", str(path), "-map", f"0:p:{number}:v?", "-map",
+                                 f"0:p:{number}:a?", "-f", "null", "-"], capture_output=True, text=True)
+        assert result.returncode == 0
+        print(number, result.stderr[:500])
+
+    # Filled up to nominal: bytes against the time in which they came, whose ends a busy machine may shift.
+    seconds = capture.datagrams[-1][0] - capture.datagrams[0][0]
+    assert abs(len(data) * 8 / seconds / RATE - 1) < 0.02
+    assert gateway.metric("headgate_output_bytes_total", channel="mux1") > 0
+    status = gateway.cli("status").stdout
+    assert re.search(r"multiplex mux1: 12\.0 Mb/s, .* used \(\d+ %\), 3 of 3 channels in", status), status
+
+
+def tshark_sections(path):
+    """The table_ids that tshark reads."""
+    out = subprocess.run(["timeout", "-s", "KILL", "200", "tshark", "-r", str(path), "-T", "fields", "-e", "mpeg_sect.tid", "-Y", "mpeg_sect"],
+                         capture_output=True, text=True)
+    return {value for line in out.stdout.split() for value in line.split(",")}
+
+
+def test_members_come_and_go_and_the_others_lose_nothing(rig, started):
+    gateway, senders = started
+    capture = rig.capture(GROUP, 5000)
+    rig.wait_mdb(GROUP, True, port="p-snk")
+    time.sleep(3)
+    places = {member["channel"]: member for member in desired(gateway)}
+    senders["sport"].stop()
+    time.sleep(4)
+    senders["sport"] = Sender(rig, "sport")
+    time.sleep(3)
+    gateway.write(the_map(["news", "sport", "tele", "film"]))
+    answer = gateway.cli("apply")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "the channels that stay are not interrupted" in answer.stdout
+    senders["film"] = Sender(rig, "film")
+    wait_for(lambda: multiplex(gateway)["members_in"] == 4)
+    time.sleep(3)
+    capture.stop()
+    assert capture.kernel_drops == 0
+    data = capture.payload()
+    after = {member["channel"]: member for member in desired(gateway)}
+    assert {name: after[name] for name in places} == places
+    for name in ("news", "tele"):
+        base = 0x100 + 0x80 * places[name]["pid_block"]
+        found = gaps(data, set(range(base, base + 0x80)))
+        assert not found, (name, found)
+    assert not gaps(data, {0, 0x10, 0x11, 0x12, 0x14})
+    # PCRs of what stayed: none marked, none missing.
+    base = 0x100 + 0x80 * places["news"]["pid_block"]
+    marked = [packet for packet in packets_of(data) if (packet[1] & 0x1F) << 8 | packet[2] in range(base, base + 0x80)
+              and packet[3] & 0x20 and packet[4] and packet[5] & 0x80]
+    assert not marked
+    assert gateway.json("status")["multiplexes"][0]["dropped"] == 0
+
+
+def desired(gateway):
+    state = json.loads((gateway.run_dir / "state" / "fastpath.json").read_text())
+    return state["multiplexes"][0]["members"]
+
+
+def test_what_a_channel_was_given_stays_over_a_loss_of_run_dir(rig, started):
+    gateway, senders = started
+    before = desired(gateway)
+    kept = json.loads((Path(gateway.node["data_dir"]) / "multiplexes.json").read_text())
+    assert {f"mux1:{member['channel']}": {key: member[key] for key in ("service_id", "pid_block")} for member in before} == kept
