@@ -3,6 +3,7 @@
 
 #include "control/daemon/foreign.h"
 #include "control/daemon/pid_label.h"
+#include "control/daemon/stream_health.h"
 #include "control/daemon/transcode.h"
 #include "control/daemon/view.h"
 
@@ -79,6 +80,9 @@ json input_json(const GatewayView& view, const InputSnapshot& input, const json&
           {"pcr_count", input.pcr_count},
           {"pcr_discontinuities", input.pcr_discontinuities},
           {"pcr_interval_max_ns", input.pcr_interval_max_ns},
+          {"tr101290", tr101290_json(input.tr101290)},
+          {"delivery", delivery_json(input.delivery)},
+          {"media_lost", input.media_lost},
           {"last_packet_unix_ns", input.last_packet_unix_ns},
           {"first_packet_unix_ns", input.first_packet_unix_ns},
           {"joined_unix_ns", input.joined_unix_ns},

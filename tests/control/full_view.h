@@ -52,9 +52,13 @@ inline GatewayView full_view() {
   view.model = full_model();
   InputSnapshot& first = view.snapshot.inputs[0];
   first.cc_errors = 2;
-  first.sync_losses = 3;
-  first.pcr_repetition_errors = 4;
-  first.pcr_indicator_errors = 5;
+  first.tr101290.errors[mpegts::Indicator::ts_sync_loss] = 3;
+  first.tr101290.errors[mpegts::Indicator::continuity_count_error] = 2;
+  first.tr101290.errors[mpegts::Indicator::pcr_repetition_error] = 4;
+  first.tr101290.errors[mpegts::Indicator::pcr_discontinuity_indicator_error] = 5;
+  first.tr101290.judged = 0xFFFF;
+  first.delivery = DeliverySnapshot{100'000, 2'807'000, 5'000'000, 6'100'000, 3'200'000};
+  first.media_lost = 14;
   first.buffer_packets = 1200;
   first.clock_drift_ppb = -1500;
   first.drops.fill(1);

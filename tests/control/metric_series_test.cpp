@@ -45,8 +45,8 @@ std::vector<Bound> bounds() {
                                                                 protocol::kBridgeDrops.size() + 1 + 6 + jobs +
                                                                 5 + 3 * kTracks + alarm_kinds().size()},
       {"protocol that a channel serves", 2},
-      {"input",
-       1 + 13 + kIndicatorTable.size() + 2 + kPids + 1 + 3 + 1 + 5 + drops + protocol::kIngestDrops.size()},
+      {"input", 1 + 13 + kIndicatorTable.size() + 6 + 2 + kPids + 1 + 3 + 1 + 5 + drops +
+                    protocol::kIngestDrops.size()},
       {"push", 5 + drops + protocol::kPushDrops.size()},
       {"interface", 5 + drops},
       {"interface and VLAN", 3 + 2},
@@ -179,7 +179,7 @@ TEST(Series, OfAQuietChannelAreFew) {
   const std::vector<std::string> samples = samples_of(metrics_text(view));
   EXPECT_EQ(std::count_if(samples.begin(), samples.end(),
                           [](const std::string& line) { return has(line, "channel=\"news\""); }),
-            31);
+            49);
 }
 
 TEST(Series, OfAChannelThatIsRemovedVanishAtOnce) {

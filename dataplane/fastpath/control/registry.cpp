@@ -213,6 +213,8 @@ Registry::InputHolder& Registry::input_for(const protocol::FastpathChannel& chan
   runtime.url = input.url;
   runtime.number = input.number;
   const bool datagrams = input.way == protocol::InputWay::datagrams;
+  runtime.inspector.set_monitor(Inspector::make_monitor(),
+                                datagrams ? Inspector::Clock::arrival : Inspector::Clock::stream);
   runtime.rtp = datagrams && input.protocol == protocol::DatagramProtocol::rtp;
   if (stats_ != nullptr) {
     runtime.stats_index = take_place(stats_->inputs, [&](protocol::InputStats& stats) {

@@ -26,6 +26,38 @@ void set_drops(protocol::Drops& drops, const PlainDrops& values) noexcept {
   }
 }
 
+static_assert(mpegts::kIndicatorCount <= protocol::kMaxIndicators);
+void set_indicators(protocol::IndicatorStats& stats, const Inspector& inspector) noexcept {
+  const mpegts::IndicatorCounts counts = inspector.indicators();
+  std::uint64_t judged = 0;
+  for (std::size_t i = 0; i < mpegts::kIndicatorCount; ++i) {
+    const auto indicator = static_cast<mpegts::Indicator>(i);
+    set(stats.errors[i], counts[indicator]);
+    judged |= std::uint64_t{inspector.judged(indicator)} << i;
+  }
+  set(stats.judged, judged);
+}
+
+// Of datagrams that still come.
+void set_delivery(protocol::InputStats& stats, const InputRuntime& input, std::int64_t now) noexcept {
+  constexpr std::int64_t kSilenceNs = 3'000'000'000;
+  constexpr std::uint64_t kPacketsOfDatagram = 7;
+  const auto& second = input.inspector.delivery();
+  const bool comes = second && now - input.last_packet_ns < kSilenceNs;
+  const auto measured = [&](protocol::Counter& counter, std::optional<std::int64_t> value) {
+    set(counter, comes && value ? static_cast<std::uint64_t>(*value) + 1 : 0);
+  };
+  const auto last = second.value_or(mpegts::DeliveryMonitor::Second{});
+  measured(stats.gap_min_ns, last.gap_min_ns);
+  measured(stats.gap_mean_ns, last.gap_mean_ns);
+  measured(stats.gap_max_ns, last.gap_max_ns);
+  measured(stats.delay_factor_ns, last.delay_factor_ns);
+  measured(stats.pcr_jitter_ns, last.pcr_jitter_ns);
+  const RtpTracker& rtp = input.rtp_tracker;
+  set(stats.media_lost,
+      input.rtp ? (rtp.lost() + rtp.reordered()) * kPacketsOfDatagram : input.inspector.totals().cc_lost);
+}
+
 }  // namespace
 
 Publisher::Publisher(protocol::StatsPage* page, TimelineStore* timelines,
@@ -119,6 +151,8 @@ void Publisher::publish(InputRuntime& input, const Cut* cut, std::size_t timelin
   set_time(stats.clock_drift_ppb, input.clock_drift_ppb);
   set(stats.wrong_port, input.wrong_port);
   set(stats.wrong_source, input.wrong_source);
+  set_indicators(stats.tr101290, input.inspector);
+  set_delivery(stats, input, now);
   set_drops(stats.drops, input.drops);
   if (window > 0) set(stats.pcr_interval_max_ns, input.inspector.take_pcr_interval_max());
   publish_pids(input, stats, window);
@@ -139,7 +173,7 @@ void Publisher::publish_pids(InputRuntime& input, protocol::InputStats& stats,
     if (i >= shown) continue;
     protocol::PidStats& pid = stats.pids[i];
     pid.pid.store(view.pid.value, std::memory_order_relaxed);
-    pid.has_pcr.store(view.hot->has_pcr, std::memory_order_relaxed);
+    pid.has_pcr.store(view.cold->has_pcr, std::memory_order_relaxed);
     pid.scrambled_now.store(view.hot->scrambled_now, std::memory_order_relaxed);
     set(pid.packets, view.hot->packets);
     set(pid.cc_errors, view.cold->cc_errors);

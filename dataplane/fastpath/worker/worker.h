@@ -108,11 +108,13 @@ class Worker final : private PipeSink {
   void note_departures(std::int64_t now_ns) noexcept;
 
   std::int64_t even_ns() const noexcept { return now_ns_ - steps_ns_; }
+  void watch(std::int64_t before_ns) noexcept;
 
   Parts parts_;
   const Snapshot* current_ = nullptr;
   std::int64_t now_ns_ = 0;
   std::int64_t steps_ns_ = 0;
+  Inspector::Watch watch_;
   std::int64_t next_cut_check_ns_ = 0;
   // Of Snapshot::pipes, in even time: when each has something to send, and when it is to be looked at.
   std::vector<std::int64_t> pipe_due_ns_;
