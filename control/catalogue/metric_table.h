@@ -180,6 +180,13 @@ inline constexpr std::array kMetricTable{
         "headgate_output_pcr_accuracy_max_seconds", kGauge, "seconds", kByOutput,
         "Largest error of a PCR against its position in an output of constant rate (TR 101 290 5.3.2), "
         "over the last second."},
+    MetricFamily{
+        "headgate_output_tr101290_errors_total",
+        kCounter,
+        "",
+        {"channel", "output", "indicator"},
+        "Errors by the indicators of TR 101 290 5.2 of an output that this node makes itself; of one "
+        "that it relays, see its input."},
     MetricFamily{"headgate_push_up", kGauge, "", kByOutput, "1 while a push by RTMP or SRT sends."},
     MetricFamily{"headgate_push_failures_total", kCounter, "", kByOutput,
                  "Connections of a push that failed or ended."},

@@ -368,6 +368,9 @@ std::string render_channel(const json& channel, bool colour) {
         "output  {}\n    {} bit/s, {} datagrams, {} packets, last {}\n", text_of(output, "url"),
         human_bitrate(static_cast<double>(count(output, "bitrate_bps"))), count(output, "datagrams"),
         count(output, "ts_packets"), ago(output, "last_packet_unix_ns", now, "never"));
+    if (const auto nominal = count(output, "nominal_bitrate_bps"); nominal != 0)
+      text += fmt::format("    {} bit/s wanted\n", human_bitrate(static_cast<double>(nominal)));
+    text += indicator_lines(output);
     text += drops_line(output.at("drops"));
   }
   for (const json& output : channel.value("serve", json::array())) text += serve_block(output);

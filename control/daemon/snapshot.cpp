@@ -128,7 +128,7 @@ ChannelSnapshot copy(const protocol::ChannelStats& from) {
 OutputSnapshot copy(const protocol::OutputStats& from) {
   return {text(from.channel),    text(from.url),       get(from.datagrams),
           get(from.bytes),       get(from.ts_packets), get(from.last_packet_unix_ns),
-          get(from.bitrate_bps), copy(from.drops)};
+          get(from.bitrate_bps), copy(from.drops),     copy(from.tr101290)};
 }
 
 InterfaceSnapshot copy(const protocol::InterfaceStats& from) {

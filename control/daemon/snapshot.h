@@ -82,6 +82,7 @@ struct OutputSnapshot {
   std::string url;
   std::uint64_t datagrams = 0, bytes = 0, ts_packets = 0, last_packet_unix_ns = 0, bitrate_bps = 0;
   DropCounts drops{};
+  IndicatorSnapshot tr101290;  // none judged where it relays
 };
 
 struct InterfaceSnapshot {

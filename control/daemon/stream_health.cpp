@@ -2,21 +2,19 @@
 
 namespace headgate::control {
 
-using nlohmann::json;
-
-json tr101290_json(const IndicatorSnapshot& indicators) {
-  json out = json::object();
+nlohmann::json tr101290_json(const IndicatorSnapshot& indicators) {
+  auto out = nlohmann::json::object();
   for (const mpegts::IndicatorInfo& info : mpegts::kIndicators) {
     const auto count = indicators.of(info.indicator);
-    out[std::string(info.label)] = count ? json(*count) : json();
+    out[std::string(info.label)] = count ? nlohmann::json(*count) : nlohmann::json();
   }
   return out;
 }
 
-json delivery_json(const std::optional<DeliverySnapshot>& delivery) {
+nlohmann::json delivery_json(const std::optional<DeliverySnapshot>& delivery) {
   if (!delivery) return nullptr;
   const auto measured = [](const std::optional<std::uint64_t>& value) {
-    return value ? json(*value) : json();
+    return value ? nlohmann::json(*value) : nlohmann::json();
   };
   return {{"interval_min_ns", delivery->gap_min_ns},
           {"interval_mean_ns", delivery->gap_mean_ns},

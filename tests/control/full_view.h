@@ -63,6 +63,8 @@ inline GatewayView full_view() {
   first.clock_drift_ppb = -1500;
   first.drops.fill(1);
   view.snapshot.outputs[0].drops.fill(1);
+  view.snapshot.outputs[0].tr101290.errors[mpegts::Indicator::continuity_count_error] = 1;
+  view.snapshot.outputs[0].tr101290.judged = 0xFFFF;
   ChannelSnapshot air;
   air.channel = "news";
   air.on_air = 1;

@@ -95,7 +95,10 @@ bool add_flows(const FlowMap& map, Snapshot& snapshot) {
 }  // namespace
 
 Registry::Registry(std::vector<Interface> interfaces, protocol::StatsPage* stats, TimelineStore* timelines)
-    : interfaces_(std::move(interfaces)), stats_(stats), timelines_(timelines), pipes_(stats, timelines) {}
+    : interfaces_(std::move(interfaces)),
+      stats_(stats),
+      timelines_(timelines),
+      pipes_(stats, timelines, &spare_tables_) {}
 
 Registry::~Registry() = default;
 
@@ -277,6 +280,7 @@ Cut* Registry::cut_for(const protocol::InputState& input, const InputKey& key) {
   if (!fresh) return at->second.get();
   made_.cuts.push_back(at->first);
   at->second = std::make_unique<Cut>(mpegts::ServiceSelector{*input.program});
+  at->second->leaving.inspector.set_spare_tables(&spare_tables_);
   return at->second.get();
 }
 
@@ -427,6 +431,7 @@ void Registry::serve_wide_tables() {
     Inspector& inspector = holder.runtime->inspector;
     if (inspector.wants_wide()) inspector.offer_wide(std::make_unique<WideTable>());
   }
+  pipes_.serve_wide_tables();
 }
 
 void Registry::note_joins(std::int64_t unix_ns) {

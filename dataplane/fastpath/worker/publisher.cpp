@@ -27,13 +27,21 @@ void set_drops(protocol::Drops& drops, const PlainDrops& values) noexcept {
 }
 
 static_assert(mpegts::kIndicatorCount <= protocol::kMaxIndicators);
-void set_indicators(protocol::IndicatorStats& stats, const Inspector& inspector) noexcept {
+
+// `leaving`: of an own output.
+void set_indicators(protocol::IndicatorStats& stats, const Inspector& inspector,
+                    const Leaving* leaving = nullptr) noexcept {
   const mpegts::IndicatorCounts counts = inspector.indicators();
   std::uint64_t judged = 0;
   for (std::size_t i = 0; i < mpegts::kIndicatorCount; ++i) {
     const auto indicator = static_cast<mpegts::Indicator>(i);
     set(stats.errors[i], counts[indicator]);
     judged |= std::uint64_t{inspector.judged(indicator)} << i;
+  }
+  if (leaving != nullptr && leaving->constant_rate) {
+    constexpr auto kPlace = static_cast<std::size_t>(mpegts::Indicator::pcr_accuracy_error);
+    set(stats.errors[kPlace], leaving->pcr_accuracy_errors);
+    judged |= std::uint64_t{1} << kPlace;
   }
   set(stats.judged, judged);
 }
@@ -193,6 +201,10 @@ void Publisher::publish(OutputRuntime& output, std::int64_t now) noexcept {
   set(stats.ts_packets, output.ts_packets);
   set_time(stats.last_packet_unix_ns, output.last_packet_ns);
   set(stats.bitrate_bps, output.bitrate_bps);
+  if (output.leaving != nullptr)
+    set_indicators(stats.tr101290, output.leaving->inspector, output.leaving);
+  else
+    set(stats.tr101290.judged, 0);
   set_drops(stats.drops, output.drops);
 }
 
@@ -225,6 +237,9 @@ void Publisher::publish(Pipe& pipe, std::int64_t now) noexcept {
   set(stats.departure_late_max_ns, pipe.take_late_max());
   const std::optional<std::uint64_t> accuracy = pipe.take_pcr_accuracy_max();
   set(stats.pcr_accuracy_max_ns, accuracy ? *accuracy + 1 : 0);
+  pipe.leaving.constant_rate = accuracy.has_value();
+  constexpr auto kLimit = static_cast<std::uint64_t>(mpegts::kPcrAccuracyLimit.count());
+  if (accuracy && *accuracy > kLimit) ++pipe.leaving.pcr_accuracy_errors;
 }
 
 void Publisher::publish_ports_and_worker(std::int64_t now) noexcept {

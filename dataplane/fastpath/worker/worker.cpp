@@ -108,6 +108,7 @@ void Worker::adopt(const Snapshot* snapshot) noexcept {
   }
   for (const std::uint32_t index : snapshot->cut_routes) follow_service_clock(snapshot->routes[index]);
   adopt_pipes();
+  adopt_outputs();
   publisher_.adopt(snapshot);
   adopted_.store(snapshot, std::memory_order_release);
 }

@@ -100,6 +100,7 @@ class Worker final : private PipeSink {
   void on_rate_exceeded(const PipePlan& plan, std::uint64_t packets) noexcept override;
   void finish_lost_pipes(const Snapshot& next) noexcept;
   void adopt_pipes() noexcept;
+  void adopt_outputs() noexcept;
   void take_to_pipe(const Route& route, std::span<const std::uint8_t> packets,
                     std::int64_t arrival_ns) noexcept;
   std::size_t from_bridge() noexcept;
