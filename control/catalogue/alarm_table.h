@@ -224,6 +224,12 @@ inline constexpr std::array kAlarmTable{
         "dropped.",
         "Raise the multiplex's `bitrate`, or lower the encoder's rate; `remux.bitrate` names its share.",
         alarm_times::kAtOnce, alarm_times::kAtOnce},
+    AlarmKind{"output_tr101290", Severity::warning, Scope::channel, Culprit::host,
+              "What this node sends (a cut service, a switch, a buffer, a constant rate) broke the first "
+              "priority of TR 101 290 in the last minute, where its inputs did not.",
+              "With `rate_exceeded`, `buffer_underflow` or `failover_active`: theirs. Else look at "
+              "`host_overload` and capture the output for support.",
+              alarm_times::Time(3000), alarm_times::kAtOnce},
     AlarmKind{"push_failing", Severity::warning, Scope::output, Culprit::target,
               "A push by RTMP or SRT does not send although its channel is on air; the message is what its "
               "server said. The others go on.",

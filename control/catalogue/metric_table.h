@@ -4,10 +4,13 @@
 // prometheus.io/docs/practices/naming: base units, counters end in _total. Threading: constants.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+
+#include "mpegts/monitor/indicators.h"
 
 namespace headgate::catalogue {
 
@@ -127,6 +130,20 @@ inline constexpr std::array kMetricTable{
                  "",
                  {"channel", "input", "indicator"},
                  "Errors by the indicators of TR 101 290 5.2 that are measured of a live input."},
+    MetricFamily{"headgate_input_arrival_interval_min_seconds", kGauge, "seconds", kByInput,
+                 "Shortest time between two datagrams, over the last second."},
+    MetricFamily{"headgate_input_arrival_interval_mean_seconds", kGauge, "seconds", kByInput,
+                 "Mean time between two datagrams, over the last second."},
+    MetricFamily{"headgate_input_arrival_interval_max_seconds", kGauge, "seconds", kByInput,
+                 "Longest time between two datagrams, over the last second."},
+    MetricFamily{"headgate_input_mdi_delay_factor_seconds", kGauge, "seconds", kByInput,
+                 "Delay factor of the Media Delivery Index (RFC 4445 3.1), over the last second."},
+    MetricFamily{
+        "headgate_input_mdi_media_loss_packets_total", kCounter, "", kByInput,
+        "Transport packets lost on the way (RFC 4445 3.2): by RTP sequence number, seven a datagram, "
+        "lost or out of order; without RTP by continuity counter."},
+    MetricFamily{"headgate_input_pcr_jitter_seconds", kGauge, "seconds", kByInput,
+                 "Arrival of PCRs against their values, peak to peak, over the last second."},
     MetricFamily{"headgate_input_bytes_per_second", kGauge, "bytes_per_second", kByInput,
                  "Rate of 188-byte packets over the last second; times 8 it is the bitrate of status."},
     MetricFamily{"headgate_input_last_packet_timestamp_seconds", kGauge, "seconds", kByInput,
@@ -163,6 +180,13 @@ inline constexpr std::array kMetricTable{
         "headgate_output_pcr_accuracy_max_seconds", kGauge, "seconds", kByOutput,
         "Largest error of a PCR against its position in an output of constant rate (TR 101 290 5.3.2), "
         "over the last second."},
+    MetricFamily{
+        "headgate_output_tr101290_errors_total",
+        kCounter,
+        "",
+        {"channel", "output", "indicator"},
+        "Errors by the indicators of TR 101 290 5.2 of an output that this node makes itself; of one "
+        "that it relays, see its input."},
     MetricFamily{"headgate_push_up", kGauge, "", kByOutput, "1 while a push by RTMP or SRT sends."},
     MetricFamily{"headgate_push_failures_total", kCounter, "", kByOutput,
                  "Connections of a push that failed or ended."},
@@ -265,23 +289,15 @@ struct MetricName {
   }
 };
 
-// The indicators of TR 101 290 V1.4.1 5.2 that are measured of a live input: label `indicator`.
-struct IndicatorWords {
-  std::string_view name;
-  std::string_view clause;
-  std::string_view what;  // is counted
-};
-
-inline constexpr std::array kIndicatorTable{
-    IndicatorWords{"ts_sync_loss", "1.1", "two or more packets in a row without 0x47; five with it end that"},
-    IndicatorWords{"sync_byte_error", "1.2", "packets without 0x47"},
-    IndicatorWords{"continuity_count_error", "1.4", "packets lost, out of order, or sent more than twice"},
-    IndicatorWords{"transport_error", "2.1", "packets with transport_error_indicator"},
-    IndicatorWords{"pcr_repetition_error", "2.3a",
-                   "two PCRs of a PID more than 100 ms apart by their values and, where those are more than "
-                   "a second apart, by arrival"},
-    IndicatorWords{"pcr_discontinuity_indicator_error", "2.3b",
-                   "PCRs that run backwards or more than 100 ms ahead, without discontinuity_indicator"},
-};
+// The indicators of TR 101 290 V1.4.1 5.2 that a live stream is judged by: label `indicator`.
+inline constexpr auto kIndicatorTable = [] {
+  constexpr auto kCount = static_cast<std::size_t>(
+      std::count_if(mpegts::kIndicators.begin(), mpegts::kIndicators.end(),
+                    [](const auto& info) { return mpegts::measured_live(info.indicator); }));
+  std::array<mpegts::IndicatorInfo, kCount> table{};
+  std::copy_if(mpegts::kIndicators.begin(), mpegts::kIndicators.end(), table.begin(),
+               [](const auto& info) { return mpegts::measured_live(info.indicator); });
+  return table;
+}();
 
 }  // namespace headgate::catalogue

@@ -11,6 +11,7 @@
 #include "control/cli/columns.h"
 #include "control/cli/render_alarms.h"
 #include "control/cli/render_json.h"
+#include "control/cli/render_stream.h"
 #include "control/cli/render_ways.h"
 #include "control/protocol/counted.h"
 
@@ -145,6 +146,8 @@ std::string input_block(const json& input, std::int64_t now) {
   text += fmt::format("    PCR {}, jumps {}, longest interval {:.1f} ms\n", count(input, "pcr_count"),
                       count(input, "pcr_discontinuities"),
                       static_cast<double>(count(input, "pcr_interval_max_ns")) / 1e6);
+  text += indicator_lines(input);
+  text += delivery_line(input);
   text += drops_line(input.at("drops"));
   if (!input.at("pids").empty())
     text += "    PID     WHAT                   bit/s    packets  CC errors  scrambled\n";
@@ -379,6 +382,9 @@ std::string render_channel(const json& channel, bool colour) {
         "output  {}\n    {} bit/s, {} datagrams, {} packets, last {}\n", text_of(output, "url"),
         human_bitrate(static_cast<double>(count(output, "bitrate_bps"))), count(output, "datagrams"),
         count(output, "ts_packets"), ago(output, "last_packet_unix_ns", now, "never"));
+    if (const auto nominal = count(output, "nominal_bitrate_bps"); nominal != 0)
+      text += fmt::format("    {} bit/s wanted\n", human_bitrate(static_cast<double>(nominal)));
+    text += indicator_lines(output);
     text += drops_line(output.at("drops"));
   }
   for (const json& output : channel.value("serve", json::array())) text += serve_block(output);

@@ -73,6 +73,7 @@ void Daemon::raise_alarms() {
   set_alarms("buffer_overflow", overflows_.update(overflows(*model_, snapshot_), now));
   set_alarms("rate_exceeded", rates_exceeded_.update(rates_exceeded(*model_, snapshot_), now));
   set_alarms("multiplex_exceeded", shares_exceeded_.update(shares_exceeded(*model_, snapshot_), now));
+  set_alarms("output_tr101290", own_outputs_.update(*model_, snapshot_, now));
   raise_transcode_missing();
   set_alarms("transcode_failing", transcode_failing(observation_.transcode_status));
   set_alarms("transcode_quarantined", transcode_quarantined(observation_.transcode_status));

@@ -30,6 +30,7 @@
 #include "control/daemon/history.h"
 #include "control/daemon/live_data_plane.h"
 #include "control/daemon/mosaic_server.h"
+#include "control/daemon/own_outputs.h"
 #include "control/daemon/probe.h"
 #include "control/daemon/view.h"
 #include "control/daemon/watch.h"
@@ -198,6 +199,7 @@ class Daemon {
   Sources sources_;                              // out of the observation
   std::map<std::string, std::string> problems_;  // the bridge's, too
   Rising underflows_, overflows_, rates_exceeded_, shares_exceeded_;
+  OwnOutputs own_outputs_;
   OutputRates output_rates_;
   Trends trends_;
   std::int64_t trends_at_ns_ = 0;

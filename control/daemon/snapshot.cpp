@@ -28,6 +28,25 @@ bool used(const Entry& entry) {
   return entry.in_use.load(std::memory_order_acquire) == 1;
 }
 
+IndicatorSnapshot copy(const protocol::IndicatorStats& from) {
+  IndicatorSnapshot to;
+  to.judged = get(from.judged);
+  for (std::size_t i = 0; i < mpegts::kIndicatorCount; ++i)
+    to.errors[static_cast<mpegts::Indicator>(i)] = get(from.errors[i]);
+  return to;
+}
+
+std::optional<DeliverySnapshot> copy_delivery(const protocol::InputStats& from) {
+  const auto measured = [](const protocol::Counter& counter) {
+    const std::uint64_t value = get(counter);
+    return value == 0 ? std::nullopt : std::optional(value - 1);
+  };
+  const auto min = measured(from.gap_min_ns), mean = measured(from.gap_mean_ns),
+             max = measured(from.gap_max_ns);
+  if (!min || !mean || !max) return std::nullopt;
+  return DeliverySnapshot{*min, *mean, *max, measured(from.delay_factor_ns), measured(from.pcr_jitter_ns)};
+}
+
 void copy_pids(const protocol::InputStats& from, InputSnapshot& to) {
   const std::size_t count =
       std::min<std::size_t>(from.pid_count.load(std::memory_order_acquire), from.pids.size());
@@ -61,9 +80,9 @@ InputSnapshot copy(const protocol::InputStats& from) {
   to.pcr_count = get(from.pcr_count);
   to.pcr_discontinuities = get(from.pcr_discontinuities);
   to.pcr_interval_max_ns = get(from.pcr_interval_max_ns);
-  to.sync_losses = get(from.sync_losses);
-  to.pcr_repetition_errors = get(from.pcr_repetition_errors);
-  to.pcr_indicator_errors = get(from.pcr_indicator_errors);
+  to.tr101290 = copy(from.tr101290);
+  to.delivery = copy_delivery(from);
+  to.media_lost = get(from.media_lost);
   to.last_packet_unix_ns = get(from.last_packet_unix_ns);
   to.first_packet_unix_ns = get(from.first_packet_unix_ns);
   to.joined_unix_ns = get(from.joined_unix_ns);
@@ -112,7 +131,7 @@ ChannelSnapshot copy(const protocol::ChannelStats& from) {
 OutputSnapshot copy(const protocol::OutputStats& from) {
   return {text(from.channel),    text(from.url),       get(from.datagrams),
           get(from.bytes),       get(from.ts_packets), get(from.last_packet_unix_ns),
-          get(from.bitrate_bps), copy(from.drops)};
+          get(from.bitrate_bps), copy(from.drops),     copy(from.tr101290)};
 }
 
 InterfaceSnapshot copy(const protocol::InterfaceStats& from) {

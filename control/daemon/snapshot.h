@@ -11,6 +11,7 @@
 #include "config/model/diff.h"
 #include "control/protocol/drop_reason.h"
 #include "control/protocol/stats_page.h"
+#include "mpegts/monitor/indicators.h"
 
 namespace headgate::control {
 
@@ -21,6 +22,22 @@ struct PidSnapshot {
   bool has_pcr = false;
   bool scrambled_now = false;
   std::uint64_t packets = 0, cc_errors = 0, scrambled = 0, bitrate_bps = 0;
+};
+
+// Of TR 101 290 5.2.
+struct IndicatorSnapshot {
+  mpegts::IndicatorCounts errors;
+  std::uint64_t judged = 0;  // bit n: the n-th of them says something
+  std::optional<std::uint64_t> of(mpegts::Indicator indicator) const {
+    if ((judged >> static_cast<unsigned>(indicator) & 1U) == 0) return std::nullopt;
+    return errors[indicator];
+  }
+};
+
+// How the datagrams of the last second came.
+struct DeliverySnapshot {
+  std::uint64_t gap_min_ns = 0, gap_mean_ns = 0, gap_max_ns = 0;
+  std::optional<std::uint64_t> delay_factor_ns, pcr_jitter_ns;
 };
 
 // "10.20.0.9", of host order.
@@ -34,7 +51,9 @@ struct InputSnapshot {
   std::uint64_t sync_errors = 0, scrambled = 0, null_packets = 0, rtp_lost = 0, rtp_duplicates = 0,
                 rtp_reordered = 0;
   std::uint64_t pcr_count = 0, pcr_discontinuities = 0, pcr_interval_max_ns = 0;
-  std::uint64_t sync_losses = 0, pcr_repetition_errors = 0, pcr_indicator_errors = 0;
+  IndicatorSnapshot tr101290;
+  std::optional<DeliverySnapshot> delivery;
+  std::uint64_t media_lost = 0;  // packets
   std::uint64_t last_packet_unix_ns = 0, first_packet_unix_ns = 0, joined_unix_ns = 0, bitrate_bps = 0,
                 ring_slots = 0;
   std::uint64_t service_state = 0, program_number = 0;
@@ -65,6 +84,7 @@ struct OutputSnapshot {
   std::string url;
   std::uint64_t datagrams = 0, bytes = 0, ts_packets = 0, last_packet_unix_ns = 0, bitrate_bps = 0;
   DropCounts drops{};
+  IndicatorSnapshot tr101290;  // none judged where it relays
 };
 
 struct InterfaceSnapshot {

@@ -3,6 +3,7 @@
 
 #include "control/daemon/foreign.h"
 #include "control/daemon/pid_label.h"
+#include "control/daemon/stream_health.h"
 #include "control/daemon/transcode.h"
 #include "control/daemon/view.h"
 
@@ -79,6 +80,9 @@ json input_json(const GatewayView& view, const InputSnapshot& input, const json&
           {"pcr_count", input.pcr_count},
           {"pcr_discontinuities", input.pcr_discontinuities},
           {"pcr_interval_max_ns", input.pcr_interval_max_ns},
+          {"tr101290", tr101290_json(input.tr101290)},
+          {"delivery", delivery_json(input.delivery)},
+          {"media_lost", input.media_lost},
           {"last_packet_unix_ns", input.last_packet_unix_ns},
           {"first_packet_unix_ns", input.first_packet_unix_ns},
           {"joined_unix_ns", input.joined_unix_ns},
@@ -213,13 +217,17 @@ json switch_json(const GatewayView& view, const std::string& id) {
           {"departures", departures_json(*air)}};
 }
 
-json output_json(const OutputSnapshot& output) {
+// Null in `tr101290`: it relays. A rate that nobody set is null, too.
+json output_json(const OutputSnapshot& output, const config::Channel& channel) {
+  const bool own = output.tr101290.judged != 0;
   return {{"url", output.url},
           {"kind", output.url.starts_with("rtp") ? "rtp" : "udp"},
           {"datagrams", output.datagrams},
           {"bytes", output.bytes},
           {"ts_packets", output.ts_packets},
           {"bitrate_bps", output.bitrate_bps},
+          {"nominal_bitrate_bps", channel.remux.bitrate != 0 ? json(channel.remux.bitrate) : json()},
+          {"tr101290", own ? tr101290_json(output.tr101290) : json()},
           {"last_packet_unix_ns", output.last_packet_unix_ns},
           {"drops", drops_json(output.drops)}};
 }
@@ -515,7 +523,7 @@ json channel_status(const GatewayView& view, const std::string& id) {
   json outputs = json::array();
   const json bridge = bridge_of_input(view, *channel);
   for (const OutputSnapshot& output : view.snapshot.outputs) {
-    if (output.channel == id) outputs.push_back(output_json(output));
+    if (output.channel == id) outputs.push_back(output_json(output, *channel));
   }
   add_bridge_pushes(view, *channel, bridge, outputs);
   json result = channel_line(view, view.snapshot, *channel);

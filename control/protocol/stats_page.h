@@ -24,7 +24,7 @@
 namespace headgate::protocol {
 
 inline constexpr std::uint64_t kStatsMagic = 0x3174617453676448;  // "HdgStat1"
-inline constexpr std::uint32_t kStatsVersion = 6;
+inline constexpr std::uint32_t kStatsVersion = 7;
 inline constexpr std::size_t kMaxPidStats = 128;
 inline constexpr std::size_t kMaxInputs = 2048;
 inline constexpr std::size_t kMaxOutputs = 4096;
@@ -40,6 +40,13 @@ inline constexpr std::size_t kDepartureClasses = kDepartureBounds.size() + 1;
 
 using Counter = std::atomic<std::uint64_t>;
 using Drops = std::array<Counter, kDropReasonCount>;
+
+// The indicators of TR 101 290 5.2, in the order of mpegts::Indicator, with room for more.
+inline constexpr std::size_t kMaxIndicators = 32;
+struct IndicatorStats {
+  std::array<Counter, kMaxIndicators> errors;
+  Counter judged;  // bit n: errors[n] says something
+};
 
 struct PidStats {
   std::atomic<std::uint16_t> pid;
@@ -90,6 +97,14 @@ struct alignas(64) InputStats {
   Counter clock_drift_ppb;  // two's complement: the source's clock against ours
   Counter wrong_port;       // the last one to which wrong_port came; 0: none
   Counter wrong_source;     // the last one of wrong_source, an IPv4 address in host order; 0: none
+  IndicatorStats tr101290;
+  // Of what comes in datagrams, mpegts::DeliveryMonitor's latest second, and one more: 0: none was measured.
+  Counter gap_min_ns;
+  Counter gap_mean_ns;
+  Counter gap_max_ns;
+  Counter delay_factor_ns;
+  Counter pcr_jitter_ns;
+  Counter media_lost;  // packets, RFC 4445 3.2; not one more
   Drops drops;
   std::atomic<std::uint32_t> pid_count;
   std::atomic<std::uint32_t> pids_beyond;  // PIDs seen that found no place in `pids`
@@ -136,6 +151,7 @@ struct alignas(64) OutputStats {
   Counter last_packet_unix_ns;
   Counter bitrate_bps;
   Drops drops;
+  IndicatorStats tr101290;  // none judged: what leaves is what came in
 };
 
 struct alignas(64) InterfaceStats {

@@ -63,6 +63,13 @@ inline constexpr std::chrono::milliseconds kEitLimit{2000};          // 3.6.a
 inline constexpr std::chrono::milliseconds kTdtLimit{30'000};        // 3.8; TOT too (3.2)
 inline constexpr std::chrono::milliseconds kBatLimit{10'000};        // 3.2
 
+// Whether a live stream can be judged by it: of a constant rate that is no more than received the arrival
+// says nothing of 500 ns, and nothing here models a decoder.
+constexpr bool measured_live(Indicator indicator) noexcept {
+  return indicator != Indicator::pcr_accuracy_error && indicator != Indicator::buffer_error &&
+         indicator != Indicator::empty_buffer_error && indicator != Indicator::data_delay_error;
+}
+
 struct IndicatorInfo {
   Indicator indicator;
   std::string_view label;  // in JSON and metrics: never renamed

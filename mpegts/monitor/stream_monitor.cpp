@@ -1,6 +1,7 @@
 #include "mpegts/monitor/stream_monitor.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "mpegts/monitor/si_monitor.h"
 #include "mpegts/psi/bytes.h"
@@ -127,8 +128,9 @@ struct StreamMonitor::Impl final : SectionSink {
   std::uint32_t cat_crc = 0;
   std::int64_t now_ns = 0;
   std::int64_t named_ns = 0;  // when the latest table came that names PIDs
-  bool found = false;         // the packet ended a section of the table in hand
-  bool complete = false;      // each program of the PAT has its PMT
+  std::uint32_t interests = 0;
+  bool found = false;     // the packet ended a section of the table in hand
+  bool complete = false;  // each program of the PAT has its PMT
   std::optional<std::int64_t> scrambled_ns;
   bool cat_came = false;
   bool cat_missed = false;
@@ -275,6 +277,7 @@ void StreamMonitor::Impl::set_roles() noexcept {
     }
   }
   for (PidSlot& it : slots) it.role = roles[it.pid.value];
+  ++interests;
   complete = !programs.empty() &&
              std::all_of(programs.begin(), programs.end(), [](const Program& p) { return p.known; });
 }
@@ -283,18 +286,26 @@ StreamMonitor::StreamMonitor(const Limits& limits, std::int64_t start_ns)
     : impl_(std::make_unique<Impl>(limits, start_ns)) {}
 StreamMonitor::~StreamMonitor() = default;
 
+StreamMonitor::Interest StreamMonitor::interest(Pid pid) const noexcept {
+  if (pid == kNullPid) return Interest::none;
+  if (pid < kFirstFreePid)
+    return pid == kPatPid || pid == kCatPid || SiMonitor::wants(pid) ? Interest::all : Interest::none;
+  const std::uint16_t at = impl_->index[pid.value];
+  if (at == kNone) return Interest::first;
+  const Role role = impl_->slots[at].role;
+  if (role == Role::pmt) return Interest::all;
+  return role == Role::media ? Interest::starts : Interest::first;
+}
+
+std::uint32_t StreamMonitor::interests() const noexcept { return impl_->interests; }
+
 bool StreamMonitor::wants(const TsPacket& packet) noexcept {
   const Pid pid = packet.pid();
-  if (pid == kNullPid) return false;
-  if (pid < kFirstFreePid) return pid == kPatPid || pid == kCatPid || SiMonitor::wants(pid);
+  const Interest wanted = interest(pid);
+  if (wanted == Interest::none || wanted == Interest::all) return wanted == Interest::all;
   const std::uint16_t at = impl_->index[pid.value];
-  if (at == kNone) return true;
-  PidSlot& slot = impl_->slots[at];
-  if (slot.role == Role::pmt) return true;
-  if (slot.role == Role::media && packet.payload_unit_start()) return true;
-  const bool first = slot.fresh;
-  slot.fresh = false;
-  return first;
+  if (at == kNone || (wanted == Interest::starts && packet.payload_unit_start())) return true;
+  return std::exchange(impl_->slots[at].fresh, false);
 }
 
 void StreamMonitor::on_packet(const TsPacket& packet, std::int64_t now_ns) noexcept {

@@ -28,8 +28,15 @@ class StreamMonitor {
   explicit StreamMonitor(const Limits& limits, std::int64_t start_ns = 0);
   ~StreamMonitor();
 
-  // Whether on_packet() is to see this packet: all of tables, starts of PES packets, and of the rest the
-  // first since the last on_time(). Not for packets with transport_error.
+  // How much of a PID on_packet() is to see: nothing; the first packet since the last on_time(); that and
+  // those in which a PES packet begins; everything.
+  enum class Interest : std::uint8_t { none, first, starts, all };
+  // For callers that have a place of their own for each PID.
+  Interest interest(Pid pid) const noexcept;
+  // Another number whenever interests may be others.
+  std::uint32_t interests() const noexcept;
+  // Whether on_packet() is to see this packet, for callers that have none. Not for packets with
+  // transport_error.
   bool wants(const TsPacket& packet) noexcept;
   // now_ns: never goes back.
   void on_packet(const TsPacket& packet, std::int64_t now_ns) noexcept;

@@ -103,6 +103,7 @@ struct Channel {
       }
       frames.push_back(std::move(frame));
     }
+    inspector.set_monitor(fastpath::Inspector::make_monitor(), fastpath::Inspector::Clock::arrival);
     fastpath::OutputHeader::Address address;
     address.source = 0x0A1E0005;
     address.group = group + 0x10000;

@@ -45,9 +45,9 @@ std::vector<Bound> bounds() {
                                                                 protocol::kBridgeDrops.size() + 1 + 6 + jobs +
                                                                 5 + 3 * kTracks + alarm_kinds().size()},
       {"protocol that a channel serves", 2},
-      {"input",
-       1 + 13 + kIndicatorTable.size() + 2 + kPids + 1 + 3 + 1 + 5 + drops + protocol::kIngestDrops.size()},
-      {"push", 5 + drops + protocol::kPushDrops.size()},
+      {"input", 1 + 13 + kIndicatorTable.size() + 6 + 2 + kPids + 1 + 3 + 1 + 5 + drops +
+                    protocol::kIngestDrops.size()},
+      {"push", 5 + kIndicatorTable.size() + 1 + drops + protocol::kPushDrops.size()},
       {"interface", 5 + drops},
       {"interface and VLAN", 3 + 2},
       {"worker", 3},
@@ -85,8 +85,8 @@ GatewayView hostile_view() {
   for (const std::string& name : {odd, std::string("gone")}) {
     view.snapshot.inputs.push_back(control::sample_input(name, "udp://239.10.1.1:5000"));
     view.snapshot.inputs.push_back(control::sample_input("news", "udp://" + name));
-    view.snapshot.outputs.push_back({name, "udp://239.20.1.1:5000", 1, 2, 3, 4, 5, {}});
-    view.snapshot.outputs.push_back({"news", "udp://" + name, 1, 2, 3, 4, 5, {}});
+    view.snapshot.outputs.push_back({name, "udp://239.20.1.1:5000", 1, 2, 3, 4, 5, {}, {}});
+    view.snapshot.outputs.push_back({"news", "udp://" + name, 1, 2, 3, 4, 5, {}, {}});
     control::ChannelSnapshot air;
     air.channel = name;
     view.snapshot.channels.push_back(air);
@@ -179,7 +179,7 @@ TEST(Series, OfAQuietChannelAreFew) {
   const std::vector<std::string> samples = samples_of(metrics_text(view));
   EXPECT_EQ(std::count_if(samples.begin(), samples.end(),
                           [](const std::string& line) { return has(line, "channel=\"news\""); }),
-            31);
+            49);
 }
 
 TEST(Series, OfAChannelThatIsRemovedVanishAtOnce) {

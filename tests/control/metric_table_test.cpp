@@ -34,8 +34,8 @@ std::string family_table() {
 
 std::string indicator_table() {
   std::string out = "| indicator | TR 101 290 | counts |\n| --- | --- | --- |\n";
-  for (const IndicatorWords& indicator : kIndicatorTable)
-    out += "| `" + text_of(indicator.name) + "` | " + text_of(indicator.clause) + " | " +
+  for (const mpegts::IndicatorInfo& indicator : kIndicatorTable)
+    out += "| `" + text_of(indicator.label) + "` | " + text_of(indicator.clause) + " | " +
            text_of(indicator.what) + " |\n";
   return out;
 }

@@ -1,7 +1,14 @@
 // The indicators of TR 101 290 5.2 that are measured of a live input. Streams are made by hand.
 #include "dataplane/fastpath/worker/inspector.h"
 
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "mpegts/monitor/stream_analyzer.h"
 #include "tests/fastpath/fastpath_support.h"
+#include "tests/fastpath/made_service.h"
 
 namespace headgate::fastpath {
 namespace {
@@ -95,6 +102,127 @@ TEST(Inspector, TellsAJumpOfTheClockFromOneThatIsMarked) {
   EXPECT_EQ(pcrs.indicator(), 1U);
   pcrs.give(80'040, 120);
   EXPECT_EQ(pcrs.indicator(), 1U);
+}
+
+using mpegts::Indicator;
+
+// Pictures of 40 ms with PAT and PMT every second one, looked at in datagrams of one packet.
+struct Watched {
+  Inspector inspector;
+  MadeService service{0xAB, 27'000'000};
+  std::int64_t now_ns = 1'700'000'000'000 * kMs;
+  std::int64_t watch_ns = 0;
+
+  explicit Watched(Inspector::Clock clock = Inspector::Clock::arrival) {
+    inspector.set_monitor(Inspector::make_monitor(), clock);
+  }
+  void pictures(int count, bool tables, std::int64_t wait_ms = 40) {
+    for (int i = 0; i < count; ++i) {
+      service.tables = tables;
+      for (const FrameBytes& packet : service.next()) inspector.on_packets(packet, now_ns, {watch_ns, 0});
+      now_ns += wait_ms * kMs;
+      watch_ns += wait_ms * kMs;
+    }
+  }
+  std::uint64_t count(Indicator indicator) const { return inspector.indicators()[indicator]; }
+};
+
+TEST(Inspector, MissesTablesWhileMediaGoesOn) {
+  Watched good;
+  good.pictures(100, true);
+  for (const Indicator none : {Indicator::pat_error, Indicator::pmt_error, Indicator::pid_error,
+                               Indicator::pts_error, Indicator::crc_error, Indicator::unreferenced_pid})
+    EXPECT_EQ(good.count(none), 0U);
+  EXPECT_TRUE(good.inspector.judged(Indicator::pat_error));
+  EXPECT_TRUE(good.inspector.judged(Indicator::sdt_actual_error)) << "four seconds without one";
+  EXPECT_EQ(good.count(Indicator::sdt_actual_error), 1U);
+  EXPECT_FALSE(good.inspector.judged(Indicator::tdt_error));
+  EXPECT_FALSE(good.inspector.judged(Indicator::pcr_accuracy_error));
+  good.pictures(20, false);
+  EXPECT_EQ(good.count(Indicator::pat_error), 1U) << "once, until it is back";
+  EXPECT_EQ(good.count(Indicator::pmt_error), 1U);
+  good.pictures(20, true);
+  good.pictures(20, false);
+  EXPECT_EQ(good.count(Indicator::pat_error), 2U);
+}
+
+TEST(Inspector, MissesStreamsAndTimeStampsButNotOfAStreamThatIsSilentAltogether) {
+  Watched watched;
+  watched.pictures(50, true);
+  watched.pictures(10, true, 800);
+  EXPECT_EQ(watched.count(Indicator::pts_error), 9U) << "800 ms apart";
+  watched.pictures(50, true);
+  const auto before = watched.count(Indicator::pat_error);
+  watched.now_ns += 60'000 * kMs;
+  watched.watch_ns += 60'000 * kMs;
+  EXPECT_EQ(watched.count(Indicator::pat_error), before);
+  watched.pictures(50, true);
+  EXPECT_EQ(watched.count(Indicator::pat_error), before + 1) << "the gap, when it is over";
+  EXPECT_EQ(watched.count(Indicator::pid_error), 1U);
+}
+
+// Segments of two seconds at once: what comes through the bridge.
+TEST(Inspector, GoesByTheStreamsOwnClockWhereItComesInLumps) {
+  for (const auto clock : {Inspector::Clock::arrival, Inspector::Clock::stream}) {
+    Watched watched(clock);
+    for (int segment = 0; segment < 5; ++segment) {
+      watched.pictures(50, true, 0);
+      watched.now_ns += 2000 * kMs;
+      watched.watch_ns += 2000 * kMs;
+    }
+    EXPECT_EQ(watched.count(Indicator::pat_error), clock == Inspector::Clock::arrival ? 4U : 0U);
+    watched.pictures(50, false, 0);
+    EXPECT_EQ(watched.count(Indicator::pat_error), clock == Inspector::Clock::arrival ? 5U : 1U);
+  }
+}
+
+// Of captured streams, sent at one pace: the gateway judges as the probe does.
+TEST(Inspector, CountsWhatTheProbeCounts) {
+  const char* folder = std::getenv("HEADGATE_STREAMS");
+  if (folder == nullptr) GTEST_SKIP() << "HEADGATE_STREAMS is not set";
+  SpareTables spares;
+  int streams = 0;
+  for (const auto& file : std::filesystem::directory_iterator(folder)) {
+    if (file.path().extension() != ".ts") continue;
+    std::ifstream in(file.path(), std::ios::binary);
+    const FrameBytes bytes{std::istreambuf_iterator<char>(in), {}};
+    constexpr std::size_t kDatagram = 7 * mpegts::kPacketSize;
+    if (bytes.size() < kDatagram || bytes[0] != mpegts::kSyncByte || bytes[188] != mpegts::kSyncByte ||
+        bytes[376] != mpegts::kSyncByte)
+      continue;
+    ++streams;
+    spares.refill();
+    Inspector inspector;
+    inspector.set_spare_tables(&spares);
+    inspector.set_monitor(Inspector::make_monitor(), Inspector::Clock::arrival);
+    mpegts::StreamAnalyzer probe;
+    std::int64_t now = 0;
+    for (std::size_t at = 0; at + kDatagram <= bytes.size(); at += kDatagram, now += 2 * kMs) {
+      const auto datagram = std::span(bytes).subspan(at, kDatagram);
+      inspector.on_packets(datagram, now);
+      for (std::size_t i = 0; i < kDatagram; i += mpegts::kPacketSize)
+        probe.on_packet(mpegts::TsPacket(datagram.subspan(i).first<mpegts::kPacketSize>()), now);
+    }
+    // What is absent at the end is judged at the end: of the gateway's, by a datagram that says nothing.
+    now += 100 * kMs;
+    inspector.on_packets(ts_packet(0x1FFF, 0, 0xFF), now);
+    const FrameBytes null_packet = ts_packet(0x1FFF, 0, 0xFF);
+    probe.on_packet(mpegts::TsPacket(std::span(null_packet).first<mpegts::kPacketSize>()), now);
+    const mpegts::StreamReport report = probe.report();
+    const mpegts::IndicatorCounts counts = inspector.indicators();
+    for (const mpegts::IndicatorInfo& info : mpegts::kIndicators) {
+      // The probe compares a duplicate's bytes and takes PCRs by arrival; its reader looks after sync.
+      if (info.indicator == Indicator::ts_sync_loss || info.indicator == Indicator::continuity_count_error ||
+          info.indicator == Indicator::pcr_repetition_error)
+        continue;
+      EXPECT_EQ(counts[info.indicator], report.tr101290[info.indicator])
+          << file.path().filename() << " " << info.name;
+      EXPECT_EQ(inspector.judged(info.indicator),
+                !report.unmeasured[static_cast<std::size_t>(info.indicator)])
+          << file.path().filename() << " " << info.name;
+    }
+  }
+  EXPECT_GT(streams, 10);
 }
 
 }  // namespace

@@ -29,30 +29,42 @@ void counter(Page& page, const Scene& scene, std::uint64_t InputSnapshot::*value
   samples(page.family<kName>(), scene, [value](const InputSnapshot& input) { return input.*value; });
 }
 
-struct Indicator {
-  std::string_view name;
-  std::uint64_t InputSnapshot::*value;
-};
-constexpr Indicator kIndicators[] = {
-    {"ts_sync_loss", &InputSnapshot::sync_losses},
-    {"sync_byte_error", &InputSnapshot::sync_errors},
-    {"continuity_count_error", &InputSnapshot::cc_errors},
-    {"transport_error", &InputSnapshot::transport_errors},
-    {"pcr_repetition_error", &InputSnapshot::pcr_repetition_errors},
-    {"pcr_discontinuity_indicator_error", &InputSnapshot::pcr_indicator_errors},
-};
-static_assert(std::equal(std::begin(kIndicators), std::end(kIndicators), catalogue::kIndicatorTable.begin(),
-                         catalogue::kIndicatorTable.end(),
-                         [](const auto& a, const auto& b) { return a.name == b.name; }),
-              "the catalogue has other indicators");
-
 void about_indicators(Page& page, const Scene& scene) {
   auto family = page.family<"headgate_input_tr101290_errors_total">();
   each_input(scene, [&](const ChannelScene& channel, const InputScene& input) {
     if (input.counters == nullptr) return;
-    for (const Indicator& indicator : kIndicators)
-      family.sample(input.counters->*indicator.value, channel.channel.id, input.input.number, indicator.name);
+    for (const mpegts::IndicatorInfo& info : catalogue::kIndicatorTable)
+      family.sample(input.counters->tr101290.errors[info.indicator], channel.channel.id, input.input.number,
+                    info.label);
   });
+}
+
+// Of inputs that come in datagrams; gauges where there is something to tell.
+void about_delivery(Page& page, const Scene& scene) {
+  const auto of_datagrams = [](const InputScene& input) {
+    return input.counters != nullptr && !config::by_bridge(input.input);
+  };
+  const auto gauge = [&](auto family, auto value) {
+    each_input(scene, [&](const ChannelScene& channel, const InputScene& input) {
+      if (!of_datagrams(input) || !input.counters->delivery) return;
+      if (const std::optional<std::uint64_t> ns = value(*input.counters->delivery))
+        family.sample(seconds(*ns), channel.channel.id, input.input.number);
+    });
+  };
+  gauge(page.family<"headgate_input_arrival_interval_min_seconds">(),
+        [](const DeliverySnapshot& one) { return std::optional(one.gap_min_ns); });
+  gauge(page.family<"headgate_input_arrival_interval_mean_seconds">(),
+        [](const DeliverySnapshot& one) { return std::optional(one.gap_mean_ns); });
+  gauge(page.family<"headgate_input_arrival_interval_max_seconds">(),
+        [](const DeliverySnapshot& one) { return std::optional(one.gap_max_ns); });
+  gauge(page.family<"headgate_input_mdi_delay_factor_seconds">(),
+        [](const DeliverySnapshot& one) { return one.delay_factor_ns; });
+  auto lost = page.family<"headgate_input_mdi_media_loss_packets_total">();
+  each_input(scene, [&](const ChannelScene& channel, const InputScene& input) {
+    if (of_datagrams(input)) lost.sample(input.counters->media_lost, channel.channel.id, input.input.number);
+  });
+  gauge(page.family<"headgate_input_pcr_jitter_seconds">(),
+        [](const DeliverySnapshot& one) { return one.pcr_jitter_ns; });
 }
 
 // A damaged stream has thousands of PIDs; those with the most packets are its own.
@@ -96,6 +108,7 @@ void about_inputs(Page& page, const Scene& scene) {
   counter<"headgate_input_rtp_reordered_total">(page, scene, &InputSnapshot::rtp_reordered);
   counter<"headgate_input_pcr_discontinuities_total">(page, scene, &InputSnapshot::pcr_discontinuities);
   about_indicators(page, scene);
+  about_delivery(page, scene);
   samples(page.family<"headgate_input_bytes_per_second">(), scene,
           [](const InputSnapshot& input) { return static_cast<double>(input.bitrate_bps) / 8; });
   samples(page.family<"headgate_input_last_packet_timestamp_seconds">(), scene,

@@ -63,6 +63,7 @@ PipeStore::Holder& PipeStore::holder_for(const protocol::FastpathChannel& channe
   std::size_t timeline_index = kNoIndex;
   if (timelines_ != nullptr) timeline_index = timelines_->find_or_add(channel.id);
   holder.pipe = std::make_unique<Pipe>(channel.id, stats_index, timeline_index);
+  holder.pipe->leaving.inspector.set_spare_tables(spares_);
   if (timelines_ != nullptr) {
     if (const auto saved = timelines_->load(timeline_index)) holder.pipe->set_timeline(*saved);
   }
@@ -97,6 +98,13 @@ std::vector<Feed*> PipeStore::feeds_for(const protocol::FastpathChannel& channel
     feeds.push_back(feed.get());
   }
   return feeds;
+}
+
+void PipeStore::serve_wide_tables() {
+  for (const auto& [id, holder] : holders_) {
+    if (Inspector& inspector = holder.pipe->leaving.inspector; inspector.wants_wide())
+      inspector.offer_wide(std::make_unique<WideTable>());
+  }
 }
 
 PipePlan PipeStore::plan_for(const protocol::FastpathChannel& channel, const std::vector<Source>& sources) {

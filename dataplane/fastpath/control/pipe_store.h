@@ -22,7 +22,9 @@ namespace headgate::fastpath {
 
 class PipeStore {
  public:
-  PipeStore(protocol::StatsPage* stats, TimelineStore* timelines) : stats_(stats), timelines_(timelines) {}
+  // The spares outlive it.
+  PipeStore(protocol::StatsPage* stats, TimelineStore* timelines, SpareTables* spares)
+      : stats_(stats), timelines_(timelines), spares_(spares) {}
 
   // Whether the channel is more than a relay. One that has a single input left stays in its pipe as long as
   // that input goes on under what the switch made of it. `key`: of the only input, as below.
@@ -41,6 +43,8 @@ class PipeStore {
   };
   // Outputs and bridge are left to the caller.
   PipePlan plan_for(const protocol::FastpathChannel& channel, const std::vector<Source>& sources);
+  // For pipes with many PIDs that found no spare table.
+  void serve_wide_tables();
   // Forgets what was made since release_unused().
   void undo();
   // Frees what `current` doesn't use.
@@ -63,6 +67,7 @@ class PipeStore {
 
   protocol::StatsPage* stats_;
   TimelineStore* timelines_;
+  SpareTables* spares_;
   std::map<std::string, Holder> holders_;
   std::set<const void*> live_;  // what the snapshot that runs uses
 };

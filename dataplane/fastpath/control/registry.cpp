@@ -97,7 +97,7 @@ Registry::Registry(std::vector<Interface> interfaces, protocol::StatsPage* stats
     : interfaces_(std::move(interfaces)),
       stats_(stats),
       timelines_(timelines),
-      pipes_(stats, timelines),
+      pipes_(stats, timelines, &spare_tables_),
       multiplexes_(stats) {}
 
 Registry::~Registry() = default;
@@ -231,6 +231,8 @@ Registry::InputHolder& Registry::input_for(const protocol::FastpathChannel& chan
   runtime.url = input.url;
   runtime.number = input.number;
   const bool datagrams = input.way == protocol::InputWay::datagrams;
+  runtime.inspector.set_monitor(Inspector::make_monitor(),
+                                datagrams ? Inspector::Clock::arrival : Inspector::Clock::stream);
   runtime.rtp = datagrams && input.protocol == protocol::DatagramProtocol::rtp;
   if (stats_ != nullptr) {
     runtime.stats_index = take_place(stats_->inputs, [&](protocol::InputStats& stats) {
@@ -292,6 +294,7 @@ Cut* Registry::cut_for(const protocol::InputState& input, const InputKey& key) {
   if (!fresh) return at->second.get();
   made_.cuts.push_back(at->first);
   at->second = std::make_unique<Cut>(mpegts::ServiceSelector{*input.program});
+  at->second->leaving.inspector.set_spare_tables(&spare_tables_);
   return at->second.get();
 }
 
@@ -462,6 +465,7 @@ void Registry::serve_wide_tables() {
     Inspector& inspector = holder.runtime->inspector;
     if (inspector.wants_wide()) inspector.offer_wide(std::make_unique<WideTable>());
   }
+  pipes_.serve_wide_tables();
 }
 
 void Registry::note_joins(std::int64_t unix_ns) {

@@ -17,6 +17,7 @@ constexpr std::int64_t kPcrPidSilenceNs = 2'000'000'000;
 constexpr std::uint8_t kSyncLost = 2;
 constexpr std::uint8_t kSyncFound = 5;
 constexpr std::int64_t kPcrLimitNs = std::chrono::nanoseconds(mpegts::kPcrLimit).count();
+constexpr std::int64_t kTickNs = 100'000'000;  // how often absences are judged
 constexpr auto kPcrLimit = static_cast<std::uint64_t>(kPcrLimitNs / 1000 * 27);
 
 // The index of `pid` among the 32, or 32.
@@ -67,6 +68,7 @@ Inspector::Place Inspector::find_wide(mpegts::Pid pid) noexcept {
   const std::uint16_t i = pid.value;
   if (!wide_->known[i]) [[unlikely]] {
     wide_->known[i] = true;
+    wide_->hot[i].attention = attention_of(pid);
     wide_->order[count_++] = i;
   }
   return {&wide_->hot[i], &wide_->cold[i]};
@@ -75,6 +77,7 @@ Inspector::Place Inspector::find_wide(mpegts::Pid pid) noexcept {
 Inspector::Place Inspector::add_compact(mpegts::Pid pid) noexcept {
   if (count_ < kCompactPids) {
     pids_[count_] = pid.value;
+    hot_[count_].attention = attention_of(pid);
     last_ = count_++;
     return {&hot_[last_], &cold_[last_]};
   }
@@ -102,7 +105,101 @@ Inspector::PidView Inspector::pid_at(std::size_t index) noexcept {
   return {mpegts::Pid{pids_[index]}, &hot_[index], &cold_[index]};
 }
 
-void Inspector::on_packets(std::span<const std::uint8_t> packets, std::int64_t arrival_unix_ns) noexcept {
+void Inspector::set_monitor(std::unique_ptr<mpegts::StreamMonitor> monitor, Clock clock) noexcept {
+  monitor_ = std::move(monitor);
+  clock_ = clock;
+}
+
+std::unique_ptr<mpegts::StreamMonitor> Inspector::make_monitor() {
+  return std::make_unique<mpegts::StreamMonitor>(mpegts::StreamMonitor::Limits{512, 64, 512});
+}
+
+mpegts::IndicatorCounts Inspector::indicators() const noexcept {
+  using enum mpegts::Indicator;
+  mpegts::IndicatorCounts counts = monitor_ != nullptr ? monitor_->counts() : mpegts::IndicatorCounts{};
+  counts[ts_sync_loss] = totals_.sync_losses;
+  counts[sync_byte_error] = totals_.sync_errors;
+  counts[continuity_count_error] = totals_.cc_errors;
+  counts[transport_error] = totals_.transport_errors;
+  counts[pcr_repetition_error] = totals_.pcr_repetition_errors;
+  counts[pcr_discontinuity_indicator_error] = totals_.pcr_indicator_errors;
+  return counts;
+}
+
+bool Inspector::judged(mpegts::Indicator indicator) const noexcept {
+  using enum mpegts::Indicator;
+  if (!mpegts::measured_live(indicator)) return false;
+  switch (indicator) {
+    case ts_sync_loss:
+    case sync_byte_error:
+    case continuity_count_error:
+    case transport_error:
+    case pcr_repetition_error:
+    case pcr_discontinuity_indicator_error:
+      return true;
+    default:
+      return monitor_ != nullptr && (monitor_->counts()[indicator] != 0 ||
+                                     monitor_->judged(indicator, std::max<std::int64_t>(watch_ns_, 0)));
+  }
+}
+
+std::int64_t Inspector::watch_ns() noexcept {
+  if (clock_ == Clock::stream) watch_ns_ = stream_time_.now_ns(totals_.ts_packets);
+  return watch_ns_;
+}
+
+void Inspector::on_tick() noexcept {
+  next_tick_ns_ = watch_ns_ + kTickNs;
+  monitor_->on_time(watch_ns_);
+  spread_attention();
+}
+
+std::uint8_t Inspector::attention_of(mpegts::Pid pid) const noexcept {
+  using Interest = mpegts::StreamMonitor::Interest;
+  if (monitor_ == nullptr) return 0;
+  switch (monitor_->interest(pid)) {
+    case Interest::none:
+      return 0;
+    case Interest::first:
+      return kFirst;
+    case Interest::starts:
+      return kFirst | kStart;
+    case Interest::all:
+      break;
+  }
+  return kAll;
+}
+
+void Inspector::spread_attention() noexcept {
+  interests_ = monitor_->interests();
+  for (std::size_t i = 0; i < count_; ++i) {
+    if (wide_) {
+      const std::uint16_t pid = wide_->order[i];
+      wide_->hot[pid].attention = attention_of(mpegts::Pid{pid});
+    } else {
+      hot_[i].attention = attention_of(mpegts::Pid{pids_[i]});
+    }
+  }
+}
+
+void Inspector::attend(const mpegts::TsPacket& packet, PidHot& hot) noexcept {
+  hot.attention = static_cast<std::uint8_t>(hot.attention & ~kFirst);
+  monitor_->on_packet(packet, watch_ns());
+  if (monitor_->interests() != interests_) spread_attention();
+}
+
+void Inspector::on_packets(std::span<const std::uint8_t> packets, std::int64_t arrival_unix_ns,
+                           Watch watch) noexcept {
+  if (monitor_ != nullptr) {
+    if (watch_start_ns_ < 0) [[unlikely]]
+      watch_start_ns_ = watch.ns;
+    if (clock_ == Clock::arrival) {
+      watch_ns_ = std::max(watch_ns_, watch.ns - watch_start_ns_);
+      delivery_.on_datagram(watch_ns_, packets.size(), watch.stalls);
+    }
+    if (watch_ns() >= next_tick_ns_) [[unlikely]]
+      on_tick();
+  }
   for (std::size_t at = 0; at + mpegts::kPacketSize <= packets.size(); at += mpegts::kPacketSize) {
     on_packet(mpegts::TsPacket(packets.subspan(at).first<mpegts::kPacketSize>()), arrival_unix_ns);
   }
@@ -140,6 +237,7 @@ void Inspector::on_packet(const mpegts::TsPacket& packet, std::int64_t arrival_u
     if (verdict == mpegts::Continuity::error) [[unlikely]] {
       ++totals_.cc_errors;
       ++place.cold->cc_errors;
+      totals_.cc_lost += (cc - hot.last_cc - (packet.has_payload() ? 1U : 0U)) & 0x0FU;
     }
     duplicate = verdict == mpegts::Continuity::duplicate;
     totals_.duplicates += duplicate ? 1 : 0;
@@ -153,6 +251,9 @@ void Inspector::on_packet(const mpegts::TsPacket& packet, std::int64_t arrival_u
     ++place.cold->scrambled;
   }
   if ((flags & 0x10) != 0 && !duplicate) on_pcr(packet, place, arrival_unix_ns);
+  if ((hot.attention & (packet.payload_unit_start() ? kFirst | kStart | kAll : kFirst | kAll)) != 0)
+      [[unlikely]]
+    attend(packet, hot);
 }
 
 // TR 101 290 5.2.1 (1.1) with the hysteresis that it recommends: five in a row begin synchronisation, two
@@ -188,7 +289,7 @@ void Inspector::on_pcr(const mpegts::TsPacket& packet, Place place, std::int64_t
   ++totals_.pcr_count;
   PidCold& cold = *place.cold;
   bool jumped = false;
-  if (place.hot->has_pcr) {
+  if (place.cold->has_pcr) {
     const std::uint64_t step = (pcr->ticks + mpegts::kPcrModulus - cold.last_pcr) % mpegts::kPcrModulus;
     jumped = packet.discontinuity() || step > static_cast<std::uint64_t>(mpegts::kTicksPerSecond);
     if (!jumped) pcr_interval_max_ns_ = std::max(pcr_interval_max_ns_, step * 1000 / 27);
@@ -199,10 +300,12 @@ void Inspector::on_pcr(const mpegts::TsPacket& packet, Place place, std::int64_t
       if (!jumped || arrival_unix_ns - cold.last_pcr_ns > kPcrLimitNs) ++totals_.pcr_repetition_errors;
     }
   }
-  place.hot->has_pcr = true;
+  place.cold->has_pcr = true;
   cold.last_pcr = pcr->ticks;
   cold.last_pcr_ns = arrival_unix_ns;
   if (drives_timeline(packet.pid(), arrival_unix_ns)) {
+    stream_time_.on_pcr(*pcr, packet.discontinuity(), totals_.ts_packets);
+    delivery_.on_pcr(*pcr, packet.discontinuity(), totals_.ts_packets * mpegts::kPacketSize, watch_ns_);
     const auto step = timeline_.on_pcr(*pcr, packet.discontinuity(), arrival_unix_ns);
     discontinuity_ |= step.discontinuity;
     jumped = step.discontinuity;

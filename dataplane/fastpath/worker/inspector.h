@@ -1,6 +1,7 @@
 // What the fast path looks at in every transport packet of an input: sync, TEI, continuity, scrambling, null
 // packets, PCR, per PID. References: ISO/IEC 13818-1:2022 2.4.3.2, 2.4.3.3, 2.4.3.5; ETSI TR 101 290 5.2 for
-// what is counted.
+// what is counted. What needs tables and time-outs is the StreamMonitor's, which sees few packets: all of
+// tables, starts of PES packets, and one of each PID a tick; a byte beside the PID's counter says which.
 //
 // Up to 32 PIDs lie in a compact block (one cache line of PIDs, eight bytes a PID that every packet touches);
 // an input with more gets a flat table of all 8,192: one of the spares that the main thread keeps ready, so
@@ -19,6 +20,9 @@
 #include <span>
 
 #include "mpegts/clock/timeline.h"
+#include "mpegts/monitor/delivery_monitor.h"
+#include "mpegts/monitor/stream_monitor.h"
+#include "mpegts/monitor/stream_time.h"
 #include "mpegts/packet/ts_packet.h"
 
 namespace headgate::fastpath {
@@ -29,7 +33,7 @@ struct PidHot {
   std::uint8_t last_cc = kNoCc;
   bool duplicate_seen = false;
   bool scrambled_now = false;
-  bool has_pcr = false;
+  std::uint8_t attention = 0;  // when the StreamMonitor is to see a packet: bits of Inspector::Attention
   static constexpr std::uint8_t kNoCc = 0xFF;
 };
 static_assert(sizeof(PidHot) == 8);
@@ -42,6 +46,7 @@ struct PidCold {
   std::uint32_t bitrate_bps = 0;
   std::uint64_t last_pcr = 0;
   std::int64_t last_pcr_ns = 0;  // its arrival
+  bool has_pcr = false;
 };
 
 struct WideTable {
@@ -104,10 +109,19 @@ class Inspector {
     std::uint64_t pcr_repetition_errors = 0;  // TR 101 290 2.3a
     std::uint64_t pcr_indicator_errors = 0;   // TR 101 290 2.3b
     std::uint64_t pids_beyond = 0;            // packets of PIDs that had no place yet
+    std::uint64_t cc_lost = 0;                // packets that their counters say are missing
   };
 
-  // `packets`: whole packets, as many as there are.
-  void on_packets(std::span<const std::uint8_t> packets, std::int64_t arrival_unix_ns) noexcept;
+  // The time by which is judged what comes too late: it leaves out those in which nobody looked.
+  struct Watch {
+    std::int64_t ns = 0;  // never goes back
+    std::uint32_t stalls = 0;
+  };
+  // `packets`: whole packets of a datagram, as many as there are.
+  void on_packets(std::span<const std::uint8_t> packets, std::int64_t arrival_unix_ns, Watch watch) noexcept;
+  void on_packets(std::span<const std::uint8_t> packets, std::int64_t arrival_unix_ns) noexcept {
+    on_packets(packets, arrival_unix_ns, {arrival_unix_ns, 0});
+  }
   // A datagram in which no packet begins with 0x47, and which goes no further.
   void on_no_sync() noexcept;
   // The PCR PID of the service that the channel carries; without one, the first PID with PCR counts.
@@ -117,6 +131,10 @@ class Inspector {
   }
 
   const Totals& totals() const noexcept { return totals_; }
+  // All indicators; those of tables only with a monitor.
+  mpegts::IndicatorCounts indicators() const noexcept;
+  // Whether there was something to judge: never without a monitor where it takes one.
+  bool judged(mpegts::Indicator indicator) const noexcept;
   const mpegts::Timeline& timeline() const noexcept { return timeline_; }
   // Whether the last on_packets() moved the timeline's offset; taking it clears it.
   bool take_discontinuity() noexcept {
@@ -139,6 +157,14 @@ class Inspector {
   };
   PidView pid_at(std::size_t index) noexcept;
 
+  // Of what arrives in datagrams.
+  const std::optional<mpegts::DeliveryMonitor::Second>& delivery() const noexcept { return delivery_.last(); }
+  // Which time a monitor goes by: that of arrival, or the stream's own where it comes in lumps.
+  enum class Clock : std::uint8_t { arrival, stream };
+  // Before the first packet. It judges from the first packet on.
+  void set_monitor(std::unique_ptr<mpegts::StreamMonitor> monitor, Clock clock) noexcept;
+  // What an input or output of a gateway is judged by: 12 KiB at first, 5 more a program, and 64 bytes a PID.
+  static std::unique_ptr<mpegts::StreamMonitor> make_monitor();
   // Before the first packet; the spares outlive the inspector.
   void set_spare_tables(SpareTables* spares) noexcept { spares_ = spares; }
   bool wants_wide() const noexcept { return wants_wide_.load(std::memory_order_acquire); }
@@ -155,6 +181,12 @@ class Inspector {
   bool adopt_wide() noexcept;
   void on_packet(const mpegts::TsPacket& packet, std::int64_t arrival_unix_ns) noexcept;
   void on_pcr(const mpegts::TsPacket& packet, Place place, std::int64_t arrival_unix_ns) noexcept;
+  enum Attention : std::uint8_t { kFirst = 1, kStart = 2, kAll = 4 };
+  void on_tick() noexcept;
+  void attend(const mpegts::TsPacket& packet, PidHot& hot) noexcept;
+  void spread_attention() noexcept;
+  std::uint8_t attention_of(mpegts::Pid pid) const noexcept;
+  std::int64_t watch_ns() noexcept;
   void lose_sync(std::uint8_t packets) noexcept;
   void regain_sync() noexcept;
   bool drives_timeline(mpegts::Pid pid, std::int64_t arrival_unix_ns) noexcept;
@@ -174,6 +206,14 @@ class Inspector {
   bool in_sync_ = true;
   std::uint8_t without_sync_ = 0;  // packets in a row, as far as they matter; not 0 while out of step
   std::uint8_t with_sync_ = 0;     // since then
+  std::unique_ptr<mpegts::StreamMonitor> monitor_;
+  mpegts::DeliveryMonitor delivery_;
+  std::int64_t watch_start_ns_ = -1;  // of the first packet
+  std::int64_t watch_ns_ = 0;         // since then
+  std::int64_t next_tick_ns_ = 0;
+  std::uint32_t interests_ = 0;
+  Clock clock_ = Clock::arrival;
+  mpegts::StreamTime stream_time_;
   std::unique_ptr<WideTable> wide_;
   SpareTables* spares_ = nullptr;
   std::atomic<WideTable*> offered_{nullptr};

@@ -148,6 +148,7 @@ class Pipe {
   const std::size_t stats_index;        // in StatsPage::channels
   const std::size_t timeline_index;     // in the timeline file
   RateWindow window;                    // the publisher's
+  Leaving leaving;                      // what its outputs send: the worker's, and the publisher's
   const PipePlan* next_plan = nullptr;  // scratch of an adoption
 
  private:

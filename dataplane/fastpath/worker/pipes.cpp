@@ -55,6 +55,15 @@ void Worker::adopt_pipes() noexcept {
   next_pipe_check_ns_ = 0;
 }
 
+void Worker::adopt_outputs() noexcept {
+  const auto set = [this](std::uint32_t first, std::uint32_t count, const Leaving* leaving) {
+    for (std::uint32_t o = 0; o < count; ++o) current_->route_outputs[first + o]->leaving = leaving;
+  };
+  for (const Route& route : current_->routes)
+    set(route.first_output, route.output_count, route.cut != nullptr ? &route.cut->leaving : nullptr);
+  for (const PipePlan& plan : current_->pipes) set(plan.first_output, plan.output_count, &plan.pipe->leaving);
+}
+
 void Worker::take_to_pipe(const Route& route, std::span<const std::uint8_t> packets,
                           std::int64_t arrival_ns) noexcept {
   Pipe& pipe = *current_->pipes[route.pipe].pipe;
@@ -154,6 +163,7 @@ void Worker::to_watch(const PipePlan& plan, InputRuntime& standby,
 }
 
 void Worker::to_outputs(const PipePlan& plan, std::span<const std::uint8_t> packets) noexcept {
+  if (plan.output_count > 0) plan.pipe->leaving.inspector.on_packets(packets, now_ns_, watch_);
   for (std::uint32_t o = 0; o < plan.output_count; ++o)
     send_copy(*current_->route_outputs[plan.first_output + o], packets, nullptr, nullptr);
 }

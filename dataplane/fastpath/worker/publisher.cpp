@@ -27,6 +27,46 @@ void set_drops(protocol::Drops& drops, const PlainDrops& values) noexcept {
   }
 }
 
+static_assert(mpegts::kIndicatorCount <= protocol::kMaxIndicators);
+
+// `leaving`: of an own output.
+void set_indicators(protocol::IndicatorStats& stats, const Inspector& inspector,
+                    const Leaving* leaving = nullptr) noexcept {
+  const mpegts::IndicatorCounts counts = inspector.indicators();
+  std::uint64_t judged = 0;
+  for (std::size_t i = 0; i < mpegts::kIndicatorCount; ++i) {
+    const auto indicator = static_cast<mpegts::Indicator>(i);
+    set(stats.errors[i], counts[indicator]);
+    judged |= std::uint64_t{inspector.judged(indicator)} << i;
+  }
+  if (leaving != nullptr && leaving->constant_rate) {
+    constexpr auto kPlace = static_cast<std::size_t>(mpegts::Indicator::pcr_accuracy_error);
+    set(stats.errors[kPlace], leaving->pcr_accuracy_errors);
+    judged |= std::uint64_t{1} << kPlace;
+  }
+  set(stats.judged, judged);
+}
+
+// Of datagrams that still come.
+void set_delivery(protocol::InputStats& stats, const InputRuntime& input, std::int64_t now) noexcept {
+  constexpr std::int64_t kSilenceNs = 3'000'000'000;
+  constexpr std::uint64_t kPacketsOfDatagram = 7;
+  const auto& second = input.inspector.delivery();
+  const bool comes = second && now - input.last_packet_ns < kSilenceNs;
+  const auto measured = [&](protocol::Counter& counter, std::optional<std::int64_t> value) {
+    set(counter, comes && value ? static_cast<std::uint64_t>(*value) + 1 : 0);
+  };
+  const auto last = second.value_or(mpegts::DeliveryMonitor::Second{});
+  measured(stats.gap_min_ns, last.gap_min_ns);
+  measured(stats.gap_mean_ns, last.gap_mean_ns);
+  measured(stats.gap_max_ns, last.gap_max_ns);
+  measured(stats.delay_factor_ns, last.delay_factor_ns);
+  measured(stats.pcr_jitter_ns, last.pcr_jitter_ns);
+  const RtpTracker& rtp = input.rtp_tracker;
+  set(stats.media_lost,
+      input.rtp ? (rtp.lost() + rtp.reordered()) * kPacketsOfDatagram : input.inspector.totals().cc_lost);
+}
+
 }  // namespace
 
 Publisher::Publisher(protocol::StatsPage* page, TimelineStore* timelines,
@@ -124,6 +164,8 @@ void Publisher::publish(InputRuntime& input, const Cut* cut, std::size_t timelin
   set_time(stats.clock_drift_ppb, input.clock_drift_ppb);
   set(stats.wrong_port, input.wrong_port);
   set(stats.wrong_source, input.wrong_source);
+  set_indicators(stats.tr101290, input.inspector);
+  set_delivery(stats, input, now);
   set_drops(stats.drops, input.drops);
   if (window > 0) set(stats.pcr_interval_max_ns, input.inspector.take_pcr_interval_max());
   publish_pids(input, stats, window);
@@ -144,7 +186,7 @@ void Publisher::publish_pids(InputRuntime& input, protocol::InputStats& stats,
     if (i >= shown) continue;
     protocol::PidStats& pid = stats.pids[i];
     pid.pid.store(view.pid.value, std::memory_order_relaxed);
-    pid.has_pcr.store(view.hot->has_pcr, std::memory_order_relaxed);
+    pid.has_pcr.store(view.cold->has_pcr, std::memory_order_relaxed);
     pid.scrambled_now.store(view.hot->scrambled_now, std::memory_order_relaxed);
     set(pid.packets, view.hot->packets);
     set(pid.cc_errors, view.cold->cc_errors);
@@ -164,6 +206,10 @@ void Publisher::publish(OutputRuntime& output, std::int64_t now) noexcept {
   set(stats.ts_packets, output.ts_packets);
   set_time(stats.last_packet_unix_ns, output.last_packet_ns);
   set(stats.bitrate_bps, output.bitrate_bps);
+  if (output.leaving != nullptr)
+    set_indicators(stats.tr101290, output.leaving->inspector, output.leaving);
+  else
+    set(stats.tr101290.judged, 0);
   set_drops(stats.drops, output.drops);
 }
 
@@ -197,6 +243,9 @@ void Publisher::publish(Pipe& pipe, std::int64_t now) noexcept {
   set(stats.departure_late_max_ns, pipe.take_late_max());
   const std::optional<std::uint64_t> accuracy = pipe.take_pcr_accuracy_max();
   set(stats.pcr_accuracy_max_ns, accuracy ? *accuracy + 1 : 0);
+  pipe.leaving.constant_rate = accuracy.has_value();
+  constexpr auto kLimit = static_cast<std::uint64_t>(mpegts::kPcrAccuracyLimit.count());
+  if (accuracy && *accuracy > kLimit) ++pipe.leaving.pcr_accuracy_errors;
 }
 
 void Publisher::publish(Multiplex& multiplex, std::int64_t now) noexcept {

@@ -162,6 +162,7 @@ void Worker::finish_cut(const Route& route) noexcept {
   Cut& cut = *route.cut;
   const std::span<const std::uint8_t> packets(cut.buffer.data(), cut.packets * mpegts::kPacketSize);
   if (route.to_bridge) push_to_bridge(route, packets);
+  if (route.output_count > 0) cut.leaving.inspector.on_packets(packets, now_ns_, watch_);
   for (std::uint32_t o = 0; o < route.output_count; ++o) {
     send_copy(*current_->route_outputs[route.first_output + o], packets, nullptr, nullptr);
   }

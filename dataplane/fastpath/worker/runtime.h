@@ -114,6 +114,15 @@ struct InputRuntime {
 
 struct PortRuntime;
 
+// What a pipe or a cut sends, judged as it leaves: its own, where a relay's is its input's.
+struct Leaving {
+  Leaving() { inspector.set_monitor(Inspector::make_monitor(), Inspector::Clock::arrival); }
+  Inspector inspector;
+  // Of a constant rate: seconds in which a PCR lay over 500 ns from its place. The publisher's.
+  std::uint64_t pcr_accuracy_errors = 0;
+  bool constant_rate = false;
+};
+
 struct OutputRuntime {
   // Identity.
   std::string channel;
@@ -122,6 +131,7 @@ struct OutputRuntime {
   PortRuntime* port = nullptr;
   OutputHeader header;
 
+  const Leaving* leaving = nullptr;  // of the worker's snapshot; nullptr: it relays
   std::uint16_t ip_id = 0;
   // RTP. What is added to the numbers and times of the source belongs to it and to its restarts: from one to
   // the next, and from an input's to our own, they go on.
@@ -147,6 +157,7 @@ struct OutputRuntime {
 struct Cut {
   explicit Cut(mpegts::ServiceSelector selector) : filter(std::move(selector)) {}
   mpegts::ServiceFilter filter;
+  Leaving leaving;  // where no pipe takes it
   std::uint8_t packets = 0;
   std::int64_t first_ns = 0;  // arrival of the oldest packet waiting
   std::array<std::uint8_t, 7 * mpegts::kPacketSize> buffer{};

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <thread>
 #include <utility>
 
@@ -24,6 +25,7 @@ using protocol::DropReason;
 
 constexpr std::size_t kPrefetchAhead = 4;  // measured best: deeper pollutes, shallower waits
 constexpr std::size_t kTypicalHeaders = 42;
+constexpr std::int64_t kHeldUpNs = 20'000'000;  // between two turns: longer than any nap
 
 // The headers and the first bytes of each of seven packets.
 void prefetch(const rte_mbuf* frame) noexcept {
@@ -107,14 +109,17 @@ void Worker::adopt(const Snapshot* snapshot) noexcept {
   for (const std::uint32_t index : snapshot->cut_routes) follow_service_clock(snapshot->routes[index]);
   adopt_pipes();
   adopt_multiplexes();
+  adopt_outputs();
   publisher_.adopt(snapshot);
   adopted_.store(snapshot, std::memory_order_release);
 }
 
 std::size_t Worker::poll(std::int64_t now_unix_ns, std::int64_t steps_ns) noexcept {
   if (departed()) note_departures(even_ns());
+  const std::int64_t before_ns = even_ns();
   now_ns_ = now_unix_ns;
   steps_ns_ = steps_ns;
+  watch(before_ns);
   if (const Snapshot* next = next_.load(std::memory_order_acquire); next != current_) adopt(next);
   std::size_t work = 0;
   // Before the first snapshot nobody knows what to take: frames wait in their ports. A pcap file would lose
@@ -141,6 +146,14 @@ std::size_t Worker::poll(std::int64_t now_unix_ns, std::int64_t steps_ns) noexce
     wake_host_ = false;
   }
   return work;
+}
+
+// A worker that had no core for a while finds at once what came meanwhile: that tables seem to be late, or
+// datagrams to come in a lump, is not the stream's fault.
+void Worker::watch(std::int64_t before_ns) noexcept {
+  const std::int64_t away = even_ns() - before_ns;
+  if (away > kHeldUpNs) ++watch_.stalls;
+  watch_.ns += std::clamp<std::int64_t>(away, 0, kHeldUpNs);
 }
 
 void Worker::run(const std::atomic<bool>& stop, const std::atomic<bool>& never_sleep) noexcept {
@@ -264,7 +277,7 @@ void Worker::take_in(InputRuntime& input, const Payload& payload,
   if (input.first_packet_ns == 0) input.first_packet_ns = even_ns();
   input.last_packet_ns = even_ns();
   if (payload.rtp) input.rtp_tracker.on_packet(payload.sequence, payload.ssrc);
-  input.inspector.on_packets(packets, now_ns_);
+  input.inspector.on_packets(packets, now_ns_, watch_);
 }
 
 void Worker::to_host(PortRuntime& port, std::size_t index, rte_mbuf* frame) noexcept {

@@ -101,6 +101,7 @@ class Worker final : private PipeSink {
   void on_rate_exceeded(const PipePlan& plan, std::uint64_t packets) noexcept override;
   void finish_lost_pipes(const Snapshot& next) noexcept;
   void adopt_pipes() noexcept;
+  void adopt_outputs() noexcept;
   void take_to_pipe(const Route& route, std::span<const std::uint8_t> packets,
                     std::int64_t arrival_ns) noexcept;
   std::size_t from_bridge() noexcept;
@@ -114,11 +115,13 @@ class Worker final : private PipeSink {
 
   bool departed() const noexcept { return !departed_.empty() || multiplexes_left_; }
   std::int64_t even_ns() const noexcept { return now_ns_ - steps_ns_; }
+  void watch(std::int64_t before_ns) noexcept;
 
   Parts parts_;
   const Snapshot* current_ = nullptr;
   std::int64_t now_ns_ = 0;
   std::int64_t steps_ns_ = 0;
+  Inspector::Watch watch_;
   std::int64_t next_cut_check_ns_ = 0;
   // Of Snapshot::pipes, in even time: when each has something to send, and when it is to be looked at.
   std::vector<std::int64_t> pipe_due_ns_;

@@ -1,0 +1,47 @@
+#include "control/cli/render_stream.h"
+
+#include <fmt/core.h>
+
+#include "control/cli/columns.h"
+#include "control/cli/render_json.h"
+#include "mpegts/monitor/indicators.h"
+
+namespace headgate::control {
+namespace {
+
+using nlohmann::json;
+
+std::string milliseconds(const json& value) {
+  return value.is_number() ? fmt::format("{:.2f} ms", value.get<double>() / 1e6) : "-";
+}
+
+}  // namespace
+
+std::string indicator_lines(const json& stream) {
+  const json counts = stream.value("tr101290", json());
+  if (!counts.is_object()) return "";
+  std::string text;
+  for (int priority = 1; priority <= 3; ++priority) {
+    std::string line;
+    for (const mpegts::IndicatorInfo& info : mpegts::kIndicators) {
+      const auto errors = count(counts, std::string(info.label).c_str());
+      if (info.priority != priority || errors == 0) continue;
+      line += fmt::format("{}{} {}", line.empty() ? "" : ", ", info.name, errors);
+    }
+    if (!line.empty()) text += wrapped(fmt::format("    TR 101 290 {}  ", priority), line, 18);
+  }
+  return text.empty() ? "    TR 101 290 no errors\n" : text;
+}
+
+std::string delivery_line(const json& input) {
+  const json delivery = input.value("delivery", json());
+  if (!delivery.is_object()) return "";
+  return fmt::format("    datagrams every {}, {} to {}\n    MDI {}:{} lost, PCR jitter {}\n",
+                     milliseconds(delivery.value("interval_mean_ns", json())),
+                     milliseconds(delivery.value("interval_min_ns", json())),
+                     milliseconds(delivery.value("interval_max_ns", json())),
+                     milliseconds(delivery.value("delay_factor_ns", json())), count(input, "media_lost"),
+                     milliseconds(delivery.value("pcr_jitter_ns", json())));
+}
+
+}  // namespace headgate::control

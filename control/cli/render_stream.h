@@ -1,0 +1,15 @@
+// What `status CHANNEL` says of how a stream is and how it comes. Pure. Threading: none.
+#pragma once
+
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+namespace headgate::control {
+
+// The indicators of TR 101 290 that counted something, by priority; "" without any member `tr101290`.
+std::string indicator_lines(const nlohmann::json& stream);
+// Of an input in datagrams.
+std::string delivery_line(const nlohmann::json& input);
+
+}  // namespace headgate::control
