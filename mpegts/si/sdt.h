@@ -45,6 +45,11 @@ struct Sdt {
 std::vector<std::uint8_t> service_descriptor(std::uint8_t service_type, std::string_view provider,
                                              std::string_view name);
 
+// Puts texts into a service's first service_descriptor, "" leaving its own as they are; without one it gets
+// one of this service_type. All else stays byte for byte.
+void set_service_texts(Descriptors& descriptors, std::string_view provider, std::string_view name,
+                       std::uint8_t service_type);
+
 // UTF-8 as DVB text: ASCII in the default table, all else as UTF-8 (Annex A.2, first byte 0x15); at most
 // `limit` bytes, cut at a character. Control characters are left out.
 std::vector<std::uint8_t> utf8_to_dvb_text(std::string_view text, std::size_t limit);
