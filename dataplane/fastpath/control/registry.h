@@ -82,7 +82,8 @@ class Registry {
   void drive_timeline(const protocol::FastpathChannel& channel, InputHolder& holder, bool fresh);
   static void add_input(InputHolder& holder, Cut* cut, std::size_t timeline_index, Built& built);
   OutputRuntime* output_for(const protocol::FastpathChannel& channel, const protocol::OutputState& output);
-  Cut* cut_for(const protocol::InputState& input, const InputKey& input_key);
+  Cut* cut_for(const protocol::FastpathChannel& channel, const protocol::InputState& input,
+               const InputKey& key, Snapshot& snapshot);
   void add_channel(const protocol::FastpathChannel& channel, FlowMap& flows, Built& built);
   void add_relay(const protocol::FastpathChannel& channel, Route route, FlowMap& flows, Built& built);
   void add_pipe(const protocol::FastpathChannel& channel, Route route, FlowMap& flows, Built& built);

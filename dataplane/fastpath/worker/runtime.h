@@ -143,7 +143,8 @@ struct OutputRuntime {
 
 // The cut of one service and its packets on their way into a datagram of seven.
 struct Cut {
-  explicit Cut(mpegts::ServiceSelector selector) : filter(std::move(selector)) {}
+  explicit Cut(mpegts::ServiceSelector selector, mpegts::RemuxOptions options = {})
+      : filter(std::move(selector), std::move(options)) {}
   mpegts::ServiceFilter filter;
   std::uint8_t packets = 0;
   std::int64_t first_ns = 0;  // arrival of the oldest packet waiting
@@ -220,6 +221,13 @@ struct Snapshot {
   std::vector<OutputRuntime*> route_outputs;
   std::vector<InputRuntime*> inputs;  // all, for publishing
   std::vector<Cut*> input_cuts;       // of inputs[i], nullptr where no service is cut out
+  // What services are to be called from here on.
+  struct CutTexts {
+    Cut* cut = nullptr;
+    std::string provider;
+    std::string name;
+  };
+  std::vector<CutTexts> cut_texts;
   // Of inputs[i]: the place in the timeline file where it drives its channel's, else kNoIndex.
   std::vector<std::size_t> input_timelines;
   std::vector<OutputRuntime*> outputs;  // all, for publishing
