@@ -152,28 +152,6 @@ const Table<FailoverDraft>& failover_table() {
   return kTable;
 }
 
-const Table<RemuxDraft>& remux_table() {
-  using D = RemuxDraft;
-  // Less than a poor channel, more than a link of the time carries.
-  constexpr std::uint64_t kMinRate = 100'000, kMaxRate = 200'000'000;
-  static const Table<D> kTable{
-      "remux",
-      {scalar<D>(
-           "bitrate", R"({"type":"string","pattern":"^[0-9.]+(kbps|Mbps|Gbps)$"})", &D::bitrate,
-           [](const Value& value) { return parse_bitrate(value, kMinRate, kMaxRate); }, "",
-           "constant rate of what leaves, filled up with null packets; counts 188-byte packets; 100kbps to "
-           "200Mbps"),
-       duration<D>("buffer", &D::buffer, milliseconds(0), milliseconds(60'000), "",
-                   "between arrival and departure of each input; default: 1s for rtmp, http, HLS, file and "
-                   "published inputs, 0 for udp, rtp and srt, with bitrate at least 200ms"),
-       integer<D>("service_id", &D::service_id, 1, 65535, "",
-                  "of the service, where every input is published or rtmp; default: 1"),
-       text<D>("provider", &D::provider, check_title, "",
-               "service_provider_name, where every input is published or rtmp"),
-       refused<D>("pids")}};
-  return kTable;
-}
-
 void read_tags(Report& report, const Value& value, ChannelDraft& out) {
   if (!value.is_list()) {
     report.error(value.place,

@@ -154,11 +154,19 @@ struct AlarmsDraft {
   Alarms alarms;
 };
 
+struct PidRuleDraft {
+  PidRule rule;
+  Place place;
+  Place to;
+};
+
 struct RemuxDraft {
   Located<std::uint64_t> bitrate;
   Located<std::chrono::milliseconds> buffer;
   Located<std::uint16_t> service_id;
   Located<std::string> provider;
+  std::optional<CaHandling> ca;
+  std::vector<PidRuleDraft> pids;
 };
 
 struct ChannelDraft {
@@ -223,6 +231,7 @@ const Table<ChannelDraft>& channel_table();
 const Table<AudioDraft>& audio_table();
 const Table<WatchDraft>& watch_table();
 const Table<AlarmsDraft>& alarms_table();
+const Table<RemuxDraft>& remux_table();
 const Table<EndDraft>& input_table();
 const Table<EndDraft>& push_table();
 
@@ -235,6 +244,8 @@ void read_renditions(Report& report, const Value& renditions, std::vector<Rendit
 
 const Table<MultiplexDraft>& multiplex_table();
 void read_multiplexes(Report& report, const Value& multiplexes, std::vector<MultiplexDraft>& out);
+// To the model, with the checks across its keys.
+void add_remux(Report& report, const RemuxDraft& draft, Channel& channel);
 
 Parsed<Program> parse_channel_program(const Value& value);
 const char* program_schema();

@@ -401,7 +401,7 @@ class Resolver {
     channel.audio = draft.audio.audio;
     channel.watch = draft.watch.watch;
     channel.alarms = draft.alarms.alarms;
-    add_remux(draft.remux, channel);
+    add_remux(report_, draft.remux, channel);
     add_serve(draft.serve, channel);
     check_watched(draft.failover, channel);
     model_.channels.push_back(std::move(channel));
@@ -446,37 +446,6 @@ class Resolver {
                           name, channel.id, name));
         }
       }
-    }
-  }
-
-  void add_remux(const RemuxDraft& remux, Channel& channel) {
-    const bool made_here = std::all_of(channel.inputs.begin(), channel.inputs.end(), [](const Input& input) {
-      return input.kind == InputKind::publish || input.kind == InputKind::rtmp;
-    });
-    const auto only_here = [&](Place place, const char* key) {
-      if (made_here) return;
-      report_.error(place,
-                    fmt::format("{} of a service that comes by another way than publish or rtmp is not "
-                                "supported yet: it keeps its own",
-                                key));
-    };
-    if (remux.service_id.set) {
-      only_here(remux.service_id.place, "service_id");
-      channel.remux.service_id = remux.service_id.value;
-    }
-    if (remux.provider.set) {
-      only_here(remux.provider.place, "provider");
-      channel.remux.provider = remux.provider.value;
-    }
-    channel.remux.bitrate = remux.bitrate.value;
-    if (!remux.buffer.set) return;
-    channel.remux.buffer = remux.buffer.value;
-    if (remux.bitrate.set && remux.buffer.value < kConstantRateBuffer) {
-      report_.error(
-          remux.buffer.place,
-          fmt::format("buffer must be at least {} where bitrate is set: a constant rate evens out what "
-                      "comes",
-                      format_duration(kConstantRateBuffer)));
     }
   }
 

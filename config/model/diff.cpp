@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "config/model/diff_values.h"
 
@@ -55,6 +56,18 @@ bool another_service(const Channel& running, const Channel& wanted) {
   return running.remux.service_id.value_or(1) != wanted.remux.service_id.value_or(1) &&
          std::any_of(running.inputs.begin(), running.inputs.end(),
                      [](const Input& input) { return by_bridge(input); });
+}
+
+// What a receiver of the multicast would take for another service. Its texts come with another version of the
+// SDT alone.
+bool another_map(const Channel& running, const Channel& wanted) {
+  const auto map = [](const Channel& channel) {
+    const Remux& remux = channel.remux;
+    const bool rewrites = rewrites_service(channel);
+    return std::tuple(rewrites, rewrites ? remux.service_id : std::nullopt,
+                      remux.ca.value_or(CaHandling::ecm), remux.pids);
+  };
+  return map(running) != map(wanted);
 }
 
 bool sends(const Channel& channel) {
@@ -148,7 +161,8 @@ ChannelChange compare(const Channel& running, const Channel& wanted, std::uint32
   note(running.srt != wanted.srt, "serve.srt");
   out.values = channel_values(running, wanted);
   if (running.enabled && wanted.enabled) out.interrupts_pushes = interrupted_pushes(running, wanted);
-  const bool media = !wanted.enabled || !goes_on(running, wanted, on_air) || another_service(running, wanted);
+  const bool media = !wanted.enabled || !goes_on(running, wanted, on_air) ||
+                     another_service(running, wanted) || another_map(running, wanted);
   const bool later =
       !all_on_air(running, on_air, [&](const Input& input) { return same_buffer(running, wanted, input); });
   // The grid of another rate begins anew, whatever comes into it.

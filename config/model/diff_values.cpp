@@ -149,6 +149,17 @@ void way_values(const Channel& running, const Channel& wanted, Values& values) {
   };
   values.note("remux.service_id", service(old), service(made));
   values.note("remux.provider", old.provider, made.provider);
+  const auto ca = [](const Remux& remux) {
+    return remux.ca ? std::string(kCaNames[static_cast<std::size_t>(*remux.ca)]) : std::string();
+  };
+  values.note("remux.ca", ca(old), ca(made));
+  const auto pids = [](const Remux& remux) {
+    return join(remux.pids, [](const PidRule& rule) {
+      return (rule.role.empty() ? std::to_string(rule.pid) : rule.role) + ": " +
+             (rule.to ? std::to_string(*rule.to) : "drop");
+    });
+  };
+  values.note("remux.pids", pids(old), pids(made));
 }
 
 // 0: never.

@@ -33,6 +33,18 @@ bool watches_sound(const Channel& channel) {
   return passes_bridge(channel) || fails_over_for(channel, Trouble::silence);
 }
 
+bool rewrites_service(const Channel& channel) {
+  const Remux& remux = channel.remux;
+  if (remux.ca || !remux.pids.empty()) return true;
+  const bool named = remux.service_id || !remux.provider.empty();
+  return named && std::any_of(channel.inputs.begin(), channel.inputs.end(),
+                              [](const Input& input) { return input.kind != InputKind::rtmp; });
+}
+
+std::string stream_name(const Channel& channel) {
+  return rewrites_service(channel) && channel.name != channel.id ? channel.name : std::string();
+}
+
 milliseconds buffer_of(const Channel& channel, const Input& input) {
   if (channel.remux.buffer) return *channel.remux.buffer;
   milliseconds buffer{0};

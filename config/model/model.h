@@ -165,11 +165,25 @@ struct Failover {
   bool operator==(const Failover&) const = default;
 };
 
+// What becomes of conditional access, ISO/IEC 13818-1 2.6.16.
+enum class CaHandling { ecm, keep, drop };
+inline constexpr std::array<const char*, 3> kCaNames{"ecm", "keep", "drop"};
+
+// A line of `remux.pids`: a track by its PID, or by its role where that is not "".
+struct PidRule {
+  std::string role;
+  std::uint16_t pid = 0;
+  std::optional<std::uint16_t> to;  // none: it is left out
+  bool operator==(const PidRule&) const = default;
+};
+
 struct Remux {
   std::uint64_t bitrate = 0;  // bit/s, constant, null-stuffed; 0: as it comes
   std::optional<std::chrono::milliseconds> buffer;
-  std::optional<std::uint16_t> service_id;  // of a service that is made here
+  std::optional<std::uint16_t> service_id;
   std::string provider;
+  std::optional<CaHandling> ca;
+  std::vector<PidRule> pids;
   bool operator==(const Remux&) const = default;
 };
 
@@ -347,6 +361,11 @@ inline bool by_bridge(const Push& push) { return push.kind != PushKind::datagram
 // Players and pushes that the bridge feeds, and inputs that enter there.
 bool leaves_by_bridge(const Channel& channel);
 bool passes_bridge(const Channel& channel);
+// A single service leaves, as `remux` makes it: of a stream of several, the program's or the lowest. What
+// RTMP brings is made by the map's word from the start.
+bool rewrites_service(const Channel& channel);
+// What its service is called in the stream; "": as the source says.
+std::string stream_name(const Channel& channel);
 // With several inputs, frozen and black in failover.when ask for pictures, silence for sound.
 bool fails_over_for(const Channel& channel, Trouble trouble);
 bool watches_pictures(const Channel& channel);

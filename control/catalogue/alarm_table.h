@@ -204,7 +204,7 @@ inline constexpr std::array kAlarmTable{
               alarm_times::kCalm},
     AlarmKind{"program_unset", Severity::warning, Scope::channel, Culprit::map,
               "Several services come in and the map names none; HLS and RTMP take the one named (SRT and TS "
-              "over HTTP carry all).",
+              "over HTTP carry all, but with `remux` that one too).",
               "`program:` in the map.", alarm_times::kAtOnce, alarm_times::kAtOnce},
     AlarmKind{"buffer_underflow", Severity::warning, Scope::input, Culprit::source,
               "An input's buffer ran empty in the last minute: receivers saw a pause.",

@@ -93,6 +93,7 @@ void Daemon::raise_alarms() {
   for (const config::Channel& channel : model_->channels) {
     if (channel.hls || channel.rtmp) heard.insert(unset.extract(channel.id));
   }
+  heard.merge(unset_services(*model_, snapshot_));
   set_alarms("program_unset", heard);
   raise_watch_alarms();
 }

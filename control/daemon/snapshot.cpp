@@ -90,6 +90,7 @@ InputSnapshot copy(const protocol::InputStats& from) {
   to.ring_slots = get(from.ring_slots);
   to.service_state = get(from.service_state);
   to.program_number = get(from.program_number);
+  to.services = get(from.services);
   to.troubles = get(from.troubles);
   to.buffer_packets = get(from.buffer_packets);
   to.buffer_level_ns = get(from.buffer_level_ns);

@@ -56,7 +56,7 @@ struct InputSnapshot {
   std::uint64_t media_lost = 0;  // packets
   std::uint64_t last_packet_unix_ns = 0, first_packet_unix_ns = 0, joined_unix_ns = 0, bitrate_bps = 0,
                 ring_slots = 0;
-  std::uint64_t service_state = 0, program_number = 0;
+  std::uint64_t service_state = 0, program_number = 0, services = 0;
   std::uint64_t troubles = 0;  // bit n: protocol::Trouble n
   std::uint64_t buffer_packets = 0, buffer_level_ns = 0, buffer_underflows = 0, buffer_overflows = 0;
   std::int64_t clock_drift_ppb = 0;

@@ -153,6 +153,22 @@ std::map<std::string, std::string> inputs_down(const config::Model& model, const
   return found;
 }
 
+std::map<std::string, std::string> unset_services(const config::Model& model, const SnapshotIndex& seen) {
+  std::map<std::string, std::string> found;
+  for (const config::Channel& channel : model.channels) {
+    if (!channel.enabled || !config::rewrites_service(channel)) continue;
+    for (const config::Input& input : channel.inputs) {
+      const InputSnapshot* counters = find_input(channel, seen, input.number);
+      if (input.program || counters == nullptr || counters->services < 2) continue;
+      found.try_emplace(channel.id,
+                        fmt::format("{} services come by input {} and the map names none; the lowest "
+                                    "leaves: service {}",
+                                    counters->services, input.number, counters->program_number));
+    }
+  }
+  return found;
+}
+
 std::map<std::string, std::string> failovers(const config::Model& model, const SnapshotIndex& seen,
                                              const Sources& sources) {
   std::map<std::string, std::string> found;

@@ -54,6 +54,8 @@ std::map<std::string, std::string> inputs_down(const config::Model& model, const
                                                const Sources& sources);
 std::map<std::string, std::string> failovers(const config::Model& model, const SnapshotIndex& seen,
                                              const Sources& sources);
+// Several services come into a channel of which one leaves, and the map does not say which.
+std::map<std::string, std::string> unset_services(const config::Model& model, const SnapshotIndex& seen);
 std::map<std::string, std::string> pushes_failing(const config::Model& model,
                                                   const nlohmann::json& bridge_status);
 

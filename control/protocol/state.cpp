@@ -27,6 +27,9 @@ constexpr std::pair<HugepageMode, std::string_view> kHugepageModes[] = {
     {HugepageMode::never, "never"}};
 constexpr std::pair<IdleMode, std::string_view> kIdleModes[] = {{IdleMode::adaptive, "adaptive"},
                                                                 {IdleMode::poll, "poll"}};
+constexpr std::pair<CaHandling, std::string_view> kCaHandlings[] = {
+    {CaHandling::ecm, "ecm"}, {CaHandling::keep, "keep"}, {CaHandling::drop, "drop"}};
+constexpr std::uint16_t kMaxPid = 0x1FFE;
 constexpr std::uint16_t kMaxVlan = 4094;
 constexpr std::uint8_t kMaxDscp = 63;
 constexpr std::uint32_t kMaxBufferMs = 60'000;
@@ -66,6 +69,18 @@ json write(const OutputState& s) {
           {"port", s.port}, {"dscp", s.dscp}};
 }
 
+json write(const std::optional<RemuxState>& s) {
+  if (!s) return nullptr;
+  json pids = json::array();
+  for (const PidRule& rule : s->pids)
+    pids.push_back({{"role", rule.role}, {"pid", rule.pid}, {"to", rule.to}});
+  return {{"service_id", s->service_id},
+          {"ca", name_of(s->ca, kCaHandlings)},
+          {"pids", pids},
+          {"provider", s->provider},
+          {"name", s->name}};
+}
+
 json write(const FastpathChannel& s) {
   json inputs = json::array();
   for (const InputState& input : s.inputs) inputs.push_back(write(input));
@@ -79,7 +94,8 @@ json write(const FastpathChannel& s) {
           {"bitrate_bps", s.bitrate_bps},
           {"inputs", inputs},
           {"outputs", outputs},
-          {"watch_standby", s.watch_standby}};
+          {"watch_standby", s.watch_standby},
+          {"remux", write(s.remux)}};
 }
 
 json write(const MultiplexMemberState& s) {
@@ -176,10 +192,31 @@ FailoverState read_failover(const json& value, const std::string& path) {
   return s;
 }
 
+PidRule read_pid_rule(const json& value, const std::string& path) {
+  const Members members(value, path, {"role", "pid", "to"});
+  PidRule s;
+  members.read("role", s.role);
+  members.read("pid", s.pid, kMaxPid);
+  members.read("to", s.to, kMaxPid);
+  return s;
+}
+
+std::optional<RemuxState> read_remux(const json& value, const std::string& path) {
+  if (value.is_null()) return std::nullopt;
+  const Members members(value, path, {"service_id", "ca", "pids", "provider", "name"});
+  RemuxState s;
+  members.read("service_id", s.service_id);
+  members.read("ca", s.ca, kCaHandlings);
+  members.read_list("pids", s.pids, read_pid_rule);
+  members.read("provider", s.provider);
+  members.read("name", s.name);
+  return s;
+}
+
 FastpathChannel read_fastpath_channel(const json& value, const std::string& path) {
   const Members members(value, path,
                         {"id", "handle", "to_bridge", "failover", "forced_input", "bitrate_bps", "inputs",
-                         "outputs", "watch_standby"});
+                         "outputs", "watch_standby", "remux"});
   FastpathChannel s;
   s.id = read_id(members);
   members.read("handle", s.handle);
@@ -190,6 +227,7 @@ FastpathChannel read_fastpath_channel(const json& value, const std::string& path
   members.read_list("inputs", s.inputs, read_input);
   members.read_list("outputs", s.outputs, read_output);
   members.read("watch_standby", s.watch_standby);
+  s.remux = read_remux(members.get("remux"), members.at("remux"));
   return s;
 }
 

@@ -104,6 +104,28 @@ struct FailoverState {
   bool operator==(const FailoverState&) const = default;
 };
 
+// What becomes of conditional access (mpegts/remux/remux_options.h).
+enum class CaHandling { ecm, keep, drop };
+
+// A track by its PID, or by its role where that is not "".
+struct PidRule {
+  std::string role;
+  std::uint16_t pid = 0;
+  std::uint16_t to = 0;  // 0: it is left out
+  bool operator==(const PidRule&) const = default;
+};
+
+// What the map makes of a channel's service.
+struct RemuxState {
+  std::uint16_t service_id = 0;  // 0: the source's
+  CaHandling ca = CaHandling::ecm;
+  std::vector<PidRule> pids;
+  // "": the source's
+  std::string provider;
+  std::string name;
+  bool operator==(const RemuxState&) const = default;
+};
+
 struct FastpathChannel {
   std::string id;
   std::uint32_t handle = 0;  // never reused in the life of run_dir
@@ -116,6 +138,8 @@ struct FastpathChannel {
   // frozen, black or silence is in failover.when: an input that was left for it goes to the bridge although
   // it stands by, its slots marked with its number.
   bool watch_standby = false;
+  // A single service leaves, made by this: of an input without `program` the one with the lowest number.
+  std::optional<RemuxState> remux;
   bool operator==(const FastpathChannel&) const = default;
 };
 

@@ -109,6 +109,7 @@ struct alignas(64) InputStats {
   std::atomic<std::uint32_t> pid_count;
   std::atomic<std::uint32_t> pids_beyond;  // PIDs seen that found no place in `pids`
   std::array<PidStats, kMaxPidStats> pids;
+  Counter services;  // in the PAT of an input out of which one is cut
 };
 
 // A channel whose packets pass the switch, a buffer or the constant rate.

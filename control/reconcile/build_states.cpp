@@ -186,6 +186,19 @@ bool watches_standby(const config::Channel& channel) {
          config::fails_over_for(channel, config::Trouble::silence);
 }
 
+std::optional<protocol::RemuxState> remux_state(const config::Channel& channel) {
+  if (!config::rewrites_service(channel)) return std::nullopt;
+  const config::Remux& from = channel.remux;
+  protocol::RemuxState to;
+  to.service_id = from.service_id.value_or(0);
+  if (from.ca == config::CaHandling::keep) to.ca = protocol::CaHandling::keep;
+  if (from.ca == config::CaHandling::drop) to.ca = protocol::CaHandling::drop;
+  for (const config::PidRule& rule : from.pids) to.pids.push_back({rule.role, rule.pid, rule.to.value_or(0)});
+  to.provider = from.provider;
+  to.name = config::stream_name(channel);
+  return to;
+}
+
 protocol::FastpathChannel fastpath_channel(const config::Channel& from, std::uint32_t handle) {
   protocol::FastpathChannel to;
   to.id = from.id;
@@ -194,6 +207,7 @@ protocol::FastpathChannel fastpath_channel(const config::Channel& from, std::uin
   to.watch_standby = watches_standby(from);
   to.failover = convert(from.failover);
   to.bitrate_bps = from.remux.bitrate;
+  to.remux = remux_state(from);
   for (const config::Input& input : from.inputs) {
     to.inputs.push_back(convert(input));
     to.inputs.back().buffer_ms = in_ms(config::buffer_of(from, input));

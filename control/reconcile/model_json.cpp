@@ -159,11 +159,25 @@ static void from_json(const json& from, Failover& to) {
   }
 }
 
+static void to_json(json& to, const PidRule& from) {
+  to = {{"role", from.role}, {"pid", from.pid}, {"to", nullptr}};
+  if (from.to) to["to"] = *from.to;
+}
+
+static void from_json(const json& from, PidRule& to) {
+  from.at("role").get_to(to.role);
+  from.at("pid").get_to(to.pid);
+  if (const json& pid = from.at("to"); !pid.is_null()) to.to = pid.get<std::uint16_t>();
+}
+
+NLOHMANN_JSON_SERIALIZE_ENUM(CaHandling, {{CaHandling::ecm, "ecm"},
+                                          {CaHandling::keep, "keep"},
+                                          {CaHandling::drop, "drop"}})
+
 static void to_json(json& to, const Remux& from) {
-  to = {{"bitrate", from.bitrate},
-        {"buffer_ms", nullptr},
-        {"service_id", nullptr},
-        {"provider", from.provider}};
+  to = {{"bitrate", from.bitrate},   {"buffer_ms", nullptr}, {"service_id", nullptr},
+        {"provider", from.provider}, {"ca", nullptr},        {"pids", from.pids}};
+  if (from.ca) to["ca"] = *from.ca;
   if (from.buffer) to["buffer_ms"] = from.buffer->count();
   if (from.service_id) to["service_id"] = *from.service_id;
 }
@@ -173,6 +187,9 @@ static void from_json(const json& from, Remux& to) {
   if (!from.at("buffer_ms").is_null()) to.buffer = milliseconds_of(from, "buffer_ms");
   if (const json& id = from.at("service_id"); !id.is_null()) to.service_id = id.get<std::uint16_t>();
   from.at("provider").get_to(to.provider);
+  // Maps that were applied before there were these.
+  if (const auto ca = from.find("ca"); ca != from.end() && !ca->is_null()) to.ca = ca->get<CaHandling>();
+  if (const auto pids = from.find("pids"); pids != from.end()) pids->get_to(to.pids);
 }
 
 NLOHMANN_JSON_SERIALIZE_ENUM(AudioTranscode, {{AudioTranscode::automatic, "auto"},

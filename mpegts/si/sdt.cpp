@@ -1,5 +1,7 @@
 #include "mpegts/si/sdt.h"
 
+#include <algorithm>
+
 #include "mpegts/psi/bytes.h"
 
 namespace headgate::mpegts {
@@ -9,17 +11,36 @@ constexpr std::uint8_t kSdtActual = 0x42;  // EN 300 468 table 2
 constexpr std::uint8_t kSdtOther = 0x46;
 constexpr std::uint8_t kServiceDescriptor = 0x48;
 
-// The two counted strings of a service descriptor (6.2.33).
+// How the 255 bytes of a descriptor that is made here are shared.
+constexpr std::size_t kProviderBytes = 80;
+constexpr std::size_t kNameBytes = 255 - 3 - kProviderBytes;
+
+// The two counted strings of a service descriptor's body (6.2.33), as sent.
+std::span<const std::uint8_t> raw_text(std::span<const std::uint8_t> body, bool want_name) {
+  if (body.size() < 2) return {};
+  const std::size_t provider_end = std::size_t{2} + body[1];
+  if (provider_end > body.size()) return {};
+  if (!want_name) return body.subspan(2, provider_end - 2);
+  if (provider_end >= body.size()) return {};
+  const std::size_t length = body[provider_end];
+  if (provider_end + 1 + length > body.size()) return {};
+  return body.subspan(provider_end + 1, length);
+}
+
 std::string service_text(const Descriptors& descriptors, bool want_name) {
   const auto body = descriptors.find(kServiceDescriptor);
-  if (!body || body->size() < 2) return {};
-  const std::size_t provider_end = std::size_t{2} + (*body)[1];
-  if (provider_end > body->size()) return {};
-  if (!want_name) return dvb_text_to_utf8(body->subspan(2, provider_end - 2));
-  if (provider_end >= body->size()) return {};
-  const std::size_t length = (*body)[provider_end];
-  if (provider_end + 1 + length > body->size()) return {};
-  return dvb_text_to_utf8(body->subspan(provider_end + 1, length));
+  return body ? dvb_text_to_utf8(raw_text(*body, want_name)) : std::string();
+}
+
+std::vector<std::uint8_t> made_descriptor(std::uint8_t service_type, std::span<const std::uint8_t> provider,
+                                          std::span<const std::uint8_t> name) {
+  std::vector<std::uint8_t> out{kServiceDescriptor,
+                                static_cast<std::uint8_t>(3 + provider.size() + name.size()), service_type,
+                                static_cast<std::uint8_t>(provider.size())};
+  out.insert(out.end(), provider.begin(), provider.end());
+  out.push_back(static_cast<std::uint8_t>(name.size()));
+  out.insert(out.end(), name.begin(), name.end());
+  return out;
 }
 
 }  // namespace
@@ -34,16 +55,34 @@ std::uint8_t SdtService::service_type() const noexcept {
 
 std::vector<std::uint8_t> service_descriptor(std::uint8_t service_type, std::string_view provider,
                                              std::string_view name) {
-  constexpr std::size_t kProvider = 80;
-  const auto provider_text = utf8_to_dvb_text(provider, kProvider);
-  const auto name_text = utf8_to_dvb_text(name, 255 - 3 - kProvider);
-  std::vector<std::uint8_t> out{kServiceDescriptor,
-                                static_cast<std::uint8_t>(3 + provider_text.size() + name_text.size()),
-                                service_type, static_cast<std::uint8_t>(provider_text.size())};
-  out.insert(out.end(), provider_text.begin(), provider_text.end());
-  out.push_back(static_cast<std::uint8_t>(name_text.size()));
-  out.insert(out.end(), name_text.begin(), name_text.end());
-  return out;
+  return made_descriptor(service_type, utf8_to_dvb_text(provider, kProviderBytes),
+                         utf8_to_dvb_text(name, kNameBytes));
+}
+
+void set_service_texts(Descriptors& descriptors, std::string_view provider, std::string_view name,
+                       std::uint8_t service_type) {
+  if (provider.empty() && name.empty()) return;
+  const auto body = descriptors.find(kServiceDescriptor);
+  if (body && !body->empty()) service_type = body->front();
+  const auto text = [&](std::string_view wanted, bool is_name, std::size_t limit) {
+    if (!wanted.empty()) return utf8_to_dvb_text(wanted, limit);
+    const auto own = raw_text(body.value_or(std::span<const std::uint8_t>()), is_name);
+    return std::vector<std::uint8_t>(own.begin(), own.end());
+  };
+  // What stays may be longer than what is made.
+  auto first = text(provider, false, kProviderBytes);
+  auto second = text(name, true, 255 - 3 - std::min(first.size(), std::size_t{252}));
+  if (!provider.empty() && name.empty() && first.size() + second.size() > 252)
+    first = utf8_to_dvb_text(provider, 252 - second.size());
+  const auto made = made_descriptor(service_type, first, second);
+  if (!body) {
+    descriptors.bytes.insert(descriptors.bytes.begin(), made.begin(), made.end());
+    return;
+  }
+  const auto at = body->data() - descriptors.bytes.data() - 2;
+  const auto end = at + 2 + static_cast<std::ptrdiff_t>(body->size());
+  auto& bytes = descriptors.bytes;
+  bytes.insert(bytes.erase(bytes.begin() + at, bytes.begin() + end), made.begin(), made.end());
 }
 
 std::optional<Sdt> Sdt::parse(std::span<const std::uint8_t> section) {

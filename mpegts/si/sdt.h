@@ -45,6 +45,11 @@ struct Sdt {
 std::vector<std::uint8_t> service_descriptor(std::uint8_t service_type, std::string_view provider,
                                              std::string_view name);
 
+// Puts texts into a service's first service_descriptor, "" leaving its own as they are; without one it gets
+// one of this service_type. All else stays byte for byte.
+void set_service_texts(Descriptors& descriptors, std::string_view provider, std::string_view name,
+                       std::uint8_t service_type);
+
 // Valid UTF-8 as DVB text in the table that most receivers have: ASCII, a part of ISO/IEC 8859 (tables A.3),
 // table 00 (ISO/IEC 6937), or UTF-8 (first byte 0x15) where no other has all characters; at most `limit`
 // bytes, cut at a character. Control characters are left out.

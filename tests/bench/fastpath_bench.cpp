@@ -112,8 +112,9 @@ struct Channel {
   }
 
   // The tables of one service with the video and the audio.
-  void start_cut() {
-    filter = std::make_unique<mpegts::ServiceFilter>(mpegts::ServiceSelector{std::uint16_t{1}});
+  void start_cut(mpegts::RemuxOptions options = {}) {
+    filter = std::make_unique<mpegts::ServiceFilter>(mpegts::ServiceSelector{std::uint16_t{1}},
+                                                     std::move(options));
     mpegts::Pat pat;
     pat.entries = {{1, kPmtPid}};
     mpegts::Pmt pmt;
@@ -227,9 +228,9 @@ void BM_BridgedDatagram(benchmark::State& state) {
   std::filesystem::remove_all(folder);
 }
 
-void BM_CutDatagram(benchmark::State& state) {
+void cut_datagrams(benchmark::State& state, const mpegts::RemuxOptions& options) {
   Load load(static_cast<std::size_t>(state.range(0)));
-  for (const auto& channel : load.channels) channel->start_cut();
+  for (const auto& channel : load.channels) channel->start_cut(options);
   run(state, load, [](const Load::Taken& taken) {
     Channel& channel = *taken.channel;
     channel.now_ns += kDatagramNs;
@@ -252,9 +253,21 @@ void BM_CutDatagram(benchmark::State& state) {
   });
 }
 
+void BM_CutDatagram(benchmark::State& state) { cut_datagrams(state, {}); }
+
+// Every packet leaves under another PID.
+void BM_RemuxDatagram(benchmark::State& state) {
+  mpegts::RemuxOptions options;
+  options.service_id = 101;
+  options.pids = {{mpegts::parse_role("video").value(), mpegts::Pid{0x200}},
+                  {mpegts::parse_role("audio").value(), mpegts::Pid{0x201}}};
+  cut_datagrams(state, options);
+}
+
 BENCHMARK(BM_InspectDatagram)->Arg(1)->Arg(100)->Arg(2000);
 BENCHMARK(BM_RelayDatagram)->Arg(1)->Arg(100)->Arg(2000);
 BENCHMARK(BM_BridgedDatagram)->Arg(1)->Arg(100)->Arg(2000);
 BENCHMARK(BM_CutDatagram)->Arg(1)->Arg(100)->Arg(2000);
+BENCHMARK(BM_RemuxDatagram)->Arg(1)->Arg(100)->Arg(2000);
 
 }  // namespace

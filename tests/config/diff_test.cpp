@@ -359,8 +359,23 @@ TEST(Diff, RemuxInterruptsWhoeverGetsAnotherBufferOrService) {
     edit(wanted.channels[0].remux);
     return diff(running, wanted).changed.at(0);
   };
-  const auto named = made([](Remux& remux) { remux.provider = "Example"; });
-  EXPECT_FALSE(named.interrupts_media || named.interrupts_hls);
+  const auto rewritten = made([](Remux& remux) { remux.provider = "Example"; });
+  EXPECT_TRUE(rewritten.interrupts_media && rewritten.interrupts_hls)
+      << "from here on one service is cut out";
+  running.channels[0].remux.provider = "Example";
+  const auto named = made([](Remux& remux) { remux.provider = "Another"; });
+  EXPECT_FALSE(named.interrupts_media || named.interrupts_hls) << "a version of the SDT";
+  const auto number = made([](Remux& remux) { remux.service_id = 8; });
+  EXPECT_TRUE(number.interrupts_media && number.interrupts_hls);
+  const auto keys = made([](Remux& remux) { remux.ca = CaHandling::keep; });
+  EXPECT_TRUE(keys.interrupts_media && keys.interrupts_hls);
+  EXPECT_THAT(keys.values, ElementsAre(ValueChange{"remux.ca", "", "keep"}));
+  const auto moved = made([](Remux& remux) {
+    remux.pids = {{"video", 0, std::uint16_t{256}}, {"", 0x1FF0, std::nullopt}};
+  });
+  EXPECT_TRUE(moved.interrupts_media && moved.interrupts_hls);
+  EXPECT_THAT(moved.values, ElementsAre(ValueChange{"remux.pids", "", "video: 256, 8176: drop"}));
+  running.channels[0].remux.provider.clear();
   const auto same = made([](Remux& remux) { remux.buffer.reset(); });
   EXPECT_FALSE(same.interrupts_media || same.interrupts_hls) << "0 is what udp has without a word";
   const auto rate = made([](Remux& remux) { remux.bitrate = 6'000'000; });

@@ -60,7 +60,7 @@ TEST(JsonSchema, TakesAnInputByUrlOrPublishAndUpToEight) {
 }
 
 TEST(JsonSchema, LeavesOutKeysThatAreRefused) {
-  for (const char* name : {"pids", "access", "timeshift", "fec", "skew", "record"}) {
+  for (const char* name : {"access", "timeshift", "fec", "skew", "record"}) {
     EXPECT_EQ(channels_json_schema().find('"' + std::string(name) + '"'), std::string::npos) << name;
   }
   EXPECT_EQ(node_json_schema().find("\"exception\""), std::string::npos);

@@ -165,7 +165,12 @@ TEST(BuildStates, PutsFailoverAndRemuxIntoTheStates) {
                                 false,
                                 std::chrono::milliseconds(3000),
                                 {config::Trouble::pid, config::Trouble::scrambled}};
-  model.channels[1].remux = {6'000'000, std::nullopt, 101, "Example"};
+  model.channels[1].remux.bitrate = 6'000'000;
+  model.channels[1].remux.service_id = 101;
+  model.channels[1].remux.provider = "Example";
+  model.channels[0].inputs.resize(1);
+  model.channels[0].inputs[0].kind = config::InputKind::rtmp;
+  model.channels[0].remux = model.channels[1].remux;
   const auto states = build_states(model, handles, 7);
   const auto& fast = states.fastpath.channels[1];
   EXPECT_EQ(fast.failover, (protocol::FailoverState{
@@ -175,6 +180,25 @@ TEST(BuildStates, PutsFailoverAndRemuxIntoTheStates) {
   EXPECT_EQ(fast.inputs[2].buffer_ms, 1000U);
   EXPECT_EQ(states.bridge.channels[1].service_id, 101);
   EXPECT_EQ(states.bridge.channels[1].provider, "Example");
+  ASSERT_TRUE(fast.remux) << "an input of its may have a service of its own";
+  EXPECT_EQ(fast.remux->service_id, 101);
+  EXPECT_EQ(fast.remux->provider, "Example");
+  EXPECT_FALSE(states.fastpath.channels[0].remux) << "what RTMP brings is made so";
+}
+
+TEST(BuildStates, PutsTheMapOfPidsIntoTheFastPathsState) {
+  Handles handles;
+  auto model = way_back();
+  config::Channel& channel = model.channels[1];
+  EXPECT_FALSE(build_states(model, handles, 7).fastpath.channels[1].remux);
+  channel.name = channel.id;
+  channel.remux.ca = config::CaHandling::drop;
+  channel.remux.pids = {{"video", 0, std::uint16_t{256}}, {"", 0x1FF0, std::nullopt}};
+  const auto state = build_states(model, handles, 7).fastpath.channels[1].remux;
+  EXPECT_EQ(state, (protocol::RemuxState{
+                       0, protocol::CaHandling::drop, {{"video", 0, 256}, {"", 0x1FF0, 0}}, "", ""}));
+  channel.name = "Stadium";
+  EXPECT_EQ(build_states(model, handles, 7).fastpath.channels[1].remux->name, "Stadium");
 }
 
 TEST(BuildStates, PutsSoundAndWatchingIntoTheBridgesState) {

@@ -69,7 +69,12 @@ TEST(ModelJson, KeepsInputsAndPushesOfAllKindsWithoutTheirSecrets) {
   news.push = {push, open};
   news.failover = {
       std::chrono::milliseconds(100), false, std::chrono::milliseconds(0), {config::Trouble::pid}};
-  news.remux = {6'000'000, std::chrono::milliseconds(500), 101, "Example"};
+  news.remux = {6'000'000,
+                std::chrono::milliseconds(500),
+                101,
+                "Example",
+                config::CaHandling::keep,
+                {{"video", 0, std::uint16_t{256}}, {"", 0x1FF0, std::nullopt}}};
   const std::string text = model_to_json(model);
   EXPECT_EQ(text.find("secret"), std::string::npos);
   const auto again = parse_model(text);

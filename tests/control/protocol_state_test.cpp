@@ -32,6 +32,8 @@ FastpathState full_fastpath() {
   channel.forced_input = 2;
   channel.bitrate_bps = 6'000'000;
   channel.watch_standby = true;
+  channel.remux =
+      RemuxState{101, CaHandling::keep, {{"audio.eng", 0, 257}, {"", 0x1FF0, 0}}, "Example", "News"};
   InputState input;
   input.number = 2;
   input.url = "rtp://10.1.1.1@239.1.1.1:5000";

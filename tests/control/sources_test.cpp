@@ -136,6 +136,20 @@ TEST_F(Alarms, TellOfPushesThatFail) {
   EXPECT_THAT(pushes_failing(model_, status("waiting", "refused")), IsEmpty());
 }
 
+TEST_F(Alarms, NameTheServiceThatLeavesWhereTheMapNamesNone) {
+  snapshot_.inputs[0].services = 8;
+  snapshot_.inputs[0].program_number = 3401;
+  model_.channels[0].inputs[0].program.reset();
+  EXPECT_THAT(unset_services(model_, snapshot_), IsEmpty()) << "all leave";
+  model_.channels[0].remux.provider = "Example";
+  EXPECT_THAT(unset_services(model_, snapshot_),
+              ElementsAre(Pair("news",
+                               "8 services come by input 1 and the map names none; the lowest leaves: "
+                               "service 3401")));
+  model_.channels[0].inputs[0].program = std::uint16_t{3401};
+  EXPECT_THAT(unset_services(model_, snapshot_), IsEmpty());
+}
+
 TEST_F(Alarms, CountUnderflowsOfInputsWithABufferOnly) {
   snapshot_.inputs[0].buffer_underflows = 3;
   snapshot_.inputs[2].buffer_underflows = 4;

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "mpegts/psi/section.h"
+#include "mpegts/psi/section_edit.h"
 #include "mpegts/psi/tables.h"
 #include "mpegts/si/sdt.h"
 #include "tests/fastpath/fastpath_support.h"
@@ -129,6 +130,52 @@ TEST_F(CutTest, ServiceAloneLeavesUnderItsOwnTablesByNumberAndByName) {
     EXPECT_EQ(input("a")->cc_errors.load(), 0U);
     apply(state());
   }
+}
+
+TEST_F(CutTest, LeavesAsTheMapSaysAndTakesOtherTextsWithoutABreak) {
+  auto wanted = with_program(std::uint16_t{2});
+  wanted.channels[0].inputs[0].program.reset();
+  wanted.channels[0].remux =
+      protocol::RemuxState{101, {}, {{"video", 0, 0x42}, {"pmt", 0, 0x41}}, "Us", "First"};
+  apply(wanted);
+  std::uint8_t counter = 0;
+  const auto second = [&] {
+    for (int i = 0; i < 40; ++i) {
+      if (i % 10 == 0) tables(counter / 10);
+      receive(udp_frame(
+          join_bytes({ts_packet(kVideoOf[1], counter, counter), ts_packet(kVideoOf[2], counter, 0)})));
+      ++counter;
+      wait(30'000'000);
+    }
+    return sent_stream();
+  };
+  FrameBytes out = second();
+  auto pids = by_pid(out);
+  EXPECT_EQ(pids.size(), 4U) << "PAT, SDT, PMT, video of the lowest service";
+  EXPECT_EQ(pids[0x42].size(), 40U * 188);
+  const auto pat = mpegts::Pat::parse(last_section(out, mpegts::kPatPid));
+  ASSERT_TRUE(pat);
+  EXPECT_EQ(pat->entries, (std::vector<mpegts::PatEntry>{{101, Pid{0x41}}}));
+  const auto name = [&] {
+    return mpegts::Sdt::parse(last_section(out, mpegts::kSdtPid))->services.at(0).name();
+  };
+  EXPECT_EQ(name(), "First");
+  EXPECT_EQ(input("a")->services.load(), 2U);
+  EXPECT_EQ(input("a")->program_number.load(), 1U) << "of the source";
+  wanted.channels[0].remux->name = "Second";
+  apply(wanted);
+  out = second();
+  EXPECT_EQ(name(), "Second");
+  const auto first = by_pid(out)[0x42];
+  EXPECT_EQ(first[3] & 0x0F, 40 & 0x0F) << "it went on";
+  EXPECT_EQ(mpegts::section_version(last_section(out, mpegts::kSdtPid)), 1);
+  wanted.channels[0].remux->pids[0].to = 0x43;
+  apply(wanted);
+  out = second();
+  EXPECT_EQ(by_pid(out).count(0x42), 0U);
+  EXPECT_GE(by_pid(out)[0x43].size(), 39U * 188);
+  wanted.channels[0].remux->pids[0].role = "vidoe";
+  EXPECT_NE(refusal(wanted), "");
 }
 
 TEST_F(CutTest, PacketsLeaveBySevensAndTheRestAfterTwentyMilliseconds) {

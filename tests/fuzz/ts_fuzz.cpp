@@ -1,10 +1,12 @@
 // links: headgate::mpegts
 // Any bytes as a file: packet reader, analysis and service filter. The first byte chooses
 // the selection (bit 7), whether sections get their right CRC (bit 6), and the size of the pieces read.
+// Beside the plain cut goes one with every option.
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdlib>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -15,6 +17,37 @@
 #include "tests/fuzz/right_crc.h"
 
 using namespace headgate::mpegts;
+
+namespace {
+
+RemuxOptions every_option(std::uint8_t choice) {
+  RemuxOptions options;
+  options.service_id = 101;
+  options.ca = static_cast<CaHandling>(choice % 3);
+  options.provider = "Example";
+  const auto rule = [&](const char* role, std::optional<Pid> to) {
+    options.pids.push_back({parse_role(role).value(), to});
+  };
+  rule("video", (choice & 4) != 0 ? std::optional(Pid{0x100}) : std::nullopt);
+  rule("audio.eng", Pid{0x101});
+  rule("audio", Pid{0x102});
+  rule("data", std::nullopt);
+  if ((choice & 8) != 0) rule("pmt", Pid{0x20});
+  options.pids.push_back({Pid{0x200}, Pid{0x103}});
+  return options;
+}
+
+// Nothing leaves under a PID of the tables that are left out.
+void check_remuxed(ServiceFilter::Verdict verdict, std::span<const std::uint8_t> out) {
+  if (verdict == ServiceFilter::Verdict::replace && out.empty()) std::abort();
+  for (; out.size() >= kPacketSize; out = out.subspan(kPacketSize)) {
+    const TsPacket packet{out.first<kPacketSize>()};
+    if (packet.pid() == kNitPid || packet.pid() == kNullPid || !packet.has_sync()) std::abort();
+  }
+  if (!out.empty()) std::abort();
+}
+
+}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 2) return 0;
@@ -28,6 +61,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   PacketReader reader;
   StreamAnalyzer analyzer;
   ServiceFilter filter{selector};
+  ServiceFilter remux{{LowestService{}}, every_option(data[1])};
   Pacer pacer;
   LoopRewriter rewriter;
   PacedPacket paced;
@@ -46,6 +80,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       const auto out = filter.replacement();
       if (out.size() % kPacketSize != 0) std::abort();
       if (verdict == ServiceFilter::Verdict::replace && (out.empty() || out[0] != kSyncByte)) std::abort();
+      const auto made = remux.on_packet(packet, static_cast<std::int64_t>(packets) * 1'000'000);
+      check_remuxed(made, remux.replacement());
+      if (packets % 64 == 0) remux.set_texts("", std::string(packets % 300, 'x'));
       pacer.push(item->packet);
       while (pacer.pop(paced)) rewriter.rewrite(paced.bytes);
     }

@@ -107,7 +107,8 @@ void PipeStore::serve_wide_tables() {
   }
 }
 
-PipePlan PipeStore::plan_for(const protocol::FastpathChannel& channel, const std::vector<Source>& sources) {
+PipePlan PipeStore::plan_for(const protocol::FastpathChannel& channel, const std::vector<Source>& sources,
+                             const std::string& remux) {
   Holder& holder = holder_for(channel);
   PipePlan plan;
   plan.pipe = holder.pipe.get();
@@ -124,9 +125,11 @@ PipePlan PipeStore::plan_for(const protocol::FastpathChannel& channel, const std
   if (!failover) failover = std::make_unique<Failover>(channel.failover, sources.size());
   plan.failover = failover.get();
   // Once there it stays: what left the switch can't go on as the input has it.
-  if (!holder.splicer && sources.size() > 1)
-    holder.splicer = std::make_unique<mpegts::Splicer>(mpegts::Splicer::kMaxInputs);
-  plan.splicer = holder.splicer.get();
+  auto splicer = holder.splicers.find(remux);
+  if (splicer == holder.splicers.end() && sources.size() > 1)
+    splicer =
+        holder.splicers.emplace(remux, std::make_unique<mpegts::Splicer>(mpegts::Splicer::kMaxInputs)).first;
+  plan.splicer = splicer != holder.splicers.end() ? splicer->second.get() : nullptr;
   if (channel.bitrate_bps > 0 && !channel.outputs.empty()) {
     std::unique_ptr<mpegts::RateSchedule>& rate = holder.rates[channel.bitrate_bps];
     if (!rate) {
@@ -145,7 +148,7 @@ void PipeStore::keep_only(const std::set<const void*>& used) {
     std::erase_if(holder.feeds, unused);
     std::erase_if(holder.failovers, unused);
     std::erase_if(holder.rates, unused);
-    if (!used.contains(holder.splicer.get())) holder.splicer.reset();
+    std::erase_if(holder.splicers, unused);
     if (used.contains(holder.pipe.get())) {
       ++at;
       continue;

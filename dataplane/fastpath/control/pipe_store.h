@@ -42,7 +42,9 @@ class PipeStore {
     std::string key;
   };
   // Outputs and bridge are left to the caller.
-  PipePlan plan_for(const protocol::FastpathChannel& channel, const std::vector<Source>& sources);
+  // `remux`: the same where the map makes the same of the inputs: what the switch made of them goes on.
+  PipePlan plan_for(const protocol::FastpathChannel& channel, const std::vector<Source>& sources,
+                    const std::string& remux);
   // For pipes with many PIDs that found no spare table.
   void serve_wide_tables();
   // Forgets what was made since release_unused().
@@ -54,7 +56,7 @@ class PipeStore {
   // Of one channel.
   struct Holder {
     std::unique_ptr<Pipe> pipe;
-    std::unique_ptr<mpegts::Splicer> splicer;
+    std::map<std::string, std::unique_ptr<mpegts::Splicer>> splicers;
     std::map<std::string, std::unique_ptr<Feed>> feeds;
     std::map<std::string, std::unique_ptr<Failover>> failovers;
     std::map<std::uint64_t, std::unique_ptr<mpegts::RateSchedule>> rates;

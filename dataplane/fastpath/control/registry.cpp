@@ -32,8 +32,45 @@ std::string program_text(const protocol::Program& program) {
 }
 
 // Of an input with the service that is cut out of it.
-std::string cut_key(const std::string& input_key, const protocol::InputState& input) {
-  return input.program ? input_key + "\n" + program_text(*input.program) : input_key;
+// What can't change while it runs: all but texts.
+std::string remux_key(const std::optional<protocol::RemuxState>& remux) {
+  if (!remux) return "";
+  std::string key = fmt::format("\n{} {}", remux->service_id, static_cast<int>(remux->ca));
+  for (const protocol::PidRule& rule : remux->pids)
+    key += fmt::format("\n{} {} {}", rule.role, rule.pid, rule.to);
+  return key;
+}
+
+std::string cut_key(const std::string& input_key, const protocol::InputState& input,
+                    const protocol::FastpathChannel& channel) {
+  return input_key + (input.program ? "\n" + program_text(*input.program) : "") + remux_key(channel.remux);
+}
+
+tl::expected<mpegts::RemuxOptions, std::string> remux_options(const protocol::RemuxState& from) {
+  mpegts::RemuxOptions to;
+  if (from.service_id != 0) to.service_id = from.service_id;
+  if (from.ca == protocol::CaHandling::keep) to.ca = mpegts::CaHandling::keep;
+  if (from.ca == protocol::CaHandling::drop) to.ca = mpegts::CaHandling::drop;
+  to.provider = from.provider;
+  to.name = from.name;
+  const auto possible = [](std::uint16_t pid) {
+    return mpegts::Pid{pid} >= mpegts::kFirstMapPid && mpegts::Pid{pid} <= mpegts::kLastMapPid;
+  };
+  for (const protocol::PidRule& rule : from.pids) {
+    mpegts::PidRule made{mpegts::Pid{rule.pid}, std::nullopt};
+    if (!rule.role.empty()) {
+      auto role = mpegts::parse_role(rule.role);
+      if (!role) return tl::unexpected<std::string>(fmt::format("there is no role {}", rule.role));
+      made.from = std::move(*role);
+    } else if (!possible(rule.pid)) {
+      return tl::unexpected<std::string>(fmt::format("PID {} can't be mapped", rule.pid));
+    }
+    if (rule.to != 0 && !possible(rule.to))
+      return tl::unexpected<std::string>(fmt::format("nothing may leave under PID {}", rule.to));
+    if (rule.to != 0) made.to = mpegts::Pid{rule.to};
+    to.pids.push_back(std::move(made));
+  }
+  return to;
 }
 
 // FNV-1a: the SSRC follows from the map alone, so that two nodes send alike.
@@ -146,6 +183,9 @@ std::string refusal(const protocol::FastpathChannel& channel) {
   }
   if (channel.forced_input != 0 && !numbers.contains(channel.forced_input))
     return fmt::format("there is no input {} to be forced on air", channel.forced_input);
+  if (channel.remux) {
+    if (auto options = remux_options(*channel.remux); !options) return options.error();
+  }
   if (channel.bitrate_bps > kMaxBitrate)
     return fmt::format("a constant rate of {} bit/s; at most {} are possible", channel.bitrate_bps,
                        kMaxBitrate);
@@ -158,7 +198,7 @@ bool Registry::needs_pipe(const protocol::FastpathChannel& channel) const {
   if (channel.inputs.empty()) return false;
   if (members_.contains(channel.id)) return true;
   const protocol::InputState& first = channel.inputs.front();
-  return pipes_.needs_pipe(channel, cut_key(input_key(channel, first), first));
+  return pipes_.needs_pipe(channel, cut_key(input_key(channel, first), first, channel));
 }
 
 tl::expected<void, std::string> Registry::validate(const protocol::FastpathState& state) const {
@@ -288,14 +328,22 @@ OutputRuntime* Registry::output_for(const std::string& id, const protocol::Outpu
   return &runtime;
 }
 
-Cut* Registry::cut_for(const protocol::InputState& input, const InputKey& key) {
-  if (!input.program) return nullptr;
-  const auto [at, fresh] = cuts_.try_emplace(cut_key(key, input));
-  if (!fresh) return at->second.get();
-  made_.cuts.push_back(at->first);
-  at->second = std::make_unique<Cut>(mpegts::ServiceSelector{*input.program});
-  at->second->leaving.inspector.set_spare_tables(&spare_tables_);
-  return at->second.get();
+Cut* Registry::cut_for(const protocol::FastpathChannel& channel, const protocol::InputState& input,
+                       const InputKey& key, Snapshot& snapshot) {
+  if (!input.program && !channel.remux) return nullptr;
+  const auto [at, fresh] = cuts_.try_emplace(cut_key(key, input, channel));
+  if (fresh) {
+    made_.cuts.push_back(at->first);
+    mpegts::ServiceSelector selector{mpegts::LowestService{}};
+    if (input.program) std::visit([&](const auto& program) { selector.value = program; }, *input.program);
+    mpegts::RemuxOptions options;
+    if (channel.remux) options = *remux_options(*channel.remux);
+    at->second = std::make_unique<Cut>(std::move(selector), std::move(options));
+    at->second->leaving.inspector.set_spare_tables(&spare_tables_);
+  }
+  Cut* cut = at->second.get();
+  if (channel.remux) snapshot.cut_texts.push_back({cut, channel.remux->provider, channel.remux->name});
+  return cut;
 }
 
 void Registry::add_channel(const protocol::FastpathChannel& channel, FlowMap& flows, Built& built) {
@@ -324,7 +372,7 @@ void Registry::add_relay(const protocol::FastpathChannel& channel, Route route, 
   InputHolder& holder = input_for(channel, input);
   drive_timeline(channel, holder, fresh);
   route.input = holder.runtime.get();
-  route.cut = cut_for(input, key);
+  route.cut = cut_for(channel, input, key, *built.snapshot);
   add_input(holder, route.cut, holder.timeline_index, built);
   flows[*holder.membership][input.port].push_back(route);
 }
@@ -339,8 +387,8 @@ void Registry::add_pipe(const protocol::FastpathChannel& channel, Route route, F
   for (const protocol::InputState* input : inputs) {
     const std::string key = input_key(channel, *input);
     InputHolder& holder = input_for(channel, *input);
-    Cut* cut = cut_for(*input, key);
-    sources.push_back({input, holder.runtime.get(), cut, cut_key(key, *input)});
+    Cut* cut = cut_for(channel, *input, key, snapshot);
+    sources.push_back({input, holder.runtime.get(), cut, cut_key(key, *input, channel)});
     add_input(holder, cut, kNoIndex, built);
     route.input = holder.runtime.get();
     if (holder.membership) {
@@ -349,7 +397,7 @@ void Registry::add_pipe(const protocol::FastpathChannel& channel, Route route, F
       built.bridge_routes.push_back(route);
     }
   }
-  PipePlan plan = pipes_.plan_for(channel, sources);
+  PipePlan plan = pipes_.plan_for(channel, sources, remux_key(channel.remux));
   plan.handle = channel.handle;
   plan.first_output = route.first_output;
   plan.output_count = route.output_count;

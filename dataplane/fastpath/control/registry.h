@@ -86,7 +86,8 @@ class Registry {
   OutputRuntime* output_for(const std::string& id, const protocol::OutputState& output);
   std::string refusal_of(const protocol::OutputState& output) const;
   void add_multiplex(const protocol::FastpathMultiplex& multiplex, Snapshot& snapshot);
-  Cut* cut_for(const protocol::InputState& input, const InputKey& input_key);
+  Cut* cut_for(const protocol::FastpathChannel& channel, const protocol::InputState& input,
+               const InputKey& key, Snapshot& snapshot);
   void add_channel(const protocol::FastpathChannel& channel, FlowMap& flows, Built& built);
   void add_relay(const protocol::FastpathChannel& channel, Route route, FlowMap& flows, Built& built);
   void add_pipe(const protocol::FastpathChannel& channel, Route route, FlowMap& flows, Built& built);

@@ -156,6 +156,7 @@ void Publisher::publish(InputRuntime& input, const Cut* cut, std::size_t timelin
   set(stats.ring_slots, input.ring_slots);
   set(stats.service_state, cut != nullptr ? static_cast<std::uint64_t>(cut->filter.state()) + 1 : 0);
   set(stats.program_number, cut != nullptr ? cut->filter.program_number().value_or(0) : 0);
+  set(stats.services, cut != nullptr ? cut->filter.services() : 0);
   set(stats.troubles, input.troubles);
   set(stats.buffer_packets, input.buffer_packets);
   set_time(stats.buffer_level_ns, input.buffer_level_ns);

@@ -155,7 +155,8 @@ struct OutputRuntime {
 
 // The cut of one service and its packets on their way into a datagram of seven.
 struct Cut {
-  explicit Cut(mpegts::ServiceSelector selector) : filter(std::move(selector)) {}
+  explicit Cut(mpegts::ServiceSelector selector, mpegts::RemuxOptions options = {})
+      : filter(std::move(selector), std::move(options)) {}
   mpegts::ServiceFilter filter;
   Leaving leaving;  // where no pipe takes it
   std::uint8_t packets = 0;
@@ -242,6 +243,13 @@ struct Snapshot {
   std::vector<OutputRuntime*> route_outputs;
   std::vector<InputRuntime*> inputs;  // all, for publishing
   std::vector<Cut*> input_cuts;       // of inputs[i], nullptr where no service is cut out
+  // What services are to be called from here on.
+  struct CutTexts {
+    Cut* cut = nullptr;
+    std::string provider;
+    std::string name;
+  };
+  std::vector<CutTexts> cut_texts;
   // Of inputs[i]: the place in the timeline file where it drives its channel's, else kNoIndex.
   std::vector<std::size_t> input_timelines;
   std::vector<OutputRuntime*> outputs;  // all, for publishing

@@ -106,6 +106,7 @@ void Worker::adopt(const Snapshot* snapshot) noexcept {
   for (const Route& route : snapshot->routes) {
     if (route.cut == nullptr) route.input->inspector.set_timeline_pid(std::nullopt);
   }
+  for (const auto& [cut, provider, name] : snapshot->cut_texts) cut->filter.set_texts(provider, name);
   for (const std::uint32_t index : snapshot->cut_routes) follow_service_clock(snapshot->routes[index]);
   adopt_pipes();
   adopt_multiplexes();
