@@ -218,7 +218,7 @@ json switch_json(const GatewayView& view, const std::string& id) {
 }
 
 // Null in `tr101290`: it relays. A rate that nobody set is null, too.
-json output_json(const OutputSnapshot& output, const config::Channel& channel) {
+json output_json(const OutputSnapshot& output, std::uint64_t nominal_bps) {
   const bool own = output.tr101290.judged != 0;
   return {{"url", output.url},
           {"kind", output.url.starts_with("rtp") ? "rtp" : "udp"},
@@ -226,7 +226,7 @@ json output_json(const OutputSnapshot& output, const config::Channel& channel) {
           {"bytes", output.bytes},
           {"ts_packets", output.ts_packets},
           {"bitrate_bps", output.bitrate_bps},
-          {"nominal_bitrate_bps", channel.remux.bitrate != 0 ? json(channel.remux.bitrate) : json()},
+          {"nominal_bitrate_bps", nominal_bps != 0 ? json(nominal_bps) : json()},
           {"tr101290", own ? tr101290_json(output.tr101290) : json()},
           {"last_packet_unix_ns", output.last_packet_unix_ns},
           {"drops", drops_json(output.drops)}};
@@ -441,7 +441,7 @@ json multiplexes_json(const GatewayView& view, const SnapshotIndex& seen) {
       line["dropped"] = figures->rate_dropped;
     }
     for (const OutputSnapshot* output : seen.outputs(multiplex.id))
-      line["push"].push_back(output_json(*output));
+      line["push"].push_back(output_json(*output, multiplex.bitrate));
     result.push_back(std::move(line));
   }
   return result;
@@ -523,7 +523,7 @@ json channel_status(const GatewayView& view, const std::string& id) {
   json outputs = json::array();
   const json bridge = bridge_of_input(view, *channel);
   for (const OutputSnapshot& output : view.snapshot.outputs) {
-    if (output.channel == id) outputs.push_back(output_json(output, *channel));
+    if (output.channel == id) outputs.push_back(output_json(output, channel->remux.bitrate));
   }
   add_bridge_pushes(view, *channel, bridge, outputs);
   json result = channel_line(view, view.snapshot, *channel);

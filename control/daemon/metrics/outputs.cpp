@@ -42,12 +42,12 @@ void about_outputs(Page& page, const Scene& scene) {
     accuracy.sample(seconds(*counters->pcr_accuracy_max_ns), id, push.push.url);
   });
   auto indicators = page.family<"headgate_output_tr101290_errors_total">();
-  each_push(scene, [&](const ChannelScene& channel, const PushScene& push) {
+  each_push(scene, [&](const std::string& id, const ChannelSnapshot*, const PushScene& push) {
     if (push.counters == nullptr || push.counters->tr101290.judged == 0) return;
     for (const mpegts::IndicatorInfo& info : mpegts::kIndicators) {
       const auto errors = push.counters->tr101290.of(info.indicator);
       if (errors || mpegts::measured_live(info.indicator))
-        indicators.sample(errors.value_or(0), channel.channel.id, push.push.url, info.label);
+        indicators.sample(errors.value_or(0), id, push.push.url, info.label);
     }
   });
   push_family(page.family<"headgate_push_up">(),

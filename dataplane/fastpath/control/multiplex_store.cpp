@@ -44,6 +44,7 @@ MultiplexPlan MultiplexStore::plan_for(
     const mpegts::MultiplexIdentity identity{state.transport_stream_id, state.network_id,
                                              state.original_network_id, state.id, state.lcn};
     multiplex = std::make_unique<Multiplex>(state.id, identity, state.bitrate_bps, stats_index);
+    multiplex->leaving.inspector.set_spare_tables(spares_);
   }
   MultiplexPlan plan;
   plan.multiplex = multiplex.get();
@@ -67,6 +68,13 @@ MultiplexPlan MultiplexStore::plan_for(
     of_channel[from.channel].push_back(member.get());
   }
   return plan;
+}
+
+void MultiplexStore::serve_wide_tables() {
+  for (const auto& [key, multiplex] : multiplexes_) {
+    if (Inspector& inspector = multiplex->leaving.inspector; inspector.wants_wide())
+      inspector.offer_wide(std::make_unique<WideTable>());
+  }
 }
 
 void MultiplexStore::keep_only(const std::set<const void*>& used) {

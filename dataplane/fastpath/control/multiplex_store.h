@@ -16,13 +16,15 @@ namespace headgate::fastpath {
 
 class MultiplexStore {
  public:
-  explicit MultiplexStore(protocol::StatsPage* stats) : stats_(stats) {}
+  MultiplexStore(protocol::StatsPage* stats, SpareTables* spares) : stats_(stats), spares_(spares) {}
 
   // What the fast path can't do, whatever the map allows; "": it can.
   static std::string refusal(const protocol::FastpathMultiplex& state);
   // Outputs are left to the caller. `of_channel` gets each channel's member.
   MultiplexPlan plan_for(const protocol::FastpathMultiplex& state,
                          std::map<std::string, std::vector<mpegts::MultiplexMember*>>& of_channel);
+  // For those with many PIDs that found no spare table.
+  void serve_wide_tables();
   // Forgets what was made since release_unused().
   void undo();
   // Frees what `current` doesn't use.
@@ -32,6 +34,7 @@ class MultiplexStore {
   void keep_only(const std::set<const void*>& used);
 
   protocol::StatsPage* stats_;
+  SpareTables* spares_;
   std::map<std::string, std::unique_ptr<Multiplex>> multiplexes_;
   std::map<std::string, std::unique_ptr<mpegts::MultiplexMember>> members_;
   std::set<const void*> live_;  // what the snapshot that runs uses

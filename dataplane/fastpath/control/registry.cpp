@@ -135,7 +135,7 @@ Registry::Registry(std::vector<Interface> interfaces, protocol::StatsPage* stats
       stats_(stats),
       timelines_(timelines),
       pipes_(stats, timelines, &spare_tables_),
-      multiplexes_(stats) {}
+      multiplexes_(stats, &spare_tables_) {}
 
 Registry::~Registry() = default;
 
@@ -514,6 +514,7 @@ void Registry::serve_wide_tables() {
     if (inspector.wants_wide()) inspector.offer_wide(std::make_unique<WideTable>());
   }
   pipes_.serve_wide_tables();
+  multiplexes_.serve_wide_tables();
 }
 
 void Registry::note_joins(std::int64_t unix_ns) {

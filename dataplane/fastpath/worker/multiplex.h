@@ -52,6 +52,7 @@ class Multiplex {
   const std::size_t stats_index;  // in StatsPage::channels
   RateWindow window;              // the publisher's
   std::uint64_t members_bps = 0;
+  Leaving leaving;  // what its outputs send: the worker's, and the publisher's
 
  private:
   mpegts::Multiplexer multiplexer_;

@@ -62,6 +62,8 @@ void Worker::adopt_outputs() noexcept {
   for (const Route& route : current_->routes)
     set(route.first_output, route.output_count, route.cut != nullptr ? &route.cut->leaving : nullptr);
   for (const PipePlan& plan : current_->pipes) set(plan.first_output, plan.output_count, &plan.pipe->leaving);
+  for (const MultiplexPlan& plan : current_->multiplexes)
+    set(plan.first_output, plan.output_count, &plan.multiplex->leaving);
 }
 
 void Worker::take_to_pipe(const Route& route, std::span<const std::uint8_t> packets,

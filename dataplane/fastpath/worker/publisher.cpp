@@ -48,6 +48,15 @@ void set_indicators(protocol::IndicatorStats& stats, const Inspector& inspector,
 }
 
 // Of datagrams that still come.
+// Of the last second, in ns.
+void set_pcr_accuracy(protocol::ChannelStats& stats, Leaving& leaving,
+                      std::optional<std::uint64_t> accuracy) noexcept {
+  set(stats.pcr_accuracy_max_ns, accuracy ? *accuracy + 1 : 0);
+  leaving.constant_rate = accuracy.has_value();
+  constexpr auto kLimit = static_cast<std::uint64_t>(mpegts::kPcrAccuracyLimit.count());
+  if (accuracy && *accuracy > kLimit) ++leaving.pcr_accuracy_errors;
+}
+
 void set_delivery(protocol::InputStats& stats, const InputRuntime& input, std::int64_t now) noexcept {
   constexpr std::int64_t kSilenceNs = 3'000'000'000;
   constexpr std::uint64_t kPacketsOfDatagram = 7;
@@ -242,11 +251,7 @@ void Publisher::publish(Pipe& pipe, std::int64_t now) noexcept {
   set(stats.departure_late_ns, lateness.sum_ns);
   if (window <= 0) return;
   set(stats.departure_late_max_ns, pipe.take_late_max());
-  const std::optional<std::uint64_t> accuracy = pipe.take_pcr_accuracy_max();
-  set(stats.pcr_accuracy_max_ns, accuracy ? *accuracy + 1 : 0);
-  pipe.leaving.constant_rate = accuracy.has_value();
-  constexpr auto kLimit = static_cast<std::uint64_t>(mpegts::kPcrAccuracyLimit.count());
-  if (accuracy && *accuracy > kLimit) ++pipe.leaving.pcr_accuracy_errors;
+  set_pcr_accuracy(stats, pipe.leaving, pipe.take_pcr_accuracy_max());
 }
 
 void Publisher::publish(Multiplex& multiplex, std::int64_t now) noexcept {
@@ -265,8 +270,7 @@ void Publisher::publish(Multiplex& multiplex, std::int64_t now) noexcept {
   set(stats.departure_late_ns, lateness.sum_ns);
   if (window <= 0) return;
   set(stats.departure_late_max_ns, multiplex.take_late_max());
-  const std::optional<std::uint64_t> accuracy = multiplex.take_pcr_accuracy_max();
-  set(stats.pcr_accuracy_max_ns, accuracy ? *accuracy + 1 : 0);
+  set_pcr_accuracy(stats, multiplex.leaving, multiplex.take_pcr_accuracy_max());
 }
 
 void Publisher::publish_ports_and_worker(std::int64_t now) noexcept {
