@@ -24,9 +24,9 @@ class PositionGrid {
   std::int64_t tick() const noexcept { return tick_; }
   std::int64_t step() const noexcept { return step_; }
   std::uint64_t rate() const noexcept { return rate_; }
-  // So many positions on.
+  // So many positions on, no more than a datagram or so.
   std::int64_t ahead(std::uint64_t positions) const noexcept {
-    const Wide rest = Wide{rest_} + Wide{positions} * step_rest_;
+    const std::uint64_t rest = rest_ + positions * step_rest_;
     return tick_ + static_cast<std::int64_t>(positions) * step_ + static_cast<std::int64_t>(rest / rate_);
   }
   void advance() noexcept {

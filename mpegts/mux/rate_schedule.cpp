@@ -8,6 +8,7 @@
 
 #include "mpegts/clock/clock_map.h"
 #include "mpegts/clock/program_clock.h"
+#include "mpegts/mux/departure_queue.h"
 #include "mpegts/mux/position_grid.h"
 #include "mpegts/packet/clock_fields.h"
 #include "mpegts/packet/ts_packet.h"
@@ -62,14 +63,8 @@ TsPacket view_of(const std::uint8_t* packet) noexcept {
 }  // namespace
 
 struct RateSchedule::Impl {
-  static constexpr std::uint8_t kNone = 0xFF;
+  static constexpr std::uint8_t kNone = WaitingPacket::kNoProgram;
 
-  struct Waiting {
-    std::array<std::uint8_t, kPacketSize> bytes;
-    std::uint8_t program;  // whose clock its PCR is of; kNone: it has none
-    std::int64_t due;      // in ticks of the grid
-    std::int64_t offset;   // of that clock when it came
-  };
   struct PidState {
     DropRank rank = DropRank::data;  // also what no packet has told yet
     bool dropping = false;           // until its next PES packet
@@ -99,7 +94,7 @@ struct RateSchedule::Impl {
         grid(rate),
         // A PCR that is put in takes a position of a packet that is due: two of them before the limit.
         pcr_looked_for(std::clamp<std::int64_t>(kPcrMost - 2 * grid.step(), 0, kPcrDue)),
-        queue(std::make_unique_for_overwrite<Waiting[]>(room)) {}
+        queue(room, grid.step()) {}
 
   void on_due(std::int64_t due_ns) noexcept;
   void shift(std::int64_t ns) noexcept;
@@ -113,7 +108,7 @@ struct RateSchedule::Impl {
   void fill(std::uint8_t* to) noexcept;
   Program* wants_pcr(std::int64_t tick, bool free) noexcept;
   void put_in_pcr(Program& program, std::uint8_t* to, std::int64_t tick) noexcept;
-  void stamp(std::uint8_t* packet, const Waiting& entry, std::int64_t tick) noexcept;
+  void stamp(std::uint8_t* packet, const WaitingPacket& entry, std::int64_t tick) noexcept;
   void find_oldest_pcr() noexcept;
   void measure(Program& program, const std::uint8_t* packet, std::int64_t pcr) noexcept;
   std::int64_t next_departure() const noexcept {
@@ -126,9 +121,7 @@ struct RateSchedule::Impl {
   PositionGrid grid;
   const std::int64_t pcr_looked_for;
   ClockMap map;
-  std::unique_ptr<Waiting[]> queue;  // a ring; left as it is until used
-  std::size_t first = 0;
-  std::size_t count = 0;
+  DepartureQueue queue;
   std::array<PidState, kPidCount> pids{};
   std::array<Program, kMaxPrograms> programs{};
   std::size_t program_count = 0;     // those beyond were never used
@@ -268,6 +261,7 @@ std::optional<DropRank> RateSchedule::Impl::refuse(const TsPacket& packet, bool 
   if (start) {
     if (const auto rank = rank_of_start(packet)) state.rank = *rank;
   }
+  const std::size_t count = queue.size();
   if (count < max / 2) {
     state.dropping = state.dropping && !start;
     return state.dropping && !pcr ? std::optional(DropRank::media) : std::nullopt;
@@ -299,22 +293,19 @@ void RateSchedule::Impl::push(std::span<const std::uint8_t, kPacketSize> bytes,
     ++counters.dropped[static_cast<std::size_t>(*rank)];
     return;
   }
-  std::size_t place = first + count;
-  if (place >= room) place -= room;
-  Waiting& entry = queue[place];
+  WaitingPacket& entry = queue.push();
   std::memcpy(entry.bytes.data(), bytes.data(), kPacketSize);
   entry.program = program;
   entry.due = last_due_tick;
   entry.offset = pcr ? programs[program].clock.offset() : 0;
   // A jump that its source has not marked would be an error of ours on the way out.
   if (jumped) entry.bytes[5] = static_cast<std::uint8_t>(entry.bytes[5] | 0x80);
-  ++count;
 }
 
 // The program that is to get a PCR here. `free`: nothing else is due. A program without PCRs of its own for a
 // second gets none of ours.
 RateSchedule::Impl::Program* RateSchedule::Impl::wants_pcr(std::int64_t tick, bool free) noexcept {
-  if (!free && count >= max / 2) return nullptr;
+  if (!free && queue.size() >= max / 2) return nullptr;
   Program* oldest = nullptr;
   std::int64_t due = 0;  // programs
   bool silent_one = false;
@@ -357,7 +348,7 @@ void RateSchedule::Impl::put_in_pcr(Program& program, std::uint8_t* to, std::int
   ++counters.nulls;
 }
 
-void RateSchedule::Impl::stamp(std::uint8_t* packet, const Waiting& entry, std::int64_t tick) noexcept {
+void RateSchedule::Impl::stamp(std::uint8_t* packet, const WaitingPacket& entry, std::int64_t tick) noexcept {
   Program& program = programs[entry.program];
   const std::uint64_t pcr = program.clock.at(tick, entry.offset);
   put_pcr(std::span<std::uint8_t, 6>(packet + 6, 6), pcr);
@@ -394,22 +385,26 @@ void RateSchedule::Impl::fill(std::uint8_t* to) noexcept {
   const std::int64_t tick = grid.tick();
   grid.advance();
   ++position;
-  const bool free = count == 0 || queue[first].due > tick;
+  const WaitingPacket* next = queue.choose(tick);
+  const bool free = next == nullptr;
   if (oldest_pcr != kNever && tick - oldest_pcr >= pcr_looked_for) {
-    if (Program* program = wants_pcr(tick, free)) return put_in_pcr(*program, to, tick);
+    if (Program* program = wants_pcr(tick, free)) {
+      put_in_pcr(*program, to, tick);
+      return queue.on_sent(program->pid, tick);
+    }
   }
   if (free) {
     std::memcpy(to, kNullPacket.data(), kPacketSize);
     ++counters.nulls;
     return;
   }
-  const Waiting& entry = queue[first];
-  std::memcpy(to, entry.bytes.data(), kPacketSize);
-  if (entry.program != kNone) stamp(to, entry, tick);
-  pids[view_of(to).pid().value].counter = view_of(to).continuity_counter();
+  std::memcpy(to, next->bytes.data(), kPacketSize);
+  if (next->program != kNone) stamp(to, *next, tick);
+  queue.remove();
+  const Pid pid = view_of(to).pid();
+  queue.on_sent(pid, tick);
+  pids[pid.value].counter = view_of(to).continuity_counter();
   ++counters.packets;
-  if (++first == room) first = 0;
-  if (--count == 0) first = 0;
 }
 
 bool RateSchedule::Impl::pop(std::int64_t now, Datagram& out) noexcept {
@@ -421,7 +416,7 @@ bool RateSchedule::Impl::pop(std::int64_t now, Datagram& out) noexcept {
   last_now = std::max(last_now, now);
   const std::int64_t departure = next_departure();
   if (departure > now) return false;
-  if (count == 0 && departure > last_due + kSecond) {
+  if (queue.size() == 0 && departure > last_due + kSecond) {
     silent = true;
     return false;
   }
@@ -448,7 +443,8 @@ std::optional<std::uint64_t> RateSchedule::take_pcr_accuracy_max() noexcept {
 }
 
 RateSchedule::Counters RateSchedule::counters() const noexcept {
-  impl_->counters.waiting = impl_->count;
+  impl_->counters.waiting = impl_->queue.size();
+  impl_->counters.crowded = impl_->queue.crowded();
   return impl_->counters;
 }
 

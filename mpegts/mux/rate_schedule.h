@@ -8,7 +8,8 @@
 // reserve, kept from the constructor on.
 //
 // What leaves depends on what was pushed alone: push everything due by a moment before pop() at it. A packet
-// takes the first position at or after its due time; a datagram leaves at the position of its last packet.
+// takes the first position at or after its due time, or a later one where a decoder's transport buffer would
+// overflow (DepartureQueue); a datagram leaves at the position of its last packet.
 #pragma once
 
 #include <array>
@@ -55,6 +56,7 @@ class RateSchedule {
     std::uint64_t nulls = 0;    // put in between, packets that carry a PCR alone among them
     std::array<std::uint64_t, kDropRanks> dropped{};  // by DropRank: the stream is faster than the rate
     std::uint64_t waiting = 0;                        // now
+    std::uint64_t crowded = 0;  // left although a decoder's transport buffer had no room: DepartureQueue
     std::uint64_t all_dropped() const noexcept {
       return std::accumulate(dropped.begin(), dropped.end(), std::uint64_t{0});
     }
