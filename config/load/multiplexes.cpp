@@ -102,12 +102,8 @@ class Multiplexes {
   }
 
   void check_number(const MultiplexDraft& draft, const Located<std::string>& member, const Channel& channel) {
-    if (!draft.lcn) return;
-    if (!channel.number) {
-      report_.warning(member.place, fmt::format("channel '{}' has no number: multiplex '{}' tells no logical "
-                                                "channel number of it",
-                                                channel.id, draft.id));
-    } else if (*channel.number > kMaxLogicalNumber) {
+    if (!draft.lcn || !channel.number) return;
+    if (*channel.number > kMaxLogicalNumber) {
       report_.warning(member.place,
                       fmt::format("the number {} of channel '{}' is more than a logical channel "
                                   "number can be ({}): multiplex '{}' tells none of it",

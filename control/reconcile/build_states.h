@@ -27,7 +27,7 @@ struct Handles {
     std::uint32_t pid_block = 0;
     bool operator==(const Place&) const = default;
   };
-  std::map<std::string, Place> places;
+  std::map<std::string, Place> places{};
   bool operator==(const Handles&) const = default;
 };
 std::string to_json(const Handles& handles);

@@ -497,6 +497,34 @@ TEST(Diff, NamesRenditionsAndWhoLosesAMember) {
   EXPECT_TRUE(diff(running, running).empty());
 }
 
+TEST(Diff, NamesMultiplexesAndWhatBeginsAnew) {
+  Model running = sample(), wanted = sample();
+  Push push;
+  push.url = "udp://239.30.1.1:5000";
+  const Multiplex one{"one", 1, 2, 3, 12'000'000, false, {"news"}, {push}};
+  Multiplex gone = one, faster = one;
+  gone.id = "gone";
+  faster.id = "rate";
+  running.multiplexes = {one, gone, faster};
+  wanted.multiplexes = {one, faster};
+  wanted.multiplexes[0].channels = {"news", "sport"};
+  wanted.multiplexes[1].bitrate = 13'000'000;
+  const Plan plan = diff(running, wanted);
+  EXPECT_FALSE(plan.empty());
+  EXPECT_THAT(plan.untouched, ElementsAre("news", "sport"));
+  ASSERT_EQ(plan.multiplexes.size(), 3U);
+  EXPECT_EQ(plan.multiplexes[0].before, "news at 12Mbps to udp://239.30.1.1:5000 as 1/3 of network 2");
+  EXPECT_EQ(plan.multiplexes[0].after, "news, sport at 12Mbps to udp://239.30.1.1:5000 as 1/3 of network 2");
+  EXPECT_FALSE(plan.multiplexes[0].interrupts_media);
+  EXPECT_TRUE(plan.multiplexes[1].interrupts_media) << "another rate";
+  EXPECT_EQ(plan.multiplexes[2].id, "gone");
+  EXPECT_TRUE(plan.multiplexes[2].interrupts_media);
+  wanted = running;
+  wanted.multiplexes[0].push.clear();
+  EXPECT_TRUE(diff(running, wanted).multiplexes.at(0).interrupts_media) << "its push goes";
+  EXPECT_TRUE(diff(running, running).empty());
+}
+
 TEST(Diff, ShowsThatASecretIsAnotherAndNeverTheSecret) {
   Model wanted = with_backup();
   wanted.channels[0].inputs[1].passphrase = "hush another hush";

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
 #include <set>
 
 #include "sample_model.h"
@@ -366,6 +368,87 @@ TEST(Handles, SurviveTheirFile) {
   EXPECT_EQ(parse_handles(to_json(handles)), handles);
   EXPECT_FALSE(parse_handles("{}").has_value());
   EXPECT_FALSE(parse_handles("not json").has_value());
+}
+
+config::Model with_multiplex(const std::vector<std::string>& members) {
+  config::Model model = sample_model();
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    const bool known = std::any_of(model.channels.begin(), model.channels.end(),
+                                   [&](const auto& channel) { return channel.id == members[i]; });
+    if (known) continue;
+    config::Channel channel = model.channels[0];
+    channel.id = channel.name = members[i];
+    channel.number.reset();
+    model.channels.push_back(channel);
+  }
+  config::Multiplex multiplex;
+  multiplex.id = "mux1";
+  multiplex.transport_stream_id = 1;
+  multiplex.bitrate = 12'000'000;
+  multiplex.channels = members;
+  model.multiplexes = {multiplex};
+  return model;
+}
+
+std::map<std::string, Handles::Place> places_of(const protocol::FastpathState& state) {
+  std::map<std::string, Handles::Place> places;
+  for (const auto& member : state.multiplexes.at(0).members)
+    places[member.channel] = {member.service_id, member.pid_block};
+  return places;
+}
+
+TEST(BuildStates, GivesMembersOfAMultiplexNumbersThatStay) {
+  Handles handles;
+  auto model = with_multiplex({"a", "b"});
+  model.channels.end()[-1].number = 102;
+  const auto first = places_of(build_states(model, handles, 1).fastpath);
+  EXPECT_EQ(first.at("a"), (Handles::Place{1, 0}));
+  EXPECT_EQ(first.at("b"), (Handles::Place{102, 1}));  // its own number
+  // One that comes first, and one that goes and comes back.
+  const auto more = places_of(build_states(with_multiplex({"c", "b", "a"}), handles, 2).fastpath);
+  EXPECT_EQ(more.at("a"), first.at("a"));
+  EXPECT_EQ(more.at("b"), first.at("b"));
+  EXPECT_EQ(more.at("c"), (Handles::Place{2, 2}));
+  build_states(with_multiplex({"c"}), handles, 3);
+  const auto back = places_of(build_states(with_multiplex({"d", "c", "b", "a"}), handles, 4).fastpath);
+  EXPECT_EQ(back.at("a"), first.at("a"));
+  EXPECT_EQ(back.at("c"), more.at("c"));
+  EXPECT_EQ(back.at("d").pid_block, 3U);
+}
+
+TEST(BuildStates, TakesTheServiceIdOfTheMapAndGivesItToNobodyElse) {
+  Handles handles;
+  auto model = with_multiplex({"a", "b"});
+  build_states(model, handles, 1);  // a has 1
+  model.channels.back().remux.service_id = 1;
+  const auto places = places_of(build_states(model, handles, 2).fastpath);
+  EXPECT_EQ(places.at("b").service_id, 1);
+  EXPECT_NE(places.at("a").service_id, 1);
+}
+
+TEST(BuildStates, GivesARowOfOneThatIsAwayOnlyWhereNoOtherIsFree) {
+  Handles handles;
+  std::vector<std::string> many;
+  for (int i = 0; i < 61; ++i) many.push_back("m" + std::to_string(i));
+  build_states(with_multiplex(many), handles, 1);
+  many[7] = "other";
+  const auto places = places_of(build_states(with_multiplex(many), handles, 2).fastpath);
+  std::set<std::uint32_t> blocks;
+  for (const auto& [channel, place] : places) blocks.insert(place.pid_block);
+  EXPECT_EQ(blocks.size(), 61U);
+  EXPECT_EQ(places.at("other").pid_block, 7U);
+  EXPECT_FALSE(handles.places.contains("mux1:m7"));
+}
+
+TEST(BuildStates, KeepsPlacesOverAFile) {
+  Handles handles;
+  build_states(with_multiplex({"a", "b"}), handles, 1);
+  Handles read;
+  take_places(places_json(handles), read);
+  EXPECT_EQ(read.places, handles.places);
+  take_places("not json", read);
+  take_places(R"({"mux1:a": {"service_id": "x"}, "mux1:c": 4})", read);
+  EXPECT_EQ(read.places, handles.places);
 }
 
 }  // namespace

@@ -54,6 +54,9 @@ FastpathState full_fastpath() {
   channel.outputs = {{"udp://239.2.2.2:5002", DatagramProtocol::udp, "cap0", 0, "239.2.2.2", 5002, 4, 34}};
   s.channels = {channel, channel};
   s.channels[1].inputs[0].program = Program(std::string("Das Erste"));
+  FastpathMultiplex multiplex{"mux1", 1, 0x3001, 0x20FA, 12'000'000, true, {}, channel.outputs};
+  multiplex.members = {{"news", 101, 3, "News HD", "Example", 7, 4'000'000}};
+  s.multiplexes = {multiplex};
   return s;
 }
 

@@ -164,6 +164,20 @@ TEST_F(Alarms, CountUnderflowsOfInputsWithABufferOnly) {
   EXPECT_EQ(overflows(model_, snapshot_).size(), 3U) << "a constant rate gives each input a buffer";
 }
 
+TEST_F(Alarms, NameTheMemberThatIsOverItsShareOfAMultiplex) {
+  config::Multiplex multiplex;
+  multiplex.id = "mux1";
+  multiplex.channels = {"news", "unknown"};
+  model_.multiplexes = {multiplex};
+  EXPECT_THAT(shares_exceeded(model_, snapshot_), IsEmpty());
+  snapshot_.channels[0].multiplex_dropped = 9;
+  const auto counters = shares_exceeded(model_, snapshot_);
+  ASSERT_EQ(counters.size(), 1U);
+  EXPECT_EQ(counters[0].subject, "news");
+  EXPECT_EQ(counters[0].value, 9U);
+  EXPECT_NE(counters[0].text.find("multiplex mux1"), std::string::npos);
+}
+
 TEST(Rising, IsActiveForAMinuteAfterACounterRose) {
   Rising rising;
   const auto at = [&](std::uint64_t value, std::int64_t seconds) {

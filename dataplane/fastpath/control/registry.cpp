@@ -4,14 +4,12 @@
 
 #include <algorithm>
 
+#include "dataplane/fastpath/control/remux_options.h"
 #include "dataplane/fastpath/control/stats_place.h"
 #include "dataplane/fastpath/host/address.h"
 
 namespace headgate::fastpath {
 namespace {
-
-constexpr std::uint32_t kMaxBufferMs = 60'000;
-constexpr std::uint64_t kMaxBitrate = 1'000'000'000;
 
 std::string input_key(const protocol::FastpathChannel& channel, const protocol::InputState& input) {
   if (input.way == protocol::InputWay::bridge)
@@ -31,7 +29,6 @@ std::string program_text(const protocol::Program& program) {
   return std::get<std::string>(program);
 }
 
-// Of an input with the service that is cut out of it.
 // What can't change while it runs: all but texts.
 std::string remux_key(const std::optional<protocol::RemuxState>& remux) {
   if (!remux) return "";
@@ -41,36 +38,10 @@ std::string remux_key(const std::optional<protocol::RemuxState>& remux) {
   return key;
 }
 
+// Of an input with the service that is cut out of it.
 std::string cut_key(const std::string& input_key, const protocol::InputState& input,
                     const protocol::FastpathChannel& channel) {
   return input_key + (input.program ? "\n" + program_text(*input.program) : "") + remux_key(channel.remux);
-}
-
-tl::expected<mpegts::RemuxOptions, std::string> remux_options(const protocol::RemuxState& from) {
-  mpegts::RemuxOptions to;
-  if (from.service_id != 0) to.service_id = from.service_id;
-  if (from.ca == protocol::CaHandling::keep) to.ca = mpegts::CaHandling::keep;
-  if (from.ca == protocol::CaHandling::drop) to.ca = mpegts::CaHandling::drop;
-  to.provider = from.provider;
-  to.name = from.name;
-  const auto possible = [](std::uint16_t pid) {
-    return mpegts::Pid{pid} >= mpegts::kFirstMapPid && mpegts::Pid{pid} <= mpegts::kLastMapPid;
-  };
-  for (const protocol::PidRule& rule : from.pids) {
-    mpegts::PidRule made{mpegts::Pid{rule.pid}, std::nullopt};
-    if (!rule.role.empty()) {
-      auto role = mpegts::parse_role(rule.role);
-      if (!role) return tl::unexpected<std::string>(fmt::format("there is no role {}", rule.role));
-      made.from = std::move(*role);
-    } else if (!possible(rule.pid)) {
-      return tl::unexpected<std::string>(fmt::format("PID {} can't be mapped", rule.pid));
-    }
-    if (rule.to != 0 && !possible(rule.to))
-      return tl::unexpected<std::string>(fmt::format("nothing may leave under PID {}", rule.to));
-    if (rule.to != 0) made.to = mpegts::Pid{rule.to};
-    to.pids.push_back(std::move(made));
-  }
-  return to;
 }
 
 // FNV-1a: the SSRC follows from the map alone, so that two nodes send alike.
@@ -167,95 +138,11 @@ std::uint32_t Registry::source_address(std::size_t interface, std::uint16_t vlan
   return 0;
 }
 
-namespace {
-
-// What the fast path can't do, whatever the map allows.
-std::string refusal(const protocol::FastpathChannel& channel) {
-  if (channel.inputs.size() > Failover::kMaxInputs)
-    return fmt::format("{} inputs; at most {} are possible", channel.inputs.size(), Failover::kMaxInputs);
-  std::set<std::uint32_t> numbers;
-  for (const protocol::InputState& input : channel.inputs) {
-    if (!numbers.insert(input.number).second)
-      return fmt::format("two inputs with the number {}", input.number);
-    if (input.buffer_ms > kMaxBufferMs)
-      return fmt::format("input {}: a buffer of {} ms; at most {} are possible", input.url, input.buffer_ms,
-                         kMaxBufferMs);
-  }
-  if (channel.forced_input != 0 && !numbers.contains(channel.forced_input))
-    return fmt::format("there is no input {} to be forced on air", channel.forced_input);
-  if (channel.remux) {
-    if (auto options = remux_options(*channel.remux); !options) return options.error();
-  }
-  if (channel.bitrate_bps > kMaxBitrate)
-    return fmt::format("a constant rate of {} bit/s; at most {} are possible", channel.bitrate_bps,
-                       kMaxBitrate);
-  return "";
-}
-
-}  // namespace
-
 bool Registry::needs_pipe(const protocol::FastpathChannel& channel) const {
   if (channel.inputs.empty()) return false;
   if (members_.contains(channel.id)) return true;
   const protocol::InputState& first = channel.inputs.front();
   return pipes_.needs_pipe(channel, cut_key(input_key(channel, first), first, channel));
-}
-
-tl::expected<void, std::string> Registry::validate(const protocol::FastpathState& state) const {
-  const auto pipes =
-      static_cast<std::size_t>(std::count_if(state.channels.begin(), state.channels.end(),
-                                             [this](const auto& channel) { return needs_pipe(channel); })) +
-      state.multiplexes.size();
-  if (pipes > protocol::kMaxChannels) {
-    return tl::unexpected<std::string>(fmt::format(
-        "{} channels with several inputs, a buffer, a constant rate, an input of the bridge or a place in a "
-        "multiplex, and multiplexes; at most {} are possible",
-        pipes, protocol::kMaxChannels));
-  }
-  // By source: two sources of a group may speak differently, but who takes any source meets both.
-  using Protocols = std::map<std::string, protocol::DatagramProtocol>;
-  std::map<std::tuple<std::string, std::uint16_t, std::string, std::uint16_t>, Protocols> taken;
-  for (const protocol::FastpathChannel& channel : state.channels) {
-    const auto refuse = [&](const std::string& why) {
-      return tl::unexpected<std::string>(fmt::format("channel {}: {}", channel.id, why));
-    };
-    if (const std::string why = refusal(channel); !why.empty()) return refuse(why);
-    for (const protocol::InputState& input : channel.inputs) {
-      if (input.way == protocol::InputWay::bridge) continue;
-      if (auto found = find_interface(input.interface, input.vlan); !found) return refuse(found.error());
-      if (!parse_ipv4(input.group)) return refuse(fmt::format("input {} has no IPv4 address", input.url));
-      if (!input.source.empty() && !parse_ipv4(input.source))
-        return refuse(fmt::format("input {}: the source {} is no IPv4 address", input.url, input.source));
-      Protocols& protocols = taken[{input.interface, input.vlan, input.group, input.port}];
-      protocols.try_emplace(input.source, input.protocol);
-      const bool clash = std::any_of(protocols.begin(), protocols.end(), [&](const auto& other) {
-        const bool meets = other.first == input.source || other.first.empty() || input.source.empty();
-        return meets && other.second != input.protocol;
-      });
-      if (clash)
-        return refuse(fmt::format("input {}: the same group and port is taken as udp and as rtp", input.url));
-    }
-    for (const protocol::OutputState& output : channel.outputs) {
-      if (const std::string why = refusal_of(output); !why.empty()) return refuse(why);
-    }
-  }
-  for (const protocol::FastpathMultiplex& multiplex : state.multiplexes) {
-    std::string why = MultiplexStore::refusal(multiplex);
-    for (const protocol::OutputState& output : multiplex.outputs) {
-      if (why.empty()) why = refusal_of(output);
-    }
-    if (!why.empty()) return tl::unexpected<std::string>(fmt::format("multiplex {}: {}", multiplex.id, why));
-  }
-  return {};
-}
-
-// "": it can be sent.
-std::string Registry::refusal_of(const protocol::OutputState& output) const {
-  if (auto found = find_interface(output.interface, output.vlan); !found) return found.error();
-  const auto group = parse_ipv4(output.group);
-  if (!group || !group->is_multicast())
-    return fmt::format("output {}: {} is no multicast group", output.url, output.group);
-  return "";
 }
 
 Registry::InputHolder& Registry::input_for(const protocol::FastpathChannel& channel,
