@@ -101,6 +101,12 @@ InputSnapshot copy(const protocol::InputStats& from) {
   to.drops = copy(from.drops);
   to.pids_beyond = from.pids_beyond.load(std::memory_order_relaxed);
   copy_pids(from, to);
+  const std::size_t services =
+      std::min<std::size_t>(from.service_count.load(std::memory_order_acquire), from.services.size());
+  for (std::size_t i = 0; i < services; ++i)
+    to.services.push_back(
+        {static_cast<std::uint16_t>(from.services[i].program_number.load(std::memory_order_relaxed)),
+         from.services[i].bitrate_bps.load(std::memory_order_relaxed)});
   return to;
 }
 

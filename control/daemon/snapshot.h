@@ -40,6 +40,11 @@ struct DeliverySnapshot {
   std::optional<std::uint64_t> delay_factor_ns, pcr_jitter_ns;
 };
 
+struct ServiceSnapshot {
+  std::uint16_t program_number = 0;
+  std::uint64_t bitrate_bps = 0;
+};
+
 // "10.20.0.9", of host order.
 std::string ipv4_text(std::uint32_t address);
 
@@ -64,7 +69,8 @@ struct InputSnapshot {
   std::uint32_t wrong_source = 0;  // the last one of drops' wrong_source, in host order
   DropCounts drops{};
   std::uint32_t pids_beyond = 0;
-  std::vector<PidSnapshot> pids;  // by PID
+  std::vector<PidSnapshot> pids;          // by PID
+  std::vector<ServiceSnapshot> services;  // by program_number
 };
 
 // Of a channel with several inputs, a buffer or a constant rate.
