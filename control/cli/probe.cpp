@@ -149,10 +149,7 @@ class LiveProbe {
       return;
     }
     if (datagram.size() > kMostPackets * mpegts::kPacketSize) ++reception_.over_seven;
-    for (std::size_t offset = 0; offset < datagram.size(); offset += mpegts::kPacketSize)
-      analyzer_.on_packet(mpegts::TsPacket(std::span<const std::uint8_t, mpegts::kPacketSize>(
-                              datagram.data() + offset, mpegts::kPacketSize)),
-                          at);
+    analyzer_.on_datagram(datagram, at);
   }
 
   void on_sequence(std::uint16_t sequence) {

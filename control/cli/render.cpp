@@ -146,6 +146,7 @@ std::string input_block(const json& input, std::int64_t now) {
   text += fmt::format("    PCR {}, jumps {}, longest interval {:.1f} ms\n", count(input, "pcr_count"),
                       count(input, "pcr_discontinuities"),
                       static_cast<double>(count(input, "pcr_interval_max_ns")) / 1e6);
+  text += services_line(input);
   text += indicator_lines(input);
   text += delivery_line(input);
   text += drops_line(input.at("drops"));

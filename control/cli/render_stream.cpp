@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "control/cli/columns.h"
+#include "control/cli/render.h"
 #include "control/cli/render_json.h"
 #include "mpegts/monitor/indicators.h"
 
@@ -31,6 +32,16 @@ std::string indicator_lines(const json& stream) {
     if (!line.empty()) text += wrapped(fmt::format("    TR 101 290 {}  ", priority), line, 18);
   }
   return text.empty() ? "    TR 101 290 no errors\n" : text;
+}
+
+std::string services_line(const json& input) {
+  const json services = input.value("services", json::array());
+  if (services.size() < 2) return "";
+  std::string line;
+  for (const json& service : services)
+    line += fmt::format("{}{} {}", line.empty() ? "" : ", ", count(service, "program_number"),
+                        human_bitrate(static_cast<double>(count(service, "bitrate_bps"))));
+  return wrapped("    services  ", line, 14);
 }
 
 std::string delivery_line(const json& input) {

@@ -8,6 +8,7 @@
 
 #include "control/cli/render.h"
 #include "control/cli/report_cues.h"
+#include "control/cli/report_delivery.h"
 #include "control/cli/report_tr101290.h"
 
 namespace headgate::control {
@@ -307,6 +308,8 @@ json report_json(const std::string& source, const mpegts::StreamReport& report, 
     result["rtp_reordered"] = reception.rtp_reordered;
     result["kernel_drops"] = reception.kernel_drops;
     result["drops"] = reception.drops;
+    result["media_lost"] = media_lost(source, report, reception);
+    result["delivery"] = delivery_json(report);
   }
   return result;
 }
@@ -367,6 +370,7 @@ std::string render_report(const std::string& source, const mpegts::StreamReport&
   if (reception.live) {
     text += fmt::format("{} datagrams, {} of them not transport packets; RTP lost {}, out of order {}\n",
                         reception.datagrams, reception.not_ts, reception.rtp_lost, reception.rtp_reordered);
+    text += delivery_text(report, media_lost(source, report, reception));
     if (reception.kernel_drops != 0)
       text += fmt::format("! this host dropped {} datagrams: it was too slow, errors may be its own\n",
                           reception.kernel_drops);

@@ -28,10 +28,7 @@ tl::expected<std::uint64_t, std::string> read_tap(const std::string& ring, std::
   const auto take = [&](const ring::Slot& slot) {
     lost += next ? slot.sequence - *next : 0;
     next = slot.sequence + 1;
-    for (std::size_t i = 0; i < slot.packet_count; ++i)
-      analyzer.on_packet(mpegts::TsPacket(std::span<const std::uint8_t, mpegts::kPacketSize>(
-                             slot.packets.data() + i * mpegts::kPacketSize, mpegts::kPacketSize)),
-                         slot.arrival_ns);
+    analyzer.on_datagram({slot.packets.data(), slot.packet_count * mpegts::kPacketSize}, slot.arrival_ns);
   };
   const auto end = SteadyClock::now() + time;
   for (auto now = SteadyClock::now(); now < end && !reader.stale(); now = SteadyClock::now()) {

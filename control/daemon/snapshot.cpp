@@ -90,7 +90,7 @@ InputSnapshot copy(const protocol::InputStats& from) {
   to.ring_slots = get(from.ring_slots);
   to.service_state = get(from.service_state);
   to.program_number = get(from.program_number);
-  to.services = get(from.services);
+  to.services_seen = get(from.services_seen);
   to.troubles = get(from.troubles);
   to.buffer_packets = get(from.buffer_packets);
   to.buffer_level_ns = get(from.buffer_level_ns);
@@ -102,6 +102,12 @@ InputSnapshot copy(const protocol::InputStats& from) {
   to.drops = copy(from.drops);
   to.pids_beyond = from.pids_beyond.load(std::memory_order_relaxed);
   copy_pids(from, to);
+  const std::size_t services =
+      std::min<std::size_t>(from.service_count.load(std::memory_order_acquire), from.services.size());
+  for (std::size_t i = 0; i < services; ++i)
+    to.services.push_back(
+        {static_cast<std::uint16_t>(from.services[i].program_number.load(std::memory_order_relaxed)),
+         from.services[i].bitrate_bps.load(std::memory_order_relaxed)});
   return to;
 }
 

@@ -40,6 +40,11 @@ struct DeliverySnapshot {
   std::optional<std::uint64_t> delay_factor_ns, pcr_jitter_ns;
 };
 
+struct ServiceSnapshot {
+  std::uint16_t program_number = 0;
+  std::uint64_t bitrate_bps = 0;
+};
+
 // "10.20.0.9", of host order.
 std::string ipv4_text(std::uint32_t address);
 
@@ -56,7 +61,7 @@ struct InputSnapshot {
   std::uint64_t media_lost = 0;  // packets
   std::uint64_t last_packet_unix_ns = 0, first_packet_unix_ns = 0, joined_unix_ns = 0, bitrate_bps = 0,
                 ring_slots = 0;
-  std::uint64_t service_state = 0, program_number = 0, services = 0;
+  std::uint64_t service_state = 0, program_number = 0, services_seen = 0;
   std::uint64_t troubles = 0;  // bit n: protocol::Trouble n
   std::uint64_t buffer_packets = 0, buffer_level_ns = 0, buffer_underflows = 0, buffer_overflows = 0;
   std::int64_t clock_drift_ppb = 0;
@@ -64,7 +69,8 @@ struct InputSnapshot {
   std::uint32_t wrong_source = 0;  // the last one of drops' wrong_source, in host order
   DropCounts drops{};
   std::uint32_t pids_beyond = 0;
-  std::vector<PidSnapshot> pids;  // by PID
+  std::vector<PidSnapshot> pids;          // by PID
+  std::vector<ServiceSnapshot> services;  // by program_number
 };
 
 // Of a channel with several inputs, a buffer or a constant rate.

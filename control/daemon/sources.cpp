@@ -159,11 +159,11 @@ std::map<std::string, std::string> unset_services(const config::Model& model, co
     if (!channel.enabled || !config::rewrites_service(channel)) continue;
     for (const config::Input& input : channel.inputs) {
       const InputSnapshot* counters = find_input(channel, seen, input.number);
-      if (input.program || counters == nullptr || counters->services < 2) continue;
+      if (input.program || counters == nullptr || counters->services_seen < 2) continue;
       found.try_emplace(channel.id,
                         fmt::format("{} services come by input {} and the map names none; the lowest "
                                     "leaves: service {}",
-                                    counters->services, input.number, counters->program_number));
+                                    counters->services_seen, input.number, counters->program_number));
     }
   }
   return found;

@@ -90,6 +90,7 @@ json input_json(const GatewayView& view, const InputSnapshot& input, const json&
           {"ring_slots", input.ring_slots},
           {"program_number", input.program_number},
           {"drops", drops_json(input.drops)},
+          {"services", services_json(input.services)},
           {"pids", pids},
           {"pids_beyond", input.pids_beyond}};
 }

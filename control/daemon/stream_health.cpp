@@ -23,4 +23,11 @@ nlohmann::json delivery_json(const std::optional<DeliverySnapshot>& delivery) {
           {"pcr_jitter_ns", measured(delivery->pcr_jitter_ns)}};
 }
 
+nlohmann::json services_json(const std::vector<ServiceSnapshot>& services) {
+  auto out = nlohmann::json::array();
+  for (const ServiceSnapshot& service : services)
+    out.push_back({{"program_number", service.program_number}, {"bitrate_bps", service.bitrate_bps}});
+  return out;
+}
+
 }  // namespace headgate::control

@@ -12,4 +12,6 @@ nlohmann::json tr101290_json(const IndicatorSnapshot& indicators);
 // Null without datagrams lately.
 nlohmann::json delivery_json(const std::optional<DeliverySnapshot>& delivery);
 
+nlohmann::json services_json(const std::vector<ServiceSnapshot>& services);
+
 }  // namespace headgate::control

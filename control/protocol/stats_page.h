@@ -26,6 +26,7 @@ namespace headgate::protocol {
 inline constexpr std::uint64_t kStatsMagic = 0x3174617453676448;  // "HdgStat1"
 inline constexpr std::uint32_t kStatsVersion = 7;
 inline constexpr std::size_t kMaxPidStats = 128;
+inline constexpr std::size_t kMaxServiceStats = 64;
 inline constexpr std::size_t kMaxInputs = 2048;
 inline constexpr std::size_t kMaxOutputs = 4096;
 inline constexpr std::size_t kMaxChannels = 2048;  // with several inputs, a buffer or a constant rate
@@ -57,6 +58,11 @@ struct PidStats {
   Counter cc_errors;
   Counter scrambled;
   Counter bitrate_bps;  // over about the last second, 188-byte packets
+};
+
+struct ServiceStats {
+  std::atomic<std::uint32_t> program_number;
+  std::atomic<std::uint32_t> bitrate_bps;  // of its PMT, streams and PCR, over about the last second
 };
 
 struct alignas(64) InputStats {
@@ -109,7 +115,9 @@ struct alignas(64) InputStats {
   std::atomic<std::uint32_t> pid_count;
   std::atomic<std::uint32_t> pids_beyond;  // PIDs seen that found no place in `pids`
   std::array<PidStats, kMaxPidStats> pids;
-  Counter services;  // in the PAT of an input out of which one is cut
+  Counter services_seen;  // in the PAT of an input out of which one is cut
+  std::array<ServiceStats, kMaxServiceStats> services;
+  std::atomic<std::uint32_t> service_count;
 };
 
 // A channel whose packets pass the switch, a buffer or the constant rate.

@@ -28,6 +28,7 @@ void DeliveryMonitor::close(std::int64_t now_ns, std::uint32_t stalls) noexcept 
       second.delay_factor_ns = static_cast<std::int64_t>((high_ - low_) / bytes_per_ns_ + 0.5);
     if (pcrs_ >= 2) second.pcr_jitter_ns = late_ns_ - early_ns_;
     second_ = second;
+    ++seconds_;
   }
   if (pcrs_ >= 2 && elapsed_ticks_ > 0) {
     bytes_per_ns_ = static_cast<double>(last_position_ - first_position_) /

@@ -50,8 +50,9 @@ class DeliveryMonitor {
   // Of one PID. position: bytes of the stream before it. signalled: with discontinuity_indicator.
   void on_pcr(Pcr27MHz pcr, bool signalled, std::uint64_t position, std::int64_t now_ns) noexcept;
 
-  // The latest second, once there is one.
+  // The latest second, once there is one, and how many there were.
   const std::optional<Second>& last() const noexcept { return second_; }
+  std::uint64_t seconds() const noexcept { return seconds_; }
 
  private:
   void begin(std::int64_t now_ns, std::size_t bytes, std::uint32_t stalls) noexcept;
@@ -79,6 +80,32 @@ class DeliveryMonitor {
   std::int64_t late_ns_ = 0;
 
   std::optional<Second> second_;
+  std::uint64_t seconds_ = 0;
+};
+
+// The seconds of a while: the shortest and longest interval, the worst delay factor and jitter.
+struct DeliveryInfo {
+  std::uint64_t seconds = 0;
+  std::int64_t gap_min_ns = 0;
+  std::int64_t gap_mean_ns = 0;
+  std::int64_t gap_max_ns = 0;
+  std::optional<std::int64_t> delay_factor_ns;
+  std::optional<std::int64_t> pcr_jitter_ns;
+
+  void add(const DeliveryMonitor::Second& second) noexcept {
+    gap_min_ns = seconds == 0 ? second.gap_min_ns : std::min(gap_min_ns, second.gap_min_ns);
+    gap_max_ns = std::max(gap_max_ns, second.gap_max_ns);
+    datagrams += second.datagrams;
+    elapsed_ns += second.gap_mean_ns * static_cast<std::int64_t>(second.datagrams);
+    gap_mean_ns = elapsed_ns / static_cast<std::int64_t>(datagrams);
+    ++seconds;
+    if (second.delay_factor_ns)
+      delay_factor_ns = std::max(delay_factor_ns.value_or(0), *second.delay_factor_ns);
+    if (second.pcr_jitter_ns) pcr_jitter_ns = std::max(pcr_jitter_ns.value_or(0), *second.pcr_jitter_ns);
+  }
+
+  std::uint64_t datagrams = 0;
+  std::int64_t elapsed_ns = 0;
 };
 
 }  // namespace headgate::mpegts

@@ -93,6 +93,7 @@ struct StreamAnalyzer::Impl {
   std::int64_t next_tick_ns = kTickNs;
   StreamReport totals;  // the counters that need no working out
   bool sync_set = false;
+  DeliveryMonitor delivery;
 
   // The stream's own clock: the first PCR PID's, between its PCRs by position.
   std::vector<Pending> pending;
@@ -200,6 +201,8 @@ void StreamAnalyzer::Impl::check_counter(PidState& pid, const TsPacket& packet, 
     if (verdict == Continuity::error) {
       ++pid.cc_errors;
       ++totals.cc_errors;
+      const unsigned step = packet.continuity_counter() - static_cast<unsigned>(pid.last_continuity);
+      totals.cc_lost += (step - (packet.has_payload() ? 1U : 0U)) & 0x0FU;
     }
   }
   pid.duplicate_seen = duplicate;
@@ -219,6 +222,7 @@ void StreamAnalyzer::Impl::take_pcr(PidState& pid, const TsPacket& packet,
   }
   if (!clock_pid) clock_pid = packet.pid();
   if (*clock_pid != packet.pid()) return;
+  if (arrival_ns) delivery.on_pcr(*packet.pcr(), packet.discontinuity(), position * kPacketSize, *arrival_ns);
   if (step.usable) {
     const double seconds = static_cast<double>(step.ticks) / static_cast<double>(kTicksPerSecond);
     settle(seconds / static_cast<double>(since_pcr));
@@ -371,6 +375,18 @@ StreamAnalyzer::~StreamAnalyzer() = default;
 
 void StreamAnalyzer::on_packet(const TsPacket& packet, std::optional<std::int64_t> arrival_ns) {
   impl_->on_packet(packet, arrival_ns);
+}
+
+void StreamAnalyzer::on_datagram(std::span<const std::uint8_t> packets, std::int64_t arrival_ns) {
+  DeliveryMonitor& delivery = impl_->delivery;
+  const std::uint64_t before = delivery.seconds();
+  delivery.on_datagram(arrival_ns, packets.size());
+  if (delivery.seconds() != before) {
+    if (!impl_->totals.delivery) impl_->totals.delivery.emplace();
+    impl_->totals.delivery->add(*delivery.last());
+  }
+  for (std::size_t at = 0; at + kPacketSize <= packets.size(); at += kPacketSize)
+    impl_->on_packet(TsPacket(packets.subspan(at).first<kPacketSize>()), arrival_ns);
 }
 
 void StreamAnalyzer::set_sync(const PacketReader::Counters& counters, std::size_t packet_size) {

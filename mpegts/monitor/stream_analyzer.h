@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "mpegts/monitor/stream_report.h"
 #include "mpegts/packet/packet_reader.h"
@@ -31,6 +32,8 @@ class StreamAnalyzer {
 
   // arrival_ns: of any steady clock, for a live stream; none for a file, whose times then come from its PCR.
   void on_packet(const TsPacket& packet, std::optional<std::int64_t> arrival_ns = std::nullopt);
+  // The packets of a datagram, at once: its arrival is judged, too.
+  void on_datagram(std::span<const std::uint8_t> packets, std::int64_t arrival_ns);
   // What the reader of a file found about sync, for the report. (A live datagram's packet without sync byte
   // goes to on_packet, which counts it as a sync_byte_error.)
   void set_sync(const PacketReader::Counters& counters, std::size_t packet_size);

@@ -80,6 +80,7 @@ struct StreamMonitor::Impl final : SectionSink {
     tables.reserve(limits.programs);
     programs.reserve(limits.programs);
     references.reserve(limits.pids);
+    program_pids.reserve(limits.pids + limits.programs);
     pat_due.last_ns = start;
   }
 
@@ -98,7 +99,7 @@ struct StreamMonitor::Impl final : SectionSink {
   void take_pat(std::span<const std::uint8_t> section) noexcept;
   void take_pmt(Pid pid, std::span<const std::uint8_t> section) noexcept;
   void take_cat(std::span<const std::uint8_t> section) noexcept;
-  void name(std::uint32_t owner, Pid pid, Role role);
+  void name(std::uint32_t owner, Pid pid, Role role, bool access = false);
   void name_ca(std::uint32_t owner, const Descriptors& descriptors);
   void forget(std::uint32_t owner) noexcept;
   void set_roles() noexcept;
@@ -109,6 +110,7 @@ struct StreamMonitor::Impl final : SectionSink {
     std::uint32_t owner;
     Pid pid;
     Role role;
+    bool access = false;  // ECM, EMM
   };
   static constexpr std::uint32_t kPatOwner = 0x10000, kCatOwner = 0x10001;
 
@@ -121,6 +123,7 @@ struct StreamMonitor::Impl final : SectionSink {
   std::vector<Table> tables;
   std::vector<Program> programs;
   std::vector<Reference> references;
+  std::vector<ProgramPid> program_pids;
   Table pat;
   Table cat;
   Due pat_due;
@@ -246,8 +249,8 @@ void StreamMonitor::Impl::take_cat(std::span<const std::uint8_t> section) noexce
   set_roles();
 }
 
-void StreamMonitor::Impl::name(std::uint32_t owner, Pid pid, Role role) {
-  if (references.size() < limits.pids) references.push_back({owner, pid, role});
+void StreamMonitor::Impl::name(std::uint32_t owner, Pid pid, Role role, bool access) {
+  if (references.size() < limits.pids) references.push_back({owner, pid, role, access});
 }
 
 void StreamMonitor::Impl::name_ca(std::uint32_t owner, const Descriptors& descriptors) {
@@ -255,7 +258,7 @@ void StreamMonitor::Impl::name_ca(std::uint32_t owner, const Descriptors& descri
     const auto body = descriptors.find(kCaDescriptor, i);
     if (!body) return;
     if (body->size() >= 4)
-      name(owner, Pid{static_cast<std::uint16_t>(((*body)[2] & 0x1F) << 8 | (*body)[3])}, Role::named);
+      name(owner, Pid{static_cast<std::uint16_t>(((*body)[2] & 0x1F) << 8 | (*body)[3])}, Role::named, true);
   }
 }
 
@@ -278,6 +281,14 @@ void StreamMonitor::Impl::set_roles() noexcept {
   }
   for (PidSlot& it : slots) it.role = roles[it.pid.value];
   ++interests;
+  program_pids.clear();
+  for (const Program& program : programs) program_pids.push_back({program.number, program.pmt_pid});
+  for (const Reference& reference : references) {
+    if (reference.owner < kPatOwner && !reference.access)
+      program_pids.push_back({static_cast<std::uint16_t>(reference.owner), reference.pid});
+  }
+  std::sort(program_pids.begin(), program_pids.end());
+  program_pids.erase(std::unique(program_pids.begin(), program_pids.end()), program_pids.end());
   complete = !programs.empty() &&
              std::all_of(programs.begin(), programs.end(), [](const Program& p) { return p.known; });
 }
@@ -357,6 +368,10 @@ void StreamMonitor::on_time(std::int64_t now_ns) noexcept {
 }
 
 const IndicatorCounts& StreamMonitor::counts() const noexcept { return impl_->counts; }
+
+std::span<const StreamMonitor::ProgramPid> StreamMonitor::program_pids() const noexcept {
+  return impl_->program_pids;
+}
 
 bool StreamMonitor::judged(Indicator indicator, std::int64_t now_ns) const noexcept {
   return impl_->si.judged(indicator, now_ns);

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "mpegts/monitor/indicators.h"
@@ -44,6 +45,14 @@ class StreamMonitor {
   void on_time(std::int64_t now_ns) noexcept;
 
   const IndicatorCounts& counts() const noexcept;
+  // What PAT and PMTs name, by program and PID, each once: PMT, streams, PCR. Holds until the next
+  // on_packet().
+  struct ProgramPid {
+    std::uint16_t program_number = 0;
+    Pid pid;
+    auto operator<=>(const ProgramPid&) const = default;
+  };
+  std::span<const ProgramPid> program_pids() const noexcept;
   // False where what the indicator waits for never came and the time was too short to miss it.
   bool judged(Indicator indicator, std::int64_t now_ns) const noexcept;
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "mpegts/monitor/delivery_monitor.h"
 #include "mpegts/monitor/indicators.h"
 #include "mpegts/monitor/pcr_accuracy.h"
 #include "mpegts/psi/tables.h"
@@ -113,14 +114,16 @@ struct StreamReport {
   std::uint64_t discontinuity_indicators = 0;
   std::optional<std::uint16_t> transport_stream_id;
   std::optional<std::uint16_t> original_network_id;
-  std::vector<ServiceInfo> services;  // in order of program_number
-  std::vector<PidInfo> pids;          // in order of PID
-  std::vector<TableInfo> tables;      // in order of PID and table_id; damaged ones not counted
-  std::vector<CueInfo> cues;          // as they came; at most kMaxCues different ones
-  std::uint64_t cues_beyond = 0;      // further ones
-  std::uint64_t cues_damaged = 0;     // whose CRC or form is wrong
-  double duration_s = 0;              // from PCR, else from arrivals; 0 where neither says
-  double bitrate = 0;                 // bit/s of 188-byte packets
+  std::vector<ServiceInfo> services;     // in order of program_number
+  std::vector<PidInfo> pids;             // in order of PID
+  std::vector<TableInfo> tables;         // in order of PID and table_id; damaged ones not counted
+  std::vector<CueInfo> cues;             // as they came; at most kMaxCues different ones
+  std::uint64_t cues_beyond = 0;         // further ones
+  std::uint64_t cues_damaged = 0;        // whose CRC or form is wrong
+  double duration_s = 0;                 // from PCR, else from arrivals; 0 where neither says
+  double bitrate = 0;                    // bit/s of 188-byte packets
+  std::uint64_t cc_lost = 0;             // packets that their counters say are missing
+  std::optional<DeliveryInfo> delivery;  // of datagrams, from a whole second on
   // By the stream's own time (PCR) for files, the arrival's for live streams.
   IndicatorCounts tr101290;
   std::array<bool, kIndicatorCount> unmeasured{};  // by Indicator: nothing of it could be judged here

@@ -120,6 +120,7 @@ def test_lumps_show_in_the_delay_factor(rig, gateway):
         return len(told) >= 3 or sender.poll() is not None
     try:
         wait_for(seen)
+        probe = gateway.json("probe", f"udp://{GROUPS['lumps']}:5000", "--time", "4s")
     finally:
         sender.kill()
         sender.wait()
@@ -134,9 +135,15 @@ def test_lumps_show_in_the_delay_factor(rig, gateway):
         assert delivery["interval_max_ns"] >= 0.6 * lump * 1e9
         assert delivery["interval_min_ns"] <= delivery["interval_mean_ns"] <= delivery["interval_max_ns"]
         assert delivery["pcr_jitter_ns"] >= 0.4 * lump * 1e9
+    # The same of the packets' copy, by the times at which the fast path took them in.
+    assert probe["media_lost"] == 0 and probe["delivery"]["seconds"] >= 1
+    assert probe["delivery"]["interval_max_ns"] >= 0.6 * lump * 1e9
+    assert probe["delivery"]["delay_factor_ns"] is None or probe["delivery"]["delay_factor_ns"] >= 0.4 * lump * 1e9
     status = gateway.json("status", "lumps")
     assert status["inputs"][0]["media_lost"] == 0
     assert status["push"][0]["tr101290"] is None  # relayed
     assert not counts(gateway, "lumps", "headgate_output_tr101290_errors_total")
+    services = status["inputs"][0]["services"]
+    assert len(services) == 1, services
     # Silent, there is nothing to tell.
     wait_for(lambda: gateway.json("status", "lumps")["inputs"][0]["delivery"] is None)

@@ -161,6 +161,15 @@ TEST(Inspector, MissesStreamsAndTimeStampsButNotOfAStreamThatIsSilentAltogether)
   EXPECT_EQ(watched.count(Indicator::pid_error), 1U);
 }
 
+TEST(Inspector, KnowsThePidsOfItsServices) {
+  Watched watched;
+  watched.pictures(4, true);
+  using Of = mpegts::StreamMonitor::ProgramPid;
+  const auto pids = watched.inspector.program_pids();
+  EXPECT_EQ(std::vector<Of>(pids.begin(), pids.end()),
+            (std::vector<Of>{{1, mpegts::Pid{0x20}}, {1, mpegts::Pid{0x100}}}));
+}
+
 // Segments of two seconds at once: what comes through the bridge.
 TEST(Inspector, GoesByTheStreamsOwnClockWhereItComesInLumps) {
   for (const auto clock : {Inspector::Clock::arrival, Inspector::Clock::stream}) {

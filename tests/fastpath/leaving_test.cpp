@@ -69,6 +69,21 @@ TEST_F(LeavingTest, ARelayIsItsInputsAndACutIsOurs) {
   EXPECT_FALSE(errors(Indicator::continuity_count_error));
 }
 
+TEST_F(LeavingTest, AServiceHasTheRateOfItsPids) {
+  apply_rate(1'000'000);
+  stats();  // its window begins
+  Sender sender{MadeService(1, 5 * kSecond), kGroup};
+  run(2000, {&sender});
+  const protocol::InputStats& in = *input("a");
+  ASSERT_EQ(in.service_count.load(), 1U);
+  EXPECT_EQ(in.services[0].program_number.load(), 1U);
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < in.pid_count.load(); ++i)
+    if (in.pids[i].pid.load() != 0) sum += in.pids[i].bitrate_bps.load();
+  EXPECT_EQ(in.services[0].bitrate_bps.load(), sum) << "all but the PAT";
+  EXPECT_NEAR(static_cast<double>(sum), 357'000, 20'000);
+}
+
 // Half a second without a core, then all at once: tables were not late for that.
 TEST_F(LeavingTest, AWorkerThatWasAwayIsNoErrorOfAnybody) {
   apply_rate(1'000'000);

@@ -143,6 +143,12 @@ bool Inspector::judged(mpegts::Indicator indicator) const noexcept {
   }
 }
 
+std::uint32_t Inspector::bitrate_of(mpegts::Pid pid) const noexcept {
+  if (wide_) return wide_->cold[pid.value].bitrate_bps;
+  const std::size_t i = index_of(pids_, pid.value);
+  return i < count_ ? cold_[i].bitrate_bps : 0;
+}
+
 std::int64_t Inspector::watch_ns() noexcept {
   if (clock_ == Clock::stream) watch_ns_ = stream_time_.now_ns(totals_.ts_packets);
   return watch_ns_;

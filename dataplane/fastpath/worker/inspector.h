@@ -133,6 +133,13 @@ class Inspector {
   const Totals& totals() const noexcept { return totals_; }
   // All indicators; those of tables only with a monitor.
   mpegts::IndicatorCounts indicators() const noexcept;
+  // Of the services that the tables name; empty without a monitor.
+  std::span<const mpegts::StreamMonitor::ProgramPid> program_pids() const noexcept {
+    return monitor_ != nullptr ? monitor_->program_pids()
+                               : std::span<const mpegts::StreamMonitor::ProgramPid>();
+  }
+  // As last told by the publisher; 0 for a PID that did not come.
+  std::uint32_t bitrate_of(mpegts::Pid pid) const noexcept;
   // Whether there was something to judge: never without a monitor where it takes one.
   bool judged(mpegts::Indicator indicator) const noexcept;
   const mpegts::Timeline& timeline() const noexcept { return timeline_; }

@@ -47,6 +47,23 @@ void set_indicators(protocol::IndicatorStats& stats, const Inspector& inspector,
   set(stats.judged, judged);
 }
 
+// What several services share counts for each.
+void set_services(protocol::InputStats& stats, const Inspector& inspector) noexcept {
+  std::size_t count = 0;
+  std::uint64_t sum = 0;
+  const auto pids = inspector.program_pids();
+  for (std::size_t i = 0; i < pids.size() && count < stats.services.size(); ++i) {
+    sum += inspector.bitrate_of(pids[i].pid);
+    if (i + 1 < pids.size() && pids[i + 1].program_number == pids[i].program_number) continue;
+    protocol::ServiceStats& service = stats.services[count++];
+    service.program_number.store(pids[i].program_number, std::memory_order_relaxed);
+    service.bitrate_bps.store(static_cast<std::uint32_t>(std::min<std::uint64_t>(sum, 0xFFFFFFFF)),
+                              std::memory_order_relaxed);
+    sum = 0;
+  }
+  stats.service_count.store(static_cast<std::uint32_t>(count), std::memory_order_release);
+}
+
 // Of datagrams that still come.
 // Of the last second, in ns.
 void set_pcr_accuracy(protocol::ChannelStats& stats, Leaving& leaving,
@@ -165,7 +182,7 @@ void Publisher::publish(InputRuntime& input, const Cut* cut, std::size_t timelin
   set(stats.ring_slots, input.ring_slots);
   set(stats.service_state, cut != nullptr ? static_cast<std::uint64_t>(cut->filter.state()) + 1 : 0);
   set(stats.program_number, cut != nullptr ? cut->filter.program_number().value_or(0) : 0);
-  set(stats.services, cut != nullptr ? cut->filter.services() : 0);
+  set(stats.services_seen, cut != nullptr ? cut->filter.services() : 0);
   set(stats.troubles, input.troubles);
   set(stats.buffer_packets, input.buffer_packets);
   set_time(stats.buffer_level_ns, input.buffer_level_ns);
@@ -179,6 +196,7 @@ void Publisher::publish(InputRuntime& input, const Cut* cut, std::size_t timelin
   set_drops(stats.drops, input.drops);
   if (window > 0) set(stats.pcr_interval_max_ns, input.inspector.take_pcr_interval_max());
   publish_pids(input, stats, window);
+  if (window > 0) set_services(stats, input.inspector);
 }
 
 void Publisher::publish_pids(InputRuntime& input, protocol::InputStats& stats,
