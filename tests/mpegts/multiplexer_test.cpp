@@ -275,6 +275,17 @@ TEST(Multiplexer, RaisesAVersionWhereAndOnlyWhereContentChanges) {
   EXPECT_EQ(version(0x180), two);
 }
 
+TEST(Multiplexer, BeginsItsVersionsByTheClock) {
+  MuxRig rig(6'000'000);
+  rig.now = 5 * kMuxSecond;
+  rig.add(source("One"), 1, 0);
+  rig.run(1);
+  const int expected = (1'700'000'000 + 5) & 31;
+  for (const std::uint16_t pid :
+       {std::uint16_t{0}, std::uint16_t{0x10}, std::uint16_t{0x11}, std::uint16_t{0x100}})
+    EXPECT_EQ(section_version(rig.sections(pid).front().bytes), expected) << pid;
+}
+
 TEST(Multiplexer, MovesNoTrackWhereThePmtChanges) {
   MuxRig rig(6'000'000);
   auto& entry = rig.add(source("One"), 1, 0);
