@@ -230,6 +230,7 @@ void MultiplexMember::take_pmt(const Pmt& pmt) {
   const bool told = type != service_.service_type || scrambled != service_.scrambled;
   service_.service_type = type;
   service_.scrambled = scrambled;
+  if (pmt_.empty()) pmt_.start_at(first_version(last_ns_));
   if (pmt_.set(std::move(section)) || told) ++changes_;
 }
 

@@ -23,6 +23,12 @@
 
 namespace headgate::mpegts {
 
+// Of a table that begins at this Unix time: receivers know versions of before a restart, which could be
+// others' content.
+constexpr std::uint8_t first_version(std::int64_t unix_ns) noexcept {
+  return static_cast<std::uint8_t>(unix_ns / 1'000'000'000 & 0x1F);
+}
+
 class MultiplexMember final : private SectionSink {
  public:
   // What doesn't change in its life.

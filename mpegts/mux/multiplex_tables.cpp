@@ -109,6 +109,10 @@ std::vector<std::uint8_t> nit_of(const MultiplexIdentity& identity,
 
 }  // namespace
 
+void MultiplexTables::start_at(std::uint8_t version) noexcept {
+  for (VersionedTable* table : {&pat_, &sdt_, &nit_}) table->start_at(version);
+}
+
 void MultiplexTables::set(const MultiplexIdentity& identity, const std::vector<MultiplexPlace>& places) {
   static_assert(PidBlock::kCount * 4 <= 255, "one logical channel descriptor names all");
   Pat pat;

@@ -35,6 +35,8 @@ struct MultiplexPlace {
 class MultiplexTables {
  public:
   void set(const MultiplexIdentity& identity, const std::vector<MultiplexPlace>& places);
+  // Before the first set().
+  void start_at(std::uint8_t version) noexcept;
   const VersionedTable& pat() const noexcept { return pat_; }
   const VersionedTable& sdt() const noexcept { return sdt_; }
   const VersionedTable& nit() const noexcept { return nit_; }

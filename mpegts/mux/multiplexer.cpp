@@ -145,7 +145,7 @@ void Multiplexer::Impl::adopt(std::vector<MultiplexPlace> next) {
   parts = std::move(now);
   seen.clear();
   eit_of = nullptr;
-  look_at_tables();
+  if (started) look_at_tables();
 }
 
 void Multiplexer::Impl::look_at_tables() {
@@ -248,6 +248,7 @@ bool Multiplexer::Impl::feed(std::int64_t until_ns) noexcept {
 
 bool Multiplexer::Impl::pop(std::int64_t now_ns, std::int64_t utc_ns, Datagram& out) {
   if (!started) {
+    tables.start_at(first_version(now_ns));
     send_tables(now_ns, utc_ns);
     started = true;
     feed(now_ns);

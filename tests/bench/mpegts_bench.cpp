@@ -11,6 +11,7 @@
 
 #include "mpegts/clock/playout.h"
 #include "mpegts/monitor/stream_analyzer.h"
+#include "mpegts/mux/multiplexer.h"
 #include "mpegts/mux/rate_schedule.h"
 #include "mpegts/psi/section.h"
 #include "mpegts/psi/tables.h"
@@ -182,6 +183,49 @@ void BM_RateSchedulePacket(benchmark::State& state) {
   state.SetItemsProcessed(packets);
 }
 
+// A packet that leaves a multiplex of so many members, every tenth of them a null packet or of a table.
+void BM_MultiplexPacket(benchmark::State& state) {
+  constexpr std::uint64_t kRate = 38'000'000;
+  const auto count = static_cast<std::uint16_t>(state.range(0));
+  std::vector<std::unique_ptr<MultiplexMember>> members;
+  std::vector<MultiplexPlace> places;
+  for (std::uint16_t i = 0; i < count; ++i) {
+    const MultiplexMember::Identity identity{static_cast<std::uint16_t>(i + 1), i, 1, 1};
+    members.push_back(std::make_unique<MultiplexMember>(identity, Multiplexer::most_packets(kRate)));
+    places.push_back({members.back().get(), "", "", std::nullopt, 0});
+  }
+  Multiplexer mux(MultiplexIdentity{}, kRate);
+  mux.adopt(places);
+  PacedStream stream(34);
+  Pat pat;
+  pat.entries = {{1, Pid{0x20}}};
+  Pmt pmt;
+  pmt.program_number = 1;
+  pmt.pcr_pid = Pid{0x15A};  // the stream's
+  pmt.streams = {{0x1B, Pid{0x15A}, {}}};
+  for (const auto& [pid, section] : {std::pair{Pid{0}, pat.to_section()}, {Pid{0x20}, pmt.to_section()}}) {
+    const auto packet = pack_section(pid, section, 0);
+    for (auto& member : members)
+      member->on_packet(TsPacket(std::span<const std::uint8_t>(packet).first<kPacketSize>()), stream.now());
+  }
+  Multiplexer::Datagram datagram{};
+  std::int64_t packets = 0;
+  std::size_t turn = 0;
+  for (auto _ : state) {
+    const auto bytes = stream.next();
+    MultiplexMember& member = *members[turn++ % members.size()];
+    for (std::size_t at = 0; at < bytes.size(); at += kPacketSize)
+      member.on_packet(TsPacket(bytes.subspan(at).first<kPacketSize>()), stream.now());
+    while (mux.pop(stream.now(), stream.now(), datagram)) packets += 7;
+    benchmark::DoNotOptimize(datagram.bytes.data());
+  }
+  for (const auto& member : members) {
+    if (member->counters().all_dropped() > 0) state.SkipWithError("packets were dropped");
+  }
+  state.SetItemsProcessed(packets);
+}
+
+BENCHMARK(BM_MultiplexPacket)->Arg(2)->Arg(8)->Arg(60);
 BENCHMARK(BM_PlayoutPacket)->Arg(5)->Arg(100);
 BENCHMARK(BM_RateSchedulePacket)->Arg(5)->Arg(100);
 BENCHMARK(BM_AnalyzePacket);

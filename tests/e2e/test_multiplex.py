@@ -31,10 +31,10 @@ def channel(number, name):
     return made | ({"number": lcn} if lcn else {}) | ({"program": program} if program else {})
 
 
-def the_map(members, others=()):
+def the_map(members, others=(), rate="12Mbps"):
     channels = {name: channel(n, name) for n, name in enumerate(SOURCES, 1) if name in members or name in others}
     return {"channels": channels,
-            "multiplexes": {"mux1": {"transport_stream_id": 5, "network_id": 0x3001, "original_network_id": 0x20FA, "bitrate": "12Mbps",
+            "multiplexes": {"mux1": {"transport_stream_id": 5, "network_id": 0x3001, "original_network_id": 0x20FA, "bitrate": rate,
                                      "lcn": True, "channels": list(members), "push": [f"udp://{GROUP}:5000"]}}}
 
 
@@ -244,6 +244,27 @@ def test_members_come_and_go_and_the_others_lose_nothing(rig, started):
               and packet[3] & 0x20 and packet[4] and packet[5] & 0x80]
     assert not marked
     assert gateway.json("status")["multiplexes"][0]["dropped"] == 0
+
+
+def test_who_is_over_its_share_loses_and_has_the_alarm(rig):
+    """Some 0.9 and 1.5 Mb/s into 2.2: the larger one has half of it and what the other leaves."""
+    members = ["news", "sport"]
+    with WholeMap(rig, the_map(members, rate="2200kbps")) as gateway:
+        senders = [Sender(rig, name) for name in members]
+        try:
+            wait_for(lambda: (multiplex(gateway)["dropped"] or 0) > 100)
+            capture = record(rig, 5)
+            raised = wait_for(lambda: [alarm for alarm in gateway.json("alarms")["alarms"] if alarm["kind"] == "multiplex_exceeded"])
+        finally:
+            for sender in senders:
+                sender.stop()
+        places = {member["channel"]: member for member in desired(gateway)}
+        assert [alarm["channel"] for alarm in raised] == ["sport"], raised
+        assert gateway.metric("headgate_drops_total", channel="mux1", reason="multiplex_exceeded") > 100
+    base = 0x100 + 0x80 * places["news"]["pid_block"]
+    assert not gaps(capture.payload(), set(range(base, base + 0x80)))
+    base = 0x100 + 0x80 * places["sport"]["pid_block"]
+    assert gaps(capture.payload(), set(range(base, base + 0x80)))
 
 
 def desired(gateway):

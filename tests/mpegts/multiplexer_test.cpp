@@ -275,6 +275,17 @@ TEST(Multiplexer, RaisesAVersionWhereAndOnlyWhereContentChanges) {
   EXPECT_EQ(version(0x180), two);
 }
 
+TEST(Multiplexer, BeginsItsVersionsByTheClock) {
+  MuxRig rig(6'000'000);
+  rig.now = 5 * kMuxSecond;
+  rig.add(source("One"), 1, 0);
+  rig.run(1);
+  const int expected = (1'700'000'000 + 5) & 31;
+  for (const std::uint16_t pid :
+       {std::uint16_t{0}, std::uint16_t{0x10}, std::uint16_t{0x11}, std::uint16_t{0x100}})
+    EXPECT_EQ(section_version(rig.sections(pid).front().bytes), expected) << pid;
+}
+
 TEST(Multiplexer, MovesNoTrackWhereThePmtChanges) {
   MuxRig rig(6'000'000);
   auto& entry = rig.add(source("One"), 1, 0);
@@ -339,6 +350,7 @@ TEST(Multiplexer, LosesNothingOfTheOthersWhereMembersComeAndGo) {
   two.sends = false;
   rig.run(4);
   two.sends = true;
+  two.source.counters[0x100] = static_cast<std::uint8_t>(two.source.counters[0x100] + 5);  // began anew
   rig.run(2);
   rig.add(source("Three"), 3, 2);
   rig.run(2);
@@ -375,10 +387,10 @@ TEST(Multiplexer, KeepsTheGapsOfASourceAndMakesNone) {
 
 TEST(Multiplexer, LetsWhoIsOverHisShareLoseNotTheOthers) {
   MuxRig rig(6'000'000);
-  auto& modest = rig.add(source("Modest"), 1, 0);  // 1.7 Mb/s
   MuxSource greedy = source("Greedy");
   greedy.gap_ns = 150'000;  // 11 Mb/s
   auto& over = rig.add(std::move(greedy), 2, 1);
+  auto& modest = rig.add(source("Modest"), 1, 0);  // 1.7 Mb/s
   rig.run(20);
   EXPECT_EQ(modest.member->counters().all_dropped(), 0U);
   EXPECT_GT(over.member->counters().all_dropped(), 1000U);
