@@ -65,7 +65,7 @@ def probe(path):
 
 CHANNELS = {
     "sport": {"name": "Sport 24", "inputs": ["udp://239.8.71.1:5000"], "push": ["udp://239.8.72.1:5000"],
-              "remux": {"service_id": 101, "provider": "Example", "ca": "drop",
+              "serve": ["hls"], "remux": {"service_id": 101, "provider": "Example", "ca": "drop",
                         "pids": {"pmt": 0x40, "video": 0x200, "audio.eng": 0x101, "audio.deu": "drop"}}},
     "keep": {"inputs": ["udp://239.8.71.1:5000"], "push": ["udp://239.8.72.2:5000"], "remux": {"ca": "keep", "pids": {"video": EMM}}},
     "whole": {"inputs": ["udp://239.8.71.1:5000"], "push": ["udp://239.8.72.3:5000"]},
@@ -89,10 +89,13 @@ def came(rig, tmp_path_factory):
         assert rig.send(source, "239.8.71.1", 5000, speed=1).wait(120) == 0
         for capture in captures.values():
             capture.wait_quiet()
+        bridged = gateway.process_status("bridge")["channels"]["sport"]
         found = {name: capture.stop().payload() for name, capture in captures.items()}
     for name, data in found.items():
         (folder / f"{name}.ts").write_bytes(data)
     assert found["whole"] == source.read_bytes(), "what the map does not change"
+    assert bridged["service"] == 101 and not bridged["program_unset"]
+    assert sorted(track["pid"] for track in bridged["tracks"]) == [0x101, 0x200], "what players get is of it, too"
     return found, folder
 
 
