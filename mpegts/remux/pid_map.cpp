@@ -114,7 +114,17 @@ void PidMap::remember(const Pmt& pmt, std::vector<Decision>& decisions) {
     pmt_to_ = pmt_to;
     taken_.set(pmt_to.value);
   }
-  for (Known& known : tracks_) known.used = false;
+  // What has its place by its PID keeps that, too, where it comes back under another.
+  for (std::size_t i = 0; i < pmt.streams.size(); ++i) {
+    const PmtStream& stream = pmt.streams[i];
+    if (!decisions[i].made || !decisions[i].to || rule_of(stream.pid) == nullptr) continue;
+    std::erase_if(tracks_, [&](const Known& k) { return k.to == *decisions[i].to; });
+    tracks_.push_back({role_kind(stream), role_languages(stream), stream.pid, *decisions[i].to, true});
+  }
+  for (Known& known : tracks_) {
+    known.used = std::any_of(decisions.begin(), decisions.end(),
+                             [&](const Decision& d) { return d.made && d.to == known.to; });
+  }
   const auto pass = [&](auto matches) {
     for (std::size_t i = 0; i < pmt.streams.size(); ++i) {
       if (decisions[i].made) continue;

@@ -65,7 +65,7 @@ def probe(path):
 
 CHANNELS = {
     "sport": {"name": "Sport 24", "inputs": ["udp://239.8.71.1:5000"], "push": ["udp://239.8.72.1:5000"],
-              "remux": {"service_id": 101, "provider": "Example", "ca": "drop",
+              "serve": ["hls"], "remux": {"service_id": 101, "provider": "Example", "ca": "drop",
                         "pids": {"pmt": 0x40, "video": 0x200, "audio.eng": 0x101, "audio.deu": "drop"}}},
     "keep": {"inputs": ["udp://239.8.71.1:5000"], "push": ["udp://239.8.72.2:5000"], "remux": {"ca": "keep", "pids": {"video": EMM}}},
     "whole": {"inputs": ["udp://239.8.71.1:5000"], "push": ["udp://239.8.72.3:5000"]},
@@ -89,10 +89,13 @@ def came(rig, tmp_path_factory):
         assert rig.send(source, "239.8.71.1", 5000, speed=1).wait(120) == 0
         for capture in captures.values():
             capture.wait_quiet()
+        bridged = gateway.process_status("bridge")["channels"]["sport"]
         found = {name: capture.stop().payload() for name, capture in captures.items()}
     for name, data in found.items():
         (folder / f"{name}.ts").write_bytes(data)
     assert found["whole"] == source.read_bytes(), "what the map does not change"
+    assert bridged["service"] == 101 and not bridged["program_unset"]
+    assert sorted(track["pid"] for track in bridged["tracks"]) == [0x101, 0x200], "what players get is of it, too"
     return found, folder
 
 
@@ -150,13 +153,13 @@ def test_another_name_is_told_without_a_break(rig):
         wait_for(lambda: b"Sport 24" in capture.payload())
         other = {"sport": {**CHANNELS["sport"], "name": "Sport 25"}}
         gateway.write(other)
-        change, = gateway.json("plan")["changed"]
+        change, = gateway.json("plan")["plan"]["changed"]
         assert change["keys"] == ["name"] and not change["interrupts_media"]
         gateway.apply(other)
         wait_for(lambda: b"Sport 25" in capture.payload())
         moved = {"sport": {**other["sport"], "remux": {**other["sport"]["remux"], "ca": "ecm"}}}
         gateway.write(moved)
-        change, = gateway.json("plan")["changed"]
+        change, = gateway.json("plan")["plan"]["changed"]
         assert change["keys"] == ["remux"] and change["interrupts_media"]
         assert sender.wait(120) == 0
         capture.wait_quiet()
@@ -169,16 +172,16 @@ def run(*command):
     return subprocess.run(["ffmpeg", "-nostdin", *command], capture_output=True, text=True, timeout=300, check=False)
 
 
-def hashes(path):
-    """Of each stream, in the order of the PMT."""
-    done = run("-v", "error", "-copy_unknown", "-i", path, "-map", "0", "-c", "copy", "-f", "streamhash", "-hash", "md5", "-")
+def hashes(path, program):
+    """Of each stream of the program, in the order of the PMT. (Of the EIT ffmpeg makes a stream, too, which has the service's number.)"""
+    done = run("-v", "error", "-copy_unknown", "-i", path, "-map", f"0:p:{program}", "-c", "copy", "-f", "streamhash", "-hash", "md5", "-")
     return [line.split(",", 1)[1] for line in done.stdout.splitlines()]
 
 
 def warnings(path):
-    """ffmpeg's, decoding, without addresses and numbers of streams, PIDs and programs."""
+    """ffmpeg's, decoding, without its name, addresses and numbers of streams, PIDs and programs."""
     done = run("-v", "warning", "-i", path, "-map", "0:v?", "-map", "0:a?", "-f", "null", "-")
-    return {re.sub(r"\b(0x[0-9a-f]+|\d+)\b", "N", line) for line in done.stderr.splitlines() if "Last message repeated" not in line}
+    return {re.sub(r"\b(0x[0-9a-f]+|\d+)\b", "N", line.replace(str(path), "FILE")) for line in done.stderr.splitlines() if "Last message repeated" not in line}
 
 
 @pytest.mark.skipif(media.captures_folder() is None, reason="captures need HEADGATE_STREAMS")
@@ -190,9 +193,10 @@ def test_ffmpeg_gets_the_same_out_of_each_capture(tmp_path):
     compared = 0
     for cut in cuts:
         there, back = (cut.with_name(cut.name.replace(".cut.", f".{way}.")) for way in ("there", "back"))
-        before = hashes(cut)
-        assert hashes(there) == before, cut.name
-        assert hashes(back) == before, cut.name
+        program = int(cut.name.split(".")[-3])
+        before = hashes(cut, program)
+        assert hashes(there, 4711) == before, cut.name
+        assert hashes(back, program) == before, cut.name
         assert warnings(there) <= warnings(cut), cut.name
         compared += len(before)
     assert compared > 60

@@ -72,6 +72,32 @@ TEST_F(SwitchTest, SilenceSwitchesAndTheHeldPreferredInputSwitchesBack) {
   EXPECT_EQ(seen.pcr_jumps, 0);
 }
 
+TEST_F(SwitchTest, EachInputIsMappedBeforeItAndAnotherMapBeginsAnew) {
+  auto made = two_inputs();
+  made.remux = protocol::RemuxState{101, {}, {{"video", 0, 0x42}}, "", ""};
+  start(made);
+  Sender other{MadeService(2, 9 * kTick, 0x300, 0x30), kSecond};
+  run(1000, {&first, &other});
+  EXPECT_GT(seen.filled[1], 100U);
+  first.on = false;
+  run(1200, {&first, &other});
+  EXPECT_EQ(pipe("a")->on_air.load(), 2U);
+  EXPECT_GT(seen.filled[2], 50U);
+  EXPECT_TRUE(seen.last_cc.contains(0x42));
+  EXPECT_FALSE(seen.last_cc.contains(0x100) || seen.last_cc.contains(0x300));
+  EXPECT_EQ(seen.cc_errors, 0);
+  EXPECT_EQ(seen.pcr_jumps, 0);
+  // What the switch made of the second input has the first map's PIDs.
+  wanted.channels[0].remux->pids[0].to = 0x43;
+  apply(wanted);
+  seen.last_cc.clear();
+  forget();
+  run(1000, {&first, &other});
+  EXPECT_GT(seen.filled[2], 100U);
+  EXPECT_TRUE(seen.last_cc.contains(0x43));
+  EXPECT_FALSE(seen.last_cc.contains(0x42));
+}
+
 TEST_F(SwitchTest, ADeadPrimaryAtTheStartIsNotWaitedForLong) {
   start(two_inputs());
   run(2000, {&second});

@@ -191,6 +191,15 @@ TEST(ServiceRemux, ATrackThatComesBackUnderAnotherPidKeepsTheOneItHad) {
   EXPECT_EQ(rig.pids(), (Pids{0x100, 0x202}));
   rig.change(pmt_of_seven(usual_tracks(), 3));
   EXPECT_EQ(rig.pids(), before);
+  // Where the map named its PID, too, unless another comes under that.
+  Remuxed numbered{{.pids = {rule(0x201, 0x101)}}};
+  numbered.tables(pmt_of_seven(usual_tracks()));
+  numbered.change(pmt_of_seven(moved, 1, 0x250));
+  EXPECT_EQ(numbered.pids(), (Pids{0x200, 0x202, 0x101, 0x203, 0x204, 0x205}));
+  EXPECT_EQ(numbered.way_of(0x251), 0x101);
+  moved[1].pid = Pid{0x201};
+  numbered.change(pmt_of_seven(moved, 2, 0x250));
+  EXPECT_EQ(numbered.pids(), (Pids{0x200, 0x101, 0x251, 0x203, 0x204, 0x205}));
   // Without languages the PID decides, where it stays.
   std::vector<PmtStream> two = {track(0x03, 0x300), track(0x03, 0x301)};
   Remuxed plain{{.service_id = 8}};
