@@ -137,7 +137,7 @@ TEST_F(Alarms, TellOfPushesThatFail) {
 }
 
 TEST_F(Alarms, NameTheServiceThatLeavesWhereTheMapNamesNone) {
-  snapshot_.inputs[0].services = 8;
+  snapshot_.inputs[0].services_seen = 8;
   snapshot_.inputs[0].program_number = 3401;
   model_.channels[0].inputs[0].program.reset();
   EXPECT_THAT(unset_services(model_, snapshot_), IsEmpty()) << "all leave";

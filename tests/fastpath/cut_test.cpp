@@ -160,7 +160,7 @@ TEST_F(CutTest, LeavesAsTheMapSaysAndTakesOtherTextsWithoutABreak) {
     return mpegts::Sdt::parse(last_section(out, mpegts::kSdtPid))->services.at(0).name();
   };
   EXPECT_EQ(name(), "First");
-  EXPECT_EQ(input("a")->services.load(), 2U);
+  EXPECT_EQ(input("a")->services_seen.load(), 2U);
   EXPECT_EQ(input("a")->program_number.load(), 1U) << "of the source";
   wanted.channels[0].remux->name = "Second";
   apply(wanted);

@@ -86,8 +86,10 @@ class Warp : public PipeSink {
       state_.inputs[i].number = runtimes_[i].number = i + 1;
       state_.inputs[i].buffer_ms = 200;
     }
-    plan_ = store_.plan_for(state_, {{&state_.inputs[0], &runtimes_[0], nullptr, "1"},
-                                     {&state_.inputs[1], &runtimes_[1], nullptr, "2"}});
+    plan_ = store_.plan_for(
+        state_,
+        {{&state_.inputs[0], &runtimes_[0], nullptr, "1"}, {&state_.inputs[1], &runtimes_[1], nullptr, "2"}},
+        "");
     plan_.to_bridge = true;
     plan_.output_count = 1;
     plan_.pipe->adopt(plan_, *this, now_ns);
@@ -140,7 +142,8 @@ class Warp : public PipeSink {
  private:
   protocol::FastpathChannel state_;
   std::array<InputRuntime, 2> runtimes_;
-  PipeStore store_{nullptr, nullptr};
+  SpareTables spares_;
+  PipeStore store_{nullptr, nullptr, &spares_};
   PipePlan plan_;
   ring::Slot slot_{};
 };

@@ -49,7 +49,8 @@ std::size_t Worker::serve_multiplexes() noexcept {
   for (const MultiplexPlan& plan : current_->multiplexes) {
     while (const auto* datagram = plan.multiplex->pop(now, steps_ns_)) {
       ++left;
-      if (plan.output_count > 0) plan.multiplex->leaving.inspector.on_packets(datagram->bytes, now_ns_, watch_);
+      if (plan.output_count > 0)
+        plan.multiplex->leaving.inspector.on_packets(datagram->bytes, now_ns_, watch_);
       for (std::uint32_t o = 0; o < plan.output_count; ++o)
         send_copy(*current_->route_outputs[plan.first_output + o], datagram->bytes, nullptr, nullptr);
     }
