@@ -33,6 +33,7 @@ class DepartureQueue {
   DepartureQueue(std::size_t room, std::int64_t duration);
 
   std::size_t size() const noexcept { return count_ + held_count_; }
+  std::size_t held() const noexcept { return held_count_; }
   // A place behind all others, to be filled in. There must be room.
   WaitingPacket& push() noexcept;
   // The packet for the position at this tick; nullptr: none is due, or none that is due fits.

@@ -14,8 +14,8 @@ constexpr std::int64_t kLongAgo = std::numeric_limits<std::int64_t>::min() / 2;
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::uint64_t kPacketBits = kPacketSize * 8;
 constexpr std::size_t kDatagram = RateSchedule::kDatagramPackets;
-constexpr std::size_t kScheduleRoom = 64;  // far more than it ever gets
-constexpr std::size_t kLeastWaiting = 32;  // packets of a member
+constexpr std::size_t kScheduleRoom = 256;  // far more than it ever gets, and what gives way there
+constexpr std::size_t kLeastWaiting = 32;   // packets of a member
 // The events of all members together have this part of the rate where there is more than that.
 constexpr double kEitShare = 1.0 / 16;
 // No packet is told to the schedule to have been due longer ago: it would take that for a step of the clock.
@@ -259,7 +259,12 @@ bool Multiplexer::Impl::pop(std::int64_t now_ns, std::int64_t utc_ns, Datagram& 
   // would leave those before it empty.
   const std::int64_t first = departure - before_ns;
   send_tables(first, utc_ns - (now_ns - first));
-  while (schedule.counters().waiting < kDatagram && feed(first)) {
+  // What gives way in the schedule keeps nothing else from its positions.
+  const auto ready = [this] {
+    const RateSchedule::Counters counters = schedule.counters();
+    return counters.waiting - counters.held;
+  };
+  while (ready() < kDatagram && feed(first)) {
   }
   return schedule.pop(now_ns, out);
 }

@@ -444,6 +444,7 @@ std::optional<std::uint64_t> RateSchedule::take_pcr_accuracy_max() noexcept {
 
 RateSchedule::Counters RateSchedule::counters() const noexcept {
   impl_->counters.waiting = impl_->queue.size();
+  impl_->counters.held = impl_->queue.held();
   impl_->counters.crowded = impl_->queue.crowded();
   return impl_->counters;
 }

@@ -56,6 +56,7 @@ class RateSchedule {
     std::uint64_t nulls = 0;    // put in between, packets that carry a PCR alone among them
     std::array<std::uint64_t, kDropRanks> dropped{};  // by DropRank: the stream is faster than the rate
     std::uint64_t waiting = 0;                        // now
+    std::uint64_t held = 0;     // of them, those that a decoder's transport buffer has no room for yet
     std::uint64_t crowded = 0;  // left although a decoder's transport buffer had no room: DepartureQueue
     std::uint64_t all_dropped() const noexcept {
       return std::accumulate(dropped.begin(), dropped.end(), std::uint64_t{0});
