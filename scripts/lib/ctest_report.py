@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Passes ctest's output on and keeps its summary back, to be printed last; before it the tests that were skipped, with their reasons.
+"""Passes ctest's output on, without what the passed cases of a failed GoogleTest program said, and keeps its summary back, to be
+printed last; before it the tests that were skipped, with their reasons.
 
     ctest … 2>&1 | ctest_report.py LOG SUMMARY
 
@@ -13,6 +14,9 @@ BEGINS = re.compile(r"^\d+% tests passed")
 TEST = re.compile(r"^\d+/\d+ Test: (\S+)$")
 GTEST = re.compile(r"^\[  SKIPPED \] (\S+?)(?:, where .*)? \(\d+ ms\)$")
 GTEST_PLACE = re.compile(r"^\S+:\d+: Skipped$")
+GTEST_RUN = re.compile(r"^\[ RUN      \] ")
+GTEST_OK = re.compile(r"^\[       OK \] ")
+GTEST_END = re.compile(r"^\[(?:  FAILED  |  SKIPPED |==========)\] |^\d+/\d+ Test +#")
 PYTEST = re.compile(r"^SKIPPED \[(\d+)\] (\S+?):(?:\d+:)? (.*)$")
 
 
@@ -35,9 +39,28 @@ def skipped(log):
     return found
 
 
+def telling(lines):
+    """The lines without those of GoogleTest cases that passed."""
+    case = None
+    for line in lines:
+        if GTEST_RUN.match(line):
+            yield from case or []
+            case = [line]
+        elif case is None:
+            yield line
+        elif GTEST_OK.match(line):
+            case = None
+        else:
+            case.append(line)
+            if GTEST_END.match(line):
+                yield from case
+                case = None
+    yield from case or []
+
+
 def main(log, summary):
     kept = []
-    for line in sys.stdin:
+    for line in telling(sys.stdin):
         if kept or BEGINS.match(line):
             kept.append(line)
         else:

@@ -205,18 +205,11 @@ TEST_F(PullHttpTs, AStreamWithoutPcrIsHandedOnAsItComes) {
   const auto source = make_http_ts(context, entry);
   ASSERT_TRUE(run([&] { return entry.media.size() > 3000 * 188; }));
   EXPECT_TRUE(std::equal(entry.media.begin(), entry.media.end(), stream.begin()));
-  // From then on without delay.
-  const std::size_t before = entry.media.size();
-  const auto began = test::Clock::now();
-  const auto waited = headgate::test::waited_for_cpu();
-  run_for(1s);
-  // The server sends by a timer, so that it is late, too, where this thread has no CPU.
-  const double most = std::chrono::duration<double>(test::Clock::now() - began).count();
-  const double least =
-      most - std::chrono::duration<double>(headgate::test::waited_for_cpu() - waited).count();
-  const auto packets = static_cast<double>((entry.media.size() - before) / 188);
-  EXPECT_GT(packets, 700 * least);
-  EXPECT_LT(packets, 1300 * most);
+  // From then on without delay: what the server sent is here, but for its last two pieces.
+  for (int i = 0; i < 10; ++i) {
+    run_for(100ms);
+    EXPECT_GE(entry.media.size() + 2 * 188 * 100, web.sent);
+  }
 }
 
 TEST_F(PullHttpTs, AnAddressThatIsNoneIsAnErrorWithoutTheAddress) {

@@ -132,6 +132,7 @@ class Web {
   };
   std::vector<Request> requests;
   std::size_t connections = 0;
+  std::size_t sent = 0;  // bytes, heads too, to all
 
  private:
   struct Connection : std::enable_shared_from_this<Connection> {

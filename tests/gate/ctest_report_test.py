@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""scripts/lib/ctest_report.py finds every skipped test in ctest's log, and keeps the summary for the end."""
+"""scripts/lib/ctest_report.py finds every skipped test in ctest's log, keeps the summary for the end, and tells no case that passed."""
 import pathlib
 import subprocess
 import sys
@@ -65,7 +65,22 @@ def report(log, text):
         return done.stdout, (folder / "summary").read_text()
 
 
-CASES = [("skips are told and the summary kept", LOG, RUN + SUMMARY, (WANTED, SUMMARY)),
+BAD = """ 1/2 Test #1: a_test ......***Failed 3 sec
+{good}[ RUN      ] A.Bad
+x_test.cpp:3: Failure
+[  FAILED  ] A.Bad (1 ms)
+[ RUN      ] A.Dies
+last words
+ 2/2 Test #2: b_test ......   Passed 3 sec
+"""
+GOOD = """[ RUN      ] A.Good
+what a good case says
+[       OK ] A.Good (1 ms)
+"""
+
+
+CASES = [("of a failed program only the cases that failed", "", BAD.format(good=GOOD), (BAD.format(good="") + "test: 0 skipped\n", "")),
+         ("skips are told and the summary kept", LOG, RUN + SUMMARY, (WANTED, SUMMARY)),
          ("nothing skipped", LOG[LOG.index("3/3 Testing"):], RUN + SUMMARY, (RUN + "test: 0 skipped\n", SUMMARY)),
          ("a run that broke off has no summary", LOG[LOG.index("3/3 Testing"):], RUN, (RUN + "test: 0 skipped\n", ""))]
 failed = 0
