@@ -66,8 +66,14 @@ def in_zsh(line, control, tmp_path):
         terminal.press("-l", line)
         wait_for(lambda: f"ready> {line}".rstrip() in terminal.text())
         terminal.press("C-d")
-        text = wait_for(lambda: (shown := terminal.text()).count("\n") and len(shown.strip().splitlines()) > 1 and shown, 30)
-        return sorted(word for row in text.strip().splitlines()[1:] for word in row.split() if word != "ready>")
+        texts = [""]
+
+        def listed():
+            """Whole: a terminal draws in pieces."""
+            texts.append(terminal.text())
+            return len(texts[-1].strip().splitlines()) > 1 and len(texts) > 5 and len(set(texts[-5:])) == 1
+        wait_for(listed)
+        return sorted(word for row in texts[-1].strip().splitlines()[1:] for word in row.split() if word != "ready>")
 
 
 SHELLS = {"bash": in_bash, "zsh": in_zsh, "fish": in_fish}

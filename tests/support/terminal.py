@@ -1,5 +1,6 @@
 """A program in a terminal: in a real one, by tmux, and in one that counts what is written to it."""
 import fcntl
+import itertools
 import os
 import pty
 import select
@@ -13,10 +14,14 @@ import time
 class Terminal:
     """A program in a terminal of so many columns and rows, by tmux."""
 
+    COUNT = itertools.count()
+
     def __init__(self, program, columns=80, rows=24, environment=None):
-        self.server = f"headgate-{os.getpid()}-{id(self)}"
+        # No name a second time: a server that was told to end may still answer.
+        self.server = f"headgate-{os.getpid()}-{next(self.COUNT)}"
         words = ["env", "TZ=UTC", *(f"{name}={value}" for name, value in (environment or {}).items()), *map(str, program)]
-        self.tmux("new-session", "-d", "-x", str(columns), "-y", str(rows), *words)
+        made = self.tmux("new-session", "-d", "-x", str(columns), "-y", str(rows), *words)
+        assert made.returncode == 0, made.stderr
 
     def tmux(self, *arguments):
         return subprocess.run(["timeout", "-s", "KILL", "10", "tmux", "-L", self.server, "-f", "/dev/null", *arguments], capture_output=True,
