@@ -21,6 +21,11 @@ inline constexpr std::array kEventTable{
               "-"},
     EventKind{"input_switched", "info, warning", Scope::channel,
               "Another input is on air; info: a preferred one came back.", "-"},
+    EventKind{
+        "scte35", "info", Scope::channel,
+        "A cue (SCTE 35) came with the input on air: its command, break and segmentation, its PTS and how "
+        "far ahead of the service's clock that lies. Repetitions are not told.",
+        "None; a break that is missed has its cue, or the lack of it, here."},
     EventKind{"switch", "info", Scope::channel,
               "An input was forced (`headgate switch`), by whom; or automatic again.", "-"},
     EventKind{"kicked", "info", Scope::channel,

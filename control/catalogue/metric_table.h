@@ -130,6 +130,8 @@ inline constexpr std::array kMetricTable{
                  "",
                  {"channel", "input", "indicator"},
                  "Errors by the indicators of TR 101 290 5.2 that are measured of a live input."},
+    MetricFamily{"headgate_input_scte35_cues_total", kCounter, "", kByInput,
+                 "Cues (SCTE 35) of the channel's service, repetitions not counted."},
     MetricFamily{"headgate_input_arrival_interval_min_seconds", kGauge, "seconds", kByInput,
                  "Shortest time between two datagrams, over the last second."},
     MetricFamily{"headgate_input_arrival_interval_mean_seconds", kGauge, "seconds", kByInput,

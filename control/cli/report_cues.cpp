@@ -2,28 +2,13 @@
 
 #include <fmt/core.h>
 
+#include "control/words/cue_text.h"
+
 namespace headgate::control {
 namespace {
 
 using nlohmann::json;
-
-constexpr double kTicks = 90'000;
-
-double seconds(std::uint64_t ticks) { return static_cast<double>(ticks) / kTicks; }
-
-std::string hex(const std::vector<std::uint8_t>& bytes) {
-  std::string text;
-  for (const std::uint8_t byte : bytes) text += fmt::format("{:02x}", byte);
-  return text;
-}
-
-// A upid of printable characters as they are (Ad-ID, URI …), else in hex.
-std::string upid_text(const std::vector<std::uint8_t>& upid) {
-  for (const std::uint8_t byte : upid) {
-    if (byte < 0x20 || byte > 0x7E) return "0x" + hex(upid);
-  }
-  return {upid.begin(), upid.end()};
-}
+using words::hex, words::seconds, words::upid_text;
 
 void add_insert(json& out, const mpegts::SpliceInsert& insert) {
   out["event_id"] = insert.event_id;
@@ -76,35 +61,6 @@ struct DescriptorJson {
   }
 };
 
-std::string segment_text(const mpegts::SegmentationDescriptor& segment) {
-  std::string text = fmt::format("\n          segmentation event {}", segment.event_id);
-  if (segment.cancel) return text + " cancelled";
-  const std::string name = mpegts::segmentation_type_name(segment.type_id);
-  text += "  " + (name.empty() ? fmt::format("type 0x{:02x}", segment.type_id) : name);
-  text += fmt::format(" {}/{}", segment.segment_num, segment.segments_expected);
-  if (segment.duration) text += fmt::format(" for {:.1f} s", seconds(*segment.duration));
-  if (!segment.upid.empty())
-    text += fmt::format("  upid 0x{:02x} {}", segment.upid_type, upid_text(segment.upid));
-  return text;
-}
-
-std::string command_text(const mpegts::SpliceInfo& info) {
-  if (info.encrypted) return "encrypted";
-  std::string text = mpegts::to_string(info.command_type);
-  if (const auto* insert = std::get_if<mpegts::SpliceInsert>(&info.command)) {
-    text += fmt::format(" event {}", insert->event_id);
-    if (insert->cancel) return text + " cancelled";
-    text += insert->out_of_network ? " out" : " in";
-    if (insert->immediate) text += " at once";
-    if (insert->duration)
-      text += fmt::format(" for {:.1f} s{}", seconds(*insert->duration),
-                          insert->auto_return ? ", auto return" : "");
-  } else if (const auto* command = std::get_if<mpegts::PrivateCommand>(&info.command)) {
-    text += fmt::format(" 0x{:08x}", command->identifier);
-  }
-  return text;
-}
-
 }  // namespace
 
 json cues_json(const mpegts::StreamReport& report) {
@@ -137,14 +93,14 @@ std::string cues_text(const mpegts::StreamReport& report) {
   std::string text = "\nSCTE-35 PID  SEEN      SENT  CUE\n";
   for (const mpegts::CueInfo& cue : report.cues) {
     text += fmt::format("0x{:04x}       {:>7.1f} s  {:>3}x  {}", cue.pid.value, cue.time_s, cue.count,
-                        command_text(cue.info));
+                        words::command_text(cue.info));
     if (const auto at = cue.info.at())
       text += fmt::format("  PTS {} ({:.3f} s)", at->ticks, seconds(at->ticks));
     if (const auto ahead = cue.ahead_s())
       text += *ahead < 0 ? fmt::format(", {:.1f} s ago", -*ahead) : fmt::format(", {:.1f} s ahead", *ahead);
     for (const auto& descriptor : cue.info.descriptors) {
       if (const auto* segment = std::get_if<mpegts::SegmentationDescriptor>(&descriptor))
-        text += segment_text(*segment);
+        text += "\n          " + words::segment_text(*segment);
     }
     text += "\n";
   }

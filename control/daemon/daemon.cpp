@@ -82,7 +82,8 @@ void Daemon::record_event(Event event) {
                      : event.severity == "warning" ? log::Level::warning
                                                    : log::Level::info;
   // A source may make these as often as it likes; alarms and applies are told one and all.
-  const bool limited = event.kind == "channel_state" || event.kind == "input_switched";
+  const bool limited =
+      event.kind == "channel_state" || event.kind == "input_switched" || event.kind == "scte35";
   const bool named = event.subject.empty() || event.subject == event.channel;
   log::line(level, {event.channel, event.kind, limited}, "{}{}", named ? "" : event.subject + ": ",
             event.message);
@@ -125,6 +126,7 @@ void Daemon::sample() {
   Snapshot now = mapping_ ? take(*mapping_->page(), clock_base_ns()) : Snapshot{};
   std::swap(snapshot_, now);
   tell_switches(now);
+  tell_cues();
   sampled_ = std::chrono::steady_clock::now();
   for (const auto& probe : probes_) probe->reading.add(snapshot_, unix_now_ns());
   auto problems = problems_;

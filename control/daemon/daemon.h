@@ -25,6 +25,7 @@
 #include "control/daemon/admin_http.h"
 #include "control/daemon/alarm_book.h"
 #include "control/daemon/control_server.h"
+#include "control/daemon/cues.h"
 #include "control/daemon/even_clock.h"
 #include "control/daemon/event_log.h"
 #include "control/daemon/history.h"
@@ -127,6 +128,7 @@ class Daemon {
                      const tl::expected<void, ApplyFailure>& outcome);
   void tell_unforced(const std::vector<std::string>& channels);
   void tell_switches(const Snapshot& before);
+  void tell_cues();
   // daemon.cpp
   bool open_servers();
   void await_signal();
@@ -189,6 +191,9 @@ class Daemon {
   std::unique_ptr<LiveDataPlane> plane_;
 
   std::optional<protocol::StatsMapping> mapping_;
+  std::uint64_t cue_epoch_ = 0;  // of the fast path whose cues were read last; 0: none yet
+  std::uint64_t next_cue_ = 0;
+  CueLimit cue_limit_;
   // What is shown, brought up to date by view(). Two of its parts are looked at and changed all the time:
   // with many channels they are not to be copied.
   GatewayView view_;

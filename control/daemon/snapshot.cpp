@@ -90,6 +90,7 @@ InputSnapshot copy(const protocol::InputStats& from) {
   to.ring_slots = get(from.ring_slots);
   to.service_state = get(from.service_state);
   to.program_number = get(from.program_number);
+  to.cues = get(from.cues);
   to.services_seen = get(from.services_seen);
   to.troubles = get(from.troubles);
   to.buffer_packets = get(from.buffer_packets);
@@ -195,6 +196,45 @@ Snapshot take(const protocol::StatsPage& page, std::int64_t clock_base_ns) {
   copy_used(page.outputs, snapshot.outputs);
   shift(snapshot, clock_base_ns - page.clock_base_ns);
   return snapshot;
+}
+
+std::vector<CueSnapshot> take_cues(const protocol::StatsPage& page, std::uint64_t& next,
+                                   std::uint64_t& missed) {
+  std::vector<CueSnapshot> cues;
+  const std::uint64_t end = page.cues_told.load(std::memory_order_relaxed);
+  if (next > end) next = 0;  // another process
+  if (end - next > protocol::kCueSlots) {
+    missed += end - next - protocol::kCueSlots;
+    next = end - protocol::kCueSlots;
+  }
+  for (; next < end; ++next) {
+    const protocol::CueSlot& slot = page.cues[next % protocol::kCueSlots];
+    const std::uint64_t sequence = slot.sequence.load(std::memory_order_acquire);
+    if (sequence < 2 * next + 2) break;  // it is being written
+    CueSnapshot cue;
+    const std::uint32_t place = slot.input.load(std::memory_order_relaxed);
+    cue.pid = slot.pid.load(std::memory_order_relaxed);
+    cue.unix_ns = get(slot.unix_ns);
+    cue.size = slot.size.load(std::memory_order_relaxed);
+    if (const std::uint64_t clock = get(slot.clock); clock != 0) cue.clock_27mhz = clock - 1;
+    std::array<std::uint8_t, protocol::kMaxCueSection> bytes;
+    for (std::size_t i = 0; i < slot.section.size(); ++i) {
+      const std::uint64_t word = get(slot.section[i]);
+      std::memcpy(bytes.data() + 8 * i, &word, 8);
+    }
+    std::atomic_thread_fence(std::memory_order_acquire);
+    if (sequence != 2 * next + 2 || slot.sequence.load(std::memory_order_relaxed) != sequence ||
+        place >= page.inputs.size()) {
+      ++missed;
+      continue;
+    }
+    cue.section.assign(bytes.begin(),
+                       bytes.begin() + static_cast<std::ptrdiff_t>(std::min(cue.size, bytes.size())));
+    cue.channel = text(page.inputs[place].channel);
+    cue.input = page.inputs[place].number;
+    cues.push_back(std::move(cue));
+  }
+  return cues;
 }
 
 void shift(Snapshot& snapshot, std::int64_t by) {

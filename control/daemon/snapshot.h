@@ -61,6 +61,7 @@ struct InputSnapshot {
   std::uint64_t media_lost = 0;  // packets
   std::uint64_t last_packet_unix_ns = 0, first_packet_unix_ns = 0, joined_unix_ns = 0, bitrate_bps = 0,
                 ring_slots = 0;
+  std::uint64_t cues = 0;  // SCTE 35
   std::uint64_t service_state = 0, program_number = 0, services_seen = 0;
   std::uint64_t troubles = 0;  // bit n: protocol::Trouble n
   std::uint64_t buffer_packets = 0, buffer_level_ns = 0, buffer_underflows = 0, buffer_overflows = 0;
@@ -125,6 +126,21 @@ struct Snapshot {
   std::vector<ChannelSnapshot> channels;
   std::vector<OutputSnapshot> outputs;
 };
+
+// A cue of an input, as it came.
+struct CueSnapshot {
+  std::string channel;
+  std::uint32_t input = 1;  // number
+  std::uint16_t pid = 0;
+  std::uint64_t unix_ns = 0;
+  std::optional<std::uint64_t> clock_27mhz;
+  std::size_t size = 0;               // of the section
+  std::vector<std::uint8_t> section;  // whole, or its head
+};
+// Those since number `next`, which becomes the one after the last; by how many they were overwritten before
+// they were read: `missed`.
+std::vector<CueSnapshot> take_cues(const protocol::StatsPage& page, std::uint64_t& next,
+                                   std::uint64_t& missed);
 
 // Its times as Unix time for a process that goes by `clock_base_ns` (even_clock.h).
 Snapshot take(const protocol::StatsPage& page, std::int64_t clock_base_ns);

@@ -82,6 +82,7 @@ json input_json(const GatewayView& view, const InputSnapshot& input, const json&
           {"pcr_interval_max_ns", input.pcr_interval_max_ns},
           {"tr101290", tr101290_json(input.tr101290)},
           {"delivery", delivery_json(input.delivery)},
+          {"scte35_cues", input.cues},
           {"media_lost", input.media_lost},
           {"last_packet_unix_ns", input.last_packet_unix_ns},
           {"first_packet_unix_ns", input.first_packet_unix_ns},

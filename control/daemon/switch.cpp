@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "control/daemon/daemon.h"
+#include "control/log/log.h"
 
 namespace headgate::control {
 
@@ -102,6 +103,27 @@ void Daemon::tell_switches(const Snapshot& before) {
                           : why.empty()   ? std::string()
                                           : fmt::format(": input {} has {}", old->on_air, why)));
   }
+}
+
+// Of the input on air: the others send the same at about the same time.
+void Daemon::tell_cues() {
+  if (!mapping_) return;
+  const protocol::StatsPage& page = *mapping_->page();
+  if (snapshot_.epoch != cue_epoch_) {
+    // What a fast path that was here before this control said, the control before it has told.
+    next_cue_ = cue_epoch_ == 0 ? page.cues_told.load(std::memory_order_relaxed) : 0;
+    cue_epoch_ = snapshot_.epoch;
+  }
+  std::uint64_t missed = 0;
+  for (const CueSnapshot& cue : take_cues(page, next_cue_, missed)) {
+    const ChannelSnapshot* channel = find_channel(snapshot_, cue.channel);
+    if (channel != nullptr && channel->on_air != 0 && channel->on_air != cue.input) continue;
+    std::uint64_t left_out = 0;
+    if (!cue_limit_.takes(cue.channel, unix_now_ns(), left_out)) continue;
+    add_event("info", "scte35", cue.channel,
+              cue_text(cue) + (left_out == 0 ? "" : fmt::format(" ({} before it are not told)", left_out)));
+  }
+  if (missed != 0) log::warning({"", "scte35"}, "{} cues came faster than they were read", missed);
 }
 
 }  // namespace headgate::control

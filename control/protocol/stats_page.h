@@ -24,7 +24,7 @@
 namespace headgate::protocol {
 
 inline constexpr std::uint64_t kStatsMagic = 0x3174617453676448;  // "HdgStat1"
-inline constexpr std::uint32_t kStatsVersion = 7;
+inline constexpr std::uint32_t kStatsVersion = 8;
 inline constexpr std::size_t kMaxPidStats = 128;
 inline constexpr std::size_t kMaxServiceStats = 64;
 inline constexpr std::size_t kMaxInputs = 2048;
@@ -32,6 +32,8 @@ inline constexpr std::size_t kMaxOutputs = 4096;
 inline constexpr std::size_t kMaxChannels = 2048;  // with several inputs, a buffer or a constant rate
 inline constexpr std::size_t kMaxInterfaces = 16;
 inline constexpr std::size_t kMaxNetworks = 64;  // interface x VLAN
+inline constexpr std::size_t kCueSlots = 256;
+inline constexpr std::size_t kMaxCueSection = 512;
 
 // Upper bounds of the classes by which departures are counted, in ns after their time; one more class holds
 // what is beyond.
@@ -115,6 +117,8 @@ struct alignas(64) InputStats {
   std::atomic<std::uint32_t> pid_count;
   std::atomic<std::uint32_t> pids_beyond;  // PIDs seen that found no place in `pids`
   std::array<PidStats, kMaxPidStats> pids;
+  Counter cues;           // SCTE 35, of the service that the channel carries: told in StatsPage::cues, and
+                          // those that found no room on the way there
   Counter services_seen;  // in the PAT of an input out of which one is cut
   std::array<ServiceStats, kMaxServiceStats> services;
   std::atomic<std::uint32_t> service_count;
@@ -204,6 +208,18 @@ struct alignas(64) WorkerStats {
   Counter unknown_slots;  // of the bridge, for a channel or an input that isn't there
 };
 
+// One of the latest cues of all inputs: number n stands in slot n % kCueSlots, whole while `sequence` is
+// 2 n + 2 before and after it was read.
+struct CueSlot {
+  std::atomic<std::uint64_t> sequence;
+  std::atomic<std::uint32_t> input;  // index in StatsPage::inputs
+  std::atomic<std::uint16_t> pid;
+  std::atomic<std::uint16_t> size;     // of the section; more than kMaxCueSection: only its head is here
+  std::atomic<std::uint64_t> unix_ns;  // as it was told, within 0.2 s of its coming
+  std::atomic<std::uint64_t> clock;    // the service's, 27 MHz, as it came, and one more; 0: none yet
+  std::array<std::atomic<std::uint64_t>, kMaxCueSection / 8> section;  // its bytes in their order
+};
+
 struct StatsPage {
   std::uint64_t magic;
   std::uint32_t version;
@@ -218,6 +234,8 @@ struct StatsPage {
   std::array<InputStats, kMaxInputs> inputs;
   std::array<ChannelStats, kMaxChannels> channels;
   std::array<OutputStats, kMaxOutputs> outputs;
+  Counter cues_told;  // of all inputs: the next cue's number
+  std::array<CueSlot, kCueSlots> cues;
 };
 
 // A mapping of the page; unmapped on destruction. The file is allocated whole, so that a full run_dir is an

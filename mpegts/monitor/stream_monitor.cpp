@@ -19,7 +19,7 @@ constexpr Pid kFirstFreePid{0x0020};  // those below belong to tables (EN 300 46
 constexpr Pid kAtscPid{0x1FFB};       // ATSC A/65 4.1
 constexpr std::uint8_t kCaDescriptor = 0x09;
 
-enum class Role : std::uint8_t { unknown, named, media, pmt };
+enum class Role : std::uint8_t { unknown, named, cues, media, pmt };
 
 // Whether a PES packet with a PTS begins here (ISO/IEC 13818-1:2022 2.4.3.7).
 bool starts_with_pts(const TsPacket& packet) noexcept {
@@ -232,7 +232,8 @@ void StreamMonitor::Impl::take_pmt(Pid pid, std::span<const std::uint8_t> sectio
   name_ca(number, table->descriptors);
   for (const PmtStream& stream : table->streams) {
     const StreamKind kind = stream_kind(stream);
-    name(number, stream.pid, is_video(kind) || is_audio(kind) ? Role::media : Role::named);
+    const bool media = is_video(kind) || is_audio(kind);
+    name(number, stream.pid, media ? Role::media : kind == StreamKind::scte35 ? Role::cues : Role::named);
     name_ca(number, stream.descriptors);
   }
   set_roles();
@@ -304,8 +305,13 @@ StreamMonitor::Interest StreamMonitor::interest(Pid pid) const noexcept {
   const std::uint16_t at = impl_->index[pid.value];
   if (at == kNone) return Interest::first;
   const Role role = impl_->slots[at].role;
-  if (role == Role::pmt) return Interest::all;
+  if (role == Role::pmt || role == Role::cues) return Interest::all;
   return role == Role::media ? Interest::starts : Interest::first;
+}
+
+bool StreamMonitor::carries_cues(Pid pid) const noexcept {
+  const std::uint16_t at = impl_->index[pid.value];
+  return at != kNone && impl_->slots[at].role == Role::cues;
 }
 
 std::uint32_t StreamMonitor::interests() const noexcept { return impl_->interests; }

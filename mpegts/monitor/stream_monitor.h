@@ -34,6 +34,8 @@ class StreamMonitor {
   enum class Interest : std::uint8_t { none, first, starts, all };
   // For callers that have a place of their own for each PID.
   Interest interest(Pid pid) const noexcept;
+  // Whether a PMT says that this PID carries splice information (SCTE 35), for a CueTap.
+  bool carries_cues(Pid pid) const noexcept;
   // Another number whenever interests may be others.
   std::uint32_t interests() const noexcept;
   // Whether on_packet() is to see this packet, for callers that have none. Not for packets with

@@ -100,15 +100,15 @@ class Broadcast {
     for (std::size_t at = 0; at < bytes.size();) at += packet(wanted, bytes, at);
   }
 
-  Bytes take() { return std::exchange(out_, {}); }
-
- private:
   void section(std::uint16_t pid, const Bytes& section) {
     const Bytes packed = mpegts::pack_section(mpegts::Pid{pid}, section, counters_[pid]);
     counters_[pid] = static_cast<std::uint8_t>((counters_[pid] + packed.size() / mpegts::kPacketSize) & 0x0F);
     append(out_, packed);
   }
 
+  Bytes take() { return std::exchange(out_, {}); }
+
+ private:
   static void stamp(Bytes& to, int prefix, std::uint64_t t) {
     t &= mpegts::kPtsModulus - 1;
     to.push_back(static_cast<std::uint8_t>(static_cast<std::uint64_t>(prefix) << 4 | (t >> 29 & 0x0E) | 1));

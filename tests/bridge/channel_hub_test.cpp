@@ -5,6 +5,7 @@
 
 #include "tests/bridge/broadcast.h"
 #include "tests/bridge/slots.h"
+#include "tests/support/made_cue.h"
 
 namespace headgate::bridge::hub {
 namespace {
@@ -35,8 +36,15 @@ class UnitCollect : public UnitSink {
     if (u.track != 0) return;
     units.push_back({u.timed, u.random_access, u.dts, u.pts, Bytes(u.packets.begin(), u.packets.end())});
   }
+  void on_cue(const Cue& cue) override { cues.push_back({cue.at, cue.came, cue.pid}); }
   void on_discontinuity() override {}
   void on_loss() override {}
+  struct SeenCue {
+    std::optional<std::int64_t> at;
+    std::int64_t came;
+    mpegts::Pid pid;
+  };
+  std::vector<SeenCue> cues;
   std::vector<std::shared_ptr<const Configuration>> configurations;
   std::vector<Seen> units;
 };
@@ -125,6 +133,34 @@ TEST_F(ChannelHubTest, ARandomAccessPointInsideAPesPacketBeginsOneOfItsOwn) {
     EXPECT_EQ(header->pts->ticks - header->dts->ticks, 2 * kFrame);
   }
   EXPECT_EQ(joinable, hub.counters().split_pes);
+}
+
+// Its time is that of a picture with the same PTS, over the wrap of 33 bits too.
+TEST_F(ChannelHubTest, CuesComeOnceWithTheirTimesOnTheTimeline) {
+  constexpr std::uint16_t kCues = 0x1F4;
+  air.tables({{1, 0x40, kVideo, {{kVideo, kMpeg2}, {kCues, 0x86}}}});
+  std::uint64_t pts = mpegts::kPtsModulus - 60 * kFrame;
+  const auto pictures = [&](int count) {
+    for (int i = 0; i < count; ++i, pts += kFrame)
+      air.pes({kVideo, 0xE0, pts, picture(i == 0, 500), std::nullopt, pts - 9000});
+  };
+  pictures(30);
+  // Two seconds ahead, behind the wrap; by pts_adjustment one second later.
+  const auto cue = headgate::test::splice_insert(7, (pts + 180'000) % mpegts::kPtsModulus, 90'000);
+  air.section(kCues, cue);
+  air.section(kCues, cue);
+  const std::size_t cued = 30;
+  pictures(80);
+  send();
+  hub.flush();
+  ASSERT_EQ(out.cues.size(), 1U);
+  ASSERT_GT(out.units.size(), cued);
+  ASSERT_TRUE(out.cues[0].at.has_value());
+  EXPECT_EQ(*out.cues[0].at, out.units[cued].pts + 3 * mpegts::kTicksPerSecond);
+  EXPECT_NEAR(static_cast<double>(out.units[cued].pts - out.cues[0].came), 9000.0 * 300, 2.0 * kFrame * 300);
+  EXPECT_EQ(out.cues[0].pid, mpegts::Pid{kCues});
+  EXPECT_EQ(hub.counters().cues, 1U);
+  EXPECT_EQ(hub.counters().unread_cues, 0U);
 }
 
 TEST_F(ChannelHubTest, PacketsOutsideTheCutStayBitExact) {

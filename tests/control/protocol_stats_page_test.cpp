@@ -90,7 +90,7 @@ TEST_F(StatsPageTest, AbsentShortAndForeignFilesAreRefused) {
   auto writer = StatsMapping::create(path_);
   ASSERT_TRUE(writer);
   writer->page()->version = kStatsVersion + 1;
-  EXPECT_THAT(StatsMapping::open_read_only(path_).error(), HasSubstr("not a counter page of version 7"));
+  EXPECT_THAT(StatsMapping::open_read_only(path_).error(), HasSubstr("not a counter page of version 8"));
 }
 
 TEST(DropReasonTable, EachReasonStandsAtItsOwnIndexWithANameOfItsOwn) {

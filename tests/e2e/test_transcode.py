@@ -157,10 +157,11 @@ def test_a_worker_that_dies_or_stands_until_it_is_killed_costs_a_gap_that_is_tol
     os.kill(victim, how)
     wait_for(lambda: worker_of(gateway, "mp2") not in (None, victim), 30)
     end = time.monotonic() + 60
-    while (after := sound_status(gateway, "mp2"))["frames"] <= before["frames"] + 100:
-        assert time.monotonic() < end, f"no AAC after the worker's restart: before {before}, now {after}"
+    # The figures are of up to a second ago, and of what the victim had made.
+    while (after := sound_status(gateway, "mp2"))["frames"] <= before["frames"] + 100 or after["gaps"] <= before["gaps"]:
+        assert time.monotonic() < end, f"no AAC, or no gap, after the worker's restart: before {before}, now {after}"
         time.sleep(0.2)
-    assert after["present"] and after["gaps"] > before["gaps"]
+    assert after["present"]
     beside = sound_status(gateway, "ac3")
     # What other programs of the machine took from its worker is told: AAC that came too late, and was withdrawn.
     late = any(beside[key] > others[key] for key in ("late", "withdrawn"))

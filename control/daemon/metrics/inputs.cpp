@@ -108,6 +108,7 @@ void about_inputs(Page& page, const Scene& scene) {
   counter<"headgate_input_rtp_reordered_total">(page, scene, &InputSnapshot::rtp_reordered);
   counter<"headgate_input_pcr_discontinuities_total">(page, scene, &InputSnapshot::pcr_discontinuities);
   about_indicators(page, scene);
+  counter<"headgate_input_scte35_cues_total">(page, scene, &InputSnapshot::cues);
   about_delivery(page, scene);
   samples(page.family<"headgate_input_bytes_per_second">(), scene,
           [](const InputSnapshot& input) { return static_cast<double>(input.bitrate_bps) / 8; });

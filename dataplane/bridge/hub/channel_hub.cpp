@@ -187,8 +187,26 @@ void ChannelHub::on_packet(const TsPacket& packet) {
     on_stream_packet(*streams_[at - 1U], packet);
     return;
   }
+  if (std::find(cue_pids_.begin(), cue_pids_.end(), pid) != cue_pids_.end()) return on_cue_packet(packet);
   if (!packet.transport_error() && picker_.on_packet(packet, arrival_ns_)) configure();
   if (pid == lone_pcr_pid_) publish_pcr_packet(packet);
+}
+
+void ChannelHub::on_cue_packet(const TsPacket& packet) {
+  cue_tap_->on_packet(packet, std::nullopt, arrival_ns_);
+  for (const auto* it = cue_tap_->front(); it != nullptr; cue_tap_->drop(), it = cue_tap_->front()) {
+    const bool whole = it->size <= it->bytes.size();
+    const auto section = std::span(it->bytes).first(whole ? it->size : 0U);
+    const auto info = mpegts::SpliceInfo::parse(section);
+    if (!info || !has_timeline_) {
+      ++counters_.unread_cues;
+      continue;
+    }
+    Cue cue{it->pid, *info, std::nullopt, reference_, section};
+    if (const auto at = info->at()) cue.at = mpegts::unroll_near(*at, offset_, {reference_}).ticks;
+    ++counters_.cues;
+    sink_.on_cue(cue);
+  }
 }
 
 bool ChannelHub::check_continuity(Stream& stream, const TsPacket& packet) {
@@ -473,6 +491,13 @@ void ChannelHub::configure() {
   wanted.insert(wanted.end(), next->heard.begin(), next->heard.end());
   wanted.insert(wanted.end(), selection.watched.begin(), selection.watched.end());
   open_streams(wanted);
+  cue_pids_.clear();
+  for (const Track& track : tracks_) {
+    if (track.kind == mpegts::StreamKind::scte35 && stream_of_pid_[track.pid.value & 0x1FFF] == 0 &&
+        track.pid != next->pmt_pid)
+      cue_pids_.push_back(track.pid);
+  }
+  if (!cue_pids_.empty() && cue_tap_ == nullptr) cue_tap_ = std::make_unique<mpegts::CueTap>();
   const bool own =
       next->pmt.pcr_pid.value < mpegts::kNullPid.value && stream_of_pid_[next->pmt.pcr_pid.value] == 0;
   lone_pcr_pid_ = own ? next->pmt.pcr_pid : mpegts::kNullPid;

@@ -1,7 +1,8 @@
 // Demultiplexes one channel once for all outputs: takes the ring's slots, follows PAT and PMT, and hands on
-// whole PES packets with their times on the channel's timeline. A damaged or scrambled PES packet is dropped
-// and counted, never more. References: ISO/IEC 13818-1:2022 2.4.3.3 (continuity), 2.4.3.6 (PES), 2.4.4 (PSI).
-// Threading: owned by one thread. Memory: one open PES packet per carried PID (at most kMaxPes bytes each).
+// whole PES packets, and cues (SCTE 35), with their times on the channel's timeline. A damaged or scrambled
+// PES packet is dropped and counted, never more. References: ISO/IEC 13818-1:2022 2.4.3.3
+// (continuity), 2.4.3.6 (PES), 2.4.4 (PSI). Threading: owned by one thread. Memory: one open PES packet per
+// carried PID (at most kMaxPes bytes each).
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include "dataplane/bridge/hub/track.h"
 #include "dataplane/ring/ring.h"
 #include "mpegts/monitor/continuity.h"
+#include "mpegts/monitor/cue_tap.h"
 #include "mpegts/pes/pes_packet.h"
 
 namespace headgate::bridge::hub {
@@ -30,7 +32,9 @@ struct HubCounters {
   std::uint64_t unreferenced_pes = 0;   // video from a loss on the way here to the next random access point
   std::uint64_t discontinuities = 0;
   std::uint64_t configurations = 0;
-  std::uint64_t split_pes = 0;  // at a random access point inside them
+  std::uint64_t cues = 0;         // handed on
+  std::uint64_t unread_cues = 0;  // of a form that is wrong, too long, or before the channel had a timeline
+  std::uint64_t split_pes = 0;    // at a random access point inside them
 };
 
 // What became of a PID's last PES packet.
@@ -97,6 +101,7 @@ class ChannelHub {
   void configure();
   void open_streams(const std::vector<Track>& wanted);
   void watch_video();
+  void on_cue_packet(const mpegts::TsPacket& packet);
   void publish_pcr_packet(const mpegts::TsPacket& packet);
   void await_random_access();
   bool lacks_references(Stream& stream, const Unit& unit);
@@ -111,6 +116,8 @@ class ChannelHub {
   std::vector<std::uint8_t> stream_of_pid_;  // index + 1 in streams_, 0: none
   std::vector<std::uint8_t> scratch_;
   std::vector<std::uint8_t> split_;
+  std::vector<mpegts::Pid> cue_pids_;
+  std::unique_ptr<mpegts::CueTap> cue_tap_;      // from the first PID with cues on
   mpegts::Pid lone_pcr_pid_ = mpegts::kNullPid;  // a PCR PID that is no carried stream
   std::int64_t arrival_ns_ = 0;
   std::int64_t timeline_ = 0;

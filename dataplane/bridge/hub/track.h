@@ -14,6 +14,7 @@
 #include "mpegts/es/video.h"
 #include "mpegts/packet/types.h"
 #include "mpegts/psi/tables.h"
+#include "mpegts/scte35/splice_info.h"
 
 namespace headgate::bridge::hub {
 
@@ -67,6 +68,16 @@ struct Unit {
 };
 inline constexpr std::uint8_t kPcrTrack = 0xFF;
 
+// Splice information (ANSI/SCTE 35 2023 9.6) of the service, each once.
+struct Cue {
+  mpegts::Pid pid;
+  const mpegts::SpliceInfo& info;
+  // When it happens, on the channel's timeline; nothing where it is immediate or says no time.
+  std::optional<std::int64_t> at;
+  std::int64_t came = 0;                  // the channel's clock then
+  std::span<const std::uint8_t> section;  // whole, CRC included
+};
+
 // Takes what the hub makes of a channel. Calls come on the hub's thread; spans and pointers are valid during
 // the call.
 class UnitSink {
@@ -75,6 +86,7 @@ class UnitSink {
   // Before the first unit, and again when the streams change.
   virtual void on_configuration(std::shared_ptr<const Configuration> configuration) = 0;
   virtual void on_unit(const Unit& unit) = 0;
+  virtual void on_cue(const Cue&) {}
   // The timeline's offset changed: units before and after don't join.
   virtual void on_discontinuity() = 0;
   // Packets were lost on the way here (not by the source).

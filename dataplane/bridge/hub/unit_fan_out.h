@@ -25,6 +25,9 @@ class UnitFanOut : public UnitSink {
   void on_unit(const Unit& unit) override {
     for (UnitSink* sink : sinks_) sink->on_unit(unit);
   }
+  void on_cue(const Cue& cue) override {
+    for (UnitSink* sink : sinks_) sink->on_cue(cue);
+  }
   void on_discontinuity() override {
     for (UnitSink* sink : sinks_) sink->on_discontinuity();
   }

@@ -108,6 +108,7 @@ class AudioTwins final : public hub::UnitSink {
   void on_unit(const hub::Unit& unit) override;
   void on_discontinuity() override;
   void on_loss() override;
+  void on_cue(const hub::Cue& cue) override { out_.on_cue(cue); }
 
   // What outputs see; null before the hub knows the channel's streams.
   const std::shared_ptr<const hub::Configuration>& configuration() const { return published_; }

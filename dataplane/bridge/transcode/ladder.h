@@ -65,6 +65,7 @@ class Ladder final : public hub::UnitSink {
   void on_unit(const hub::Unit& unit) override;
   void on_discontinuity() override;
   void on_loss() override;
+  void on_cue(const hub::Cue& cue) override { out_.on_cue(cue); }
 
  private:
   struct Rung;

@@ -160,6 +160,7 @@ Registry::InputHolder& Registry::input_for(const protocol::FastpathChannel& chan
   const bool datagrams = input.way == protocol::InputWay::datagrams;
   runtime.inspector.set_monitor(Inspector::make_monitor(),
                                 datagrams ? Inspector::Clock::arrival : Inspector::Clock::stream);
+  runtime.inspector.keep_cues();
   runtime.rtp = datagrams && input.protocol == protocol::DatagramProtocol::rtp;
   if (stats_ != nullptr) {
     runtime.stats_index = take_place(stats_->inputs, [&](protocol::InputStats& stats) {

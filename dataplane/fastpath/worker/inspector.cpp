@@ -191,6 +191,8 @@ void Inspector::spread_attention() noexcept {
 void Inspector::attend(const mpegts::TsPacket& packet, PidHot& hot) noexcept {
   hot.attention = static_cast<std::uint8_t>(hot.attention & ~kFirst);
   monitor_->on_packet(packet, watch_ns());
+  if (cues_ != nullptr && monitor_->carries_cues(packet.pid())) [[unlikely]]
+    cues_->on_packet(packet, clock_now_, watch_ns_);
   if (monitor_->interests() != interests_) spread_attention();
 }
 
@@ -310,6 +312,7 @@ void Inspector::on_pcr(const mpegts::TsPacket& packet, Place place, std::int64_t
   cold.last_pcr = pcr->ticks;
   cold.last_pcr_ns = arrival_unix_ns;
   if (drives_timeline(packet.pid(), arrival_unix_ns)) {
+    clock_now_ = pcr;
     stream_time_.on_pcr(*pcr, packet.discontinuity(), totals_.ts_packets);
     delivery_.on_pcr(*pcr, packet.discontinuity(), totals_.ts_packets * mpegts::kPacketSize, watch_ns_);
     const auto step = timeline_.on_pcr(*pcr, packet.discontinuity(), arrival_unix_ns);

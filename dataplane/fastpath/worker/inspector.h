@@ -20,6 +20,7 @@
 #include <span>
 
 #include "mpegts/clock/timeline.h"
+#include "mpegts/monitor/cue_tap.h"
 #include "mpegts/monitor/delivery_monitor.h"
 #include "mpegts/monitor/stream_monitor.h"
 #include "mpegts/monitor/stream_time.h"
@@ -170,8 +171,11 @@ class Inspector {
   enum class Clock : std::uint8_t { arrival, stream };
   // Before the first packet. It judges from the first packet on.
   void set_monitor(std::unique_ptr<mpegts::StreamMonitor> monitor, Clock clock) noexcept;
-  // What an input or output of a gateway is judged by: 12 KiB at first, 5 more a program, and 64 bytes a PID.
+  // What an input or output of a gateway is judged by: some 44 KiB at first, 4 more a program.
   static std::unique_ptr<mpegts::StreamMonitor> make_monitor();
+  // Before the first packet, with a monitor: keeps the cues for who takes them.
+  void keep_cues() { cues_ = std::make_unique<mpegts::CueTap>(); }
+  mpegts::CueTap* cues() noexcept { return cues_.get(); }
   // Before the first packet; the spares outlive the inspector.
   void set_spare_tables(SpareTables* spares) noexcept { spares_ = spares; }
   bool wants_wide() const noexcept { return wants_wide_.load(std::memory_order_acquire); }
@@ -214,6 +218,8 @@ class Inspector {
   std::uint8_t without_sync_ = 0;  // packets in a row, as far as they matter; not 0 while out of step
   std::uint8_t with_sync_ = 0;     // since then
   std::unique_ptr<mpegts::StreamMonitor> monitor_;
+  std::unique_ptr<mpegts::CueTap> cues_;
+  std::optional<mpegts::Pcr27MHz> clock_now_;  // the latest of the PID that drives the timeline
   mpegts::DeliveryMonitor delivery_;
   std::int64_t watch_start_ns_ = -1;  // of the first packet
   std::int64_t watch_ns_ = 0;         // since then

@@ -3,6 +3,7 @@
 #include <rte_cycles.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "dataplane/fastpath/worker/multiplex.h"
 #include "dataplane/fastpath/worker/pipe.h"
@@ -64,8 +65,7 @@ void set_services(protocol::InputStats& stats, const Inspector& inspector) noexc
   stats.service_count.store(static_cast<std::uint32_t>(count), std::memory_order_release);
 }
 
-// Of datagrams that still come.
-// Of the last second, in ns.
+// `accuracy`: of the last second, in ns.
 void set_pcr_accuracy(protocol::ChannelStats& stats, Leaving& leaving,
                       std::optional<std::uint64_t> accuracy) noexcept {
   set(stats.pcr_accuracy_max_ns, accuracy ? *accuracy + 1 : 0);
@@ -74,6 +74,7 @@ void set_pcr_accuracy(protocol::ChannelStats& stats, Leaving& leaving,
   if (accuracy && *accuracy > kLimit) ++leaving.pcr_accuracy_errors;
 }
 
+// Of datagrams that still come.
 void set_delivery(protocol::InputStats& stats, const InputRuntime& input, std::int64_t now) noexcept {
   constexpr std::int64_t kSilenceNs = 3'000'000'000;
   constexpr std::uint64_t kPacketsOfDatagram = 7;
@@ -91,6 +92,32 @@ void set_delivery(protocol::InputStats& stats, const InputRuntime& input, std::i
   const RtpTracker& rtp = input.rtp_tracker;
   set(stats.media_lost,
       input.rtp ? (rtp.lost() + rtp.reordered()) * kPacketsOfDatagram : input.inspector.totals().cc_lost);
+}
+
+std::uint16_t program_of(const Inspector& inspector, mpegts::Pid pid) noexcept {
+  for (const auto& it : inspector.program_pids()) {
+    if (it.pid == pid) return it.program_number;
+  }
+  return 0;
+}
+
+void tell(protocol::StatsPage& page, std::size_t input, const mpegts::CueTap::Cue& cue,
+          std::int64_t now) noexcept {
+  const std::uint64_t number = page.cues_told.fetch_add(1, std::memory_order_relaxed);
+  protocol::CueSlot& slot = page.cues[number % protocol::kCueSlots];
+  slot.sequence.store(2 * number + 1, std::memory_order_relaxed);
+  std::atomic_thread_fence(std::memory_order_release);
+  slot.input.store(static_cast<std::uint32_t>(input), std::memory_order_relaxed);
+  slot.pid.store(cue.pid.value, std::memory_order_relaxed);
+  slot.size.store(cue.size, std::memory_order_relaxed);
+  set_time(slot.unix_ns, now);
+  set(slot.clock, cue.clock ? cue.clock->ticks + 1 : 0);
+  for (std::size_t i = 0; i < slot.section.size(); ++i) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, cue.bytes.data() + 8 * i, 8);
+    slot.section[i].store(word, std::memory_order_relaxed);
+  }
+  slot.sequence.store(2 * number + 2, std::memory_order_release);
 }
 
 }  // namespace
@@ -194,9 +221,25 @@ void Publisher::publish(InputRuntime& input, const Cut* cut, std::size_t timelin
   set_indicators(stats.tr101290, input.inspector);
   set_delivery(stats, input, now);
   set_drops(stats.drops, input.drops);
+  publish_cues(input, cut, stats, now);
   if (window > 0) set(stats.pcr_interval_max_ns, input.inspector.take_pcr_interval_max());
   publish_pids(input, stats, window);
   if (window > 0) set_services(stats, input.inspector);
+}
+
+void Publisher::publish_cues(InputRuntime& input, const Cut* cut, protocol::InputStats& stats,
+                             std::int64_t now) noexcept {
+  mpegts::CueTap* const cues = input.inspector.cues();
+  if (cues == nullptr) return;
+  for (const auto* cue = cues->front(); cue != nullptr; cue = cues->front()) {
+    // Of the other services nobody here asks.
+    if (cut == nullptr || cut->filter.program_number() == program_of(input.inspector, cue->pid)) {
+      tell(*page_, input.stats_index, *cue, now);
+      ++input.cues;
+    }
+    cues->drop();
+  }
+  set(stats.cues, input.cues + cues->beyond());
 }
 
 void Publisher::publish_pids(InputRuntime& input, protocol::InputStats& stats,

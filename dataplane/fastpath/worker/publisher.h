@@ -33,6 +33,8 @@ class Publisher {
   void publish(Multiplex& multiplex, std::int64_t now) noexcept;
   void publish(Pipe& pipe, std::int64_t now) noexcept;
   void publish_pids(InputRuntime& input, protocol::InputStats& stats, std::int64_t window_ns) noexcept;
+  void publish_cues(InputRuntime& input, const Cut* cut, protocol::InputStats& stats,
+                    std::int64_t now) noexcept;
   void publish(OutputRuntime& output, std::int64_t now) noexcept;
   void publish_ports_and_worker(std::int64_t now) noexcept;
   void step(std::int64_t now) noexcept;

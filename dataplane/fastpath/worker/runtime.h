@@ -89,6 +89,7 @@ struct InputRuntime {
   PlainDrops drops{};
   std::uint16_t wrong_port = 0;
   std::uint32_t wrong_source = 0;
+  std::uint64_t cues = 0;  // told
   RateWindow rate;
   std::uint64_t bitrate_bps = 0;
 
