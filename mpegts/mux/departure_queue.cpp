@@ -3,10 +3,15 @@
 #include <algorithm>
 #include <optional>
 
+#include "mpegts/mux/video_leak.h"
+
 namespace headgate::mpegts {
 namespace {
 
-enum class Carries : std::uint8_t { system, audio, other };
+enum class Carries : std::uint8_t { system, audio, video, other };
+
+// ISO/IEC 13818-1 table 2-22: ITU-T H.262, H.264, H.265, ISO/IEC 11172-2.
+bool is_video_stream_id(std::uint8_t id) noexcept { return (id & 0xF0) == 0xE0; }
 
 // What the unit that begins in a packet is; nothing where none begins or the packet doesn't tell.
 std::optional<Carries> carried(const TsPacket& packet) noexcept {
@@ -17,6 +22,7 @@ std::optional<Carries> carried(const TsPacket& packet) noexcept {
   if (payload[0] == 0 && payload[1] == 0 && payload[2] == 1) {  // 2.4.3.7, table 2-22
     const std::uint8_t id = payload[3];
     if (id >= 0xC0 && id <= 0xDF) return Carries::audio;
+    if (is_video_stream_id(id)) return Carries::video;
     if (id != 0xBD) return Carries::other;
     const std::size_t at = std::size_t{9} + payload[8];
     const bool ac3 = at + 2 <= payload.size() && payload[at] == 0x0B && payload[at + 1] == 0x77;
@@ -25,6 +31,13 @@ std::optional<Carries> carried(const TsPacket& packet) noexcept {
   const std::size_t table = std::size_t{1} + payload[0];
   if (table >= payload.size()) return std::nullopt;
   return payload[table] <= 0x02 ? Carries::system : Carries::other;  // table 2-31
+}
+
+// Rx_n by the parameter sets behind the PES header that begins this packet.
+std::optional<std::uint32_t> leak_of_video(const TsPacket& packet) noexcept {
+  const auto payload = packet.payload();
+  const std::size_t at = std::size_t{9} + payload[8];
+  return at < payload.size() ? video_leak(payload.subspan(at)) : std::nullopt;
 }
 
 }  // namespace
@@ -48,9 +61,17 @@ void DepartureQueue::learn(const TsPacket& packet) noexcept {
     number = kNone;
   } else if (*what == Carries::system) {
     number = kSystem;
-  } else if ((number == kNone || number == kSystem) && buffer_count_ < kBuffers) {
-    number = static_cast<std::uint8_t>(buffer_count_++);
-    buffers_[number] = TransportBuffer(TransportBuffer::kAudioLeak);
+  } else {
+    const std::optional<std::uint32_t> leak =
+        *what == Carries::audio ? TransportBuffer::kAudioLeak : leak_of_video(packet);
+    if (!leak) return;
+    if (number == kNone || number == kSystem) {
+      if (buffer_count_ == kBuffers) return;
+      number = static_cast<std::uint8_t>(buffer_count_++);
+      buffers_[number] = TransportBuffer(*leak);
+    } else if (buffers_[number].leak() != *leak) {
+      buffers_[number] = TransportBuffer(*leak);
+    }
   }
 }
 

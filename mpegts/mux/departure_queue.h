@@ -1,7 +1,8 @@
 // What waits for a position in a stream of constant rate, and which packet takes the next one: the oldest
 // that is due, but one that a decoder's transport buffer has no room for lets others go before it, never one
 // of its own PID. Known are the buffers of PAT, CAT and PMT (as if all were of one program, so that any
-// program's fit) and of audio (2 Mb/s, the least of Rx_n). References: ISO/IEC 13818-1:2022 2.4.2.3, 2.4.2.6.
+// program's fit), of audio (2 Mb/s, the least of Rx_n) and of video from the first parameter sets on that
+// stand in the first packet of a PES packet. References: ISO/IEC 13818-1:2022 2.4.2.3, 2.4.2.6.
 // Threading: owned by one thread; nothing allocates after the constructor.
 #pragma once
 

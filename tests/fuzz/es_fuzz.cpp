@@ -8,6 +8,7 @@
 
 #include "mpegts/es/audio.h"
 #include "mpegts/es/video.h"
+#include "mpegts/mux/video_leak.h"
 
 namespace {
 
@@ -15,6 +16,7 @@ using namespace headgate::mpegts;
 
 void video(es::VideoParser& parser, std::span<const std::uint8_t> payload) {
   parser.inspect_start(payload);
+  if (const auto leak = video_leak(payload); leak && *leak < 64'000) std::abort();  // the least of level 1
   std::size_t covered = 0;
   for (const auto& unit : parser.split(payload).units) {
     if (unit.offset != covered) std::abort();

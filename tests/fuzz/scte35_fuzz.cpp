@@ -1,11 +1,13 @@
 // links: headgate::mpegts
 // Splice information sections: the bytes as they are, and again with the length and the CRC that make them
 // whole. What is read once must be read so again after its times were moved there and back.
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <span>
 #include <vector>
 
+#include "mpegts/monitor/cue_tap.h"
 #include "mpegts/psi/section.h"
 #include "mpegts/scte35/splice_info.h"
 
@@ -37,6 +39,24 @@ void check(std::vector<std::uint8_t> section) {
   }
 }
 
+// Through packets: each once, with the bytes of the section or of its head.
+void tap(const std::vector<std::uint8_t>& section) {
+  CueTap cues;
+  for (std::uint8_t again = 0; again < 2; ++again) {
+    const auto packets = pack_section(Pid{0x1F4}, section, static_cast<std::uint8_t>(again * 7));
+    for (std::size_t at = 0; at < packets.size(); at += kPacketSize)
+      cues.on_packet(TsPacket(std::span(packets).subspan(at).first<kPacketSize>()), std::nullopt, again);
+  }
+  for (int taken = 0; const auto* cue = cues.front(); cues.drop()) {
+    if (++taken > 1 || cue->size != section.size()) std::abort();
+    if (!std::equal(
+            section.begin(),
+            section.begin() + static_cast<std::ptrdiff_t>(std::min(section.size(), cue->bytes.size())),
+            cue->bytes.begin()))
+      std::abort();
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -49,5 +69,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::uint32_t crc = crc32_mpeg(section);
   for (int shift = 24; shift >= 0; shift -= 8) section.push_back(static_cast<std::uint8_t>(crc >> shift));
   check(section);
+  tap(section);
   return 0;
 }

@@ -1,5 +1,5 @@
-// Multiplexes of constant rate over a minute, or over an hour with HEADGATE_RATE_SECONDS=3600, written
-// through a pipe into tests/support/rate_judge.cpp, which knows the bytes and nothing of this library.
+// An hour of multiplexes of constant rate, written through a pipe into tests/support/rate_judge.cpp, which
+// knows the bytes and nothing of this library.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
@@ -68,8 +68,7 @@ struct Multiplex {
 class RateHour : public testing::TestWithParam<Multiplex> {};
 
 TEST_P(RateHour, IsConstantByAnIndependentJudge) {
-  const char* wanted = std::getenv("HEADGATE_RATE_SECONDS");
-  const std::int64_t seconds = wanted != nullptr ? std::atoll(wanted) : 60;
+  constexpr std::int64_t kSeconds = 3600;
   const Multiplex& mux = GetParam();
   const bool alike = std::all_of(mux.ppm.begin(), mux.ppm.end(), [&](double p) { return p == mux.ppm[0]; });
   std::vector<Made> programs;
@@ -95,7 +94,7 @@ TEST_P(RateHour, IsConstantByAnIndependentJudge) {
              std::fwrite(datagram.bytes.data(), datagram.bytes.size(), 1, judge) == 1;
     }
     stage.push(first->bytes(), now);
-    open = open && first->ns() < seconds * kSecond;
+    open = open && first->ns() < kSeconds * kSecond;
     first->next();
   }
   const int status = ::pclose(judge);

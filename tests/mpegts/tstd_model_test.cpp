@@ -55,6 +55,19 @@ TEST(TransportBuffer, FillsAsComputedByHand) {
   }
 }
 
+// 18 Mb/s, of MPEG-2 video at main level: 40,608 - 18,000 = 22,608 million units more with each in a row.
+TEST(TransportBuffer, OfVideoHoldsFourInARow) {
+  TransportBuffer buffer(18'000'000);
+  for (const std::int64_t tick : {0, 1000, 2000, 3000}) {
+    EXPECT_TRUE(buffer.fits(tick, kTicks));
+    buffer.enter(tick, kTicks);
+  }
+  EXPECT_EQ(buffer.level(4000), 90'432'000'000);
+  EXPECT_EQ(buffer.peak(4000, kTicks), 113'040'000'000) << "523.4 bytes";
+  EXPECT_FALSE(buffer.fits(4135, kTicks));
+  EXPECT_TRUE(buffer.fits(4136, kTicks)) << "90,432 - 136 * 18 + 22,608 = 110,592 million";
+}
+
 // 940 kb/s: a packet lasts 43,200 ticks, in which 43,200 of its 40,608 million units would leak.
 TEST(TransportBuffer, NeverFillsBelowItsLeak) {
   TransportBuffer buffer;
@@ -117,6 +130,17 @@ class TstdTest : public testing::Test {
       push(p);
     }
   }
+  // Of MPEG-2 video at main profile and main level, its sequence header first.
+  void picture(std::uint16_t pid, int packets) {
+    constexpr std::array<std::uint8_t, 27> kBegin{0,    0,    1,    0xE0, 0,    0,    0x80, 0,    0,
+                                                  0,    0,    1,    0xB3, 0x2D, 0x02, 0x40, 0x33, 0x24,
+                                                  0x9F, 0x23, 0x81, 0,    0,    1,    0xB5, 0x14, 0x8A};
+    for (int i = 0; i < packets; ++i) {
+      test::Packet p = test::packet(pid, counters[pid]++ & 15, i == 0);
+      if (i == 0) std::copy(kBegin.begin(), kBegin.end(), p.begin() + 4);
+      push(p);
+    }
+  }
   void drain(std::int64_t ns) {
     now += ns;
     RateSchedule::Datagram datagram{};
@@ -138,6 +162,10 @@ class TstdTest : public testing::Test {
           if (!audio.fits(tick, kTicks)) ++audio_overflows;
           audio.enter(tick, kTicks);
         }
+        if (pid == 0x110) {
+          if (!video.fits(tick, kTicks)) ++video_overflows;
+          video.enter(tick, kTicks);
+        }
         last_position[pid] = position;
       }
     }
@@ -150,9 +178,10 @@ class TstdTest : public testing::Test {
   std::map<std::uint16_t, std::int64_t> last_position;
   std::int64_t position = 0;
   std::uint64_t nulls = 0, sent = 0;
-  int errors = 0, audio_overflows = 0;
+  int errors = 0, audio_overflows = 0, video_overflows = 0;
   SystemBuffers system{kRate};
   TransportBuffer audio{TransportBuffer::kAudioLeak};
+  TransportBuffer video{18'000'000};
 };
 
 // PAT, CAT and a PMT of two packets at once: by the hand-made table the third would be too many.
@@ -179,6 +208,19 @@ TEST_F(TstdTest, AudioInBurstsNeverOverflowsItsTransportBuffer) {
   EXPECT_EQ(audio_overflows, 0);
   EXPECT_EQ(errors, 0);
   EXPECT_EQ(sent, 100U * 60);
+  EXPECT_EQ(stage.counters().crowded, 0U);
+}
+
+// Thirty packets at once, which 18 Mb/s takes in 2.5 ms; another program's go in between.
+TEST_F(TstdTest, VideoInBurstsNeverOverflowsItsTransportBuffer) {
+  for (int i = 0; i < 100; ++i) {
+    picture(0x110, 30);
+    pes(0x100, 0xE0, 40);
+    drain(40'000'000);
+  }
+  EXPECT_EQ(video_overflows, 0);
+  EXPECT_EQ(errors, 0);
+  EXPECT_EQ(sent, 100U * 70);
   EXPECT_EQ(stage.counters().crowded, 0U);
 }
 
