@@ -2,7 +2,7 @@
 import time
 
 from . import media, ts
-from .gateway import waited
+from .gateway import stolen, waited
 
 # A sender that is not scheduled for a while is silent, too: `after` is longer than that.
 AFTER, HOLD = 1.5, 3.0
@@ -26,7 +26,7 @@ class OnAir:
         self.capture = rig.capture(f"239.8.2.{number}", 5000)
         self.gateway, self.channel = gateway, f"switch{number}"
         rig.wait_mdb(f"239.8.2.{number}", True, port="p-snk")
-        self.waited = waited(gateway.pid("fastpath"))
+        self.waited, self.stolen = waited(gateway.pid("fastpath")), stolen()
         self.dropped = sum(value for name, _, value in gateway.samples() if name == "headgate_drops_total")
         self.senders = {}
         self.send(0)
@@ -141,6 +141,7 @@ def check(air, path, wanted):
     scan = ts.Scan(data)
     jumps, marked, longest, largest = pcr_timing(air.capture)
     starved = waited(air.gateway.pid("fastpath")) - air.waited
+    stood = stolen() - air.stolen
     # One that is not scheduled for seconds loses what its buffers don't hold, and counts it.
     lost = sum(value for name, _, value in air.gateway.samples() if name == "headgate_drops_total") - air.dropped
     whole = lost == 0 or starved < 1.0
@@ -148,12 +149,12 @@ def check(air, path, wanted):
     tables = table_steps(path, 0)
     print(f"pictures by source {found}; {scan.total_cc_errors} continuity errors, {scan.discontinuities} discontinuities marked, "
           f"PCR at most {longest * 1000:.0f} ms apart, by its own clock {largest * 1000:.0f} ms, PAT {tables * 1000:.0f} ms, jumps {jumps}; "
-          f"the fast path waited {starved:.2f} s for a CPU, {lost:.0f} packets dropped")
+          f"the fast path waited {starved:.2f} s for a CPU, all stood {stood:.2f} s, {lost:.0f} packets dropped")
     assert [source for source, _ in found] == wanted
     assert (scan.total_cc_errors == 0 or not whole) and scan.sync_errors == 0
-    assert not jumps or starved > 1.0, jumps
+    assert not jumps or stood > 0.1 or starved > 1.0, jumps
     # ISO/IEC 13818-1 2.7.2, TR 101 290 5.2.1; a machine that has other work may keep the gateway from its core for a moment.
-    assert (largest < 0.2 and tables < 0.6) or starved > 1.0
+    assert (largest < 0.2 + stood and tables < 0.6 + stood) or starved > 1.0
     # Without a CPU for so long that its buffer ran over or dry it begins anew, and says so; nothing else does it.
-    assert not marked or starved > 1.0, marked
+    assert not marked or stood > 0.1 or starved > 1.0, marked
     return found
