@@ -1,23 +1,54 @@
-// The continuity rule of ISO/IEC 13818-1:2022 2.4.3.3: one place for the fast path, the probe and the tests.
+// The continuity rule of ISO/IEC 13818-1:2022 2.4.3.3: one place for the fast path, the bridge and the probe.
 #pragma once
 
 #include <cstdint>
+
+#include "mpegts/packet/ts_packet.h"
 
 namespace headgate::mpegts {
 
 enum class Continuity : std::uint8_t { ok, duplicate, error };
 
-// last: the PID's previous continuity_counter (0..15); duplicate_seen: whether the previous packet was
-// already a duplicate (one is legal, a second is an error). Packets without payload don't increment.
-// discontinuity_indicator makes any value good. The null PID must not be asked. DEVIATES: 2.4.3.3 requires a
-// duplicate to be byte-identical but for the PCR; the bytes are not compared here.
-constexpr Continuity check_continuity(std::uint8_t last, std::uint8_t now, bool has_payload,
-                                      bool discontinuity, bool duplicate_seen) noexcept {
-  if (discontinuity) return Continuity::ok;
-  if (!has_payload) return now == last ? Continuity::ok : Continuity::error;
-  if (now == ((last + 1) & 0x0F)) return Continuity::ok;
-  if (now == last) return duplicate_seen ? Continuity::error : Continuity::duplicate;
-  return Continuity::error;
-}
+// Of one PID; neither the null PID nor packets with transport_error_indicator are to be given.
+struct ContinuityState {
+  static constexpr std::uint8_t kNone = 0xFF;
+  std::uint8_t last = kNone;  // continuity_counter of the packet before
+  bool repeated = false;      // that packet stood there twice already; after an error: it came once more
+
+  // same(): of a packet with the counter of the one before: whether it is that packet but for its PCR.
+  // DEVIATES: the fast path and the bridge keep no bytes and say true, so that the packet after a loss of 15
+  // counts as a duplicate there.
+  template <typename Same>
+  constexpr Continuity take(const TsPacket& packet, Same same) noexcept {
+    const std::uint8_t before = last;
+    const std::uint8_t now = packet.continuity_counter();
+    last = now;
+    if (packet.has_payload() && now == ((before + 1) & 0x0F)) [[likely]] {
+      repeated = false;
+      return Continuity::ok;
+    }
+    if (!packet.has_payload()) {
+      if (!packet.has_adaptation()) {  // reserved: decoders discard it (2.4.3.3)
+        last = before;
+        return Continuity::ok;
+      }
+      if (now == before) return Continuity::ok;
+    } else if (now == before && !packet.discontinuity() && same()) {
+      // Two, and only two: each further one is an error.
+      const bool twice = repeated;
+      repeated = true;
+      return twice ? Continuity::error : Continuity::duplicate;
+    }
+    repeated = false;
+    return before == kNone || packet.discontinuity() ? Continuity::ok : Continuity::error;
+  }
+
+  // After an error: how many packets are missing, by the counter `before`; none where a packet came once
+  // more.
+  constexpr unsigned missing(std::uint8_t before, const TsPacket& packet) const noexcept {
+    if (repeated) return 0;
+    return (static_cast<unsigned>(last) - before - (packet.has_payload() ? 1U : 0U)) & 0x0FU;
+  }
+};
 
 }  // namespace headgate::mpegts

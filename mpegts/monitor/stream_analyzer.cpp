@@ -25,9 +25,8 @@ struct PidState {
   std::uint64_t duplicates = 0;
   std::uint64_t transport_errors = 0;
   std::uint64_t scrambled = 0;
-  int last_continuity = -1;
-  bool duplicate_seen = false;
-  std::array<std::uint8_t, kPacketSize> last{};
+  ContinuityState continuity;
+  std::array<std::uint8_t, kPacketSize> last{};  // with payload
   std::unique_ptr<PcrMonitor> pcr;
   std::unique_ptr<PcrAccuracy> accuracy;
   std::unique_ptr<CodecProbe> probe;
@@ -59,7 +58,7 @@ struct StreamAnalyzer::Impl {
   explicit Impl(CodecProbeFactory factory) : codecs(std::move(factory)) {}
 
   void on_packet(const TsPacket& packet, std::optional<std::int64_t> arrival_ns);
-  void check_counter(PidState& pid, const TsPacket& packet, bool& duplicate);
+  Continuity check_counter(PidState& pid, const TsPacket& packet);
   void take_pcr(PidState& pid, const TsPacket& packet, std::optional<std::int64_t> arrival_ns);
   void take_sections(const TsPacket& packet);
   void watch(const TsPacket& packet);
@@ -177,39 +176,27 @@ void StreamAnalyzer::Impl::on_packet(const TsPacket& packet, std::optional<std::
     ++totals.scrambled;
   }
   if (packet.discontinuity()) ++totals.discontinuity_indicators;
-  bool duplicate = false;
-  check_counter(pid, packet, duplicate);
+  const bool duplicate = check_counter(pid, packet) == Continuity::duplicate;
   if (psi.wants(packet.pid())) take_sections(packet);
   if (!duplicate && packet.has_pcr() && packet.valid()) take_pcr(pid, packet, arrival_ns);
   watch(packet);
   if (!duplicate && pid.probe && packet.scrambling_control() == 0) pid.probe->on_packet(packet);
 }
 
-void StreamAnalyzer::Impl::check_counter(PidState& pid, const TsPacket& packet, bool& duplicate) {
-  if (pid.last_continuity >= 0) {
-    auto verdict =
-        check_continuity(static_cast<std::uint8_t>(pid.last_continuity), packet.continuity_counter(),
-                         packet.has_payload(), packet.discontinuity(), pid.duplicate_seen);
-    // The fast path does not keep the bytes; here they tell a duplicate from a loss of sixteen packets.
-    if (verdict == Continuity::duplicate && !same_content(packet.bytes(), pid.last))
-      verdict = Continuity::error;
-    duplicate = verdict == Continuity::duplicate;
-    if (duplicate) {
-      ++pid.duplicates;
-      ++totals.duplicates;
-    }
-    if (verdict == Continuity::error) {
-      ++pid.cc_errors;
-      ++totals.cc_errors;
-      const unsigned step = packet.continuity_counter() - static_cast<unsigned>(pid.last_continuity);
-      totals.cc_lost += (step - (packet.has_payload() ? 1U : 0U)) & 0x0FU;
-    }
+Continuity StreamAnalyzer::Impl::check_counter(PidState& pid, const TsPacket& packet) {
+  const std::uint8_t before = pid.continuity.last;
+  const Continuity verdict =
+      pid.continuity.take(packet, [&] { return same_content(packet.bytes(), pid.last); });
+  if (verdict == Continuity::duplicate) {
+    ++pid.duplicates;
+    ++totals.duplicates;
+  } else if (verdict == Continuity::error) {
+    ++pid.cc_errors;
+    ++totals.cc_errors;
+    totals.cc_lost += pid.continuity.missing(before, packet);
   }
-  pid.duplicate_seen = duplicate;
-  if (!packet.has_payload() && pid.last_continuity >= 0 && packet.continuity_counter() == pid.last_continuity)
-    return;
-  pid.last_continuity = packet.continuity_counter();
-  std::copy(packet.bytes().begin(), packet.bytes().end(), pid.last.begin());
+  if (packet.has_payload()) std::copy(packet.bytes().begin(), packet.bytes().end(), pid.last.begin());
+  return verdict;
 }
 
 void StreamAnalyzer::Impl::take_pcr(PidState& pid, const TsPacket& packet,

@@ -62,9 +62,9 @@ class Scan:
             counter, has_payload = packet[3] & 0x0F, bool(packet[3] & 0x10)
             if pid in last and not flagged:
                 previous, before, repeated = last[pid]
-                # A duplicate is the same but for its PCR (2.4.3.3); the tail holds payload only.
-                duplicate = has_payload and counter == previous and not repeated and packet[-100:] == before[-100:]
-                if duplicate:
+                # A duplicate is the same but for its PCR (2.4.3.3), and comes once; the tail holds payload only.
+                if has_payload and counter == previous and packet[-100:] == before[-100:]:
+                    self.cc_errors[pid] += repeated
                     last[pid] = (counter, packet, True)
                     continue
                 expected = (previous + 1) & 0x0F if has_payload else previous

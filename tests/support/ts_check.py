@@ -99,10 +99,11 @@ class _Counter:
             if p.counter != counter:
                 self._error(p.pid)
             return True
-        if p.counter == counter and not duplicate and self._same(raw, bytes_before, p):
-            self.duplicates += 1
+        if p.counter == counter and self._same(raw, bytes_before, p):
             self.last[p.pid] = (p.counter, raw, True)
-            return False
+            if not duplicate:
+                self.duplicates += 1
+                return False
         if p.counter != (counter + 1) % 16:
             self._error(p.pid)
         return True

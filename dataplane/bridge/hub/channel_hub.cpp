@@ -69,10 +69,9 @@ struct ChannelHub::Stream {
   bool scrambled = false;
   bool oversized = false;
   bool marked = false;  // random_access_indicator
-  bool duplicate_seen = false;
   bool awaits_random_access = false;
   std::int64_t awaits_since = 0;  // timeline
-  int last_continuity = -1;
+  mpegts::ContinuityState continuity;
   Fate last_fate = Fate::none;
   std::size_t payload_bytes = 0;
   std::vector<std::uint8_t> pes;
@@ -210,14 +209,7 @@ void ChannelHub::on_cue_packet(const TsPacket& packet) {
 }
 
 bool ChannelHub::check_continuity(Stream& stream, const TsPacket& packet) {
-  const std::uint8_t now = packet.continuity_counter();
-  mpegts::Continuity verdict = mpegts::Continuity::ok;
-  if (stream.last_continuity >= 0) {
-    verdict = mpegts::check_continuity(static_cast<std::uint8_t>(stream.last_continuity), now,
-                                       packet.has_payload(), packet.discontinuity(), stream.duplicate_seen);
-  }
-  stream.last_continuity = now;
-  stream.duplicate_seen = verdict == mpegts::Continuity::duplicate;
+  const mpegts::Continuity verdict = stream.continuity.take(packet, [] { return true; });
   if (verdict == mpegts::Continuity::error) {
     ++counters_.cc_errors;
     stream.damaged = true;

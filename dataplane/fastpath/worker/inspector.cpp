@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "mpegts/monitor/continuity.h"
 #include "mpegts/monitor/stream_report.h"
 
 #if defined(__SSE2__)
@@ -236,22 +235,16 @@ void Inspector::on_packet(const mpegts::TsPacket& packet, std::int64_t arrival_u
   ++hot.packets;
   if (pid == mpegts::kNullPid) return;
 
-  const std::uint8_t cc = packet.continuity_counter();
   const std::uint8_t flags = packet.adaptation_flags();
-  bool duplicate = false;
-  if (hot.last_cc != PidHot::kNoCc) {
-    const auto verdict = mpegts::check_continuity(hot.last_cc, cc, packet.has_payload(), (flags & 0x80) != 0,
-                                                  hot.duplicate_seen);
-    if (verdict == mpegts::Continuity::error) [[unlikely]] {
-      ++totals_.cc_errors;
-      ++place.cold->cc_errors;
-      totals_.cc_lost += (cc - hot.last_cc - (packet.has_payload() ? 1U : 0U)) & 0x0FU;
-    }
-    duplicate = verdict == mpegts::Continuity::duplicate;
-    totals_.duplicates += duplicate ? 1 : 0;
+  const std::uint8_t before = hot.continuity.last;
+  const auto verdict = hot.continuity.take(packet, [] { return true; });  // bytes are not kept
+  const bool duplicate = verdict == mpegts::Continuity::duplicate;
+  if (verdict == mpegts::Continuity::error) [[unlikely]] {
+    ++totals_.cc_errors;
+    ++place.cold->cc_errors;
+    totals_.cc_lost += hot.continuity.missing(before, packet);
   }
-  hot.last_cc = cc;
-  if (packet.has_payload()) hot.duplicate_seen = duplicate;
+  totals_.duplicates += duplicate ? 1 : 0;
   const bool scrambled = (packet.scrambling_control() & 2) != 0;
   hot.scrambled_now = scrambled;
   if (scrambled) [[unlikely]] {

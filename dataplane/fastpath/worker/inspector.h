@@ -20,6 +20,7 @@
 #include <span>
 
 #include "mpegts/clock/timeline.h"
+#include "mpegts/monitor/continuity.h"
 #include "mpegts/monitor/cue_tap.h"
 #include "mpegts/monitor/delivery_monitor.h"
 #include "mpegts/monitor/stream_monitor.h"
@@ -31,11 +32,9 @@ namespace headgate::fastpath {
 // Touched by every packet of the PID.
 struct PidHot {
   std::uint32_t packets = 0;
-  std::uint8_t last_cc = kNoCc;
-  bool duplicate_seen = false;
+  mpegts::ContinuityState continuity;
   bool scrambled_now = false;
   std::uint8_t attention = 0;  // when the StreamMonitor is to see a packet: bits of Inspector::Attention
-  static constexpr std::uint8_t kNoCc = 0xFF;
 };
 static_assert(sizeof(PidHot) == 8);
 
