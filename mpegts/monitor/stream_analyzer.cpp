@@ -90,7 +90,8 @@ struct StreamAnalyzer::Impl {
   CueList cues;
   StreamMonitor monitor{{kPidCount, 256, 1024}};
   std::int64_t next_tick_ns = kTickNs;
-  StreamReport totals;  // the counters that need no working out
+  StreamReport totals;           // the counters that need no working out
+  std::uint64_t sent_again = 0;  // of the duplicates those beyond the second
   bool sync_set = false;
   DeliveryMonitor delivery;
 
@@ -176,7 +177,7 @@ void StreamAnalyzer::Impl::on_packet(const TsPacket& packet, std::optional<std::
     ++totals.scrambled;
   }
   if (packet.discontinuity()) ++totals.discontinuity_indicators;
-  const bool duplicate = check_counter(pid, packet) == Continuity::duplicate;
+  const bool duplicate = is_repetition(check_counter(pid, packet));
   if (psi.wants(packet.pid())) take_sections(packet);
   if (!duplicate && packet.has_pcr() && packet.valid()) take_pcr(pid, packet, arrival_ns);
   watch(packet);
@@ -187,7 +188,8 @@ Continuity StreamAnalyzer::Impl::check_counter(PidState& pid, const TsPacket& pa
   const std::uint8_t before = pid.continuity.last;
   const Continuity verdict =
       pid.continuity.take(packet, [&] { return same_content(packet.bytes(), pid.last); });
-  if (verdict == Continuity::duplicate) {
+  if (is_repetition(verdict)) {
+    sent_again += verdict == Continuity::again ? 1 : 0;
     ++pid.duplicates;
     ++totals.duplicates;
   } else if (verdict == Continuity::error) {
@@ -320,7 +322,7 @@ void StreamAnalyzer::Impl::judge(StreamReport& out) {
   counts = monitor.counts();
   counts[ts_sync_loss] = totals.sync_losses;
   counts[sync_byte_error] = totals.sync_byte_errors;
-  counts[continuity_count_error] = totals.cc_errors;
+  counts[continuity_count_error] = totals.cc_errors + sent_again;
   counts[transport_error] = totals.transport_errors;
   const auto unmeasured = [&](Indicator indicator) -> bool& {
     return out.unmeasured[static_cast<std::size_t>(indicator)];

@@ -135,7 +135,7 @@ def run(rig, tmp_path_factory):
         client = hls.Client(gateway, "clean")
         client.multivariant()
         senders += [rig.send(path, GROUPS[name], 5000, rate=rates[name]) for name, path in paths.items()]
-        seen, before, peak, told = {name: [] for name in SOURCES}, None, {}, set()
+        seen, last, before, peak, told = {name: [] for name in SOURCES}, {}, None, {}, set()
 
         def progress():
             nonlocal before
@@ -146,7 +146,9 @@ def run(rig, tmp_path_factory):
                 status = gateway.json("status", name)
                 packets = status["inputs"][0]["ts_packets"]
                 while len(seen[name]) < len(marks[name]) and packets >= marks[name][len(seen[name])]:
-                    seen[name].append(status)
+                    # The first is of before the damage.
+                    seen[name].append(status if seen[name] else last.get(name, status))
+                last[name] = status
             if before is None and all(seen.values()):
                 before = now
             for process in PROCESSES:

@@ -2,7 +2,7 @@
 nothing with the product.
 
 `Count` is the rule of ISO/IEC 13818-1 2.4.3.3 and TR 101 290 1.4. `Plain` is what simple programs count: they take no note of packets
-without payload, and take every packet that comes again for a duplicate, however often. `differences()` names each packet of which the
+without payload. `differences()` names each packet of which the
 two think differently, so that what differs is known to the packet."""
 from collections import Counter
 
@@ -10,7 +10,7 @@ from .ts_check import crc32
 
 SIZE, SYNC, NULL_PID = 188, 0x47, 0x1FFF
 LOCK = 5  # TR 101 290 5.2.1: sync bytes in a row that begin synchronisation
-OK, DUPLICATE, ERROR = "ok", "duplicate", "error"
+OK, DUPLICATE, AGAIN, ERROR = "ok", "duplicate", "again", "error"
 TABLES = {0, 1, 0x10, 0x11, 0x12, 0x13, 0x14, 0x1FFB}  # PIDs of PSI and SI that no table names
 
 
@@ -59,7 +59,7 @@ class Head:
 
 
 class Count:
-    """A duplicate is one repetition of a packet with payload, of the same bytes but for the PCR; each further one is an error. The counter
+    """A duplicate is a repetition of a packet with payload, of the same bytes but for the PCR; AGAIN each beyond the first. The counter
     of a packet without payload is that of the packet before. The reserved adaptation_field_control 0 is discarded. `bytes_too=False`:
     whatever has the counter of the packet before passes for its repetition, as who keeps no bytes must take it."""
 
@@ -78,7 +78,7 @@ class Count:
         payload = head.control & 1
         if payload and head.counter == counter and not head.flagged and self._same(head, packet, before):
             self.last[head.pid] = [counter, packet, times + 1]
-            return DUPLICATE if times == 1 else ERROR
+            return DUPLICATE if times == 1 else AGAIN
         if not payload and head.counter == counter:
             return OK
         expected = counter + 1 & 15 if payload else counter
@@ -92,7 +92,7 @@ class Count:
 
 
 class Plain:
-    """Packets with payload only; what comes again is a duplicate each time, bytes 6 to 11 (where a PCR would be) unlooked at."""
+    """Packets with payload only; bytes 6 to 11 (where a PCR would be) unlooked at."""
 
     def __init__(self):
         self.last = {}
@@ -119,7 +119,7 @@ def judged(packets, rule):
 
 def totals(packets, rule):
     count = Counter(verdict for _, _, verdict in judged(packets, rule))
-    return {"cc_errors": count[ERROR], "duplicates": count[DUPLICATE]}
+    return {"cc_errors": count[ERROR], "duplicates": count[DUPLICATE] + count[AGAIN]}
 
 
 def differences(packets):
@@ -127,11 +127,12 @@ def differences(packets):
     kinds, silent = Counter(), {}
     for (index, head, ours), (_, _, theirs) in zip(judged(packets, Count()), judged(packets, Plain())):
         payload = head.control & 1
+        ours = DUPLICATE if ours == AGAIN else ours
         if ours != theirs:
             if not payload:
                 kind = "counter without payload is another" if head.control == 2 and ours == ERROR else "unexplained"
             elif (ours, theirs) == (ERROR, DUPLICATE):
-                kind = "more than twice" if _again(packets, index) else "other bytes where no PCR is"
+                kind = "other bytes where no PCR is"
             else:
                 # Plain goes by the packet with payload before, Count by the one without between them.
                 kind = "behind a counter without payload" if silent.get(head.pid) else "unexplained"
@@ -143,14 +144,9 @@ def differences(packets):
     return dict(kinds)
 
 
-def _again(packets, index):
-    """Whether the packet is the one with payload before it on its PID, but for a PCR."""
-    head = Head(packets[index])
-    for before in reversed(packets[:index]):
-        other = Head(before)
-        if other.pid == head.pid and other.control & 1 and not before[1] & 0x80:
-            return before == packets[index] or head.pcr and before[:6] == packets[index][:6] and before[12:] == packets[index][12:]
-    return False
+def sent_again(packets):
+    """How many packets came a third time or more."""
+    return sum(verdict == AGAIN for _, _, verdict in judged(packets, Count()))
 
 
 def crc_errors(packets, over_gaps=False):
@@ -163,7 +159,7 @@ def crc_errors(packets, over_gaps=False):
             continue
         verdict = rule.judge(head, packet)
         payload = packet[5 + packet[4] if head.control & 2 else 4:] if head.control & 1 and not packet[3] & 0xC0 else b""
-        if verdict == DUPLICATE or not payload:
+        if verdict in (DUPLICATE, AGAIN) or not payload:
             continue
         if not over_gaps and (verdict == ERROR or head.flagged):
             buffers.pop(head.pid, None)

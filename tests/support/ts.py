@@ -61,16 +61,16 @@ class Scan:
             self.discontinuities += flagged
             counter, has_payload = packet[3] & 0x0F, bool(packet[3] & 0x10)
             if pid in last and not flagged:
-                previous, before, repeated = last[pid]
-                # A duplicate is the same but for its PCR (2.4.3.3), and comes once; the tail holds payload only.
-                if has_payload and counter == previous and packet[-100:] == before[-100:]:
-                    self.cc_errors[pid] += repeated
-                    last[pid] = (counter, packet, True)
+                previous, before = last[pid]
+                # A duplicate is the same but for its PCR (2.4.3.3), however often it comes; the tail holds payload only.
+                duplicate = has_payload and counter == previous and packet[-100:] == before[-100:]
+                if duplicate:
+                    last[pid] = (counter, packet)
                     continue
                 expected = (previous + 1) & 0x0F if has_payload else previous
                 if counter != expected:
                     self.cc_errors[pid] += 1
-            last[pid] = (counter, packet, False)
+            last[pid] = (counter, packet)
         self.payload_hashes = {pid: digest.hexdigest() for pid, digest in hashes.items()}
 
     @property

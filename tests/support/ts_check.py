@@ -99,11 +99,10 @@ class _Counter:
             if p.counter != counter:
                 self._error(p.pid)
             return True
-        if p.counter == counter and self._same(raw, bytes_before, p):
+        if p.counter == counter and not duplicate and self._same(raw, bytes_before, p):
+            self.duplicates += 1
             self.last[p.pid] = (p.counter, raw, True)
-            if not duplicate:
-                self.duplicates += 1
-                return False
+            return False
         if p.counter != (counter + 1) % 16:
             self._error(p.pid)
         return True

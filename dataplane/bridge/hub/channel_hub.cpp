@@ -214,7 +214,7 @@ bool ChannelHub::check_continuity(Stream& stream, const TsPacket& packet) {
     ++counters_.cc_errors;
     stream.damaged = true;
   }
-  return verdict != mpegts::Continuity::duplicate;
+  return !mpegts::is_repetition(verdict);
 }
 
 void ChannelHub::on_stream_packet(Stream& stream, const TsPacket& packet) {

@@ -118,7 +118,7 @@ mpegts::IndicatorCounts Inspector::indicators() const noexcept {
   mpegts::IndicatorCounts counts = monitor_ != nullptr ? monitor_->counts() : mpegts::IndicatorCounts{};
   counts[ts_sync_loss] = totals_.sync_losses;
   counts[sync_byte_error] = totals_.sync_errors;
-  counts[continuity_count_error] = totals_.cc_errors;
+  counts[continuity_count_error] = totals_.cc_errors + totals_.sent_again;
   counts[transport_error] = totals_.transport_errors;
   counts[pcr_repetition_error] = totals_.pcr_repetition_errors;
   counts[pcr_discontinuity_indicator_error] = totals_.pcr_indicator_errors;
@@ -238,13 +238,14 @@ void Inspector::on_packet(const mpegts::TsPacket& packet, std::int64_t arrival_u
   const std::uint8_t flags = packet.adaptation_flags();
   const std::uint8_t before = hot.continuity.last;
   const auto verdict = hot.continuity.take(packet, [] { return true; });  // bytes are not kept
-  const bool duplicate = verdict == mpegts::Continuity::duplicate;
+  const bool duplicate = mpegts::is_repetition(verdict);
   if (verdict == mpegts::Continuity::error) [[unlikely]] {
     ++totals_.cc_errors;
     ++place.cold->cc_errors;
     totals_.cc_lost += hot.continuity.missing(before, packet);
   }
   totals_.duplicates += duplicate ? 1 : 0;
+  totals_.sent_again += verdict == mpegts::Continuity::again ? 1 : 0;
   const bool scrambled = (packet.scrambling_control() & 2) != 0;
   hot.scrambled_now = scrambled;
   if (scrambled) [[unlikely]] {

@@ -99,6 +99,7 @@ class Inspector {
     std::uint64_t ts_packets = 0;
     std::uint64_t cc_errors = 0;
     std::uint64_t duplicates = 0;
+    std::uint64_t sent_again = 0;  // of them those beyond the second
     std::uint64_t transport_errors = 0;
     std::uint64_t sync_errors = 0;
     std::uint64_t sync_losses = 0;  // TR 101 290 1.1: two without 0x47, after five with it
