@@ -150,12 +150,14 @@ def pids_of(parent):
 
 
 @contextlib.contextmanager
-def headgate(net, args, channels, hls):
+def headgate(net, args, channels, hls, lines=None):
+    """`lines`: a channel map of its own."""
     work = pathlib.Path(tempfile.mkdtemp(prefix="hgbench", dir="/dev/shm"))
-    lines = ["channels:"]
-    for i in range(channels):
-        lines += [f"  c{i}:", f'    inputs: [ "udp://{group(GROUP_IN, i)}:5000" ]']
-        lines += ["    serve: { hls: { segment: 2s, window: 7 } }"] if hls else [f'    push: [ {{ url: "udp://{group(GROUP_OUT, i)}:6000", interface: out }} ]']
+    if lines is None:
+        lines = ["channels:"]
+        for i in range(channels):
+            lines += [f"  c{i}:", f'    inputs: [ "udp://{group(GROUP_IN, i)}:5000" ]']
+            lines += ["    serve: { hls: { segment: 2s, window: 7 } }"] if hls else [f'    push: [ {{ url: "udp://{group(GROUP_OUT, i)}:6000", interface: out }} ]']
     (work / "channels.yaml").write_text("\n".join(lines) + "\n")
     server = '  http: { listen: "127.0.0.1:18080" }\n' if hls else ""
     (work / "headgate.yaml").write_text(

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from support import hls, media
-from support.gateway import HEADGATE, Gateway
+from support.gateway import HEADGATE, Gateway, wait_for
 
 CHANNELS = {"one": {"inputs": ["udp://239.12.1.1:5000"], "push": ["udp://239.12.2.1:5000"],
                     "serve": {"hls": {"segment": "1s", "window": 7}}}}
@@ -154,7 +154,8 @@ def test_a_full_run_dir_stops_no_multicast(rig):
             assert {process: gateway.pid(process) for process in pids} == pids, gateway.tail(40)
             gateway.kill("fastpath")
             print(f"restarted in a full run_dir: first packet out after {wait_output(gateway, capture):.2f} s")
-            assert "no counters are shown" in gateway.log.read_text()
+            wait_for(lambda: "no counters are shown" in gateway.log.read_text())
+            wait_output(gateway, capture)
             sender.kill()
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=False)

@@ -33,7 +33,8 @@ def shown(rig):
                             + "}")
         stage.wait_metric("headgate_input_bytes_total", 100_000, channel="cam")
         files = {how: stage.open_folder / f"{how}.ts" for how in ("rtmp", "srt")}
-        urls = {"rtmp": stage.rtmp("cam"), "srt": f"srt://127.0.0.1:{stage.srt_port}?streamid=cam"}
+        # Time enough for a machine that stands for a moment: SRT leaves out what comes later.
+        urls = {"rtmp": stage.rtmp("cam"), "srt": f"srt://127.0.0.1:{stage.srt_port}?streamid=cam&latency=2000"}
         players = {how: stage.vlc(url, "--sout", f"#std{{access=file,mux=ts,dst={files[how]}}}") for how, url in urls.items()}
         wait_for(lambda: sum(len(d) for _, d in capture.datagrams) > BYTES, 90,
                  lambda: said(encoder) + json.dumps(stage.json("status", "stage")))
