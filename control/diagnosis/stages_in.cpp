@@ -278,17 +278,33 @@ std::optional<std::int64_t> querier_silent(const Case& about) {
   return late > 0 && silent > late ? std::optional(silent) : std::nullopt;
 }
 
+namespace {
+
+// Inputs of the network that stopped since the last query: what stopped before was not forgotten after it.
+std::size_t stopped_since_query(const Case& about) {
+  const auto asked = static_cast<std::int64_t>(about.network->last_query_unix_ns);
+  const auto& stopped = about.neighbours->stopped_ns;
+  return static_cast<std::size_t>(stopped.end() -
+                                  std::lower_bound(stopped.begin(), stopped.end(), asked - kTogetherNs));
+}
+
+// It was forgotten until we reported it again: a gap in all inputs, of which some may still be out.
+bool came_back(const Case& about) {
+  if (!about.flows() || !about.has_holes() || about.neighbours->outlived_query) return false;
+  return about.holes_all_over() ||
+         (stopped_since_query(about) > 0 && stopped_since_query(about) * 2 + 1 >= about.neighbours->inputs);
+}
+
+}  // namespace
+
 std::size_t querier_explains(const Case& about) {
   if (!querier_silent(about) || about.flows() || about.seen == nullptr || about.neighbours->outlived_query)
     return 0;
-  // What stopped before the last query was not forgotten after it.
   const auto asked = static_cast<std::int64_t>(about.network->last_query_unix_ns);
   const auto last = static_cast<std::int64_t>(about.seen->last_packet_unix_ns);
   if (last == 0 || last < asked - kTogetherNs) return 0;
-  const auto& stopped = about.neighbours->stopped_ns;
-  const auto explained =
-      stopped.end() - std::lower_bound(stopped.begin(), stopped.end(), asked - kTogetherNs);
-  return about.neighbours->flowing == 0 || explained > 1 ? static_cast<std::size_t>(explained) : 0;
+  const std::size_t explained = stopped_since_query(about);
+  return about.neighbours->flowing == 0 || explained > 1 ? explained : 0;
 }
 
 void judge_membership(const Case& about, Judgement& judgement) {
@@ -314,8 +330,7 @@ void judge_membership(const Case& about, Judgement& judgement) {
   const bool never = network.last_query_unix_ns == 0;
   const std::size_t explains = querier_explains(about);
   const bool outlived = about.neighbours->outlived_query;
-  // Forgotten until we reported again: a gap in all of them.
-  const bool gaps = about.flows() && about.holes_all_over() && !outlived;
+  const bool gaps = came_back(about);
   const std::string what =
       never ? fmt::format("No IGMP querier was ever heard on {} ({})", about.place(), words::age(*silent))
             : fmt::format("The IGMP querier of {} fell silent {} ago", about.place(), words::age(*silent));

@@ -49,6 +49,18 @@ std::vector<Situation> membership_situations() {
        "forgets who wants them",
        "no_querier",
        "cap0"});
+  add({"QuerierSilentAndOneIsBackBeforeTheOthers",
+       {},
+       [](Scene& scene, Snapshot& sample, int second) {
+         for (const char* id : {"sport", "film", "kids", "docu"}) scene.stop(sample, id);
+         last_query(sample, 240);
+         Scene::cc_errors(sample, second);
+       },
+       Culprit::network,
+       "membership",
+       "forgets who wants them",
+       "no_querier",
+       "cap0"});
   add({"QuerierSilentAndGapsInOneAlone",
        {},
        [](Scene&, Snapshot& sample, int second) {
