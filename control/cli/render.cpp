@@ -334,6 +334,8 @@ std::string render_status(const json& status, bool colour) {
     if (const std::string reason = text_of(channel, "reason");
         (state != "ok" && state != "disabled") && !reason.empty())
       text += wrapped("  ", reason, 2);
+    if (const std::string lately = indicators_lately(channel); !lately.empty())
+      text += wrapped("  ", lately, 2);
   }
   if (status.at("channels").empty()) text += "(no channels)\n";
   text += "\n";

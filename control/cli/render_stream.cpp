@@ -34,6 +34,17 @@ std::string indicator_lines(const json& stream) {
   return text.empty() ? "    TR 101 290 no errors\n" : text;
 }
 
+std::string indicators_lately(const json& channel) {
+  const json errors = channel.value("tr101290_minute", json());
+  if (!errors.is_object()) return "";
+  const auto first = count(errors, "first"), second = count(errors, "second");
+  if (first + second == 0) return "";
+  std::string text = "TR 101 290 in the last minute: ";
+  if (first != 0) text += fmt::format("first priority {}", first);
+  if (second != 0) text += fmt::format("{}second priority {}", first == 0 ? "" : ", ", second);
+  return text;
+}
+
 std::string services_line(const json& input) {
   const json services = input.value("services", json::array());
   if (services.size() < 2) return "";

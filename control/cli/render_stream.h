@@ -9,6 +9,8 @@ namespace headgate::control {
 
 // The indicators of TR 101 290 that counted something, by priority; "" without any member `tr101290`.
 std::string indicator_lines(const nlohmann::json& stream);
+// Of a line of the table: what the first two priorities counted in the last minute; "" for nothing.
+std::string indicators_lately(const nlohmann::json& channel);
 // Of an input with several services, each with its rate.
 std::string services_line(const nlohmann::json& input);
 // Of an input in datagrams.

@@ -9,6 +9,7 @@
 #include "control/cli/render.h"
 #include "control/cli/render_alarms.h"
 #include "control/cli/render_json.h"
+#include "control/cli/render_stream.h"
 
 namespace headgate::control {
 namespace {
@@ -128,7 +129,9 @@ ScreenLine TopScreen::channel_line(const json& channel, std::size_t columns) con
   line += padded(human_age(channel.value("since_unix_ns", std::int64_t{0}),
                            status_.value("now_unix_ns", std::int64_t{0})),
                  8, true);
-  if (const std::string reason = text_of(channel, "reason"); !reason.empty()) line += "  " + reason;
+  for (const std::string& why : {text_of(channel, "reason"), indicators_lately(channel)}) {
+    if (!why.empty()) line += "  " + why;
+  }
   return {fitted(line, columns), state, id == selected_, false};
 }
 

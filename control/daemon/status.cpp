@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <functional>
 
 #include "control/daemon/foreign.h"
@@ -369,6 +370,16 @@ std::optional<std::uint64_t> sum_of(const Sessions& sessions) {
   return sum;
 }
 
+// Of the input on air by priority; null where nothing is judged (yet).
+json indicators_of_minute(const GatewayView& view, const config::Channel& channel, std::uint32_t on_air) {
+  const auto input = view.recent->inputs.find({channel.id, on_air});
+  if (input == view.recent->inputs.end() || input->second.indicators.judged == 0) return nullptr;
+  std::array<std::uint64_t, 3> errors{};
+  for (const mpegts::IndicatorInfo& info : mpegts::kIndicators)
+    errors[info.priority - 1U] += input->second.indicators.errors[info.indicator];
+  return {{"first", errors[0]}, {"second", errors[1]}, {"third", errors[2]}};
+}
+
 // One line of the table.
 json channel_line(const GatewayView& view, const SnapshotIndex& seen, const config::Channel& channel) {
   const ChannelHealth* health = view.monitor.find(channel.id);
@@ -394,6 +405,7 @@ json channel_line(const GatewayView& view, const SnapshotIndex& seen, const conf
     drops += sum(input.drops);
   }
   for (const config::Push& push : channel.push) outputs += channel.enabled && push.enabled ? 1U : 0U;
+  line["tr101290_minute"] = indicators_of_minute(view, channel, now.active_input);
   line["bitrate_bps"] = bitrate;
   line["cc_errors"] = cc_errors;
   line["drops"] = drops;

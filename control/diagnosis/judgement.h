@@ -114,6 +114,8 @@ void judge_arrival(const Case& about, Judgement& judgement);
 void judge_source(const Case& about, Judgement& judgement);
 // stage_stream.cpp
 void judge_stream(const Case& about, Judgement& judgement);
+// stage_indicators.cpp: of the stream's stage, after what explains them
+void judge_indicators(const Case& about, Judgement& judgement);
 // stages_out.cpp
 void judge_input(const Case& about, Judgement& judgement);
 void judge_ring(const Case& about, Judgement& judgement);

@@ -20,6 +20,13 @@ constexpr std::uint32_t kIntervalsKnown = 3;
 constexpr std::int64_t kRememberedNs = 260 * kOneSecondNs;
 // After a pause we report the group anew by ourselves (MulticastHost: 1 s).
 constexpr std::int64_t kPauseNs = kOneSecondNs / 2;
+// What comes through the bridge comes in lumps: segments of HLS.
+constexpr std::int64_t kLumpNs = 15 * kOneSecondNs;
+// What a pause makes the indicators of the first two priorities count is counted by then (TR 101 290 5.2:
+// PAT, PMT, PCR and PTS within 0.7 s of their own).
+constexpr std::int64_t kSettledNs = 3 * kOneSecondNs;
+// After an apply the page may tell of the program before.
+constexpr std::int64_t kEditedNs = 3 * kOneSecondNs;
 constexpr std::uint32_t kRatesKnown = 15;  // looks: half a minute
 constexpr std::uint32_t kPidSteady = 10;   // looks in a row
 constexpr std::uint32_t kPidGone = 3;      // looks in a row
@@ -140,11 +147,32 @@ void Trends::learn(const Snapshot& snapshot, std::int64_t now, std::int64_t look
                                              : follow(known.usual_bps, input.bitrate_bps, look_ns);
     }
     known.packets = input.ts_packets;
-    known.had_service = known.had_service || input.service_state == kServiceIsThere;
+    const auto run = runs_.find(key);
+    const bool edited = run != runs_.end() && now - run->second.edited_ns < kEditedNs;
+    known.had_service = known.had_service || (input.service_state == kServiceIsThere && !edited);
     known.had_pcr = known.had_pcr || input.pcr_count > 0;
     kept[key] = std::move(known);
   }
   inputs_ = std::move(kept);
+}
+
+bool Trends::settled(const InputKey& input, std::int64_t now) const {
+  const auto run = runs_.find(input);
+  return run != runs_.end() && now - run->second.paused_ns >= kSettledNs;
+}
+
+void Trends::learn_indicators(const Snapshot& snapshot, std::int64_t now) {
+  const bool due = indicator_looks_.empty() || now - indicator_looks_.back().at >= kIndicatorLookNs;
+  if (due) indicator_looks_.push_back({now, {}});
+  if (indicator_looks_.size() > kIndicatorLooks) indicator_looks_.pop_front();
+  for (const InputSnapshot& input : snapshot.inputs) {
+    const InputKey key{input.channel, input.number};
+    if (!settled(key, now)) {
+      for (IndicatorLook& look : indicator_looks_) look.inputs.erase(key);
+    } else {
+      indicator_looks_.back().inputs.try_emplace(key, input.tr101290.errors);
+    }
+  }
 }
 
 void Trends::learn_queriers(const Snapshot& snapshot) {
@@ -183,10 +211,17 @@ void Trends::learn_runs(const config::Model& model, const Snapshot& snapshot, co
       Run& run = runs_[found->first];
       if (run.url != is.url) {  // what was counted of another input says nothing of this one
         for (Look& look : looks_) look.inputs.erase(found->first);
-        run = {is.url, 0};
+        run = {is.url, 0, now, input.program, 0};
       }
-      if (config::by_bridge(input)) continue;
+      if (run.program != input.program) {
+        run.program = input.program;
+        run.edited_ns = now;
+        if (const auto known = inputs_.find(found->first); known != inputs_.end())
+          known->second.had_service = false;
+      }
       const auto last = static_cast<std::int64_t>(is.last_packet_unix_ns);
+      if (now - last > (config::by_bridge(input) ? kLumpNs : kPauseNs)) run.paused_ns = now;
+      if (config::by_bridge(input)) continue;
       if (now - last > kPauseNs)
         run.since_ns = 0;
       else if (run.since_ns == 0)
@@ -228,6 +263,14 @@ void Trends::add_input(const config::Input& input, const InputSnapshot& seen, co
   about.pcrs = risen(was.pcrs, is.pcrs);
   about.nulls = risen(was.nulls, is.nulls);
   about.drops = risen(was.drops, is.drops);
+  const auto minute = std::find_if(indicator_looks_.begin(), indicator_looks_.end(),
+                                   [&](const IndicatorLook& look) { return look.inputs.contains(key); });
+  if (minute != indicator_looks_.end() && minute->at < now.at) {
+    about.indicators.judged = seen.tr101290.judged;
+    for (const mpegts::IndicatorInfo& info : mpegts::kIndicators)
+      about.indicators.errors[info.indicator] =
+          risen(minute->inputs.at(key)[info.indicator], seen.tr101290.errors[info.indicator]);
+  }
   about.wrong_source = seen.wrong_source;
   for (const auto& [pid, errors] : is.pid_cc) {
     const auto old = std::find_if(was.pid_cc.begin(), was.pid_cc.end(),
@@ -303,6 +346,7 @@ void Trends::update(const config::Model& model, const Snapshot& snapshot, std::i
   if (snapshot.epoch != epoch_) {  // all counters begin again
     epoch_ = snapshot.epoch;
     looks_.clear();
+    indicator_looks_.clear();
     inputs_.clear();
     queriers_.clear();
     runs_.clear();
@@ -318,6 +362,7 @@ void Trends::update(const config::Model& model, const Snapshot& snapshot, std::i
   Seen seen;
   for (const InputSnapshot& input : snapshot.inputs) seen[{input.channel, input.number}] = &input;
   learn_runs(model, snapshot, seen, now);
+  learn_indicators(snapshot, now);
   Look look = take(snapshot, now, bridge_status);
   if (looks_.empty() || now - looks_.back().at >= kLookNs) {
     learn(snapshot, now, looks_.empty() ? kLookNs : now - looks_.back().at);

@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,6 +45,9 @@ struct InputRecent {
   // The PID with the most CC errors, and how many they are.
   std::uint16_t worst_pid = 0;
   std::uint64_t worst_pid_cc_errors = 0;
+  // Of TR 101 290 in the last minute, or since it has come without a pause: what counts when it is back from
+  // one says nothing of the stream. None judged while that is too short to say.
+  IndicatorSnapshot indicators;
 };
 
 struct PortRecent {
@@ -83,6 +87,9 @@ class Trends {
   // An inner look each so often, so many of them.
   static constexpr std::int64_t kLookNs = 2'000'000'000;
   static constexpr std::size_t kLooks = 6;
+  // Looks at the indicators of TR 101 290, likewise: the first is a minute old at least.
+  static constexpr std::int64_t kIndicatorLookNs = 10'000'000'000;
+  static constexpr std::size_t kIndicatorLooks = 7;
 
   // With each sample. `bridge_status` may be older.
   void update(const config::Model& model, const Snapshot& snapshot, std::int64_t now_unix_ns,
@@ -104,6 +111,10 @@ class Trends {
     std::map<OutputKey, DropCounts> outputs;
     std::map<std::string, std::uint64_t> rate_dropped, players_lost;
     std::uint64_t busy_cycles = 0, total_cycles = 0;
+  };
+  struct IndicatorLook {
+    std::int64_t at = 0;
+    std::map<InputKey, mpegts::IndicatorCounts> inputs;  // of those that have come for a while
   };
   struct PidKnown {
     std::uint64_t packets = 0;
@@ -130,11 +141,16 @@ class Trends {
   // Since when an input has come without a pause.
   struct Run {
     std::string url;
-    std::int64_t since_ns = 0;  // 0: it pauses
+    std::int64_t since_ns = 0;   // 0: it pauses
+    std::int64_t paused_ns = 0;  // when it was last seen to pause, or first seen
+    std::optional<config::Program> program = {};
+    std::int64_t edited_ns = 0;  // when the map wanted another program
   };
   using Seen = std::map<InputKey, const InputSnapshot*>;
   static Look take(const Snapshot& snapshot, std::int64_t now, const nlohmann::json& bridge_status);
   void learn(const Snapshot& snapshot, std::int64_t now, std::int64_t look_ns);
+  void learn_indicators(const Snapshot& snapshot, std::int64_t now);
+  bool settled(const InputKey& input, std::int64_t now) const;
   void learn_pids(const InputSnapshot& input, bool flowed, std::int64_t now, InputKnown& known);
   void learn_queriers(const Snapshot& snapshot);
   void learn_runs(const config::Model& model, const Snapshot& snapshot, const Seen& seen, std::int64_t now);
@@ -145,6 +161,7 @@ class Trends {
 
   std::uint64_t epoch_ = 0;
   std::deque<Look> looks_;
+  std::deque<IndicatorLook> indicator_looks_;
   std::map<InputKey, InputKnown> inputs_;
   std::map<NetworkKey, QuerierKnown> queriers_;
   std::map<InputKey, Run> runs_;

@@ -164,20 +164,30 @@ void judge_damage(const Case& about, Judgement& judgement) {
   }
 }
 
+// "; it has 3401, 3402"
+std::string programs_of(const Case& about) {
+  constexpr std::size_t kNamed = 8;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(about.seen->services.size(), kNamed); ++i)
+    text += fmt::format("{}{}", text.empty() ? "; it has " : ", ", about.seen->services[i].program_number);
+  return about.seen->services.size() > kNamed ? text + ", ..." : text;
+}
+
 void judge_tables(const Case& about, Judgement& judgement) {
   const std::uint64_t state = about.seen->service_state;
   if (state == kProgramNotFound) {
     const bool had = about.lately->had_service;
     judgement.bad("the wanted program is not in its PAT");
-    Cause cause = useless(
-        about, "program_missing", had ? Culprit::source : Culprit::map,
-        had ? fmt::format("The wanted program went out of {}.", about.input->url)
-            : fmt::format("{} comes, but never had the program that the map wants.", about.input->url),
-        had ? "Ask the source for the program's new number or name, correct `program:` in the map, "
-              "headgate apply."
-            : fmt::format("headgate probe {} lists its programs; correct `program:` in the map, "
-                          "headgate apply.",
-                          about.input->url));
+    Cause cause =
+        useless(about, "program_missing", had ? Culprit::source : Culprit::map,
+                had ? fmt::format("The wanted program went out of {}.", about.input->url)
+                    : fmt::format("{} comes, but never had the program that the map wants{}.",
+                                  about.input->url, programs_of(about)),
+                had ? "Ask the source for the program's new number or name, correct `program:` in the map, "
+                      "headgate apply."
+                    : fmt::format("headgate probe {} lists its programs; correct `program:` in the map, "
+                                  "headgate apply.",
+                                  about.input->url));
     cause.by_edit = true;
     return judgement.cause(std::move(cause));
   }
@@ -277,6 +287,7 @@ void judge_stream(const Case& about, Judgement& judgement) {
   judge_clock(about, judgement);
   judge_pids(about, judgement);
   judge_rate(about, judgement);
+  judge_indicators(about, judgement);
   judgement.note(fmt::format("since it began: CC errors {}, TEI {}, no sync {}, PCR jumps {}",
                              about.seen->cc_errors, about.seen->transport_errors, about.seen->sync_errors,
                              about.seen->pcr_discontinuities));

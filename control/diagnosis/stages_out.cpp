@@ -191,6 +191,22 @@ void judge_workers(const Case& about, Judgement& judgement) {
   }
 }
 
+// What leaves breaks TR 101 290 where what comes does not.
+void judge_own_stream(const Case& about, Judgement& judgement) {
+  for (const Alarm& alarm : about.view.alarms) {
+    if (alarm.kind != "output_tr101290" || alarm.subject != about.channel.id) continue;
+    judgement.bad("TR 101 290: " + alarm.message);
+    Cause cause = lesser(
+        Culprit::host,
+        fmt::format("What this node sends breaks TR 101 290 where its inputs do not: {}.", alarm.message),
+        "Look at the processor's load (headgate alarms: host_overload); capture the output "
+        "for support.",
+        alarm.kind, alarm.subject);
+    cause.since_unix_ns = alarm.since_unix_ns;
+    judgement.cause(std::move(cause));
+  }
+}
+
 }  // namespace
 
 void judge_input(const Case& about, Judgement& judgement) {
@@ -307,6 +323,7 @@ void judge_outputs(const Case& about, Judgement& judgement) {
       judge_push(about, push, judgement);
   }
   judge_rate_limit(about, judgement);
+  judge_own_stream(about, judgement);
   judge_served(about, judgement);
   judge_disk(about, judgement);
   if (judgement.evidence_empty()) judgement.note("served; nothing is wrong with it");

@@ -223,6 +223,7 @@ class Scene {
     entry.joined_unix_ns = static_cast<std::uint64_t>(kSceneStart);
     entry.first_packet_unix_ns = static_cast<std::uint64_t>(kSceneStart);
     entry.last_packet_unix_ns = static_cast<std::uint64_t>(scene_time(second)) - 50'000'000;
+    entry.tr101290.judged = ~std::uint64_t{0};
     entry.pids = {{0, false, false, 10 * t, 0, 0, 0},
                   {0x100, true, false, 2400 * t, 0, 0, 3'600'000},
                   {0x101, false, false, 250 * t, 0, 0, 376'000}};

@@ -134,6 +134,64 @@ std::vector<Situation> stream_situations() {
        [](Scene& scene) { scene.channel().inputs[0].program = config::Program(std::uint16_t{7}); },
        [](Scene&, Snapshot& sample, int) { sample.inputs[0].service_state = 2; }, Culprit::map, "stream",
        "never had the program", "program_missing", "news"});
+  const auto breaks = [](std::initializer_list<mpegts::Indicator> indicators,
+                         std::uint64_t most = 1000) -> Scene::Trouble {
+    return [indicators = std::vector(indicators), most](Scene&, Snapshot& sample, int second) {
+      const auto count = std::min(most, static_cast<std::uint64_t>(second - kSceneTrouble));
+      for (const mpegts::Indicator indicator : indicators)
+        sample.inputs[0].tr101290.errors[indicator] = count;
+    };
+  };
+  const auto untroubled = [](const char* name, Scene::Trouble trouble,
+                             std::function<void(Scene&)> before = {}) {
+    return Situation{
+        name, std::move(before), std::move(trouble), Culprit::none, "", "Nothing has been wrong", "", ""};
+  };
+  using mpegts::Indicator;
+  for (const mpegts::IndicatorInfo& info : mpegts::kIndicators) {
+    const bool loss =
+        info.indicator == Indicator::ts_sync_loss || info.indicator == Indicator::sync_byte_error ||
+        info.indicator == Indicator::continuity_count_error || info.indicator == Indicator::transport_error;
+    if (info.priority > 2 || loss) {
+      add(untroubled(info.label.data(), breaks({info.indicator})));
+      continue;
+    }
+    add({info.label.data(),
+         {},
+         breaks({info.indicator}),
+         Culprit::source,
+         "stream",
+         info.name.data(),
+         "",
+         ""});
+  }
+  add(untroubled("TwoMissingPtsBlameNobody", breaks({Indicator::pts_error}, 2)));
+  add(untroubled("IndicatorsOfLossesBlameNobody",
+                 breaks({Indicator::continuity_count_error, Indicator::pts_error, Indicator::pat_error})));
+  add(untroubled("IndicatorsOfAPause", [](Scene& scene, Snapshot& sample, int second) {
+    if (second < 286) return scene.stop(sample);
+    sample.inputs[0].tr101290.errors[Indicator::pts_error] = 7;
+  }));
+  add(untroubled("TablesThatTheBridgeMakes", breaks({Indicator::pat_error, Indicator::pcr_repetition_error}),
+                 [](Scene& scene) {
+                   scene.by_bridge(Kind::rtmp, "rtmp://far/live/x");
+                   scene.source("receiving", "", "203.0.113.7:1935");
+                 }));
+  add({"PtsOfAnEncoder",
+       [](Scene& scene) {
+         scene.by_bridge(Kind::publish, "publish");
+         scene.source("receiving", "", "203.0.113.7:1935");
+       },
+       breaks({Indicator::pts_error}), Culprit::encoder, "stream", "PTS_error", "", ""});
+  add({"ProgramOfAnotherMap",
+       [](Scene& scene) { scene.channel().inputs[0].program = config::Program(std::uint16_t{6}); },
+       [](Scene& scene, Snapshot& sample, int second) {
+         scene.channel().inputs[0].program = config::Program(std::uint16_t{7});
+         sample.inputs[0].service_state = second < 284 ? 4 : 2;
+         sample.inputs[0].services = {{6, 4'000'000}, {9, 4'000'000}};
+       },
+       Culprit::map, "stream", "never had the program that the map wants; it has 6, 9", "program_missing",
+       "news"});
   add({"NoPmt",
        {},
        [](Scene&, Snapshot& sample, int) { sample.inputs[0].service_state = 3; },

@@ -25,6 +25,11 @@ nlohmann::json line(const std::string& id, const std::string& state, const std::
           {"outputs", 2}};
 }
 
+nlohmann::json with_indicators(nlohmann::json line, int first, int second) {
+  line["tr101290_minute"] = {{"first", first}, {"second", second}, {"third", 3}};
+  return line;
+}
+
 nlohmann::json status() {
   nlohmann::json processes = nlohmann::json::array();
   for (const char* name : {"control", "fastpath", "bridge"})
@@ -32,34 +37,34 @@ nlohmann::json status() {
         {{"name", name}, {"state", "running"}, {"pid", 4242}, {"deaths", 0}, {"crash_loop", false}});
   processes[2]["deaths"] = 5;
   processes[2]["crash_loop"] = true;
-  return {
-      {"node", "hg1"},
-      {"now_unix_ns", kNow},
-      {"ready", true},
-      {"map",
-       {{"number", 5},
-        {"applied_unix_ns", 1'000'000'000'000'000'000},
-        {"applied_by", "root (0)"},
-        {"differs", true},
-        {"files_valid", true}}},
-      {"alarms",
-       {{{"kind", "crash_loop"},
-         {"subject", "bridge"},
-         {"message", "dies again and again"},
-         {"severity", "critical"}}}},
-      {"interfaces",
-       {{{"name", "cap0"},
-         {"link_up", true},
-         {"drops",
-          {{{"count", 3645}, {"reason", "wrong_source"}},
-           {{"count", 1'234'567}, {"reason", "no_flow"}},
-           {{"count", 17}, {"reason", "packet_size_204"}},
-           {{"count", 2}, {"reason", "malformed_ip"}}}}},
-        {{"name", "cap1"}, {"link_up", false}, {"drops", nlohmann::json::array()}}}},
-      {"channels",
-       {line("sport", "degraded", "3 CC errors in the last 10 s"), line("film", "backup", "input 1: no_data"),
-        line("stadium", "waiting", "for a publisher"), line("news", "ok", "")}},
-      {"processes", processes}};
+  return {{"node", "hg1"},
+          {"now_unix_ns", kNow},
+          {"ready", true},
+          {"map",
+           {{"number", 5},
+            {"applied_unix_ns", 1'000'000'000'000'000'000},
+            {"applied_by", "root (0)"},
+            {"differs", true},
+            {"files_valid", true}}},
+          {"alarms",
+           {{{"kind", "crash_loop"},
+             {"subject", "bridge"},
+             {"message", "dies again and again"},
+             {"severity", "critical"}}}},
+          {"interfaces",
+           {{{"name", "cap0"},
+             {"link_up", true},
+             {"drops",
+              {{{"count", 3645}, {"reason", "wrong_source"}},
+               {{"count", 1'234'567}, {"reason", "no_flow"}},
+               {{"count", 17}, {"reason", "packet_size_204"}},
+               {{"count", 2}, {"reason", "malformed_ip"}}}}},
+            {{"name", "cap1"}, {"link_up", false}, {"drops", nlohmann::json::array()}}}},
+          {"channels",
+           {with_indicators(line("sport", "degraded", "3 CC errors in the last 10 s"), 3, 14),
+            line("film", "backup", "input 1: no_data"), line("stadium", "waiting", "for a publisher"),
+            with_indicators(line("news", "ok", ""), 0, 1), with_indicators(line("docu", "ok", ""), 0, 0)}},
+          {"processes", processes}};
 }
 
 class Render : public ::testing::Test {
