@@ -70,11 +70,18 @@ std::vector<std::string> known_channels(const CommonOptions& common) {
   return known;
 }
 
-int fail_unknown(const CommonOptions& common, const std::string& message, const std::string& typed) {
+int fail_unknown(const CommonOptions& common, const std::string& message, const std::string& typed,
+                 bool or_multiplex) {
   const bool or_tag = message.starts_with("no channel and no tag ");
   if (!message.starts_with("no channel ")) return fail(common, message);
   std::vector<std::string> known;
-  for (const json& line : channel_lines(common)) {
+  const auto status = ask(common, "status", json::object(), kShort);
+  const auto ids_of = [&](const char* what) {
+    return status ? status->value(what, json::array()) : json::array();
+  };
+  for (const json& line : or_multiplex ? ids_of("multiplexes") : json::array())
+    known.push_back(line.value("id", ""));
+  for (const json& line : ids_of("channels")) {
     known.push_back(line.value("id", ""));
     if (!or_tag) continue;
     for (const json& tag : line.value("tags", json::array())) known.push_back(tag.get<std::string>());

@@ -30,7 +30,9 @@ void print(const nlohmann::json& value);
 // Prints it; the exit status.
 int fail(const CommonOptions& common, const std::string& message);
 // The same; where the gateway does not know the channel (or tag) that was typed, with the one that was meant.
-int fail_unknown(const CommonOptions& common, const std::string& message, const std::string& typed);
+// `or_multiplex`: one may be meant.
+int fail_unknown(const CommonOptions& common, const std::string& message, const std::string& typed,
+                 bool or_multiplex = false);
 // Whether standard output takes colours.
 bool colour();
 // Of the terminal on standard output; npos where it is none.

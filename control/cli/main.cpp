@@ -216,8 +216,9 @@ void add_online(CLI::App& app, Arguments& a, std::function<int()>& action) {
       throw CLI::ValidationError("map", "write the number of a map, as headgate history lists it");
     action = [&a, map] { return history_command(a.common, map); };
   });
-  CLI::App* status = online(app, a, "status", "one line a channel, worst first; or everything about one",
-                            "headgate status news");
+  CLI::App* status =
+      online(app, a, "status", "one line a channel, worst first; or everything about one, or a multiplex",
+             "headgate status news");
   const CLI::Option* channel = status->add_option("channel", a.channel, "id of a channel")->type_name("ID");
   add_filter(*status, a.filter);
   status->callback([&a, &action, channel] {
@@ -228,8 +229,8 @@ void add_online(CLI::App& app, Arguments& a, std::function<int()>& action) {
       throw CLI::ValidationError("channel", "is one already: leave the filters out");
     action = [&a] { return status_command(a.common, a.channel, a.filter); };
   });
-  CLI::App* why =
-      online(app, a, "why", "whose fault a channel's state is, and what to do", "headgate why news");
+  CLI::App* why = online(app, a, "why", "whose fault the state of a channel or multiplex is, and what to do",
+                         "headgate why news");
   why->add_option("channel", a.channel, "id of a channel")->required()->type_name("ID");
   why->callback([&a, &action] {
     if (a.channel.empty()) throw CLI::ValidationError("channel", "is empty: write an id");

@@ -13,6 +13,7 @@
 #include "control/cli/commands.h"
 #include "control/cli/filter.h"
 #include "control/cli/render.h"
+#include "control/cli/render_multiplex.h"
 #include "control/cli/why.h"
 #include "control/protocol/message.h"
 
@@ -169,18 +170,20 @@ int status_command(const CommonOptions& common, const std::string& channel, cons
   json params = json::object();
   if (!channel.empty()) params["channel"] = channel;
   auto answer = ask(common, "status", params);
-  if (!answer) return fail_unknown(common, answer.error(), channel);
+  if (!answer) return fail_unknown(common, answer.error(), channel, true);
   if (channel.empty() && !filter.empty()) keep_matching((*answer)["channels"], filter);
   if (common.json)
     print(*answer);
   else
-    fmt::print("{}", channel.empty() ? render_status(*answer, colour()) : render_channel(*answer, colour()));
+    fmt::print("{}", channel.empty()               ? render_status(*answer, colour())
+                     : answer->contains("members") ? render_multiplex(*answer, colour())
+                                                   : render_channel(*answer, colour()));
   return 0;
 }
 
 int why_command(const CommonOptions& common, const std::string& channel) {
   const auto answer = ask(common, "why", {{"channel", channel}}, kShort);
-  if (!answer) return fail_unknown(common, answer.error(), channel);
+  if (!answer) return fail_unknown(common, answer.error(), channel, true);
   if (common.json) {
     print(*answer);
     return 0;

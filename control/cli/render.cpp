@@ -11,6 +11,7 @@
 #include "control/cli/columns.h"
 #include "control/cli/render_alarms.h"
 #include "control/cli/render_json.h"
+#include "control/cli/render_multiplex.h"
 #include "control/cli/render_stream.h"
 #include "control/cli/render_ways.h"
 #include "control/protocol/counted.h"
@@ -22,18 +23,6 @@ using nlohmann::json;
 using protocol::counted;
 
 constexpr std::size_t kWidestId = 20;  // beside the other columns
-
-std::string number_or_dash(const json& value) {
-  return value.is_number() ? std::to_string(value.get<std::uint64_t>()) : "-";
-}
-
-std::string drops_line(const json& drops) {
-  std::string text;
-  for (const json& drop : drops)
-    text += fmt::format("    dropped {} {} ({}): {}\n", count(drop, "count"), text_of(drop, "reason"),
-                        text_of(drop, "where"), text_of(drop, "sentence"));
-  return text;
-}
 
 // What a port discarded that belongs to no channel, in a line: a wrong source or port in the map shows here.
 std::string interface_line(const json& interface) {
@@ -294,19 +283,6 @@ std::string local_time(std::int64_t unix_ns) {
   return text;
 }
 
-std::string multiplex_line(const json& multiplex) {
-  const auto rate = static_cast<double>(count(multiplex, "bitrate_bps"));
-  const std::size_t members = multiplex.value("channels", json::array()).size();
-  std::string text = fmt::format("multiplex {}: {}", text_of(multiplex, "id"), human_bitrate(rate));
-  if (multiplex.value("members_bps", json()).is_null()) return text + ", not running\n";
-  const auto used = static_cast<double>(count(multiplex, "members_bps"));
-  text += fmt::format(", {} used ({:.0f} %), {} of {} channels in", human_bitrate(used), used / rate * 100,
-                      count(multiplex, "members_in"), members);
-  if (count(multiplex, "dropped") != 0) text += fmt::format(", {} dropped", count(multiplex, "dropped"));
-  for (const json& push : multiplex.value("push", json::array())) text += ", " + text_of(push, "url");
-  return wrapped("", text, 2);
-}
-
 std::string render_status(const json& status, bool colour) {
   const std::int64_t now = status.at("now_unix_ns").get<std::int64_t>();
   std::string text = map_line(status);
@@ -339,7 +315,8 @@ std::string render_status(const json& status, bool colour) {
   }
   if (status.at("channels").empty()) text += "(no channels)\n";
   text += "\n";
-  for (const json& multiplex : status.value("multiplexes", json::array())) text += multiplex_line(multiplex);
+  for (const json& multiplex : status.value("multiplexes", json::array()))
+    text += multiplex_text(multiplex, colour);
   for (const json& interface : status.value("interfaces", json::array())) text += interface_line(interface);
   return text + "\n" + wrapped("", processes_line(status.at("processes")), 4);
 }
@@ -381,15 +358,11 @@ std::string render_channel(const json& channel, bool colour) {
       text += bridge_push_block(output, now);
       continue;
     }
-    text += fmt::format(
-        "output  {}\n    {} bit/s, {} datagrams, {} packets, last {}\n", text_of(output, "url"),
-        human_bitrate(static_cast<double>(count(output, "bitrate_bps"))), count(output, "datagrams"),
-        count(output, "ts_packets"), ago(output, "last_packet_unix_ns", now, "never"));
-    if (const auto nominal = count(output, "nominal_bitrate_bps"); nominal != 0)
-      text += fmt::format("    {} bit/s wanted\n", human_bitrate(static_cast<double>(nominal)));
-    text += indicator_lines(output);
-    text += drops_line(output.at("drops"));
+    text += multicast_block(output, now);
   }
+  for (const json& in : channel.value("multiplexes", json::array()))
+    text += fmt::format("in multiplex {} as service {}\n", text_of(in, "id"),
+                        number_or_dash(in.value("program_number", json())));
   for (const json& output : channel.value("serve", json::array())) text += serve_block(output);
   if (channel.at("bridge").is_object())
     text += bridge_block(channel["bridge"], channel.value("serves", json::array()));

@@ -18,6 +18,10 @@ inline std::string text_of(const nlohmann::json& object, const char* name) {
   return value != object.end() && value->is_string() ? value->get<std::string>() : "";
 }
 
+inline std::string number_or_dash(const nlohmann::json& value) {
+  return value.is_number() ? std::to_string(value.get<std::uint64_t>()) : "-";
+}
+
 inline std::string join(const nlohmann::json& words) {
   std::string text;
   for (const nlohmann::json& word : words) text += (text.empty() ? "" : ", ") + word.get<std::string>();

@@ -5,6 +5,7 @@
 #include "control/cli/columns.h"
 #include "control/cli/render.h"
 #include "control/cli/render_json.h"
+#include "control/cli/render_ways.h"
 #include "mpegts/monitor/indicators.h"
 
 namespace headgate::control {
@@ -53,6 +54,24 @@ std::string services_line(const json& input) {
     line += fmt::format("{}{} {}", line.empty() ? "" : ", ", count(service, "program_number"),
                         human_bitrate(static_cast<double>(count(service, "bitrate_bps"))));
   return wrapped("    services  ", line, 14);
+}
+
+std::string drops_line(const json& drops) {
+  std::string text;
+  for (const json& drop : drops)
+    text += fmt::format("    dropped {} {} ({}): {}\n", count(drop, "count"), text_of(drop, "reason"),
+                        text_of(drop, "where"), text_of(drop, "sentence"));
+  return text;
+}
+
+std::string multicast_block(const json& output, std::int64_t now) {
+  std::string text = fmt::format(
+      "output  {}\n    {} bit/s, {} datagrams, {} packets, last {}\n", text_of(output, "url"),
+      human_bitrate(static_cast<double>(count(output, "bitrate_bps"))), count(output, "datagrams"),
+      count(output, "ts_packets"), ago(output, "last_packet_unix_ns", now, "never"));
+  if (const auto nominal = count(output, "nominal_bitrate_bps"); nominal != 0)
+    text += fmt::format("    {} bit/s wanted\n", human_bitrate(static_cast<double>(nominal)));
+  return text + indicator_lines(output) + drops_line(output.at("drops"));
 }
 
 std::string delivery_line(const json& input) {

@@ -407,6 +407,7 @@ const GatewayView& Daemon::view() {
   }
   now.output_bitrates = output_rates_.bits_per_second();
   now.generation = states_.fastpath.generation;
+  now.multiplexes = states_.fastpath.multiplexes;
   now.applied = history_->applied();
   now.map_differs = map_differs_;
   now.files_valid = files_valid_;

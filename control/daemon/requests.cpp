@@ -49,6 +49,7 @@ void Daemon::answer_waiting() {
 void Daemon::answer_status(const std::string& channel, Reply reply) {
   answer_fresh([this, channel, reply = std::move(reply)] {
     auto status = channel.empty() ? gateway_status(view()) : channel_status(view(), channel);
+    if (status.is_null()) status = multiplex_status(view(), channel);
     if (status.is_null())
       reply(tl::unexpected("no channel " + channel + " in the running map"));
     else

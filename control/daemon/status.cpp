@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <span>
 
 #include "control/daemon/foreign.h"
+#include "control/daemon/multiplex_status.h"
 #include "control/daemon/pid_label.h"
 #include "control/daemon/stream_health.h"
 #include "control/daemon/transcode.h"
@@ -439,25 +441,18 @@ json bridge_of_input(const GatewayView& view, const config::Channel& channel) {
   return bridge;
 }
 
+json with_pushes(json line, const config::Multiplex& multiplex,
+                 std::span<const OutputSnapshot* const> outputs) {
+  for (const OutputSnapshot* output : outputs)
+    line["push"].push_back(output_json(*output, multiplex.bitrate));
+  return line;
+}
+
 json multiplexes_json(const GatewayView& view, const SnapshotIndex& seen) {
   json result = json::array();
-  for (const config::Multiplex& multiplex : view.model->multiplexes) {
-    json line = {{"id", multiplex.id},
-                 {"bitrate_bps", multiplex.bitrate},
-                 {"channels", multiplex.channels},
-                 {"members_bps", nullptr},
-                 {"members_in", nullptr},
-                 {"dropped", nullptr},
-                 {"push", json::array()}};
-    if (const ChannelSnapshot* figures = seen.channel(multiplex.id)) {
-      line["members_bps"] = figures->members_bps;
-      line["members_in"] = figures->members_in;
-      line["dropped"] = figures->rate_dropped;
-    }
-    for (const OutputSnapshot* output : seen.outputs(multiplex.id))
-      line["push"].push_back(output_json(*output, multiplex.bitrate));
-    result.push_back(std::move(line));
-  }
+  for (const config::Multiplex& multiplex : view.model->multiplexes)
+    result.push_back(
+        with_pushes(multiplex_line(view, seen, multiplex), multiplex, seen.outputs(multiplex.id)));
   return result;
 }
 
@@ -529,6 +524,20 @@ json gateway_status(const GatewayView& view) {
           {"multiplexes", multiplexes_json(view, seen)}};
 }
 
+json multiplex_status(const GatewayView& view, const std::string& id) {
+  const config::Multiplex* multiplex = find_multiplex(*view.model, id);
+  if (multiplex == nullptr) return nullptr;
+  const SnapshotIndex seen(view.snapshot);
+  json result = with_pushes(multiplex_line(view, seen, *multiplex), *multiplex, seen.outputs(id));
+  result["now_unix_ns"] = view.now_unix_ns;
+  result["transport_stream_id"] = multiplex->transport_stream_id;
+  result["network_id"] = multiplex->network_id;
+  result["original_network_id"] = multiplex->original_network_id;
+  result["members"] = multiplex_members(view, seen, *multiplex);
+  result["switch"] = switch_json(view, id);
+  return result;
+}
+
 json channel_status(const GatewayView& view, const std::string& id) {
   const auto& channels = view.model->channels;
   const auto channel =
@@ -545,6 +554,7 @@ json channel_status(const GatewayView& view, const std::string& id) {
   result["inputs"] = inputs_json(view, *channel, bridge);
   result["switch"] = switch_json(view, id);
   result["push"] = outputs;
+  result["multiplexes"] = multiplexes_of(view, id);
   result["serve"] = serve_json(view, *channel);
   result["bridge"] = bridge;
   result["sound_worker"] = sound_worker(view.transcode_status, id);

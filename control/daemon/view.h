@@ -24,6 +24,7 @@
 #include "control/daemon/webhook_queue.h"
 #include "control/diagnosis/recent.h"
 #include "control/launcher/launcher_client.h"
+#include "control/protocol/state.h"
 
 namespace headgate::control {
 
@@ -51,6 +52,7 @@ struct GatewayView {
   SharedJson fastpath_status, bridge_status, transcode_status;  // as they answer to `status`
   std::map<OutputRates::Key, std::uint64_t> output_bitrates;
   std::uint64_t generation = 0;
+  std::vector<protocol::FastpathMultiplex> multiplexes;  // as the fast path was told
   std::optional<HistoryEntry> applied;
   bool map_differs = false;
   bool files_valid = true;
@@ -68,6 +70,8 @@ nlohmann::json alarm_json(const Alarm& alarm);
 nlohmann::json gateway_status(const GatewayView& view);
 // Null for an unknown channel.
 nlohmann::json channel_status(const GatewayView& view, const std::string& channel);
+// Of one multiplex, with its channels. Null for an unknown one.
+nlohmann::json multiplex_status(const GatewayView& view, const std::string& multiplex);
 std::string metrics_text(const GatewayView& view);
 
 // As the bridge tells it: tracks and, where it serves HLS, "hls". Null where there is none.

@@ -131,7 +131,7 @@ const char* to_text(Stage::Verdict verdict) {
 
 std::optional<Diagnosis> diagnose(const GatewayView& view, const std::string& id) {
   const config::Channel* channel = find_channel_of(view, id);
-  if (channel == nullptr) return std::nullopt;
+  if (channel == nullptr) return diagnose_multiplex(view, id);
   const diagnosis::Case about(view, *channel);
   diagnosis::Judgement judgement;
   const diagnosis::Cause cause = diagnosis::judge(about, judgement);

@@ -25,8 +25,8 @@ struct Stage {
 };
 
 struct Diagnosis {
-  std::string channel;
-  std::string state;  // of the channel
+  std::string channel;  // or the multiplex
+  std::string state;    // of it
   catalogue::Culprit culprit = catalogue::Culprit::none;
   std::string verdict;  // a sentence: "The source 10.1.1.7 stopped sending 12 s ago; other groups on cap0
                         // still come."
@@ -37,8 +37,9 @@ struct Diagnosis {
   std::vector<Stage> stages;  // in the order of a packet's way
 };
 
-// Nothing for a channel that the map does not have.
-std::optional<Diagnosis> diagnose(const GatewayView& view, const std::string& channel);
+// Of a channel or a multiplex; nothing for an id that the map does not have.
+std::optional<Diagnosis> diagnose(const GatewayView& view, const std::string& id);
+std::optional<Diagnosis> diagnose_multiplex(const GatewayView& view, const std::string& id);
 nlohmann::json to_json(const Diagnosis& diagnosis);
 
 // For AlarmBook: which active alarm explains this one. A channel that is down because its port has no link is

@@ -122,6 +122,8 @@ void judge_ring(const Case& about, Judgement& judgement);
 void judge_bridge(const Case& about, Judgement& judgement);
 void judge_watch(const Case& about, bool pictures, Judgement& judgement);
 void judge_outputs(const Case& about, Judgement& judgement);
+// Of a multiplex: its multicast alone.
+void judge_sent(const Case& about, Judgement& judgement);
 void judge_players(const Case& about, Judgement& judgement);
 // stage_push.cpp: of the outputs' stage
 void judge_push(const Case& about, const config::Push& wanted, Judgement& judgement);

@@ -329,6 +329,16 @@ void judge_outputs(const Case& about, Judgement& judgement) {
   if (judgement.evidence_empty()) judgement.note("served; nothing is wrong with it");
 }
 
+void judge_sent(const Case& about, Judgement& judgement) {
+  judgement.stage("outputs");
+  judgement.ok();
+  for (const config::Push& push : about.channel.push) {
+    if (push.enabled) judge_multicast(about, push, judgement);
+  }
+  judge_own_stream(about, judgement);
+  if (judgement.evidence_empty()) judgement.off("it is sent nowhere");
+}
+
 void judge_players(const Case& about, Judgement& judgement) {
   judgement.stage("players");
   if (config::served(about.channel).empty()) return judgement.off("the channel is served to nobody");

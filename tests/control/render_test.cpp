@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "control/cli/render_multiplex.h"
 #include "golden.h"
 
 namespace headgate::control {
@@ -80,6 +81,49 @@ TEST_F(Render, StatusIsThatOfTheGoldenFileAndFitsEightyColumns) {
   expect_golden("status.txt", text);
   std::istringstream lines(text);
   for (std::string row; std::getline(lines, row);) EXPECT_LE(row.size(), 80U) << row;
+}
+
+TEST_F(Render, AMultiplexIsAPageOfItsChannels) {
+  const auto member = [](const char* id, const char* state, const char* reason) {
+    return nlohmann::json{{"channel", id},
+                          {"state", state},
+                          {"reason", reason},
+                          {"program_number", 101},
+                          {"number", nullptr},
+                          {"dropped", 17},
+                          {"since_unix_ns", kNow - 754'000'000'000}};
+  };
+  const nlohmann::json page = {
+      {"now_unix_ns", kNow},
+      {"id", "mux1"},
+      {"state", "degraded"},
+      {"reason", "1 of 2 channels missing: sport"},
+      {"bitrate_bps", 12'000'000},
+      {"channels", {"news", "sport"}},
+      {"members_bps", 8'000'000},
+      {"members_in", 1},
+      {"dropped", 17},
+      {"transport_stream_id", 5},
+      {"network_id", 12289},
+      {"original_network_id", 8442},
+      {"switch", {{"null_packets", 42}, {"departure_late_max_ns", 250'000}}},
+      {"members", {member("news", "ok", ""), member("sport", "down", "no datagram for 12s")}},
+      {"push", nlohmann::json::array()}};
+  EXPECT_EQ(render_multiplex(page, false),
+            "multiplex mux1\n"
+            "degraded: 1 of 2 channels missing: sport\n"
+            "12.00M, 8.00M used (67 %), 1 of 2 channels in, 17 dropped\n"
+            "transport_stream_id 5, network_id 12289, original_network_id 8442\n"
+            "42 null packets, leaving at most 0.25 ms late\n"
+            "\n"
+            "CHANNEL  STATE     SERVICE   LCN  DROPPED  SINCE\n"
+            "news     ok            101     -       17  12m34s\n"
+            "sport    down          101     -       17  12m34s\n"
+            "  no datagram for 12s\n"
+            "\n");
+  EXPECT_EQ(multiplex_text(page, false),
+            "multiplex mux1: 12.00M, 8.00M used (67 %), 1 of 2 channels in, 17 dropped\n"
+            "  degraded: 1 of 2 channels missing: sport\n");
 }
 
 TEST_F(Render, ColoursOnlyWhereAsked) {

@@ -211,6 +211,20 @@ def test_services_are_bit_exact_and_decode(rig, tmp_path):
         assert result.returncode == 0 and not result.stderr, (name, result.stderr)
 
 
+def what_is_said_of_one_that_is_missing(gateway):
+    line = wait_for(lambda: (now := multiplex(gateway))["missing"] and now)
+    assert line["state"] == "degraded" and line["reason"] == "1 of 3 channels missing: sport", line
+    assert "degraded: 1 of 3 channels missing: sport" in gateway.cli("status").stdout
+    page = gateway.json("status", "mux1")
+    assert {member["channel"]: member["program_number"] for member in page["members"]} == {"news": 101, "sport": 102, "tele": 7}, page
+    assert {member["channel"]: member["state"] == "down" for member in page["members"]} == {"news": False, "sport": True, "tele": False}, page
+    assert "sport" in gateway.cli("status", "mux1").stdout
+    found = gateway.json("why", "mux1")
+    assert found["culprit"] == gateway.json("why", "sport")["culprit"] and "1 of 3 channels missing. sport: " in found["verdict"], found
+    assert gateway.json("status", "sport")["multiplexes"] == [{"id": "mux1", "program_number": 102}]
+    assert "did you mean mux1" in gateway.cli("status", "mux2").stderr
+
+
 def test_members_come_and_go_and_the_others_lose_nothing(rig, started):
     gateway, senders = started
     capture = rig.capture(GROUP, 5000)
@@ -219,6 +233,7 @@ def test_members_come_and_go_and_the_others_lose_nothing(rig, started):
     places = {member["channel"]: member for member in desired(gateway)}
     senders["sport"].stop()
     time.sleep(4)
+    what_is_said_of_one_that_is_missing(gateway)
     senders["sport"] = Sender(rig, "sport")
     time.sleep(3)
     gateway.write(the_map(["news", "sport", "tele", "film"]))
