@@ -97,6 +97,9 @@ std::string switch_block(const json& channel, std::int64_t now) {
                         counted(nulls, "null packet"), dropped,
                         static_cast<double>(count(about, "departure_late_max_ns")) / 1e6,
                         most_departures(about.value("departures", json())));
+  if (const auto crowded = count(about, "crowded"); crowded != 0)
+    text += fmt::format("    {} left where a decoder's transport buffer may be full\n",
+                        counted(crowded, "packet"));
   return text;
 }
 

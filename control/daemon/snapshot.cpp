@@ -128,6 +128,7 @@ ChannelSnapshot copy(const protocol::ChannelStats& from) {
   to.multiplex_dropped = get(from.multiplex_dropped);
   to.members_in = get(from.members_in);
   to.members_bps = get(from.members_bps);
+  to.crowded = get(from.crowded);
   to.departure_late_max_ns = get(from.departure_late_max_ns);
   to.departure_late_ns = get(from.departure_late_ns);
   for (std::size_t i = 0; i < to.departures.size(); ++i) to.departures[i] = get(from.departures[i]);

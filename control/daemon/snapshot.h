@@ -84,6 +84,7 @@ struct ChannelSnapshot {
   std::optional<std::uint64_t> pcr_accuracy_max_ns;                     // of a constant rate
   std::uint64_t multiplex_dropped = 0;                                  // of a member
   std::uint64_t members_in = 0, members_bps = 0;                        // of a multiplex
+  std::uint64_t crowded = 0;                                            // of a constant rate
 };
 
 struct OutputSnapshot {

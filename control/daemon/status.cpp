@@ -218,6 +218,7 @@ json switch_json(const GatewayView& view, const std::string& id) {
           {"left_out", air->left_out},
           {"null_packets", air->null_packets},
           {"rate_dropped", air->rate_dropped},
+          {"crowded", air->crowded},
           {"departure_late_max_ns", air->departure_late_max_ns},
           {"departures", departures_json(*air)}};
 }

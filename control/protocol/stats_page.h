@@ -151,6 +151,7 @@ struct alignas(64) ChannelStats {
   Counter multiplex_dropped;
   Counter members_in;
   Counter members_bps;
+  Counter crowded;  // of a constant rate: left although a decoder's transport buffer (T-STD) had no room
 };
 
 struct alignas(64) OutputStats {

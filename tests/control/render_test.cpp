@@ -407,7 +407,7 @@ nlohmann::json way_channel() {
                 "drops": {"out_of_sync": 188, "ring_full": 0}, "details": {"rtt_ms": "12.5"},
                 "left_out": [{"pid": 0, "kind": "text", "reason": "no place for it"}]}}])");
   channel["switch"] = nlohmann::json::parse(R"({"on_air": 2, "forced": 0, "switches": 1, "hard_switches": 0,
-    "left_out": 3, "null_packets": 5, "rate_dropped": 0, "departure_late_max_ns": 40000,
+    "left_out": 3, "null_packets": 5, "rate_dropped": 0, "crowded": 7, "departure_late_max_ns": 40000,
     "departures": [{"late_ns": 20000, "within": 880}, {"late_ns": 50000, "within": 990}, {"late_ns": 100000, "within": 999},
                    {"late_ns": null, "within": 1000}]})");
   channel["switch"]["switched_unix_ns"] = kNow - 5'000'000'000;

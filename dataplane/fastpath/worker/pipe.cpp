@@ -119,6 +119,7 @@ void Pipe::set_rate(mpegts::RateSchedule* rate) noexcept {
     const auto counters = rate_->counters();
     former_nulls_ += counters.nulls;
     former_rate_dropped_ += counters.all_dropped();
+    former_crowded_ += counters.crowded;
   }
   rate_ = rate;
   rate_dropped_mark_ = 0;
@@ -389,10 +390,12 @@ Pipe::Figures Pipe::figures() const noexcept {
     figures.multiplex_dropped += member->counters().all_dropped();
   figures.null_packets = former_nulls_;
   figures.rate_dropped = former_rate_dropped_;
+  figures.crowded = former_crowded_;
   if (rate_ != nullptr) {
     const auto counters = rate_->counters();
     figures.null_packets += counters.nulls;
     figures.rate_dropped += counters.all_dropped();
+    figures.crowded += counters.crowded;
   }
   return figures;
 }

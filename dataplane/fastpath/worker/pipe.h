@@ -122,6 +122,7 @@ class Pipe {
     std::uint64_t null_packets = 0;
     std::uint64_t rate_dropped = 0;
     std::uint64_t multiplex_dropped = 0;
+    std::uint64_t crowded = 0;
   };
   Figures figures() const noexcept;
   // Of paced departures, as in protocol::ChannelStats.
@@ -205,6 +206,7 @@ class Pipe {
   // Of constant rates that this pipe had before.
   std::uint64_t former_nulls_ = 0;
   std::uint64_t former_rate_dropped_ = 0;
+  std::uint64_t former_crowded_ = 0;
   std::uint64_t rate_dropped_mark_ = 0;
 };
 

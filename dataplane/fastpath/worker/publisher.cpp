@@ -306,6 +306,7 @@ void Publisher::publish(Pipe& pipe, std::int64_t now) noexcept {
   set(stats.null_packets, figures.null_packets);
   set(stats.rate_dropped, figures.rate_dropped);
   set(stats.multiplex_dropped, figures.multiplex_dropped);
+  set(stats.crowded, figures.crowded);
   const Pipe::Lateness& lateness = pipe.lateness();
   for (std::size_t i = 0; i < lateness.departures.size(); ++i)
     set(stats.departures[i], lateness.departures[i]);
