@@ -21,30 +21,32 @@ void TargetDecoder::on_pmt(Pid pmt_pid, const Pmt& pmt) {
   clocks_[pmt.pcr_pid];
   for (const PmtStream& stream : pmt.streams) {
     const StreamKind kind = stream_kind(stream);
-    if (is_video(kind) || is_audio(kind)) add_stream(stream, pmt.pcr_pid);
+    if (is_video(kind) || is_audio(kind)) add_stream(stream, pmt.pcr_pid, pmt.program_number);
   }
 }
 
-void TargetDecoder::add_stream(const PmtStream& stream, Pid pcr_pid) {
+void TargetDecoder::add_stream(const PmtStream& stream, Pid pcr_pid, std::uint16_t program) {
   std::uint16_t& index = stream_of_[stream.pid.value];
   if (index == kNone) {
     if (streams_.size() == kMostStreams) return;
     index = static_cast<std::uint16_t>(streams_.size());
     streams_.push_back(std::make_unique<StreamBuffers>(stream, pes_bytes_));
     clock_of_.push_back(pcr_pid);
+    owner_of_.push_back(program);
     clocks_[pcr_pid].streams.push_back(index);
     return;
   }
   const bool same_clock = clock_of_[index] == pcr_pid;
-  if (!same_clock && pcr_pid != stream.pid) return;
-  if (same_clock && streams_[index]->stream() == stream) return;
+  const bool own = owner_of_[index] == program;
+  if (same_clock ? !own || streams_[index]->stream() == stream : !own && pcr_pid != stream.pid) return;
+  Clock& before = clocks_[clock_of_[index]];
+  std::erase_if(before.waiting, [&](const Waiting& it) { return it.stream == index; });
   if (!same_clock) {
-    Clock& before = clocks_[clock_of_[index]];
     std::erase(before.streams, index);
-    std::erase_if(before.waiting, [&](const Waiting& it) { return it.stream == index; });
     clock_of_[index] = pcr_pid;
     clocks_[pcr_pid].streams.push_back(index);
   }
+  owner_of_[index] = program;
   streams_[index] = std::make_unique<StreamBuffers>(stream, pes_bytes_);
 }
 

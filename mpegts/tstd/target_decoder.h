@@ -59,13 +59,14 @@ class TargetDecoder {
   static constexpr std::uint16_t kSystem = 0x8000;
 
   // A stream that two programs share counts by the clock of the first, but by its own PCRs where it has some.
-  void add_stream(const PmtStream& stream, Pid pcr_pid);
+  void add_stream(const PmtStream& stream, Pid pcr_pid, std::uint16_t program);
   void wait(Pid pcr_pid, const StreamPacket& packet, std::uint16_t target);
 
   std::array<std::uint16_t, kPidCount> stream_of_;
   std::size_t pes_bytes_ = 0;
   std::vector<std::unique_ptr<StreamBuffers>> streams_;
-  std::vector<Pid> clock_of_;  // the PID whose PCRs a stream has
+  std::vector<Pid> clock_of_;            // the PID whose PCRs a stream has
+  std::vector<std::uint16_t> owner_of_;  // the program that says what it is
   std::vector<Program> programs_;
   std::map<std::uint16_t, std::size_t> program_of_;  // by program_number
   std::map<Pid, Clock> clocks_;
