@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include "mpegts/monitor/buffer_indicators.h"
 #include "mpegts/monitor/continuity.h"
 #include "mpegts/monitor/cue_list.h"
 #include "mpegts/monitor/pcr_monitor.h"
@@ -83,7 +84,6 @@ struct StreamAnalyzer::Impl {
   ServiceInfo service(std::uint16_t number, const PsiCollector::Program& program) const;
   std::vector<const char*> labels() const;
   void judge(StreamReport& out);
-  void judge_buffers(StreamReport& out);
 
   CodecProbeFactory codecs;
   std::size_t probes = 0;
@@ -351,20 +351,6 @@ void StreamAnalyzer::Impl::judge(StreamReport& out) {
     if (!slot || !slot->pcr) continue;
     counts[pcr_repetition_error] += slot->pcr->repetition_errors();
     counts[pcr_discontinuity_indicator_error] += slot->pcr->indicator_errors();
-  }
-}
-
-// 3.3, 3.9, 3.10.
-void StreamAnalyzer::Impl::judge_buffers(StreamReport& out) {
-  const auto judged = [&](Indicator indicator, std::uint64_t errors) {
-    out.unmeasured[static_cast<std::size_t>(indicator)] = false;
-    out.tr101290[indicator] += errors;
-  };
-  for (const PidInfo& pid : out.pids) {
-    if (!pid.tstd || pid.tstd->transport_bps == 0) continue;
-    judged(Indicator::buffer_error, pid.tstd->buffer_errors());
-    judged(Indicator::empty_buffer_error, pid.tstd->not_emptied);
-    if (pid.tstd->delay_max_ms) judged(Indicator::data_delay_error, pid.tstd->delayed);
   }
 }
 
