@@ -65,6 +65,7 @@ int probe_file(const CommonOptions& common, const ProbeOptions& options) {
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return fail("can't read " + path + ": " + std::strerror(errno));
   mpegts::StreamAnalyzer analyzer(mpegts::es_codec_probes());
+  analyzer.model_decoder();
   mpegts::PacketReader reader;
   std::vector<std::uint8_t> block(1 << 20);
   for (bool more = true; more;) {

@@ -10,6 +10,7 @@
 #include "control/cli/report_cues.h"
 #include "control/cli/report_delivery.h"
 #include "control/cli/report_tr101290.h"
+#include "control/cli/report_tstd.h"
 
 namespace headgate::control {
 namespace {
@@ -130,6 +131,7 @@ json pids_json(const mpegts::StreamReport& report) {
                       {"transport_errors", pid.transport_errors},
                       {"scrambled", pid.scrambled},
                       {"bitrate_bps", pid.bitrate},
+                      {"tstd", tstd_json(pid)},
                       {"pcr", pcr}});
   }
   return result;
@@ -378,7 +380,8 @@ std::string render_report(const std::string& source, const mpegts::StreamReport&
   }
   text += form_text(report, reception);
   return text + "\n" + services_text(report) + "\n" + pids_text(report, context.all_pids) + "\n" +
-         pcr_text(report) + tables_text(report) + cues_text(report) + "\n" + tr101290_text(report);
+         pcr_text(report) + tables_text(report) + cues_text(report) + "\n" + tstd_text(report) +
+         tr101290_text(report);
 }
 
 }  // namespace headgate::control

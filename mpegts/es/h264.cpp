@@ -16,6 +16,7 @@ constexpr std::uint32_t kExtendedSar = 255;
 
 struct Sps {
   VideoFormat format;
+  VideoBuffering buffering;
   unsigned frame_num_bits = 4;
   bool frames_only = true;
   bool separate_planes = false;
@@ -51,7 +52,21 @@ std::uint32_t read_chroma(NalReader& r, Sps& sps) {
   return chroma;
 }
 
-void read_vui(NalReader& r, VideoFormat& format) {
+// E.1.2, E.2.2: size and rate of the last CPB.
+VideoBuffering read_hrd(NalReader& r) {
+  VideoBuffering out;
+  const std::uint32_t cpbs = r.ue() + 1;
+  const std::uint32_t rate_scale = r.u(4), size_scale = r.u(4);
+  for (std::uint32_t i = 0; i < cpbs && cpbs <= 32 && r.ok(); ++i) {
+    out.rate_bps = (std::uint64_t{r.ue()} + 1) << (6 + rate_scale);
+    out.size_bits = (std::uint64_t{r.ue()} + 1) << (4 + size_scale);
+    r.skip(1);  // cbr_flag
+  }
+  r.skip(5 + 5 + 5 + 5);
+  return r.ok() && cpbs <= 32 ? out : VideoBuffering();
+}
+
+void read_vui(NalReader& r, VideoFormat& format, VideoBuffering& buffering) {
   if (r.flag() && r.u(8) == kExtendedSar) r.skip(32);
   if (r.flag()) r.skip(1);  // overscan
   if (r.flag()) {           // video_signal_type
@@ -62,11 +77,19 @@ void read_vui(NalReader& r, VideoFormat& format) {
     r.ue();
     r.ue();
   }
-  if (!r.flag()) return;
-  const std::uint64_t units = r.u(32);
-  const std::uint64_t scale = r.u(32);
-  // A tick is a field's time, also in frames-only streams (E.2.1).
-  if (r.ok()) set_frame_rate(format, scale, units * 2);
+  if (r.flag()) {
+    const std::uint64_t units = r.u(32);
+    const std::uint64_t scale = r.u(32);
+    // A tick is a field's time, also in frames-only streams (E.2.1).
+    if (r.ok()) set_frame_rate(format, scale, units * 2);
+    r.skip(1);  // fixed_frame_rate_flag
+  }
+  const bool nal = r.flag();
+  VideoBuffering hrd = nal ? read_hrd(r) : VideoBuffering();
+  const bool vcl = r.flag();
+  if (vcl) read_hrd(r);
+  if (nal || vcl) hrd.low_delay = r.flag();
+  if (r.ok()) buffering = hrd;
 }
 
 void skip_poc(NalReader& r) {
@@ -119,7 +142,7 @@ std::optional<std::pair<std::uint32_t, Sps>> parse_sps(std::span<const std::uint
   read_size(r, chroma, sps);
   const bool vui = r.flag();
   if (!r.ok() || id > 31 || log2_frame_num > 12 || chroma > 3 || sps.format.width == 0) return std::nullopt;
-  if (vui) read_vui(r, sps.format);
+  if (vui) read_vui(r, sps.format, sps.buffering);
   sps.frame_num_bits = log2_frame_num + 4;
   sps.format.kind = StreamKind::h264;
   sps.format.interlaced = !sps.frames_only;
@@ -238,6 +261,7 @@ class H264Scanner final : public UnitScanner {
     if (id != kNoSps && id != active_ && sps_[id]) {
       active_ = id;
       format = sps_[id]->format;
+      buffering = sps_[id]->buffering;
     }
   }
 
@@ -245,7 +269,10 @@ class H264Scanner final : public UnitScanner {
     auto parsed = parse_sps(bytes);
     if (!parsed) return;
     const auto id = static_cast<std::uint8_t>(parsed->first);
-    if (!format || active_ == id || active_ == kNoSps) format = parsed->second.format;
+    if (!format || active_ == id || active_ == kNoSps) {
+      format = parsed->second.format;
+      buffering = parsed->second.buffering;
+    }
     sps_[id] = std::move(parsed->second);
   }
 

@@ -49,6 +49,7 @@ class HevcScanner final : public UnitScanner {
     if (!parsed) return;
     if (parsed->frame_rate_num == 0 && vps_rate_) set_frame_rate(*parsed, vps_rate_->num, vps_rate_->den);
     if (format != parsed) format = std::move(parsed);
+    buffering = parse_hevc_sps_buffering(bytes);
   }
 
   std::optional<HevcRate> vps_rate_;

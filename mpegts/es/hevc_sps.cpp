@@ -121,10 +121,12 @@ void read_restriction(NalReader& r, HevcSpsFacts& facts) {
   }
 }
 
-void skip_sub_layer_hrd(NalReader& r, std::uint32_t cpbs, bool sub_pic) {  // E.2.3
-  for (std::uint32_t i = 0; i < cpbs; ++i) {
-    r.ue();
-    r.ue();
+// E.2.3, E.3.3: size and rate of the last CPB.
+void read_sub_layer_hrd(NalReader& r, std::uint32_t cpbs, bool sub_pic, std::uint32_t scales,
+                        VideoBuffering& out) {
+  for (std::uint32_t i = 0; i < cpbs && r.ok(); ++i) {
+    out.rate_bps = (std::uint64_t{r.ue()} + 1) << (6 + (scales >> 4));
+    out.size_bits = (std::uint64_t{r.ue()} + 1) << (4 + (scales & 15));
     if (sub_pic) {
       r.ue();
       r.ue();
@@ -134,13 +136,15 @@ void skip_sub_layer_hrd(NalReader& r, std::uint32_t cpbs, bool sub_pic) {  // E.
 }
 
 // E.2.2 with commonInfPresentFlag 1. False where it can't be read.
-bool skip_hrd(NalReader& r, std::uint32_t max_sub_layers_minus1) {
+bool read_hrd(NalReader& r, std::uint32_t max_sub_layers_minus1, VideoBuffering& out) {
   const bool nal = r.flag(), vcl = r.flag();
   bool sub_pic = false;
+  std::uint32_t scales = 0;
+  VideoBuffering hrd, other;
   if (nal || vcl) {
     sub_pic = r.flag();
     if (sub_pic) r.skip(8 + 5 + 1 + 5);
-    r.skip(4 + 4);
+    scales = r.u(8);  // bit_rate_scale, cpb_size_scale
     if (sub_pic) r.skip(4);
     r.skip(5 + 5 + 5);
   }
@@ -155,14 +159,16 @@ bool skip_hrd(NalReader& r, std::uint32_t max_sub_layers_minus1) {
     }
     const std::uint32_t cpbs = low_delay ? 1 : r.ue() + 1;
     if (!r.ok() || cpbs > 32) return false;
-    if (nal) skip_sub_layer_hrd(r, cpbs, sub_pic);
-    if (vcl) skip_sub_layer_hrd(r, cpbs, sub_pic);
+    if (nal) read_sub_layer_hrd(r, cpbs, sub_pic, scales, hrd);
+    if (vcl) read_sub_layer_hrd(r, cpbs, sub_pic, scales, other);
+    hrd.low_delay = low_delay;
   }
+  if (r.ok()) out = hrd;
   return r.ok();
 }
 
-void read_vui(NalReader& r, std::uint32_t max_sub_layers_minus1, VideoFormat& format,
-              HevcSpsFacts& facts) {  // E.2.1
+void read_vui(NalReader& r, std::uint32_t max_sub_layers_minus1, VideoFormat& format, HevcSpsFacts& facts,
+              VideoBuffering& buffering) {  // E.2.1
   if (r.flag() && r.u(8) == kExtendedSar) r.skip(32);
   if (r.flag()) r.skip(1);  // overscan
   if (r.flag()) {           // video_signal_type
@@ -186,7 +192,7 @@ void read_vui(NalReader& r, std::uint32_t max_sub_layers_minus1, VideoFormat& fo
     const std::uint64_t scale = r.u(32);
     if (r.ok()) set_frame_rate(format, scale, field_sequence ? units * 2 : units);
     if (r.flag()) r.ue();  // num_ticks_poc_diff_one_minus1
-    if (r.flag() && !skip_hrd(r, max_sub_layers_minus1)) return;
+    if (r.flag() && !read_hrd(r, max_sub_layers_minus1, buffering)) return;
   }
   read_restriction(r, facts);
 }
@@ -213,7 +219,8 @@ bool read_size(NalReader& r, VideoFormat& format, HevcSpsFacts& facts) {
 }
 
 // From the bit depths to the VUI; without effect on what is known already where the bytes end early.
-void read_tail(NalReader& r, std::uint32_t max_sub_layers_minus1, VideoFormat& format, HevcSpsFacts& facts) {
+void read_tail(NalReader& r, std::uint32_t max_sub_layers_minus1, VideoFormat& format, HevcSpsFacts& facts,
+               VideoBuffering& buffering) {
   facts.luma_depth_minus8 = static_cast<std::uint8_t>(r.ue() & 7);
   facts.chroma_depth_minus8 = static_cast<std::uint8_t>(r.ue() & 7);
   const std::uint32_t poc_bits = r.ue() + 4;
@@ -237,7 +244,7 @@ void read_tail(NalReader& r, std::uint32_t max_sub_layers_minus1, VideoFormat& f
     r.skip(std::size_t{count} * (poc_bits + 1));
   }
   r.skip(2);  // temporal_mvp, strong_intra_smoothing
-  if (r.flag() && r.ok()) read_vui(r, max_sub_layers_minus1, format, facts);
+  if (r.flag() && r.ok()) read_vui(r, max_sub_layers_minus1, format, facts, buffering);
 }
 
 // general_profile_space to general_level_idc as they are sent.
@@ -250,7 +257,8 @@ std::array<std::uint8_t, 12> pack(const ProfileTierLevel& ptl) {
   return out;
 }
 
-bool read_sps(std::span<const std::uint8_t> nal, VideoFormat& format, HevcSpsFacts& facts) {
+bool read_sps(std::span<const std::uint8_t> nal, VideoFormat& format, HevcSpsFacts& facts,
+              VideoBuffering& buffering) {
   NalReader r(nal);
   r.skip(16 + 4);  // NAL unit header, sps_video_parameter_set_id
   const std::uint32_t max_sub_layers_minus1 = r.u(3);
@@ -264,7 +272,7 @@ bool read_sps(std::span<const std::uint8_t> nal, VideoFormat& format, HevcSpsFac
   if (!read_size(r, format, facts)) return false;
   format.codec = codec_string(ptl);
   format.interlaced = ptl.interlaced();
-  read_tail(r, max_sub_layers_minus1, format, facts);
+  read_tail(r, max_sub_layers_minus1, format, facts, buffering);
   return true;
 }
 
@@ -273,14 +281,23 @@ bool read_sps(std::span<const std::uint8_t> nal, VideoFormat& format, HevcSpsFac
 std::optional<VideoFormat> parse_hevc_sps(std::span<const std::uint8_t> nal) {
   VideoFormat format;
   HevcSpsFacts facts;
-  if (!read_sps(nal, format, facts)) return std::nullopt;
+  VideoBuffering buffering;
+  if (!read_sps(nal, format, facts, buffering)) return std::nullopt;
   return format;
+}
+
+VideoBuffering parse_hevc_sps_buffering(std::span<const std::uint8_t> nal) {
+  VideoFormat format;
+  HevcSpsFacts facts;
+  VideoBuffering buffering;
+  return read_sps(nal, format, facts, buffering) ? buffering : VideoBuffering();
 }
 
 std::optional<HevcSpsFacts> parse_hevc_sps_facts(std::span<const std::uint8_t> nal) {
   VideoFormat format;
   HevcSpsFacts facts;
-  if (!read_sps(nal, format, facts)) return std::nullopt;
+  VideoBuffering buffering;
+  if (!read_sps(nal, format, facts, buffering)) return std::nullopt;
   return facts;
 }
 

@@ -29,6 +29,7 @@ struct HevcSpsFacts {
 
 // `nal`: from the NAL unit header on; may run past the NAL unit's end. Nothing where it can't be read.
 std::optional<VideoFormat> parse_hevc_sps(std::span<const std::uint8_t> nal);
+VideoBuffering parse_hevc_sps_buffering(std::span<const std::uint8_t> nal);
 std::optional<HevcSpsFacts> parse_hevc_sps_facts(std::span<const std::uint8_t> nal);
 // The picture rate of a VPS with vps_timing_info_present_flag.
 std::optional<HevcRate> parse_hevc_vps_rate(std::span<const std::uint8_t> nal);

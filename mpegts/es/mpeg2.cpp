@@ -88,6 +88,9 @@ class Mpeg2Scanner final : public UnitScanner {
     next.height = r.u(12);
     r.skip(4);
     const std::uint32_t code = r.u(4);
+    rate_value_ = r.u(18);
+    r.skip(1);  // marker_bit
+    vbv_value_ = r.u(10);
     if (!r.ok() || next.width == 0 || next.height == 0 || code == 0 || code >= kRates.size()) return;
     set_frame_rate(next, kRates[code].num, kRates[code].den);
     next.codec = "mp4v.6A";  // MPEG-1, unless a sequence_extension follows
@@ -103,7 +106,10 @@ class Mpeg2Scanner final : public UnitScanner {
     r.skip(2);  // chroma_format
     next.width |= r.u(2) << 12;
     next.height |= r.u(2) << 12;
-    r.skip(12 + 1 + 8 + 1);  // bit_rate_extension, marker, vbv_buffer_size_extension, low_delay
+    const std::uint64_t rate = std::uint64_t{r.u(12)} << 18 | rate_value_;
+    r.skip(1);  // marker_bit
+    const std::uint64_t vbv = std::uint64_t{r.u(8)} << 10 | vbv_value_;
+    const bool low_delay = r.flag();
     const std::uint32_t n = r.u(2), d = r.u(5);
     if (!r.ok()) return;
     set_frame_rate(next, std::uint64_t{next.frame_rate_num} * (n + 1),
@@ -112,6 +118,7 @@ class Mpeg2Scanner final : public UnitScanner {
     std::snprintf(codec.data(), codec.size(), "mp4v.%02X", object_type(profile_level));
     next.codec = codec.data();
     pending_ = next;
+    buffering = VideoBuffering{vbv * 16 * 1024, rate * 400, low_delay, buffering.fixed_vbv_delay};
   }
 
   void note_picture(std::span<const std::uint8_t> bytes, Unit& unit) {
@@ -119,6 +126,8 @@ class Mpeg2Scanner final : public UnitScanner {
     PictureKey key;
     key.frame_num = r.u(10);
     const auto type = static_cast<std::uint8_t>(r.u(3));
+    const std::uint32_t vbv_delay = r.u(16);
+    if (r.ok()) buffering.fixed_vbv_delay = vbv_delay != 0xFFFF;
     if (pending_) {
       if (format != pending_) format = pending_;
       pending_.reset();
@@ -147,6 +156,8 @@ class Mpeg2Scanner final : public UnitScanner {
     return r.ok() && structure != 0 ? structure : kFramePicture;
   }
 
+  std::uint32_t rate_value_ = 0;  // the lower bits of bit_rate and vbv_buffer_size
+  std::uint32_t vbv_value_ = 0;
   std::optional<VideoFormat> pending_;  // a sequence header whose extension may still come
 };
 

@@ -66,6 +66,7 @@ class UnitScanner {
   virtual void note(std::span<const std::uint8_t> bytes, Unit& unit) = 0;
 
   std::optional<VideoFormat> format;
+  VideoBuffering buffering;
 };
 
 std::unique_ptr<UnitScanner> make_h264_scanner();

@@ -63,6 +63,10 @@ const std::optional<VideoFormat>& VideoParser::format() const {
   return impl_->scanner ? impl_->scanner->format : kNone;
 }
 
+VideoBuffering VideoParser::buffering() const {
+  return impl_->scanner ? impl_->scanner->buffering : VideoBuffering();
+}
+
 bool VideoParser::inspected_picture() const noexcept { return impl_->inspected_picture; }
 
 RandomAccess VideoParser::inspect_start(std::span<const std::uint8_t> payload) {

@@ -27,6 +27,17 @@ struct VideoFormat {
   bool operator==(const VideoFormat&) const = default;
 };
 
+// What the sequence header or SPS itself says of the buffer a decoder needs, for the byte stream
+// (vbv_buffer_size, bit_rate: ISO/IEC 13818-2 6.3.3, 6.3.5; the last CPB of nal_hrd_parameters: ITU-T H.264
+// E.2.2, H.265 E.3.3).
+struct VideoBuffering {
+  std::optional<std::uint64_t> size_bits;
+  std::optional<std::uint64_t> rate_bps;
+  bool low_delay = false;        // a picture may be late on purpose
+  bool fixed_vbv_delay = false;  // MPEG-2: the last picture had a vbv_delay other than 0xFFFF
+  bool operator==(const VideoBuffering&) const = default;
+};
+
 enum class RandomAccess : std::uint8_t {
   none,
   recovery_point,  // H.264 picture with recovery point SEI; MPEG-2 sequence header with I of an open GOP
@@ -75,6 +86,8 @@ class VideoParser {
 
   // Nothing until the first parameter sets.
   const std::optional<VideoFormat>& format() const;
+  // Of the parameter sets that format() is of.
+  VideoBuffering buffering() const;
 
  private:
   struct Impl;

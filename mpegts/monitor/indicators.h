@@ -64,7 +64,7 @@ inline constexpr std::chrono::milliseconds kTdtLimit{30'000};        // 3.8; TOT
 inline constexpr std::chrono::milliseconds kBatLimit{10'000};        // 3.2
 
 // Whether a live stream can be judged by it: of a constant rate that is no more than received the arrival
-// says nothing of 500 ns, and nothing here models a decoder.
+// says nothing of 500 ns, nor of when a decoder's buffers would have each byte.
 constexpr bool measured_live(Indicator indicator) noexcept {
   return indicator != Indicator::pcr_accuracy_error && indicator != Indicator::buffer_error &&
          indicator != Indicator::empty_buffer_error && indicator != Indicator::data_delay_error;
@@ -109,7 +109,7 @@ inline constexpr std::array<IndicatorInfo, kIndicatorCount> kIndicators{{
     {Indicator::si_repetition_error, "si_repetition_error", "SI_repetition_error", "3.2", 3,
      "a section of NIT, BAT, SDT, EIT p/f, RST, TDT or TOT again too late or within 25 ms"},
     {Indicator::buffer_error, "buffer_error", "Buffer_error", "3.3", 3,
-     "not measured: needs a decoder model"},
+     "a buffer of the T-STD too full, or an access unit not whole at its time"},
     {Indicator::unreferenced_pid, "unreferenced_pid", "Unreferenced_PID_2", "3.4.a", 3,
      "a PID that no table names within 500 ms"},
     {Indicator::sdt_actual_error, "sdt_actual_error", "SDT_actual_error", "3.5.a", 3,
@@ -127,9 +127,9 @@ inline constexpr std::array<IndicatorInfo, kIndicatorCount> kIndicators{{
     {Indicator::tdt_error, "tdt_error", "TDT_error", "3.8", 3,
      "none for 30 s, again within 25 ms, another table on PID 20"},
     {Indicator::empty_buffer_error, "empty_buffer_error", "Empty_buffer_error", "3.9", 3,
-     "not measured: needs a decoder model"},
+     "a transport or multiplexing buffer not empty for over a second"},
     {Indicator::data_delay_error, "data_delay_error", "Data_delay_error", "3.10", 3,
-     "not measured: needs a decoder model"},
+     "data over a second in the buffers: 10 s H.264, HEVC, LATM, 60 s still pictures"},
 }};
 
 // Counts by indicator.

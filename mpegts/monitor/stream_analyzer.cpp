@@ -5,11 +5,13 @@
 #include <cmath>
 #include <vector>
 
+#include "mpegts/monitor/buffer_indicators.h"
 #include "mpegts/monitor/continuity.h"
 #include "mpegts/monitor/cue_list.h"
 #include "mpegts/monitor/pcr_monitor.h"
 #include "mpegts/monitor/psi_collector.h"
 #include "mpegts/monitor/stream_monitor.h"
+#include "mpegts/tstd/target_decoder.h"
 
 namespace headgate::mpegts {
 namespace {
@@ -94,6 +96,7 @@ struct StreamAnalyzer::Impl {
   std::uint64_t sent_again = 0;  // of the duplicates those beyond the second
   bool sync_set = false;
   DeliveryMonitor delivery;
+  std::unique_ptr<TargetDecoder> decoder;
 
   // The stream's own clock: the first PCR PID's, between its PCRs by position.
   std::vector<Pending> pending;
@@ -177,10 +180,12 @@ void StreamAnalyzer::Impl::on_packet(const TsPacket& packet, std::optional<std::
     ++totals.scrambled;
   }
   if (packet.discontinuity()) ++totals.discontinuity_indicators;
+  const std::uint64_t errors = pid.cc_errors;
   const bool duplicate = is_repetition(check_counter(pid, packet));
   if (psi.wants(packet.pid())) take_sections(packet);
   if (!duplicate && packet.has_pcr() && packet.valid()) take_pcr(pid, packet, arrival_ns);
   watch(packet);
+  if (decoder && !arrival_ns) decoder->on_packet(packet, position, duplicate, pid.cc_errors != errors);
   if (!duplicate && pid.probe && packet.scrambling_control() == 0) pid.probe->on_packet(packet);
 }
 
@@ -207,7 +212,9 @@ void StreamAnalyzer::Impl::take_pcr(PidState& pid, const TsPacket& packet,
   const auto step = pid.pcr->on_pcr(*packet.pcr(), packet.discontinuity(), arrival_ns);
   if (!arrival_ns) {
     if (!pid.accuracy) pid.accuracy = std::make_unique<PcrAccuracy>();
-    pid.accuracy->on_pcr(position, step.usable ? std::optional(step.ticks) : std::nullopt);
+    const auto ticks = step.usable ? std::optional(step.ticks) : std::nullopt;
+    pid.accuracy->on_pcr(position, ticks);
+    if (decoder) decoder->on_pcr(packet.pid(), *packet.pcr(), ticks, position);
   }
   if (!clock_pid) clock_pid = packet.pid();
   if (*clock_pid != packet.pid()) return;
@@ -233,9 +240,10 @@ void StreamAnalyzer::Impl::take_sections(const TsPacket& packet) {
 }
 
 void StreamAnalyzer::Impl::ask_for_probes() {
-  if (!codecs) return;
   for (const auto& [number, program] : psi.programs()) {
     if (!program.pmt) continue;
+    if (decoder) decoder->on_pmt(program.pmt_pid, *program.pmt);
+    if (!codecs) continue;
     for (const auto& stream : program.pmt->streams) {
       PidState& pid = state(stream.pid);
       if (pid.probe_asked || psi.wants(stream.pid) || probes == kMaxCodecProbes) continue;
@@ -328,6 +336,7 @@ void StreamAnalyzer::Impl::judge(StreamReport& out) {
     return out.unmeasured[static_cast<std::size_t>(indicator)];
   };
   for (const Indicator none : {buffer_error, empty_buffer_error, data_delay_error}) unmeasured(none) = true;
+  judge_buffers(out);
   for (const IndicatorInfo& info : kIndicators) {
     if (!monitor.judged(info.indicator, to_ns(now().value_or(0))))
       unmeasured(info.indicator) = counts[info.indicator] == 0;
@@ -362,6 +371,8 @@ static void add_bitrates(StreamReport& out) {
 StreamAnalyzer::StreamAnalyzer(CodecProbeFactory codecs) : impl_(std::make_unique<Impl>(std::move(codecs))) {}
 StreamAnalyzer::~StreamAnalyzer() = default;
 
+void StreamAnalyzer::model_decoder() { impl_->decoder = std::make_unique<TargetDecoder>(); }
+
 void StreamAnalyzer::on_packet(const TsPacket& packet, std::optional<std::int64_t> arrival_ns) {
   impl_->on_packet(packet, arrival_ns);
 }
@@ -387,6 +398,7 @@ void StreamAnalyzer::set_sync(const PacketReader::Counters& counters, std::size_
 
 StreamReport StreamAnalyzer::report() const {
   const Impl& in = *impl_;
+  if (in.decoder) in.decoder->finish();
   StreamReport out = in.totals;
   out.bytes = out.packets * kPacketSize;
   out.crc_errors = in.psi.crc_errors();
@@ -414,9 +426,9 @@ StreamReport StreamAnalyzer::report() const {
     pid.scrambled = slot->scrambled;
     if (out.packets > 0)
       pid.bitrate = out.bitrate * static_cast<double>(slot->packets) / static_cast<double>(out.packets);
-    if (!slot->pcr) continue;
-    pid.pcr = slot->pcr->info();
+    if (slot->pcr) pid.pcr = slot->pcr->info();
     if (slot->accuracy) pid.pcr->accuracy = slot->accuracy->info();
+    if (in.decoder && !in.first_arrival_ns) pid.tstd = in.decoder->info(pid.pid);
   }
   add_bitrates(out);
   impl_->judge(out);

@@ -14,6 +14,7 @@
 #include "mpegts/monitor/pcr_accuracy.h"
 #include "mpegts/psi/tables.h"
 #include "mpegts/scte35/splice_info.h"
+#include "mpegts/tstd/tstd_report.h"
 
 namespace headgate::mpegts {
 
@@ -75,6 +76,7 @@ struct PidInfo {
   std::uint64_t scrambled = 0;
   double bitrate = 0;  // bit/s, 0 where the duration is unknown
   std::optional<PcrInfo> pcr;
+  std::optional<TstdInfo> tstd;  // of a file's video, audio and PMTs, where a decoder was modelled
 };
 
 struct TableInfo {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "mpegts/mux/video_leak.h"
+#include "mpegts/tstd/video_leak.h"
 
 namespace headgate::mpegts {
 namespace {

@@ -10,8 +10,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "mpegts/mux/tstd_model.h"
 #include "mpegts/packet/ts_packet.h"
+#include "mpegts/tstd/tstd_model.h"
 
 namespace headgate::mpegts {
 

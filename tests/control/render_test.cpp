@@ -443,7 +443,8 @@ TEST_F(Render, ChannelTellsOfInputsThatEnterThroughTheBridgeAndOfPushes) {
                       "    1 change, 0 of them without random access point, last 5s ago\n"
                       "    left out 3 packets of tracks without a place in the output\n"
                       "rate    5 null packets put in, 0 beyond the rate,\n"
-                      "    latest departure 0.040 ms late, 99 % within 0.050 ms\n"),
+                      "    latest departure 0.040 ms late, 99 % within 0.050 ms\n"
+                      "    7 packets left where a decoder's transport buffer may be full\n"),
             std::string::npos)
       << text;
   EXPECT_NE(text.find("output  rtmps://live.example.com/app\n"

@@ -212,5 +212,32 @@ TEST(Report, OfTheGatewaySaysWhereItComesFrom) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "in\n" << text;
 }
 
+TEST(Report, TellsTheBuffersOfAFilesDecoder) {
+  mpegts::StreamReport file = report();
+  EXPECT_EQ(report_json("a.ts", file, {}, context())["pids"][0]["tstd"], nullptr);
+  mpegts::TstdInfo tstd;
+  tstd.transport_bps = 18'000'000;
+  tstd.transport = {512, 111, 0};
+  tstd.multiplexing = mpegts::TstdBuffer{10'000, 58, 0};
+  tstd.main = mpegts::TstdBuffer{229'376, 230'000, 1};
+  tstd.access_units = 19;
+  tstd.underflows = 2;
+  tstd.delay_max_ms = 306.5;
+  file.pids[0].tstd = tstd;
+  const std::string page = render_report("a.ts", file, {}, context());
+  EXPECT_NE(
+      page.find("111 of 512     58 of 10000         230000 of 229376        1      19       2      306.5\n"),
+      std::string::npos)
+      << page;
+  const auto json = report_json("a.ts", file, {}, context())["pids"][0]["tstd"];
+  EXPECT_EQ(json["main"], (nlohmann::json{{"size", 229'376}, {"max", 230'000}, {"overflows", 1}}));
+  EXPECT_EQ(json["underflows"], 2);
+  EXPECT_EQ(json["unjudged"], nullptr);
+  file.pids[0].tstd = mpegts::TstdInfo{};
+  file.pids[0].tstd->unjudged = "scrambled";
+  EXPECT_NE(render_report("a.ts", file, {}, context()).find("not judged: scrambled\n"), std::string::npos);
+  EXPECT_EQ(report_json("a.ts", file, {}, context())["pids"][0]["tstd"]["transport"], nullptr);
+}
+
 }  // namespace
 }  // namespace headgate::control

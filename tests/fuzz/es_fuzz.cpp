@@ -8,7 +8,7 @@
 
 #include "mpegts/es/audio.h"
 #include "mpegts/es/video.h"
-#include "mpegts/mux/video_leak.h"
+#include "mpegts/tstd/video_leak.h"
 
 namespace {
 

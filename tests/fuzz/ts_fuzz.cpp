@@ -60,6 +60,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   PacketReader reader;
   StreamAnalyzer analyzer;
+  analyzer.model_decoder();
   ServiceFilter filter{selector};
   ServiceFilter remux{{LowestService{}}, every_option(data[1])};
   Pacer pacer;

@@ -8,7 +8,7 @@ namespace headgate::mpegts::es {
 namespace {
 
 // 1920x1080, 25 frames a second, fields allowed, High at level 4.
-Bytes h264_sps(bool interlaced) {
+Bytes h264_sps(bool interlaced, bool hrd = false) {
   BitWriter w;
   w.u(8, 100).u(8, 0).u(8, 40).ue(0);
   w.ue(1).ue(0).ue(0).u(1, 0).u(1, 0);  // 4:2:0, 8 bits, no scaling
@@ -19,7 +19,14 @@ Bytes h264_sps(bool interlaced) {
   w.u(1, 1);
   w.u(1, 1).ue(0).ue(0).ue(0).ue(interlaced ? 2 : 4);     // crops 8 lines
   w.u(1, 1).u(1, 1).u(8, 255).u(32, 0x00010001).u(1, 0);  // VUI: extended SAR, whose zeros need escaping
-  w.u(1, 0).u(1, 0).u(1, 1).u(32, 1).u(32, 50).u(1, 1).u(4, 0);
+  w.u(1, 0).u(1, 0).u(1, 1).u(32, 1).u(32, 50).u(1, 1);
+  if (hrd) {  // of two CPBs; the second: 15,625 << 6 + 1 b/s, 100,000 << 4 + 2 bits
+    w.u(1, 1).ue(1).u(4, 1).u(4, 2).ue(99).ue(99).u(1, 0).ue(15'624).ue(99'999).u(1, 1);
+    w.u(5, 23).u(5, 23).u(5, 23).u(5, 24).u(1, 0).u(1, 1).u(1, 0);  // no VCL HRD; low_delay_hrd_flag
+  } else {
+    w.u(3, 0);
+  }
+  w.u(1, 0);
   return nal({0x67}, w.rbsp());
 }
 Bytes h264_pps() { return nal({0x68}, BitWriter().ue(0).ue(0).u(16, 0xFFFF).rbsp()); }
@@ -55,6 +62,17 @@ std::size_t total(const VideoParser::Split& split) {
     sum += unit.size;
   }
   return sum;
+}
+
+TEST(EsVideo, ReadsTheLastBufferOfAnH264Hrd) {
+  VideoParser parser(StreamKind::h264);
+  parser.inspect_start(join({aud(), h264_sps(false, true), h264_pps(), slice({.type = 5})}));
+  EXPECT_EQ(parser.buffering().size_bits, 6'400'000U);
+  EXPECT_EQ(parser.buffering().rate_bps, 2'000'000U);
+  EXPECT_TRUE(parser.buffering().low_delay);
+  VideoParser without(StreamKind::h264);
+  without.inspect_start(join({aud(), h264_sps(false), h264_pps(), slice({.type = 5})}));
+  EXPECT_EQ(without.buffering(), VideoBuffering());
 }
 
 TEST(EsVideo, ReadsH264SpsThroughEmulationPrevention) {

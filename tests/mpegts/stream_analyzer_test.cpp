@@ -304,6 +304,7 @@ TEST(StreamAnalyzer, MeasuresJitterAndRepetitionFromArrivals) {
 // Looked up program by program for each PID this took minutes.
 TEST(StreamAnalyzer, LabelsThousandsOfPidsOfThousandsOfPrograms) {
   StreamAnalyzer analyzer;
+  analyzer.model_decoder();
   std::map<std::uint16_t, std::uint8_t> cc;
   const auto send = [&](std::uint16_t pid, const std::vector<std::uint8_t>& section) {
     for (const auto& p : test::split(pack_section(Pid{pid}, section, cc[pid]))) {

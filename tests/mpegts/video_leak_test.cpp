@@ -1,4 +1,4 @@
-#include "mpegts/mux/video_leak.h"
+#include "mpegts/tstd/video_leak.h"
 
 #include <gtest/gtest.h>
 
