@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "mpegts/es/hevc_sps.h"
 #include "tests/mpegts/es_bits.h"
 
 namespace headgate::mpegts::es {
@@ -203,7 +204,7 @@ Bytes hevc_nal(unsigned type, const Bytes& rbsp, unsigned layer = 0) {
 BitWriter& ptl(BitWriter& w, bool high, std::uint64_t constraints) {
   return w.u(2, 0).u(1, high).u(5, 2).u(32, 0x20000000).u(48, constraints).u(8, 123);
 }
-Bytes hevc_sps(bool high, std::uint64_t constraints) {
+Bytes hevc_sps(bool high, std::uint64_t constraints, bool hrd = false) {
   BitWriter w;
   w.u(4, 0).u(3, 0).u(1, 1);
   ptl(w, high, constraints);
@@ -216,8 +217,23 @@ Bytes hevc_sps(bool high, std::uint64_t constraints) {
   w.u(1, 1).ue(1).u(8, 5).u(1, 1);                          // one long-term picture
   w.u(2, 3);
   w.u(1, 1).u(1, 0).u(1, 0).u(1, 0).u(1, 0).u(3, 0).u(1, 0);
-  w.u(1, 1).u(32, 1).u(32, 50).u(4, 0);
+  w.u(1, 1).u(32, 1).u(32, 50).u(1, 0);
+  if (hrd) {  // of two CPBs; the second: 31,250 << 6 + 1 b/s, 50,000 << 4 + 3 bits
+    w.u(1, 1).u(1, 1).u(1, 0).u(1, 0).u(4, 1).u(4, 3).u(15, 0);
+    w.u(1, 1).ue(0).ue(1).ue(9).ue(9).u(1, 0).ue(31'249).ue(49'999).u(1, 0);
+    w.u(2, 0);
+  } else {
+    w.u(3, 0);
+  }
   return hevc_nal(33, w.rbsp());
+}
+
+TEST(EsVideo, ReadsTheLastBufferOfAnHevcHrd) {
+  const Bytes hrd = hevc_sps(false, 0, true), none = hevc_sps(false, 0);
+  const VideoBuffering buffering = parse_hevc_sps_buffering(std::span(hrd).subspan(4));
+  EXPECT_EQ(buffering.size_bits, 6'400'000U);
+  EXPECT_EQ(buffering.rate_bps, 4'000'000U);
+  EXPECT_EQ(parse_hevc_sps_buffering(std::span(none).subspan(4)), VideoBuffering());
 }
 Bytes hevc_slice(unsigned type, bool first = true) {
   return hevc_nal(type, {static_cast<std::uint8_t>(first ? 0xAF : 0x2F), 0x55, 0x66, 0x77});
