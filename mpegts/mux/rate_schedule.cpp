@@ -111,8 +111,9 @@ struct RateSchedule::Impl {
   void stamp(std::uint8_t* packet, const WaitingPacket& entry, std::int64_t tick) noexcept;
   void find_oldest_pcr() noexcept;
   void measure(Program& program, const std::uint8_t* packet, std::int64_t pcr) noexcept;
-  std::int64_t next_departure() const noexcept {
-    return started && !silent ? map.to_ns(grid.ahead(kDatagram - 1)) : kNever;
+  std::int64_t next_departure() noexcept {
+    if (!departure) departure = started && !silent ? map.to_ns(grid.ahead(kDatagram - 1)) : kNever;
+    return *departure;
   }
 
   const bool followed;  // the grid follows the first program's clock, not the node's
@@ -128,6 +129,7 @@ struct RateSchedule::Impl {
   std::int64_t oldest_pcr = kNever;  // of what left: of the program that has waited the longest
   Counters counters;
   std::uint64_t position = 0;
+  std::optional<std::int64_t> departure;  // of the next datagram; nothing where grid or map have moved
   std::optional<std::uint64_t> accuracy_max;
 
   bool started = false;
@@ -154,6 +156,7 @@ void RateSchedule::Impl::on_due(std::int64_t due_ns) noexcept {
   if (!started) {
     started = true;
     map.anchor(0, due_ns);
+    departure.reset();
     last_now = due_ns;
   } else if (const std::int64_t step = due_ns - last_due;
              step < -kSecond || (step > kSecond && !silent && next_departure() < due_ns - kSecond &&
@@ -166,6 +169,7 @@ void RateSchedule::Impl::on_due(std::int64_t due_ns) noexcept {
     silent = false;
     last_now = std::max(last_now, due_ns);
     grid.skip_to(tick);
+    departure.reset();
     for (std::size_t i = 0; i < program_count; ++i) programs[i].measured = false;
   }
   last_due_tick = std::max(last_due_tick, tick);
@@ -173,6 +177,7 @@ void RateSchedule::Impl::on_due(std::int64_t due_ns) noexcept {
 
 void RateSchedule::Impl::shift(std::int64_t ns) noexcept {
   map.shift(ns);
+  departure.reset();
   last_due += ns;
   last_now += ns;
   leader_due += ns;
@@ -228,6 +233,7 @@ bool RateSchedule::Impl::take_pcr(const TsPacket& packet, std::uint8_t number, s
     error = owed = last = 0;
   } else if (reseat) {
     map.anchor(tick + clock.ahead(), due_ns);
+    departure.reset();
     error = owed = last = 0;
   } else {
     follow(clock.ahead(), due_ns);
@@ -249,6 +255,7 @@ void RateSchedule::Impl::follow(std::int64_t ahead, std::int64_t due_ns) noexcep
   const double pace = std::clamp(owed / kFollow, -kStepPace, kStepPace);
   owed -= pace * seconds;
   map.turn(std::clamp(drift + 2 * error / kFollow + pace, -kFastest, kFastest), grid.tick());
+  departure.reset();
 }
 
 // ---- packets ----
@@ -414,14 +421,16 @@ bool RateSchedule::Impl::pop(std::int64_t now, Datagram& out) noexcept {
     shift(step);
   }
   last_now = std::max(last_now, now);
-  const std::int64_t departure = next_departure();
-  if (departure > now) return false;
-  if (queue.size() == 0 && departure > last_due + kSecond) {
+  const std::int64_t leaves = next_departure();
+  if (leaves > now) return false;
+  if (queue.size() == 0 && leaves > last_due + kSecond) {
     silent = true;
+    departure.reset();
     return false;
   }
-  out.departure_ns = departure;
+  out.departure_ns = leaves;
   for (std::size_t i = 0; i < kDatagram; ++i) fill(out.bytes.data() + i * kPacketSize);
+  departure.reset();
   return true;
 }
 

@@ -159,11 +159,12 @@ def headgate(net, args, channels, hls, lines=None):
             lines += [f"  c{i}:", f'    inputs: [ "udp://{group(GROUP_IN, i)}:5000" ]']
             lines += ["    serve: { hls: { segment: 2s, window: 7 } }"] if hls else [f'    push: [ {{ url: "udp://{group(GROUP_OUT, i)}:6000", interface: out }} ]']
     (work / "channels.yaml").write_text("\n".join(lines) + "\n")
+    device = getattr(args, "device", "af_packet")
     server = '  http: { listen: "127.0.0.1:18080" }\n' if hls else ""
     (work / "headgate.yaml").write_text(
         f"node: bench\nrun_dir: {work}/run\ndata_dir: {work}/data\nlog: {{ level: warning }}\ninterfaces:\n"
-        f"  in: {{ device: af_packet:in0, address: 10.77.1.2/24, default: true }}\n"
-        f"  out: {{ device: af_packet:out0, address: 10.77.2.1/24 }}\n"
+        f"  in: {{ device: {device}:in0, address: 10.77.1.2/24, default: true }}\n"
+        f"  out: {{ device: {device}:out0, address: 10.77.2.1/24 }}\n"
         f'servers:\n{server}  admin: {{ listen: "127.0.0.1:19470" }}\nchannels: channels.yaml\n')
     for dev in ("in0", "out0"):  # the fast path owns these ports alone
         subprocess.run(["ip", "-n", net.gw, "addr", "flush", "dev", dev], check=False)

@@ -24,6 +24,7 @@ namespace {
 
 using namespace headgate::mpegts;
 
+constexpr std::size_t kAhead = 12 * kPacketSize;
 constexpr std::int64_t kStart = 1'700'000'000'000'000'000;
 
 class Out {
@@ -76,6 +77,9 @@ void each_packet(const char* path, F on_packet) {
   const std::span<const std::uint8_t> bytes(static_cast<const std::uint8_t*>(memory), size);
   const double began = cpu_seconds();
   for (std::size_t at = 0; at + kPacketSize <= size; at += kPacketSize) {
+    // As the fast path's worker does with the frames of a burst.
+    for (std::size_t line = 0; line < kPacketSize; line += 64)
+      __builtin_prefetch(bytes.data() + at + kAhead + line);
     const TsPacket packet(bytes.subspan(at).first<kPacketSize>());
     if (packet.has_sync()) on_packet(packet);
   }

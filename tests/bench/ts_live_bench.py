@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """CPU of a core that four services cut out of 16 Mb/s take, and a multiplex of eight channels at a constant 38 Mb/s: Headgate beside its peers.
 
-    ts_live_bench.py --bin DIR --generator PATH [--copies 1,4] [--window 5] [--only cut,multiplex]
+    ts_live_bench.py --bin DIR --generator PATH [--copies 1,4] [--window 5] [--only cut,multiplex] [--device af_xdp] [--peers dvblast]
 
 Three namespaces of its own: source, gateway, sink, joined by veth pairs. Several copies of the same at once: the figure is the slope between
 the two counts, so that the fixed cost of a process that polls is stated apart. CPU is the scheduler's run time of all threads of the processes
@@ -148,6 +148,8 @@ def main():
     parser.add_argument("--copies", default="1,4")
     parser.add_argument("--window", type=float, default=5)
     parser.add_argument("--only", default="cut,multiplex")
+    parser.add_argument("--device", default="af_packet", choices=("af_packet", "af_xdp"), help="how the gateway drives its ports")
+    parser.add_argument("--peers", help="instead of all of them, separated by commas")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the namespaces and processes go, too
     low, high = (int(x) for x in args.copies.split(","))
@@ -161,7 +163,7 @@ def main():
         for what in args.only.split(","):
             print(f"{what}: {'four services out of 16 Mb/s' if what == 'cut' else 'eight channels into a constant 38 Mb/s'}, {low} and {high} copies")
             slopes = {}
-            for name in ("headgate", *PEERS[what]):
+            for name in ("headgate", *(args.peers.split(",") if args.peers else PEERS[what])):
                 figures = {copies: one_case(net, args, what, streams, name, copies) for copies in (low, high)}
                 slopes[name] = bench.slope(figures, low, high)
             ours = slopes.pop("headgate")
