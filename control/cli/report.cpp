@@ -6,9 +6,11 @@
 #include <array>
 #include <ctime>
 
+#include "control/cli/columns.h"
 #include "control/cli/render.h"
 #include "control/cli/report_cues.h"
 #include "control/cli/report_delivery.h"
+#include "control/cli/report_si.h"
 #include "control/cli/report_tr101290.h"
 #include "control/cli/report_tstd.h"
 
@@ -93,6 +95,9 @@ json services_json(const mpegts::StreamReport& report) {
                       {"provider", text_or_null(service.provider)},
                       {"service_type", service.service_type},
                       {"free_ca_mode", service.free_ca_mode},
+                      {"lcn", service.lcn ? json(*service.lcn) : json()},
+                      {"virtual_channel", text_or_null(service.virtual_channel)},
+                      {"ca", ca_json(service.ca)},
                       {"pmt_pid", service.pmt_pid.value},
                       {"has_pmt", service.has_pmt},
                       {"pcr_pid", service.pcr_pid.value},
@@ -176,16 +181,19 @@ std::string gateway_stream_line(const json& stream) {
 std::string services_text(const mpegts::StreamReport& report) {
   std::string text;
   for (const mpegts::ServiceInfo& service : report.services) {
-    text += fmt::format("Service {}  {}{}{}{}\n", service.program_number,
-                        service.name.empty() ? "-" : service.name,
-                        service.provider.empty() ? "" : " / " + service.provider,
-                        service.free_ca_mode ? "  scrambled by SDT" : "",
-                        service.bitrate > 0 ? "  " + human_bitrate(service.bitrate) + " bit/s" : "");
+    text += fmt::format(
+        "Service {}  {}{}{}{}\n", service.program_number, service.name.empty() ? "-" : service.name,
+        service.provider.empty() ? "" : " / " + service.provider,
+        (service.lcn ? fmt::format("  LCN {}{}", *service.lcn, service.lcn_visible ? "" : " hidden") : "") +
+            (service.virtual_channel.empty() ? "" : "  channel " + service.virtual_channel) +
+            (service.free_ca_mode ? "  scrambled by SDT" : ""),
+        service.bitrate > 0 ? "  " + human_bitrate(service.bitrate) + " bit/s" : "");
     if (!service.has_pmt) {
       text += fmt::format("  no PMT came on PID 0x{:04x}\n", service.pmt_pid.value);
       continue;
     }
     text += fmt::format("  PMT 0x{:04x}  PCR 0x{:04x}\n", service.pmt_pid.value, service.pcr_pid.value);
+    if (!service.ca.empty()) text += wrapped("  CA ", ca_text(service.ca), 5);
     for (const mpegts::StreamInfo& stream : service.streams)
       text += fmt::format("  0x{:04x}  type 0x{:02x}  {:<16} {}\n", stream.pid.value, stream.stream_type,
                           mpegts::to_string(stream.kind), describe(stream));
@@ -295,6 +303,7 @@ json report_json(const std::string& source, const mpegts::StreamReport& report, 
                  {"services", services_json(report)},
                  {"pids", pids_json(report)},
                  {"tables", tables},
+                 {"si", si_json(report)},
                  {"cues", cues_json(report)},
                  {"cues_beyond", report.cues_beyond},
                  {"cues_damaged", report.cues_damaged},
@@ -379,9 +388,10 @@ std::string render_report(const std::string& source, const mpegts::StreamReport&
     text += drops_text(reception.drops);
   }
   text += form_text(report, reception);
-  return text + "\n" + services_text(report) + "\n" + pids_text(report, context.all_pids) + "\n" +
-         pcr_text(report) + tables_text(report) + cues_text(report) + "\n" + tstd_text(report) +
-         tr101290_text(report);
+  const std::string tables = si_text(report);
+  return text + "\n" + services_text(report) + (tables.empty() ? "" : "\n" + tables) + "\n" +
+         pids_text(report, context.all_pids) + "\n" + pcr_text(report) + tables_text(report) +
+         cues_text(report) + "\n" + tstd_text(report) + tr101290_text(report);
 }
 
 }  // namespace headgate::control

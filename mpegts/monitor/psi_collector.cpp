@@ -1,5 +1,7 @@
 #include "mpegts/monitor/psi_collector.h"
 
+#include <algorithm>
+
 #include "mpegts/monitor/si_monitor.h"
 #include "mpegts/scte35/splice_info.h"
 
@@ -9,7 +11,7 @@ namespace {
 constexpr std::size_t kMaxWatched = 256;
 constexpr std::size_t kMaxPrograms = 4096;
 constexpr std::size_t kMaxTables = 65'536;
-constexpr Pid kAtscPid{0x1FFB};
+constexpr std::size_t kMaxPsipPids = 64;  // so that an MGT leaves room for PMTs
 constexpr std::uint8_t kTotTableId = 0x73;
 
 const char* table_name(std::uint8_t table_id) noexcept {
@@ -46,16 +48,30 @@ const char* table_name(std::uint8_t table_id) noexcept {
       return "TOT";
     case 0x74:
       return "AIT";
-    case 0xC7:
-      return "MGT";
-    case 0xC8:
-      return "TVCT";
-    case 0xC9:
-      return "CVCT";
-    case 0xCD:
-      return "STT";
     case kSpliceInfoTableId:
       return "SCTE-35";
+    default:
+      return "";
+  }
+}
+
+// ATSC A/65 table 4.1; elsewhere these table_ids are anybody's.
+const char* psip_table_name(std::uint8_t table_id) noexcept {
+  switch (table_id) {
+    case kMgtTableId:
+      return "MGT";
+    case kTvctTableId:
+      return "TVCT";
+    case kCvctTableId:
+      return "CVCT";
+    case kRrtTableId:
+      return "RRT";
+    case kAtscEitTableId:
+      return "PSIP EIT";
+    case kEttTableId:
+      return "ETT";
+    case kSttTableId:
+      return "STT";
     default:
       return "";
   }
@@ -69,7 +85,7 @@ bool has_sections(const PmtStream& stream) noexcept {
 }  // namespace
 
 PsiCollector::PsiCollector() {
-  for (const Pid pid : {kPatPid, kCatPid, kNitPid, kSdtPid, kEitPid, kRstPid, kTdtPid, kAtscPid}) watch(pid);
+  for (const Pid pid : {kPatPid, kCatPid, kNitPid, kSdtPid, kEitPid, kRstPid, kTdtPid, kPsipPid}) watch(pid);
 }
 
 void PsiCollector::watch(Pid pid) {
@@ -78,10 +94,25 @@ void PsiCollector::watch(Pid pid) {
   ++watched_;
 }
 
-PsiCollector::Events PsiCollector::on_packet(const TsPacket& packet) noexcept {
+PsiCollector::Events PsiCollector::on_packet(const TsPacket& packet,
+                                             std::optional<std::int64_t> arrival_ns) noexcept {
   events_ = {};
+  arrival_ns_ = arrival_ns;
   if (const auto& assembler = assemblers_[packet.pid().value]) assembler->on_packet(packet, *this);
   return events_;
+}
+
+void PsiCollector::watch_psip() {
+  std::size_t left = kMaxPsipPids;
+  for (const MgtTable& table : si_.mgt()) {
+    if (left-- == 0) return;
+    watch(table.pid);
+  }
+}
+
+bool PsiCollector::is_psip_pid(Pid pid) const noexcept {
+  return pid == kPsipPid || std::any_of(si_.mgt().begin(), si_.mgt().end(),
+                                        [pid](const MgtTable& table) { return table.pid == pid; });
 }
 
 bool PsiCollector::is_pmt_pid(Pid pid) const noexcept {
@@ -115,6 +146,8 @@ void PsiCollector::on_section(Pid pid, std::span<const std::uint8_t> section) no
     events_.cues.emplace_back(section.begin(), section.end());
   } else if (pid == kSdtPid && table_id == 0x42) {
     if (const auto sdt = Sdt::parse(section); sdt && sdt->current) take_sdt(*sdt);
+  } else if (si_.on_section(pid, section, arrival_ns_) && table_id == kMgtTableId) {
+    watch_psip();
   }
 }
 
@@ -160,7 +193,9 @@ void PsiCollector::take_sdt(const Sdt& sdt) {
 std::vector<TableInfo> PsiCollector::tables() const {
   std::vector<TableInfo> list;
   for (const auto& [key, count] : tables_)
-    list.push_back({Pid{key.first}, key.second, table_name(key.second), count});
+    list.push_back({Pid{key.first}, key.second,
+                    is_psip_pid(Pid{key.first}) ? psip_table_name(key.second) : table_name(key.second),
+                    count});
   return list;
 }
 

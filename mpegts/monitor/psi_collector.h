@@ -1,6 +1,7 @@
-// Gathers the tables of a whole stream (all programs): PAT, PMTs, SDT actual, and counts of every table it
-// sees. References: ISO/IEC 13818-1:2022 2.4.4, EN 300 468 5.1.3 (PIDs), table 2 (table_ids), ATSC A/65 (PID
-// 0x1FFB). Threading: owned by one thread. Memory: an assembler per PID with sections, at most 256.
+// Gathers the tables of a whole stream (all programs): PAT, PMTs, SDT actual, service information, and counts
+// of every table it sees. References: ISO/IEC 13818-1:2022 2.4.4, EN 300 468 5.1.3 (PIDs), table 2
+// (table_ids), ATSC A/65 (PID 0x1FFB). Threading: owned by one thread. Memory: an assembler per PID with
+// sections, at most 256.
 #pragma once
 
 #include <array>
@@ -10,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "mpegts/monitor/si_collector.h"
 #include "mpegts/monitor/stream_report.h"
 #include "mpegts/psi/section.h"
 #include "mpegts/psi/tables.h"
@@ -31,13 +33,14 @@ class PsiCollector final : public SectionSink {
 
   PsiCollector();
   bool wants(Pid pid) const noexcept { return assemblers_[pid.value] != nullptr; }
-  Events on_packet(const TsPacket& packet) noexcept;
+  Events on_packet(const TsPacket& packet, std::optional<std::int64_t> arrival_ns = std::nullopt) noexcept;
 
   const std::map<std::uint16_t, Program>& programs() const noexcept { return programs_; }
   const std::map<std::uint16_t, SdtService>& services() const noexcept { return services_; }
   std::optional<std::uint16_t> transport_stream_id() const noexcept { return transport_stream_id_; }
   std::optional<std::uint16_t> original_network_id() const noexcept { return original_network_id_; }
   std::uint64_t crc_errors() const noexcept { return crc_errors_; }
+  SiReport si() const { return si_.report(); }
   std::vector<TableInfo> tables() const;
   bool is_pmt_pid(Pid pid) const noexcept;
   // The first program whose PMT names the PID; 0 for none.
@@ -50,10 +53,14 @@ class PsiCollector final : public SectionSink {
   void take_pmt(Pid pid, Pmt pmt);
   void take_sdt(const Sdt& sdt);
   void watch(Pid pid);
+  void watch_psip();
+  bool is_psip_pid(Pid pid) const noexcept;
 
   std::array<std::unique_ptr<SectionAssembler>, kPidCount> assemblers_;
   std::size_t watched_ = 0;
   Events events_;
+  std::optional<std::int64_t> arrival_ns_;  // of the packet under way
+  SiCollector si_;
   std::map<std::uint16_t, Program> programs_;
   std::map<std::uint16_t, SdtService> services_;
   std::optional<std::uint16_t> transport_stream_id_;

@@ -10,6 +10,7 @@
 #include "mpegts/monitor/cue_list.h"
 #include "mpegts/monitor/pcr_monitor.h"
 #include "mpegts/monitor/psi_collector.h"
+#include "mpegts/monitor/service_names.h"
 #include "mpegts/monitor/stream_monitor.h"
 #include "mpegts/tstd/target_decoder.h"
 
@@ -82,7 +83,7 @@ struct StreamAnalyzer::Impl {
     return *slot;
   }
   ServiceInfo service(std::uint16_t number, const PsiCollector::Program& program) const;
-  std::vector<const char*> labels() const;
+  std::vector<const char*> labels(const std::vector<ServiceInfo>& services, const SiReport& si) const;
   void judge(StreamReport& out);
 
   CodecProbeFactory codecs;
@@ -233,7 +234,8 @@ void StreamAnalyzer::Impl::take_pcr(PidState& pid, const TsPacket& packet,
 }
 
 void StreamAnalyzer::Impl::take_sections(const TsPacket& packet) {
-  const auto events = psi.on_packet(packet);
+  const auto arrival = first_arrival_ns ? std::optional(last_arrival_ns) : std::nullopt;
+  const auto events = psi.on_packet(packet, arrival);
   if (events.streams_changed) ask_for_probes();
   for (const auto& section : events.cues)
     cues.on_section(packet.pid(), section, now().value_or(0), clock_of(packet.pid()));
@@ -294,7 +296,8 @@ ServiceInfo StreamAnalyzer::Impl::service(std::uint16_t number, const PsiCollect
 
 // By PID, in one walk over the tables: a hostile stream names thousands of PIDs in each of thousands of
 // programs. The first program that names a PID says what it is.
-std::vector<const char*> StreamAnalyzer::Impl::labels() const {
+std::vector<const char*> StreamAnalyzer::Impl::labels(const std::vector<ServiceInfo>& services,
+                                                      const SiReport& si) const {
   std::vector<const char*> label(kPidCount, "");
   std::vector<const char*> clock(kPidCount, "");
   const auto name = [&](Pid pid, const char* text) {
@@ -307,12 +310,19 @@ std::vector<const char*> StreamAnalyzer::Impl::labels() const {
   name(kEitPid, "EIT");
   name(kTdtPid, "TDT/TOT");
   name(kNullPid, "null");
+  name(kPsipPid, "PSIP");
   for (const auto& [number, program] : psi.programs()) {
     name(program.pmt_pid, "PMT");
     if (!program.pmt) continue;
-    for (const auto& stream : program.pmt->streams) name(stream.pid, to_string(stream_kind(stream)));
+    for (const auto& stream : program.pmt->streams)
+      name(stream.pid, is_ait(stream) ? "AIT" : to_string(stream_kind(stream)));
     clock[program.pmt->pcr_pid.value] = "PCR";
   }
+  for (const ServiceInfo& service : services) {
+    for (const CaSystem& ca : service.ca) name(ca.pid, "ECM");
+  }
+  for (const CaSystem& ca : si.emm) name(ca.pid, "EMM");
+  for (const MgtTable& table : si.mgt) name(table.pid, psip_name(table.type));
   for (std::size_t pid = 0; pid < kPidCount; ++pid) {
     if (*label[pid] == '\0') label[pid] = clock[pid];
   }
@@ -412,7 +422,9 @@ StreamReport StreamAnalyzer::report() const {
   out.duration_s = in.duration();
   if (out.duration_s > 0) out.bitrate = static_cast<double>(out.bytes) * 8 / out.duration_s;
   for (const auto& [number, program] : in.psi.programs()) out.services.push_back(in.service(number, program));
-  const auto labels = in.labels();
+  out.si = in.psi.si();
+  name_services(out, in.psi);
+  const auto labels = in.labels(out.services, out.si);
   for (std::uint16_t value = 0; value < kPidCount; ++value) {
     const auto& slot = in.pids[value];
     if (!slot || slot->packets == 0) continue;

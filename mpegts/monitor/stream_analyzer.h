@@ -33,7 +33,7 @@ class StreamAnalyzer {
   // Before the first packet: models the decoder's buffers (T-STD) of what has no arrival times, as those say
   // nothing of a byte.
   void model_decoder();
-  // arrival_ns: of any steady clock, for a live stream; none for a file, whose times then come from its PCR.
+  // arrival_ns: Unix time, for a live stream; none for a file, whose times then come from its PCR.
   void on_packet(const TsPacket& packet, std::optional<std::int64_t> arrival_ns = std::nullopt);
   // The packets of a datagram, at once: its arrival is judged, too.
   void on_datagram(std::span<const std::uint8_t> packets, std::int64_t arrival_ns);

@@ -12,6 +12,7 @@
 #include "mpegts/monitor/delivery_monitor.h"
 #include "mpegts/monitor/indicators.h"
 #include "mpegts/monitor/pcr_accuracy.h"
+#include "mpegts/monitor/si_report.h"
 #include "mpegts/psi/tables.h"
 #include "mpegts/scte35/splice_info.h"
 #include "mpegts/tstd/tstd_report.h"
@@ -50,7 +51,11 @@ struct ServiceInfo {
   bool has_pmt = false;  // else what follows is empty
   Pid pcr_pid = kNullPid;
   std::vector<StreamInfo> streams;
-  double bitrate = 0;  // bit/s of its PMT, streams and PCR; what services share counts for each
+  std::vector<CaSystem> ca;          // of its PMT, with the PIDs of ECMs
+  std::optional<std::uint16_t> lcn;  // by the NIT of this network
+  bool lcn_visible = true;
+  std::string virtual_channel;  // "7.1", by ATSC's VCT
+  double bitrate = 0;           // bit/s of its PMT, streams and PCR; what services share counts for each
 };
 
 struct PcrInfo {
@@ -124,6 +129,7 @@ struct StreamReport {
   std::uint64_t cues_damaged = 0;        // whose CRC or form is wrong
   double duration_s = 0;                 // from PCR, else from arrivals; 0 where neither says
   double bitrate = 0;                    // bit/s of 188-byte packets
+  SiReport si;                           // what the tables say
   std::uint64_t cc_lost = 0;             // packets that their counters say are missing
   std::optional<DeliveryInfo> delivery;  // of datagrams, from a whole second on
   // By the stream's own time (PCR) for files, the arrival's for live streams.

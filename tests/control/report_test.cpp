@@ -87,6 +87,45 @@ TEST(Report, SaysWhenWhereAndByWhatItWasMade) {
   EXPECT_EQ(json["tr101290_limits"]["pat_interval_ms"], 500);
 }
 
+TEST(Report, TellsWhatTheTablesSay) {
+  mpegts::StreamReport with = report();
+  with.services[0].lcn = 7;
+  with.services[0].ca = {{0x1802, "Nagravision", mpegts::Pid{0x640}}};
+  mpegts::NetworkTable network;
+  network.id = 12289;
+  network.name = "Head\nend";
+  network.version = 3;
+  network.streams.emplace_back().transport_stream_id = 5;
+  network.streams[0].original_network_id = 318;
+  network.streams[0].delivery = mpegts::Delivery{};
+  network.streams[0].delivery->system = "DVB-T";
+  network.streams[0].delivery->frequency_hz = 498'000'000;
+  with.si.networks = {network};
+  mpegts::ScheduledEvent event;
+  event.start_unix_s = 1'700'000'000;
+  event.duration_s = 3300;
+  event.name = "Film";
+  event.language = "ita";
+  with.si.events = {{101, event, std::nullopt}};
+  with.si.time = mpegts::BroadcastTime{"TOT", 1'700'000'000, 1'700'000'002'500'000'000};
+  with.si.offsets = {{{'I', 'T', 'A'}, 0, 3600, {}, 3600}};
+  with.si.damaged = 2;
+  const std::string text = render_report("x", with, {}, context());
+  for (const char* part :
+       {"  LCN 7", "  CA Nagravision 0x1802 (PID 0x0640)\n",
+        "Network 12289  Head end, version 3, 1 transport stream\n  stream 5 of 318: DVB-T 498 MHz\n",
+        "Now     101  11-14 22:13Z +0:55 Film (ita)\n",
+        "Time    2023-11-14 22:13:20 UTC by TOT, 2.5 s behind this machine's clock; ITA +1:00\n",
+        "! 2 sections whose form is wrong\n"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << "in\n" << text;
+  const auto json = report_json("x", with, {}, context());
+  EXPECT_EQ(json["services"][0]["lcn"], 7);
+  EXPECT_EQ(json["si"]["networks"][0]["streams"][0]["delivery"]["frequency_hz"], 498'000'000);
+  EXPECT_EQ(json["si"]["events"][0]["present"]["name"], "Film");
+  EXPECT_TRUE(json["si"]["events"][0]["following"].is_null());
+  EXPECT_DOUBLE_EQ(json["si"]["time"]["ahead_s"].get<double>(), -2.5);
+}
+
 TEST(Report, FoldsPidsThatCameHardlyAtAllUnlessAskedForAll) {
   mpegts::StreamReport many = report();
   for (std::uint16_t i = 0; i < 37; ++i) {

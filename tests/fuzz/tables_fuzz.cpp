@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "mpegts/monitor/si_collector.h"
 #include "mpegts/psi/cat.h"
 #include "mpegts/psi/section.h"
 #include "mpegts/psi/section_edit.h"
@@ -65,6 +66,27 @@ void collect(std::span<const std::uint8_t> bytes) {
   }
 }
 
+// Sections one behind the other, of each PID in turn, each with a right CRC.
+void service_information(std::span<const std::uint8_t> bytes) {
+  constexpr Pid kPids[] = {kCatPid, kNitPid, kSdtPid, kEitPid, kTdtPid, kPsipPid};
+  SiCollector si;
+  std::size_t place = 0;
+  while (bytes.size() >= 3) {
+    const std::size_t length = std::size_t{3} + ((bytes[1] & 0x0FU) << 8 | bytes[2]);
+    std::vector<std::uint8_t> section(
+        bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(std::min(length, bytes.size())));
+    if (section.size() > 4) seal(section);
+    for (const Pid pid : kPids) si.on_section(pid, section, static_cast<std::int64_t>(place++));
+    bytes = bytes.subspan(section.size());
+  }
+  if (si.bytes() > SiCollector::kMaxBytes) std::abort();
+  const SiReport report = si.report();
+  for (const NetworkTable& network : report.networks) {
+    if (network.name.size() > 3 * 255 + 3) std::abort();
+  }
+  if (report.virtual_channels.size() > 1024) std::abort();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -80,6 +102,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto nit = Nit::parse(bytes); nit && nit->name().size() > 3 * 255 + 3) std::abort();
   table<Tdt>(bytes);
   table<Tot>(bytes);
+  service_information(bytes);
   events(std::move(bytes));
   return 0;
 }
