@@ -115,7 +115,7 @@ TEST(Report, TellsWhatTheTablesSay) {
        {"  LCN 7", "  CA Nagravision 0x1802 (PID 0x0640)\n",
         "Network 12289  Head end, version 3, 1 transport stream\n  stream 5 of 318: DVB-T 498 MHz\n",
         "Now     101  11-14 22:13Z +0:55 Film (ita)\n",
-        "Time    2023-11-14 22:13:20 UTC by TOT, 2.5 s behind this machine's clock; ITA +1:00\n",
+        "Time    2023-11-14 22:13:20 UTC by TOT, 2.5 s behind this machine's clock; ITA\n        +1:00\n",
         "! 2 sections whose form is wrong\n"})
     EXPECT_NE(text.find(part), std::string::npos) << part << "in\n" << text;
   const auto json = report_json("x", with, {}, context());
